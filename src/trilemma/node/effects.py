@@ -1,0 +1,54 @@
+"""What a node wants done after one turn: the only way out of the pure core.
+
+Carried out by `runtime` (really) and by `sim` (virtually). Order within one turn does not matter except where a token
+is named: what names a token leaves only after `persisted` for that token, and bytes for one connection leave in order.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from trilemma.base.ids import ConnId, NodeId
+from trilemma.storage.port import LogWrite
+
+NO_TOKEN = 0
+"""Leave at once."""
+
+
+class PeerFrame(NamedTuple):
+    """A frame for a peer. May be lost, repeated, reordered by whatever carries it."""
+
+    peer: NodeId
+    frame: bytes
+    after: int
+
+
+class ClientBytes(NamedTuple):
+    """Reply bytes for a connection. Bytes of one connection keep their order, whatever tokens they name."""
+
+    conn: ConnId
+    data: bytes
+    after: int
+
+
+class Trace(NamedTuple):
+    """One line for people: who, what, why. `shard` is -1 where none is concerned."""
+
+    what: str
+    shard: int
+    text: str
+
+
+@dataclass(slots=True)
+class Effects:
+    """One turn's doings. `flush_rows`: flush the row engine off the loop, then call `rows_flushed(token)`."""
+
+    log: LogWrite | None = None
+    send: list[PeerFrame] = field(default_factory=list)
+    client_bytes: list[ClientBytes] = field(default_factory=list)
+    close: list[ConnId] = field(default_factory=list)
+    flush_rows: int = 0
+    next_deadline_us: int = 0
+    """The mono_us at which the node wants its next turn even if nothing comes in."""
+    shutdown: bool = False
+    """The node has handed over what it led and wants to be stopped."""
+    trace: list[Trace] = field(default_factory=list)
