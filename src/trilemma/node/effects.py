@@ -30,6 +30,14 @@ class ClientBytes(NamedTuple):
     after: int
 
 
+class AdminRequest(NamedTuple):
+    """Something only the shell can do (LAB faults, CONFIG REWRITE): answered by `admin_done(request, reply bytes)`."""
+
+    request: int
+    words: list[bytes]
+    protocol: int
+
+
 class Trace(NamedTuple):
     """One line for people: who, what, why. `shard` is -1 where none is concerned."""
 
@@ -46,6 +54,7 @@ class Effects:
     send: list[PeerFrame] = field(default_factory=list)
     client_bytes: list[ClientBytes] = field(default_factory=list)
     close: list[ConnId] = field(default_factory=list)
+    admin: list[AdminRequest] = field(default_factory=list)
     flush_rows: int = 0
     next_deadline_us: int = 0
     """The mono_us at which the node wants its next turn even if nothing comes in."""

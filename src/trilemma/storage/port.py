@@ -24,7 +24,7 @@ class RecordKind(IntEnum):
     BATCH = 4
     """A leaderless batch: `stream` is the origin's node id, `index` its sequence number."""
     GENERATION = 5
-    """The switch of a shard to a generation of rows that is already durable; carries the new base state, msgpack map."""
+    """The switch of a shard to a generation of rows that is already durable, with its base state, msgpack map."""
 
 
 class LogRecord(NamedTuple):
@@ -41,8 +41,8 @@ class LogRecord(NamedTuple):
 class LogWrite(NamedTuple):
     """What one turn appends.
 
-    `segment` is the number of the segment to append to; where `opens_segment`, it is a new one and `records` begins with
-    the restatement of all shards, to be synced before anything later. `must_sync` False means that nobody waits (yet):
+    `segment` is the number of the segment to append to; where `opens_segment`, it is a new one and `records` begins
+    with the restatement of all shards, to be synced before anything later. `must_sync` False means that nobody waits (yet):
     the token is then durable with the next sync. `release_before`: segments with a lower number may be removed once
     this write is durable.
     """

@@ -1,0 +1,59 @@
+"""What a node is told at its start. Plain data; `runtime` reads it from TOML, `sim` makes it."""
+
+import msgspec
+
+from trilemma.base.ids import NodeId
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A node as the others know it. `address` is host:port for clients, `peer_address` for peers."""
+
+    id: NodeId
+    name: str
+    address: str = ""
+    peer_address: str = ""
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """The times of PROTOCOLS §1-§3, in microseconds. Link time-out + lease + margin is the detection time (≤ 1 s)."""
+
+    heartbeat_us: int = 80_000
+    link_timeout_us: int = 400_000
+    election_timeout_min_us: int = 300_000
+    election_timeout_max_us: int = 600_000
+    lease_us: int = 400_000
+    margin_us: int = 100_000
+
+    @property
+    def detection_us(self) -> int:
+        """The time within which a cut is known at both ends."""
+        return self.link_timeout_us + self.lease_us + self.margin_us
+
+
+class NodeConfig(msgspec.Struct, frozen=True):
+    """One node of one cluster.
+
+    `disk_id` is the random id of the data directory; `starts` counts the starts on it (1 for the first).
+    """
+
+    cluster_id: str
+    node_id: NodeId
+    disk_id: str
+    starts: int
+    members: tuple[Member, ...]
+    default_mode: str = "cp"
+    requirepass: str = ""
+    protected_mode: bool = True
+    lab: bool = False
+    debug_commands: bool = False
+    segment_bytes: int = 64 << 20
+    timing: Timing = Timing()
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+        return self.member_name(self.node_id)
+
+    def member_name(self, node: NodeId) -> str:
+        """Return a member's name; a number that is no member gets `node-<number>`."""
+        return next((member.name for member in self.members if member.id == node), f"node-{node}")
