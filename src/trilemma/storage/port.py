@@ -42,7 +42,7 @@ class LogWrite(NamedTuple):
     """What one turn appends.
 
     `segment` is the number of the segment to append to; where `opens_segment`, it is a new one and `records` begins
-    with the restatement of all shards, to be synced before anything later. `must_sync` False means that nobody waits (yet):
+    with the restatement of all shards, to be synced before anything later. `must_sync` False means that nobody waits:
     the token is then durable with the next sync. `release_before`: segments with a lower number may be removed once
     this write is durable.
     """

@@ -1,0 +1,140 @@
+"""The catalogue: which keyspaces there are. A deterministic state machine over the entries of `_system`.
+
+Create and drop take two entries, PREPARE then ACTIVATE or ABORT, whichever of the two comes first in the log
+(PROTOCOLS §7). Fencing before that is the node's, which sees an entry as soon as it is durable.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from trilemma.base.ids import DEFAULT_KEYSPACE, NodeId
+from trilemma.keyspace import settings
+from trilemma.keyspace.settings import Keyspace, Mode
+
+FIRST_FREE_KEYSPACE = DEFAULT_KEYSPACE + 1
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=1, array_like=True):
+    """Begin to create (`drops` False) or to drop a keyspace; fences its prefix."""
+
+    keyspace: Keyspace
+    drops: bool
+
+
+class Activate(msgspec.Struct, frozen=True, tag=2, array_like=True):
+    """Carry out what was prepared in the entry at `prepared` (its log index)."""
+
+    prepared: int
+
+
+class Abort(msgspec.Struct, frozen=True, tag=3, array_like=True):
+    """Give up what was prepared in the entry at `prepared`."""
+
+    prepared: int
+
+
+class Alter(msgspec.Struct, frozen=True, tag=4, array_like=True):
+    """Replace the settings of a keyspace; id, name, mode, replicas and shards stay."""
+
+    keyspace: Keyspace
+
+
+Change = Prepare | Activate | Abort | Alter
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A change in the making."""
+
+    index: int
+    keyspace: Keyspace
+    drops: bool
+    stamp_ms: int
+
+
+class CatalogueState(msgspec.Struct):
+    """The catalogue as it is kept in a row."""
+
+    keyspaces: dict[str, Keyspace]
+    prepared: Prepared | None
+    next_id: int
+
+
+class Catalogue:
+    """The keyspaces by name, as the applied log of `_system` says."""
+
+    def __init__(self, state: CatalogueState) -> None:
+        self._state = state
+
+    @classmethod
+    def first(cls, replicas: tuple[NodeId, ...], default_mode: Mode) -> "Catalogue":
+        """Return the catalogue of a fresh cluster: `default` alone."""
+        default = settings.make(DEFAULT_KEYSPACE, "default", default_mode, replicas)
+        return cls(CatalogueState({"default": default}, None, FIRST_FREE_KEYSPACE))
+
+    @property
+    def keyspaces(self) -> Mapping[str, Keyspace]:
+        """All active keyspaces by name, in the order of their creation."""
+        return self._state.keyspaces
+
+    @property
+    def prepared(self) -> Prepared | None:
+        """The change in the making, if there is one: one at a time."""
+        return self._state.prepared
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next keyspace gets; never one that was used before."""
+        return self._state.next_id
+
+    def encode(self) -> bytes:
+        """Return the state as a row value."""
+        return msgspec.msgpack.encode(self._state)
+
+    @classmethod
+    def decode(cls, row: bytes) -> "Catalogue":
+        """Read back what `encode` wrote."""
+        return cls(msgspec.msgpack.decode(row, type=CatalogueState))
+
+    def apply(self, index: int, stamp_ms: int, change: Change) -> bool:
+        """Apply the change in the entry at `index`; return whether it took effect."""
+        match change:
+            case Prepare():
+                return self._prepare(index, stamp_ms, change)
+            case Activate():
+                return self._finish(change.prepared, activate=True)
+            case Abort():
+                return self._finish(change.prepared, activate=False)
+            case Alter():
+                return self._alter(change.keyspace)
+
+    def _prepare(self, index: int, stamp_ms: int, change: Prepare) -> bool:
+        known = self._state.keyspaces.get(change.keyspace.name)
+        possible = known == change.keyspace if change.drops else known is None
+        if self._state.prepared is not None or not possible:
+            return False
+        self._state.prepared = Prepared(index, change.keyspace, change.drops, stamp_ms)
+        self._state.next_id = max(self._state.next_id, change.keyspace.id + 1)
+        return True
+
+    def _finish(self, prepared: int, *, activate: bool) -> bool:
+        change = self._state.prepared
+        if change is None or change.index != prepared:
+            return False
+        self._state.prepared = None
+        if activate and change.drops:
+            del self._state.keyspaces[change.keyspace.name]
+        elif activate:
+            self._state.keyspaces[change.keyspace.name] = change.keyspace
+        return True
+
+    def _alter(self, keyspace: Keyspace) -> bool:
+        known = self._state.keyspaces.get(keyspace.name)
+        if known is None or known.id != keyspace.id:
+            return False
+        self._state.keyspaces[keyspace.name] = keyspace
+        return True
+
+
+encode_change = msgspec.msgpack.Encoder().encode
+decode_change = msgspec.msgpack.Decoder(Change).decode

@@ -1,0 +1,154 @@
+"""The settings of one keyspace (PROMISES §3): defaults by mode, and which settings contradict a mode."""
+
+from enum import Enum
+
+import msgspec
+
+from trilemma.base.errors import ReplyError, error, register
+from trilemma.base.ids import NodeId, ShardId, shard_id
+
+TIMEOUT_MS_DEFAULT = 2_000
+TIMEOUT_MS_MIN = 10
+TIMEOUT_MS_MAX = 600_000
+
+register("setting", "ERR keyspace '{keyspace}': {reason}", "change the setting named; KEYSPACE HELP lists them")
+
+
+class Mode(Enum):
+    """What a keyspace gives up: cp availability, ap freshness, ca partition tolerance."""
+
+    CP = "cp"
+    AP = "ap"
+    CA = "ca"
+
+
+class Keyspace(msgspec.Struct, frozen=True):
+    """One keyspace as the catalogue holds it.
+
+    `write`: "majority", "all" or a number of replicas; `read`: "linearizable", "lease", "local" or a number.
+    """
+
+    id: int
+    name: str
+    mode: Mode
+    replicas: tuple[NodeId, ...]
+    shards: int
+    write: str
+    read: str
+    durability: str
+    timeout_ms: int
+
+    def shard_ids(self) -> list[ShardId]:
+        """Return the ids of its shards, in order."""
+        return [shard_id(self.id, ordinal) for ordinal in range(self.shards)]
+
+    @property
+    def is_leaderless(self) -> bool:
+        """Say whether its shards are replicated without a leader."""
+        return self.mode is Mode.AP
+
+    @property
+    def write_count(self) -> int:
+        """The number of replicas that must hold a write durably before its reply."""
+        return self._count(self.write)
+
+    @property
+    def read_count(self) -> int:
+        """The number of replicas an `ap` read consults, itself included."""
+        return self._count(self.read)
+
+    def _count(self, setting: str) -> int:
+        if setting == "all":
+            return len(self.replicas)
+        if setting == "majority":
+            return len(self.replicas) // 2 + 1
+        return int(setting) if setting.isdigit() else 1
+
+
+def refuse(keyspace: str, reason: str) -> ReplyError:
+    """Return the error for a setting that cannot be."""
+    return error("setting", keyspace=keyspace, reason=reason)
+
+
+def make(
+    number: int,
+    name: str,
+    mode: Mode,
+    replicas: tuple[NodeId, ...],
+    *,
+    write: str | None = None,
+    read: str | None = None,
+    durability: str | None = None,
+    timeout_ms: int | None = None,
+) -> Keyspace:
+    """Return a keyspace with the defaults of its mode filled in, or refuse a contradiction.
+
+    Raises:
+        ReplyError: `setting`, with the reason.
+    """
+    defaults = {Mode.CP: ("majority", "linearizable"), Mode.CA: ("all", "local"), Mode.AP: ("1", "1")}[mode]
+    keyspace = Keyspace(
+        id=number,
+        name=name,
+        mode=mode,
+        replicas=replicas,
+        shards=1,
+        write=(write or defaults[0]).lower(),
+        read=(read or defaults[1]).lower(),
+        durability=(durability or "sync").lower(),
+        timeout_ms=TIMEOUT_MS_DEFAULT if timeout_ms is None else timeout_ms,
+    )
+    check(keyspace)
+    return keyspace
+
+
+def check(keyspace: Keyspace) -> None:
+    """Refuse what contradicts the mode.
+
+    Raises:
+        ReplyError: `setting`, with the reason.
+    """
+    _check_timeout(keyspace)
+    _check_durability(keyspace)
+    if keyspace.mode is Mode.AP:
+        _check_leaderless(keyspace)
+    elif keyspace.mode is Mode.CA:
+        _check_all_or_stop(keyspace)
+    else:
+        _check_consistent(keyspace)
+
+
+def _check_timeout(keyspace: Keyspace) -> None:
+    if not TIMEOUT_MS_MIN <= keyspace.timeout_ms <= TIMEOUT_MS_MAX:
+        raise refuse(keyspace.name, f"TIMEOUT is in ms, {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}")
+
+
+def _check_durability(keyspace: Keyspace) -> None:
+    if keyspace.durability not in ("sync", "everysec"):
+        raise refuse(keyspace.name, "DURABILITY is sync or everysec")
+    if keyspace.durability == "everysec" and keyspace.mode is not Mode.AP:
+        raise refuse(
+            keyspace.name,
+            f"DURABILITY everysec is for ap only: {keyspace.mode.value} never shows what a crash could take back",
+        )
+
+
+def _check_leaderless(keyspace: Keyspace) -> None:
+    count = len(keyspace.replicas)
+    for word, value in (("WRITE", keyspace.write), ("READ", keyspace.read)):
+        if value not in ("all", "majority") and not (value.isdigit() and 1 <= int(value) <= count):
+            raise refuse(keyspace.name, f"{word} on ap is 1 to {count}, majority or all")
+
+
+def _check_all_or_stop(keyspace: Keyspace) -> None:
+    if keyspace.write != "all":
+        raise refuse(keyspace.name, "WRITE on ca is all: its replicas answer reads from their own memory")
+    if keyspace.read != "local":
+        raise refuse(keyspace.name, "READ on ca is local; use cp for other reads")
+
+
+def _check_consistent(keyspace: Keyspace) -> None:
+    if keyspace.write not in ("majority", "all"):
+        raise refuse(keyspace.name, "WRITE on cp is majority or all: fewer could be lost with one node")
+    if keyspace.read not in ("linearizable", "lease", "local"):
+        raise refuse(keyspace.name, "READ on cp is linearizable, lease or local")
