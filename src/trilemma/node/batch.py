@@ -1,0 +1,70 @@
+"""A batch: the units that one origin handed to a shard's executor in one turn, and where their results go.
+
+The executor completes each unit once, in any order, naming the log token that the reply has to wait for.
+"""
+
+from collections.abc import Callable, Sequence
+
+from trilemma.base.invariant import invariant
+from trilemma.cluster.messages import Forward
+from trilemma.node.request import Request
+from trilemma.node.unit import Result, Unit
+
+
+class Batch:
+    """Units to execute. Subclasses know who waits."""
+
+    __slots__ = ("skipped", "units")
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self.skipped: set[int] = set()
+        """Positions that were refused before the executor saw them."""
+
+    def complete(self, position: int, result: Result, token: int) -> None:
+        """Hand back the result of the unit at `position`."""
+        raise NotImplementedError
+
+
+class LocalBatch(Batch):
+    """A batch of this node's own sessions: every result goes to its request at once."""
+
+    __slots__ = ("_requests", "_retry")
+
+    def __init__(self, requests: Sequence[Request], retry: Callable[[Request], None]) -> None:
+        super().__init__([request.unit for request in requests])
+        self._requests = requests
+        self._retry = retry
+
+    def complete(self, position: int, result: Result, token: int) -> None:
+        """See Batch."""
+        request = self._requests[position]
+        if result is False:
+            self._retry(request)
+        else:
+            request.finish(result, token)
+
+
+class ForwardedBatch(Batch):
+    """A batch of another node: answered whole, once its last unit is complete."""
+
+    __slots__ = ("_answer", "_left", "_results", "_token", "forward")
+
+    def __init__(
+        self, forward: Forward, units: Sequence[Unit], answer: Callable[[Forward, list[Result], int], None]
+    ) -> None:
+        super().__init__(units)
+        self.forward = forward
+        self._answer = answer
+        self._results: list[Result] = [None] * len(units)
+        self._left = len(units)
+        self._token = 0
+
+    def complete(self, position: int, result: Result, token: int) -> None:
+        """See Batch."""
+        invariant(self._left > 0, "a batch is completed once")
+        self._results[position] = result
+        self._token = max(self._token, token)
+        self._left -= 1
+        if self._left == 0:
+            self._answer(self.forward, self._results, self._token)

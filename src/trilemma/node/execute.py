@@ -1,0 +1,56 @@
+"""Carrying out a unit against a view: the one place where commands of a shard run, on whatever kind of replica."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from trilemma.base.errors import ReplyError
+from trilemma.command.context import DataContext
+from trilemma.command.table import lookup
+from trilemma.datatype.view import View
+from trilemma.node import internal
+from trilemma.node.unit import Part, Result, Unit
+from trilemma.resp.reply import ErrorReply, Reply, encode
+
+Handler = Callable[[DataContext, list[bytes]], Reply]
+
+
+class Receipt(Protocol):
+    """Makes the receipt that CAP EXPLAIN puts beside a reply."""
+
+    def __call__(self, unit: Unit) -> dict[bytes, Reply]:
+        """Return the receipt of a unit that has just been executed."""
+        ...
+
+
+def handler_of(name: bytes) -> Handler:
+    """Return what executes a command; internal ones begin with NUL, which no client can send past the table."""
+    if name[:1] == b"\x00":
+        return internal.HANDLERS[name]
+    spec = lookup(name)
+    if spec is None or spec.handler is None:
+        raise KeyError(name)
+    return spec.handler
+
+
+def run(view: View, db: int, argv: list[bytes], protocol: int) -> bytes:
+    """Execute one command and return its encoded reply. An error of the command is a reply like any other."""
+    try:
+        reply = handler_of(argv[0])(DataContext(view, db), argv)
+    except ReplyError as problem:
+        reply = ErrorReply(problem.text)
+    return encode(reply, protocol)
+
+
+def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
+    """Execute a unit whole: a transaction's watches first, then all its commands with nothing in between."""
+    if unit.parts or unit.watches:
+        if any(view.version(watch.db, watch.key) != watch.version for watch in unit.watches):
+            return None
+        return [run(view, part.db, part.argv, unit.protocol) for part in unit.parts]
+    result = [run(view, unit.db, unit.argv, unit.protocol)]
+    if receipt is not None and unit.explain:
+        result.append(encode(receipt(unit), unit.protocol))
+    return result
+
+
+__all__ = ["Handler", "Part", "Receipt", "handler_of", "run", "run_unit"]

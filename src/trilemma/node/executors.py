@@ -1,0 +1,147 @@
+"""Every shard of the cluster as seen from this node: which replica is here, who executes, what is refused at once."""
+
+from collections.abc import Callable, Iterator
+
+from trilemma.base.ids import SYSTEM_KEYSPACE, NodeId, ShardId, keyspace_of
+from trilemma.cluster.messages import Forward, ForwardReply, Leadership
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node import refusal
+from trilemma.node.batch import Batch
+from trilemma.node.config import NodeConfig
+from trilemma.node.forwarding import Incoming
+from trilemma.node.peers import Peers
+from trilemma.node.request import Target
+from trilemma.node.route import Route, Surroundings
+from trilemma.node.shard import ShardReplica
+from trilemma.node.unit import Unit
+
+
+class Executors(Surroundings):
+    """The routes and local replicas of all shards."""
+
+    def __init__(self, config: NodeConfig, peers: Peers, fence: Callable[[ShardId, Unit], str | None]) -> None:
+        self.replicas: dict[ShardId, ShardReplica] = {}
+        self.routes: dict[ShardId, Route] = {}
+        self._keyspaces: dict[ShardId, Keyspace] = {}
+        self._config = config
+        self._peers = peers
+        self._fence = fence
+        self._incoming = Incoming(config.node_id, self.local_target, self.submit, self._reply)
+
+    def add(self, keyspace: Keyspace, shard: ShardId, replica: ShardReplica | None) -> None:
+        """Begin to serve a shard, with the replica of it on this node if there is one."""
+        self._keyspaces[shard] = keyspace
+        if replica is not None:
+            self.replicas[shard] = replica
+        self.routes[shard] = Route(self._config.node_id, self._config.starts, keyspace, shard, self)
+
+    def alter(self, keyspace: Keyspace, shard: ShardId) -> None:
+        """Take new settings of a shard's keyspace into use."""
+        self._keyspaces[shard] = keyspace
+        self.routes[shard].keyspace = keyspace
+        if shard in self.replicas:
+            self.replicas[shard].keyspace = keyspace
+
+    def remove(self, shard: ShardId) -> None:
+        """Stop serving a shard whose keyspace was dropped."""
+        self.routes.pop(shard).drop()
+        self.replicas.pop(shard, None)
+        del self._keyspaces[shard]
+
+    def keyspace(self, shard: ShardId) -> Keyspace:
+        """Return the keyspace of a served shard."""
+        return self._keyspaces[shard]
+
+    def local_target(self, shard: ShardId) -> Target | None:
+        """See Surroundings."""
+        replica = self.replicas.get(shard)
+        return None if replica is None else replica.target()
+
+    def remote_target(self, shard: ShardId) -> Target | None:
+        """See Surroundings."""
+        if self._keyspaces[shard].is_leaderless:
+            return self._nearest_replica(shard)
+        self._note_own_view(shard)
+        known = self._peers.leaders.get(shard)
+        if known is None or known.leader == self._config.node_id:
+            return None
+        return (known.leader, known.term)
+
+    def _nearest_replica(self, shard: ShardId) -> Target | None:
+        replicas = self._keyspaces[shard].replicas
+        reachable = [node for node in replicas if node in self._peers.up] or [
+            node for node in replicas if self._peers.has_path(node)
+        ]
+        return (reachable[0], self._peers.start_of(reachable[0])) if reachable else None
+
+    def _note_own_view(self, shard: ShardId) -> None:
+        replica = self.replicas.get(shard)
+        leader = None if replica is None else replica.leader()
+        if leader is not None:
+            self._peers.note_leader(Leadership(shard, leader[1], leader[0]))
+
+    def note_leaders(self) -> None:
+        """Make what this node's replicas know of leaders part of what it tells others."""
+        for shard in self.replicas:
+            self._note_own_view(shard)
+
+    def has_path(self, node: NodeId) -> bool:
+        """See Surroundings."""
+        return self._peers.has_path(node)
+
+    def name(self, node: NodeId) -> str:
+        """See Surroundings."""
+        return self._config.member_name(node)
+
+    def why_down(self, shard: ShardId) -> str | None:
+        """See Surroundings."""
+        keyspace = self._keyspaces[shard]
+        if keyspace.is_leaderless:
+            return self._why_leaderless_down(shard, keyspace)
+        total = len(keyspace.replicas)
+        needed = total // 2 + 1
+        reached = sum(self._peers.has_path(node) for node in keyspace.replicas)
+        return None if reached >= needed else refusal.reaches(self._config.name, reached, total, needed)
+
+    def _why_leaderless_down(self, shard: ShardId, keyspace: Keyspace) -> str | None:
+        if shard in self.replicas or self._nearest_replica(shard) is not None:
+            return None
+        return f"{self._config.name} has no replica and reaches none of {len(keyspace.replicas)}"
+
+    def why_not_written(self, shard: ShardId) -> str | None:
+        """See Surroundings: known here only of `ap` with WRITE n; a leader judges admission itself."""
+        keyspace = self._keyspaces[shard]
+        if not keyspace.is_leaderless or keyspace.write_count == 1 or shard not in self.replicas:
+            return None
+        reached = sum(node == self._config.node_id or node in self._peers.up for node in keyspace.replicas)
+        if reached >= keyspace.write_count:
+            return None
+        return refusal.reaches(self._config.name, reached, len(keyspace.replicas), keyspace.write_count)
+
+    def submit(self, shard: ShardId, batch: Batch) -> None:
+        """Execute a batch here, less what a change of the catalogue fences."""
+        for position, unit in enumerate(batch.units):
+            reason = self._fence(shard, unit)
+            if reason is not None:
+                batch.skipped.add(position)
+                batch.complete(position, refusal.down(self._keyspaces[shard], reason), 0)
+        self.replicas[shard].submit(batch)
+
+    def forward(self, message: Forward) -> None:
+        """See Surroundings."""
+        self._peers.send_any_way(message.executor, message.shard, message)
+
+    def receive(self, sender: NodeId, message: Forward | ForwardReply) -> None:
+        """Take in a forwarded batch or the answer to one. `sender` is who made it, not who passed it on."""
+        if isinstance(message, Forward):
+            if message.shard in self._keyspaces and message.executor == self._config.node_id:
+                self._incoming.receive(message)
+        elif message.shard in self.routes and message.origin_start == self._config.starts:
+            self.routes[message.shard].answered(sender, message)
+
+    def _reply(self, forward: Forward, reply: ForwardReply, token: int) -> None:
+        self._peers.send_any_way(forward.origin, forward.shard, reply, token)
+
+    def user_shards(self) -> Iterator[ShardId]:
+        """Yield all shards but the catalogue's, in order."""
+        return (shard for shard in self._keyspaces if keyspace_of(shard) != SYSTEM_KEYSPACE)

@@ -1,0 +1,81 @@
+"""The executor's side of forwarded batches: one stream per origin's start, shard and epoch (PROTOCOLS §1.4)."""
+
+from collections.abc import Callable
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.limits import limit
+from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.cluster.stream import InStream, done, lost, refused
+from trilemma.node.batch import ForwardedBatch
+from trilemma.node.request import Target
+from trilemma.node.unit import Result, decode_units, encode_results
+
+EPOCHS_KEPT = limit(
+    "forward_epochs_kept",
+    64,
+    "streams per origin and shard",
+    "a repeat of an old epoch gets its kept reply",
+    "UNCERTAIN",
+)
+
+StreamKey = tuple[NodeId, ShardId, int, int]
+"""Origin, shard, origin's start, epoch."""
+
+
+class Incoming:
+    """All streams that end at this node."""
+
+    def __init__(
+        self,
+        node: NodeId,
+        target_of: Callable[[ShardId], Target | None],
+        submit: Callable[[ShardId, ForwardedBatch], None],
+        reply: Callable[[Forward, ForwardReply, int], None],
+    ) -> None:
+        self._node = node
+        self._target_of = target_of
+        self._submit = submit
+        self._reply = reply
+        self._streams: dict[StreamKey, InStream] = {}
+
+    def receive(self, forward: Forward) -> None:
+        """Execute a batch in its turn, answer a repeat, or refuse what this node will never execute."""
+        key = (forward.origin, forward.shard, forward.origin_start, forward.epoch)
+        executes = self._target_of(forward.shard) == (self._node, forward.epoch)
+        stream = self._streams.get(key)
+        if stream is None:
+            if not executes:
+                # Without the stream nobody here knows whether an earlier start of this node executed it.
+                self._reply(forward, lost(forward, "the executor has changed"), 0)
+                return
+            stream = self._open(key)
+        batches, kept = stream.take(forward)
+        if kept is not None:
+            self._reply(forward, kept, 0)
+        for batch in batches:
+            self._execute(batch, executes)
+
+    def _open(self, key: StreamKey) -> InStream:
+        mine = [known for known in self._streams if known[:2] == key[:2]]
+        if len(mine) >= EPOCHS_KEPT:
+            del self._streams[mine[0]]
+        stream = self._streams[key] = InStream()
+        return stream
+
+    def _execute(self, forward: Forward, executes: bool) -> None:
+        if not executes:
+            self._answer(forward, refused(forward, "the leader has changed"), 0)
+        elif forward.body is None:
+            self._answer(forward, done(forward, encode_results([])), 0)
+        else:
+            self._submit(forward.shard, ForwardedBatch(forward, decode_units(forward.body), self._done))
+
+    def _done(self, forward: Forward, results: list[Result], token: int) -> None:
+        self._answer(forward, done(forward, encode_results(results)), token)
+
+    def _answer(self, forward: Forward, reply: ForwardReply, token: int) -> None:
+        key = (forward.origin, forward.shard, forward.origin_start, forward.epoch)
+        stream = self._streams.get(key)
+        if stream is not None:
+            stream.keep(reply)
+        self._reply(forward, reply, token)

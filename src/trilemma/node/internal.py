@@ -1,0 +1,66 @@
+"""Commands that only nodes send: the per-shard parts of whole-db commands, versions for WATCH, barriers, digests.
+
+Their names begin with NUL; a client's command name is looked up in the public table, where none does.
+"""
+
+from trilemma.command.context import DataContext
+from trilemma.resp.reply import Reply
+
+SIZE = b"\x00SIZE"
+SCAN = b"\x00SCAN"
+RANDOM = b"\x00RANDOM"
+FLUSH = b"\x00FLUSH"
+VERSION = b"\x00VERSION"
+HOLDS_PREFIX = b"\x00HOLDSPREFIX"
+
+BARRIER_PAGE_KEYS = 4_096
+"""Keys looked at between two cursors while a barrier searches for a prefix."""
+
+DBS = 16
+
+
+def size(ctx: DataContext, _argv: list[bytes]) -> Reply:
+    """Count the keys of the db."""
+    return ctx.view.size(ctx.db)
+
+
+def scan(ctx: DataContext, argv: list[bytes]) -> Reply:
+    """Return [next cursor, keys] from the cursor argv[1], about argv[2] keys."""
+    cursor, keys = ctx.view.scan(ctx.db, int(argv[1]), int(argv[2]))
+    return [cursor, list(keys)]
+
+
+def random_key(ctx: DataContext, _argv: list[bytes]) -> Reply:
+    """Return [number of keys, a random one or nil]."""
+    return [ctx.view.size(ctx.db), ctx.view.random_key(ctx.db)]
+
+
+def flush(ctx: DataContext, argv: list[bytes]) -> Reply:
+    """Empty the db, or all dbs where argv[1] is ALL."""
+    ctx.view.flush(None if argv[1] == b"ALL" else ctx.db)
+    return 1
+
+
+def version(ctx: DataContext, argv: list[bytes]) -> Reply:
+    """Return the versions of the keys argv[1:], for WATCH."""
+    return [ctx.view.version(ctx.db, key) for key in argv[1:]]
+
+
+def holds_prefix(ctx: DataContext, argv: list[bytes]) -> Reply:
+    """Say whether any db of the shard holds a key that begins with argv[1]."""
+    return int(any(_db_holds(ctx, db, argv[1]) for db in range(DBS)))
+
+
+def _db_holds(ctx: DataContext, db: int, prefix: bytes) -> bool:
+    if ctx.view.size(db) == 0:
+        return False
+    cursor = 0
+    while True:
+        cursor, keys = ctx.view.scan(db, cursor, BARRIER_PAGE_KEYS)
+        if any(key.startswith(prefix) for key in keys):
+            return True
+        if cursor == 0:
+            return False
+
+
+HANDLERS = {SIZE: size, SCAN: scan, RANDOM: random_key, FLUSH: flush, VERSION: version, HOLDS_PREFIX: holds_prefix}

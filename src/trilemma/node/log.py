@@ -1,0 +1,92 @@
+"""The node's one log for all shards: tokens, segments, restatements, when an old segment may go (PROTOCOLS §6.2)."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from trilemma.base.ids import ShardId
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind, Recovered
+
+RECORD_OVERHEAD_BYTES = 40
+"""What a record costs beside its body; only used to decide when a segment is full."""
+
+Stream = tuple[ShardId, int]
+
+
+class NodeLog:
+    """Collects one turn's records and decides about segments."""
+
+    def __init__(self, recovered: Recovered, segment_bytes: int, restate: Callable[[], list[LogRecord]]) -> None:
+        self.next_token = 1
+        """The token of the LogWrite that this turn will end with, if it has records."""
+        self.durable_token = 0
+        self.bytes_written = 0
+        self._segment_bytes = segment_bytes
+        self._restate = restate
+        self._records: list[LogRecord] = []
+        self._must_sync = False
+        self._segment = recovered.next_segment
+        self._opens = True
+        self._filled = 0
+        self._highest: dict[int, dict[Stream, int]] = {number: {} for number in recovered.segments}
+        self._note_recovered(recovered)
+        self._released = min(recovered.segments, default=recovered.next_segment)
+
+    def _note_recovered(self, recovered: Recovered) -> None:
+        # The records do not say which segment they are from: all count for the newest, which is kept the longest.
+        if recovered.segments:
+            self._note(recovered.segments[-1], recovered.records)
+
+    def add(self, records: Iterable[LogRecord], must_sync: bool) -> None:
+        """Take in records of this turn."""
+        self._records.extend(records)
+        self._must_sync |= must_sync
+
+    @property
+    def undurable_token(self) -> int:
+        """The token that covers everything handed out so far and collected now; 0 where all of it is durable."""
+        newest = self.next_token if self._records else self.next_token - 1
+        return newest if newest > self.durable_token else 0
+
+    def persisted(self, token: int) -> None:
+        """Take note of durability."""
+        self.durable_token = max(self.durable_token, token)
+
+    def take(self, first_needed: Callable[[ShardId, int], int]) -> LogWrite | None:
+        """Return this turn's write, or None. `first_needed(shard, stream)`: the lowest index still needed."""
+        if not self._records:
+            return None
+        records, must_sync, opens = self._records, self._must_sync, self._opens
+        if opens:
+            records = [*self._restate(), *records]
+            must_sync = True
+            self._highest[self._segment] = {}
+        self._note(self._segment, records)
+        write = LogWrite(self.next_token, self._segment, opens, records, must_sync, self._release(first_needed))
+        self._account(records)
+        self._records, self._must_sync = [], False
+        self.next_token += 1
+        return write
+
+    def _account(self, records: Sequence[LogRecord]) -> None:
+        written = sum(len(record.body) + RECORD_OVERHEAD_BYTES for record in records)
+        self.bytes_written += written
+        self._filled += written
+        self._opens = self._filled >= self._segment_bytes
+        if self._opens:
+            self._segment += 1
+            self._filled = 0
+
+    def _note(self, segment: int, records: Iterable[LogRecord]) -> None:
+        highest = self._highest[segment]
+        for record in records:
+            if record.kind in (RecordKind.ENTRY, RecordKind.BATCH):
+                stream = (record.shard, record.stream)
+                highest[stream] = max(highest.get(stream, 0), record.index)
+
+    def _release(self, first_needed: Callable[[ShardId, int], int]) -> int:
+        for segment in sorted(self._highest):
+            needed = any(top >= first_needed(*stream) for stream, top in self._highest[segment].items())
+            if segment >= self._segment or needed:
+                self._released = segment
+                break
+            del self._highest[segment]
+        return self._released

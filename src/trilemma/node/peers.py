@@ -1,0 +1,138 @@
+"""The other nodes as seen from this one: links, relays, who leads what, and the frames of one turn (PROTOCOLS §1)."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.time import Now
+from trilemma.cluster.link import Link
+from trilemma.cluster.messages import Leadership, Status
+from trilemma.node.config import NodeConfig
+from trilemma.node.effects import NO_TOKEN, PeerFrame
+from trilemma.node.wire import AnyMessage, Envelope, Frame, decode_frame, encode_frame
+
+
+class Peers:
+    """All links of this node."""
+
+    def __init__(self, config: NodeConfig, now: Now) -> None:
+        self.node = config.node_id
+        self.up: frozenset[NodeId] = frozenset()
+        """Peers to which the link is up, as of the last `advance`."""
+        self.wall_ms: dict[NodeId, tuple[int, int]] = {}
+        """Per peer: (its wall clock, own mono_us when that was heard)."""
+        self.system_applied: dict[NodeId, int] = {}
+        """Per peer: how far it has applied the catalogue."""
+        self.leaders: dict[ShardId, Leadership] = {}
+        self.bad_frames = 0
+        self._config = config
+        self._heartbeat_us = config.timing.heartbeat_us
+        self._links = {
+            member.id: Link(member.id, config.timing.link_timeout_us)
+            for member in config.members
+            if member.id != config.node_id
+        }
+        self._now = now
+        self._next_status_us = now.mono_us
+        self._greet: set[NodeId] = set(self._links)
+        self._outgoing: dict[tuple[NodeId, int], list[Envelope]] = {}
+
+    def receive(self, peer: NodeId, data: bytes) -> list[Envelope]:
+        """Take in a frame; return what is meant for this node. A frame that does not decode is dropped and counted."""
+        link = self._links.get(peer)
+        try:
+            frame = decode_frame(data)
+        except msgspec.MsgspecError:
+            self.bad_frames += 1
+            return []
+        if link is None or frame.sender != peer:
+            self.bad_frames += 1
+            return []
+        echo = frame.echo if frame.echo_start == self._config.starts else 0
+        if link.heard(frame.start, frame.beat, echo):
+            self._greet.add(peer)
+        return [envelope for envelope in frame.envelopes if self._is_mine(peer, link, envelope)]
+
+    def _is_mine(self, peer: NodeId, link: Link, envelope: Envelope) -> bool:
+        if envelope.target != self.node:
+            if envelope.source == peer and envelope.target in self._links:
+                self._put(envelope.target, envelope, NO_TOKEN)
+            return False
+        if type(envelope.message) is Status:
+            self._hear_status(peer, link, envelope.message)
+            return False
+        return True
+
+    def _hear_status(self, peer: NodeId, link: Link, status: Status) -> None:
+        link.peer_up = frozenset(status.up)
+        self.wall_ms[peer] = (status.wall_ms, self._now.mono_us)
+        self.system_applied[peer] = max(status.system_applied, self.system_applied.get(peer, 0))
+        for leadership in status.leaders:
+            self.note_leader(leadership)
+
+    def note_leader(self, leadership: Leadership) -> None:
+        """Take note of who leads a shard; a lower term says nothing."""
+        known = self.leaders.get(leadership.shard)
+        if known is None or leadership.term > known.term:
+            self.leaders[leadership.shard] = leadership
+
+    def advance(self, now: Now) -> None:
+        """Move time on and judge the links anew."""
+        self._now = now
+        self.up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
+
+    def start_of(self, peer: NodeId) -> int:
+        """Return the newest start of a peer that was heard of, 0 for none."""
+        return self._links[peer].peer_start if peer in self._links else 0
+
+    def has_path(self, node: NodeId) -> bool:
+        """Say whether a message reaches the node, directly or over one relay."""
+        return node == self.node or node in self.up or self._relay(node) is not None
+
+    def _relay(self, node: NodeId) -> NodeId | None:
+        return next((peer for peer in sorted(self.up) if node in self._links[peer].peer_up), None)
+
+    def send(self, target: NodeId, shard: ShardId, message: AnyMessage, after: int = NO_TOKEN) -> None:
+        """Send a message over the direct link, up or not."""
+        self._put(target, Envelope(self.node, target, shard, message), after)
+
+    def send_any_way(self, target: NodeId, shard: ShardId, message: AnyMessage, after: int = NO_TOKEN) -> None:
+        """Send a message directly where the link is up, else over one relay, else directly all the same."""
+        relay = target if target in self.up else self._relay(target)
+        self._put(target if relay is None else relay, Envelope(self.node, target, shard, message), after)
+
+    def _put(self, via: NodeId, envelope: Envelope, after: int) -> None:
+        self._outgoing.setdefault((via, after), []).append(envelope)
+
+    def collect(self, system_applied: int) -> list[PeerFrame]:
+        """Return this turn's frames: what was sent, and a status where one is due."""
+        self._add_statuses(system_applied)
+        frames = [self._frame(peer, after, envelopes) for (peer, after), envelopes in self._outgoing.items()]
+        self._outgoing = {}
+        return frames
+
+    def _add_statuses(self, system_applied: int) -> None:
+        due: Iterable[NodeId] = sorted(self._greet)
+        if self._now.mono_us >= self._next_status_us:
+            self._next_status_us = self._now.mono_us + self._heartbeat_us
+            due = self._links
+        for peer in due:
+            self.send(peer, 0, self._status(system_applied))
+        self._greet.clear()
+
+    def _status(self, system_applied: int) -> Status:
+        leaders = tuple(self.leaders[shard] for shard in sorted(self.leaders))
+        return Status(tuple(sorted(self.up)), leaders, system_applied, self._now.wall_ms)
+
+    def _frame(self, peer: NodeId, after: int, envelopes: list[Envelope]) -> PeerFrame:
+        link = self._links[peer]
+        # A frame that waits for the disk would make its beat look old, and the link with it: it carries the last one.
+        beat = link.beat if after else link.next_beat(self._now.mono_us)
+        frame = Frame(self.node, self._config.starts, beat, link.peer_start, link.peer_beat, envelopes)
+        return PeerFrame(peer, encode_frame(frame), after)
+
+    @property
+    def next_deadline_us(self) -> int:
+        """When the next status is due."""
+        return self._next_status_us

@@ -1,0 +1,352 @@
+"""A `cp` or `ca` shard on this node: commands become entries, committed entries become rows and replies.
+
+Writes, and reads that must keep their place among them, go into one entry a turn. Other reads wait for ReadIndex, or
+are served under a lease. A unit's reply is made where the unit was handed in, when its entry is applied there: if the
+entry at its index turns out to be another one, it did not happen and never will.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.invariant import invariant
+from trilemma.base.time import Now
+from trilemma.datatype.plain import PlainView
+from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node import refusal
+from trilemma.node.batch import Batch
+from trilemma.node.config import NodeConfig
+from trilemma.node.execute import run_unit
+from trilemma.node.request import Target
+from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units, encode_units
+from trilemma.replication.port import Entry, EntryKind, Message, Outbound
+from trilemma.replication.raft.replica import Raft
+from trilemma.resp.reply import Reply
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import LogRecord, RowBatch
+from trilemma.storage.rowkey import meta_key
+
+APPLIED = b"applied"
+"""The META row that says which entry the shard's rows reflect."""
+
+REAP_KEYS_MAX = 1_000
+"""Expired keys that one TICK entry removes; more are due at the next."""
+
+Waiter = tuple[Batch, int]
+
+
+class Applied(msgspec.Struct, frozen=True, array_like=True):
+    """The APPLIED row: the last entry that the rows reflect."""
+
+    index: int
+    term: int
+    stamp_ms: int
+
+
+@dataclass(slots=True)
+class _Proposed:
+    """Units in an entry of this replica's making, and who waits for them."""
+
+    term: int
+    units: Sequence[Unit]
+    waiters: Sequence[Waiter]
+
+
+@dataclass(slots=True)
+class _Committed:
+    """Applied units whose replies still want more replicas to be durable."""
+
+    index: int
+    waiters: Sequence[Waiter]
+    results: Sequence[Result]
+
+
+class RaftShard:
+    """See node/shard.py for the contract."""
+
+    def __init__(self, config: NodeConfig, keyspace: Keyspace, shard: ShardId, raft: Raft, rows: ShardRows) -> None:
+        self.keyspace = keyspace
+        self.shard = shard
+        self.raft = raft
+        self._config = config
+        self._rows = rows
+        self._view = PlainView(rows)
+        self._applied = self.read_applied(rows)
+        self._flushing = self._flushed = self._applied
+        self._now = Now(0, 0)
+        self._up: frozenset[NodeId] = frozenset()
+        self._logged: list[Waiter] = []
+        self._reads: list[Waiter] = []
+        self._proposed: dict[int, _Proposed] = {}
+        self._asked: dict[int, list[Waiter]] = {}
+        self._confirmed: list[tuple[int, list[Waiter]]] = []
+        self._short: list[_Committed] = []
+        self._next_context = 1
+        self._ticked_index = 0
+
+    @staticmethod
+    def read_applied(rows: ShardRows) -> Applied:
+        """Return which entry the rows reflect."""
+        row = rows.get(meta_key(rows.shard, rows.generation, APPLIED))
+        return Applied(0, 0, 0) if row is None else msgspec.msgpack.decode(row, type=Applied)
+
+    @property
+    def applied_index(self) -> int:
+        """The index of the last entry that the rows reflect."""
+        return self._applied.index
+
+    def target(self) -> Target | None:
+        """See ShardReplica."""
+        return (self._config.node_id, self.raft.term) if self.raft.is_leader else None
+
+    def leader(self) -> Target | None:
+        """See ShardReplica."""
+        return None if self.raft.leader is None else (self.raft.leader, self.raft.term)
+
+    def receive(self, sender: NodeId, message: Message) -> None:
+        """See ShardReplica."""
+        self.raft.receive(sender, message)
+
+    def persisted(self, token: int) -> None:
+        """See ShardReplica."""
+        self.raft.persisted(token)
+
+    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
+        """See ShardReplica."""
+        self._now, self._up = now, up
+        self.raft.advance(now, up)
+        if self.raft.is_leader:
+            self._tick()
+
+    def _tick(self) -> None:
+        """Have due keys removed on every replica at the same place in the log."""
+        due = self._view.next_deadline_ms()
+        if due is not None and due <= self.raft.log_time_ms() and self._ticked_index <= self.applied_index:
+            index = self.raft.propose(EntryKind.TICK, b"")
+            self._ticked_index = index if index is not None else self._ticked_index
+
+    def submit(self, batch: Batch) -> None:
+        """See ShardReplica."""
+        for position, unit in enumerate(batch.units):
+            if position in batch.skipped:
+                continue
+            (self._reads if unit.path is Path.READ else self._logged).append((batch, position))
+
+    def why_not_written(self) -> str | None:
+        """Return why the admission rule refuses writes now (PROTOCOLS §3.7), or None."""
+        if self.keyspace.write != "all":
+            return None
+        others = [node for node in self.keyspace.replicas if node != self._config.node_id]
+        missing = [self._config.member_name(node) for node in others if node not in self._up]
+        if not missing:
+            return None
+        total = len(self.keyspace.replicas)
+        return f"{', '.join(missing)} cannot be reached from the leader, WRITE all needs {total} of {total} replicas"
+
+    def why_down(self, up: frozenset[NodeId]) -> str | None:
+        """See ShardReplica."""
+        total = len(self.keyspace.replicas)
+        needed = total // 2 + 1
+        reached = sum(node == self._config.node_id or node in up for node in self.keyspace.replicas)
+        if reached >= needed:
+            return None
+        return refusal.reaches(self._config.name, reached, total, needed)
+
+    def run_stale(self, unit: Unit) -> Result:
+        """See ShardReplica."""
+        self._begin_read()
+        return run_unit(self._view, unit, self._receipt)
+
+    def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
+        """See ShardReplica."""
+        self._propose()
+        self._ask()
+        ready = self.raft.ready(token)
+        for context in ready.failed_reads:
+            for batch, position in self._asked.pop(context, []):
+                batch.complete(position, NOT_EXECUTED, 0)
+        for context, index in ready.reads:
+            self._confirmed.append((index, self._asked.pop(context, [])))
+        if ready.committed:
+            self._apply_all(ready.committed, token if ready.records else token - 1)
+        self._serve_reads()
+        self._release_short()
+        return ready.records, ready.must_sync, ready.messages
+
+    def _propose(self) -> None:
+        waiters, self._logged = self._logged, []
+        if not waiters:
+            return
+        refused = self.why_not_written()
+        if refused is not None:
+            waiters = self._refuse_writes(waiters, refused)
+            if not waiters:
+                return
+        units = [batch.units[position] for batch, position in waiters]
+        index = self.raft.propose(EntryKind.COMMANDS, encode_units(units))
+        if index is None:
+            for batch, position in waiters:
+                batch.complete(position, NOT_EXECUTED, 0)
+            return
+        self._proposed[index] = _Proposed(self.raft.term, units, waiters)
+
+    def _refuse_writes(self, waiters: Sequence[Waiter], reason: str) -> list[Waiter]:
+        text = refusal.down(self.keyspace, reason)
+        left = []
+        for batch, position in waiters:
+            if batch.units[position].is_read:
+                left.append((batch, position))
+            else:
+                batch.complete(position, text, 0)
+        return left
+
+    def _ask(self) -> None:
+        """Begin to confirm this turn's reads, all in one round, or serve them under a lease."""
+        reads, self._reads = self._reads, []
+        if not reads:
+            return
+        if self.keyspace.read == "lease" and self.raft.lease_read_ok():
+            self._confirmed.append((self.raft.commit_index, reads))
+            return
+        context = self._next_context
+        self._next_context += 1
+        if self.raft.read_index(context):
+            self._asked[context] = reads
+        else:
+            for batch, position in reads:
+                batch.complete(position, NOT_EXECUTED, 0)
+
+    def _apply_all(self, entries: Sequence[Entry], token: int) -> None:
+        for entry in entries:
+            invariant(entry.index == self._applied.index + 1, "entries are applied in order, each once")
+            self._apply(entry)
+            self._applied = Applied(entry.index, entry.term, max(entry.stamp_ms, self._applied.stamp_ms))
+        self._rows.put(
+            meta_key(self._rows.shard, self._rows.generation, APPLIED), msgspec.msgpack.encode(self._applied)
+        )
+        # Rows enter the engine only once this node's own log holds their entries (PROTOCOLS §6.5).
+        self._rows.seal(0 if self.raft.durable_index >= entries[-1].index else token)
+
+    def _apply(self, entry: Entry) -> None:
+        proposed = self._proposed.pop(entry.index, None)
+        if entry.kind is EntryKind.COMMANDS:
+            self._apply_commands(entry, proposed)
+            return
+        if entry.kind is EntryKind.TICK:
+            self._view.begin(entry.index, entry.stamp_ms, entry.stamp_ms, entry.seed)
+            self._view.reap(REAP_KEYS_MAX)
+        if proposed is not None:
+            self._not_executed(proposed)
+
+    def _apply_commands(self, entry: Entry, proposed: _Proposed | None) -> None:
+        mine = proposed is not None and proposed.term == entry.term
+        units = proposed.units if proposed is not None and mine else decode_units(entry.body)
+        self._view.begin(entry.index, entry.stamp_ms, entry.stamp_ms, entry.seed)
+        if proposed is None or not mine:
+            for unit in units:
+                if not unit.is_read:
+                    run_unit(self._view, unit)
+            if proposed is not None:
+                self._not_executed(proposed)
+            return
+        results = [run_unit(self._view, unit, self._receipt) for unit in units]
+        self._short.append(_Committed(entry.index, proposed.waiters, results))
+
+    def _not_executed(self, proposed: _Proposed) -> None:
+        """Another entry stands where these units were proposed: they did not happen and never will."""
+        for batch, position in proposed.waiters:
+            batch.complete(position, NOT_EXECUTED, 0)
+
+    def _release_short(self) -> None:
+        """Answer what enough replicas hold durably."""
+        left = []
+        for committed in self._short:
+            if self._is_held_enough(committed.index):
+                for (batch, position), result in zip(committed.waiters, committed.results, strict=True):
+                    batch.complete(position, result, 0)
+            elif not self.raft.is_leader:
+                self._answer_short(committed)
+            else:
+                left.append(committed)
+        self._short = left
+
+    def _is_held_enough(self, index: int) -> bool:
+        if self.keyspace.write != "all":
+            return True
+        return self.raft.is_leader and len(self.raft.durable_on(index)) >= len(self.keyspace.replicas)
+
+    def _answer_short(self, committed: _Committed) -> None:
+        """Answer units that were committed, but on fewer replicas than WRITE names, by a leader that was deposed."""
+        text = refusal.uncertain(self.keyspace, "it was committed, but not confirmed by all replicas")
+        for (batch, position), result in zip(committed.waiters, committed.results, strict=True):
+            batch.complete(position, result if batch.units[position].is_read else text, 0)
+
+    def _serve_reads(self) -> None:
+        if not self._confirmed:
+            return
+        left = []
+        self._begin_read()
+        for index, waiters in self._confirmed:
+            if index > self._applied.index:
+                left.append((index, waiters))
+                continue
+            for batch, position in waiters:
+                batch.complete(position, run_unit(self._view, batch.units[position], self._receipt), 0)
+        self._confirmed = left
+
+    def _begin_read(self) -> None:
+        stamp_ms = self._applied.stamp_ms
+        self._view.begin(self._applied.index, stamp_ms, max(stamp_ms, self.raft.log_time_ms()), self._applied.index)
+
+    def _receipt(self, unit: Unit) -> dict[bytes, Reply]:
+        fresh = "stale: current at some time" if self.target() is None else "newest acknowledged"
+        return {
+            b"node": self._config.name.encode(),
+            b"keyspace": self.keyspace.name.encode(),
+            b"mode": self.keyspace.mode.value.encode(),
+            b"promise": (fresh if unit.is_read else f"durable on {self.keyspace.write}").encode(),
+            b"index": self._applied.index,
+            b"term": self._applied.term,
+            b"replicas": len(self.raft.durable_on(self._applied.index)),
+        }
+
+    def rows(self, durable_token: int) -> RowBatch | None:
+        """See ShardReplica."""
+        return self._rows.drain(durable_token)
+
+    def flush_begins(self) -> None:
+        """See ShardReplica."""
+        self._flushing = self._applied
+
+    def rows_flushed(self) -> None:
+        """See ShardReplica."""
+        self._flushed = self._flushing
+        self.raft.compact(self._flushed.index, self._flushed.term)
+
+    def restate(self) -> list[LogRecord]:
+        """See ShardReplica."""
+        return self.raft.restate()
+
+    def first_needed(self, stream: int) -> int:
+        """See ShardReplica."""
+        return self.raft.first_needed
+
+    @property
+    def next_deadline_us(self) -> int:
+        """See ShardReplica."""
+        deadline = self.raft.next_deadline_us
+        due = self._view.next_deadline_ms() if self.raft.is_leader else None
+        if due is None:
+            return deadline
+        return min(deadline, self._now.mono_us + max(due - self.raft.log_time_ms(), 1) * 1_000)
+
+    def digest(self) -> tuple[str, str]:
+        """See ShardReplica."""
+        return f"index {self._applied.index}", self._view.digest()
+
+    @property
+    def serves_leased_reads(self) -> bool:
+        """Say whether followers of this shard may answer reads (`ca`, READ local)."""
+        return self.keyspace.mode is Mode.CA or self.keyspace.read == "local"

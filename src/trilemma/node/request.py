@@ -1,0 +1,87 @@
+"""A request: one unit of one session on its way to an answer. It is answered once, by whoever comes first.
+
+The deadline decides what happens when nobody does: what was never handed to an executor did not happen; a write that
+was handed over may have (PROMISES §2).
+"""
+
+from typing import Protocol
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.node.unit import Result, Unit
+
+Target = tuple[NodeId, int]
+"""An executor and its epoch: its term (Raft) or its start (leaderless)."""
+
+
+class Lane:
+    """What one session has under way on one shard: keeps the order of its commands there (PROTOCOLS §2.5)."""
+
+    __slots__ = ("handed", "logged", "reads", "target")
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.logged = 0
+        self.handed = 0
+        self.target: Target | None = None
+        """To whom the `handed` requests went. Later ones must not overtake them by way of another executor."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing is under way."""
+        return not self.reads and not self.logged
+
+
+class Sink(Protocol):
+    """Who waits for a result."""
+
+    def result(self, request: "Request", result: Result, token: int) -> None:
+        """Take the result; a reply made of it must wait for `token`."""
+        ...
+
+
+class Request:
+    """One unit with its deadline, its lane, and the one who waits for its result."""
+
+    __slots__ = ("deadline_us", "handed", "is_done", "lane", "shard", "sink", "unit")
+
+    def __init__(self, shard: ShardId, unit: Unit, deadline_us: int, lane: Lane, sink: Sink) -> None:
+        self.shard = shard
+        self.unit = unit
+        self.deadline_us = deadline_us
+        self.lane = lane
+        self.sink = sink
+        self.handed = False
+        """Whether it was given to an executor that has not refused it."""
+        self.is_done = False
+        if unit.path == 1:
+            lane.reads += 1
+        else:
+            lane.logged += 1
+
+    def hand_to(self, target: Target) -> None:
+        """Note that an executor has it now."""
+        self.handed = True
+        self.lane.handed += 1
+        self.lane.target = target
+
+    def take_back(self) -> None:
+        """Note that the executor has refused it for good."""
+        if self.handed:
+            self.handed = False
+            self.lane.handed -= 1
+
+    def may_go_to(self, target: Target) -> bool:
+        """Say whether nothing earlier of its lane is still with another executor."""
+        return not self.lane.handed or self.lane.target == target
+
+    def finish(self, result: Result, token: int) -> None:
+        """Answer it, unless it was answered before."""
+        if self.is_done:
+            return
+        self.take_back()
+        self.is_done = True
+        if self.unit.path == 1:
+            self.lane.reads -= 1
+        else:
+            self.lane.logged -= 1
+        self.sink.result(self, result, token)

@@ -1,0 +1,262 @@
+"""The way of requests from this node to the executor of one shard: hand over, forward, hold, refuse, time out.
+
+One `Route` per shard. The three outcomes of PROMISES §2 are decided here for everything that this node's clients sent:
+what no executor was given is refused definitely; what one was given and nobody answered is UNCERTAIN, unless it is a
+read.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.limits import limit
+from trilemma.base.time import US_PER_MS
+from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.cluster.stream import OutStream
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node import refusal
+from trilemma.node.batch import Batch, LocalBatch
+from trilemma.node.request import Request, Target
+from trilemma.node.unit import Result, decode_results, encode_units
+
+HELD_REQUESTS_MAX = limit(
+    "held_requests_max",
+    65_536,
+    "requests per shard",
+    "held while no leader is known",
+    "CLUSTERDOWN … too many requests wait",
+)
+
+
+class Surroundings:
+    """What a route asks the node about one shard; implemented by node/executors.py."""
+
+    def local_target(self, shard: ShardId) -> Target | None:
+        """Return this node as the target where it executes the shard now."""
+        raise NotImplementedError
+
+    def remote_target(self, shard: ShardId) -> Target | None:
+        """Return the executor elsewhere, as far as this node knows."""
+        raise NotImplementedError
+
+    def has_path(self, node: NodeId) -> bool:
+        """Say whether a message reaches the node, directly or over one relay."""
+        raise NotImplementedError
+
+    def name(self, node: NodeId) -> str:
+        """Return a member's name."""
+        raise NotImplementedError
+
+    def why_down(self, shard: ShardId) -> str | None:
+        """Return why the shard cannot be served from here at all, or None."""
+        raise NotImplementedError
+
+    def why_not_written(self, shard: ShardId) -> str | None:
+        """Return why a write to the shard is refused here though it can be served, or None."""
+        raise NotImplementedError
+
+    def submit(self, shard: ShardId, batch: Batch) -> None:
+        """Hand a batch to the local executor."""
+        raise NotImplementedError
+
+    def forward(self, message: Forward) -> None:
+        """Send a batch on its way to a remote executor."""
+        raise NotImplementedError
+
+
+class Route:
+    """All requests of this node's clients for one shard."""
+
+    def __init__(
+        self, origin: NodeId, origin_start: int, keyspace: Keyspace, shard: ShardId, around: Surroundings
+    ) -> None:
+        self.keyspace = keyspace
+        self.shard = shard
+        self._origin = origin
+        self._origin_start = origin_start
+        self._around = around
+        self._waiting: deque[Request] = deque()
+        self._open: deque[Request] = deque()
+        self._streams: dict[Target, OutStream] = {}
+        self._forwarded: dict[tuple[Target, int], list[Request]] = {}
+
+    def add(self, request: Request) -> None:
+        """Take in a request; it goes on its way in this turn's `dispatch`."""
+        if len(self._waiting) >= HELD_REQUESTS_MAX:
+            request.finish(refusal.down(self.keyspace, "too many requests wait"), 0)
+            return
+        self._waiting.append(request)
+        self._open.append(request)
+
+    def retry(self, request: Request) -> None:
+        """Take back what an executor has refused for good: it goes to the next one, in its old place."""
+        if not request.is_done:
+            request.take_back()
+            self._waiting.appendleft(request)
+
+    def dispatch(self, mono_us: int) -> None:
+        """Send on what waits, or refuse it at once where that is certain, or go on holding it."""
+        if not self._waiting:
+            return
+        why = self._around.why_down(self.shard)
+        if why is not None:
+            self._refuse_waiting(why)
+            return
+        target = self._around.local_target(self.shard)
+        if target is not None:
+            self._submit(target)
+            return
+        target = self._around.remote_target(self.shard)
+        if target is not None and self._around.has_path(target[0]):
+            self._forward(target, mono_us)
+
+    def _refuse_waiting(self, why: str) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        text = refusal.down(self.keyspace, why)
+        for request in waiting:
+            request.finish(text, 0)
+
+    def _take(self, target: Target) -> list[Request]:
+        """Return what may go to this executor now; the rest waits for what its session has elsewhere."""
+        why = self._around.why_not_written(self.shard)
+        go: list[Request] = []
+        stay: deque[Request] = deque()
+        for request in self._waiting:
+            if request.is_done or request.handed:
+                continue
+            if not request.may_go_to(target):
+                stay.append(request)
+            elif why is not None and not request.unit.is_read:
+                request.finish(refusal.down(self.keyspace, why), 0)
+            else:
+                request.hand_to(target)
+                go.append(request)
+        self._waiting = stay
+        return go
+
+    def _submit(self, target: Target) -> None:
+        requests = self._take(target)
+        if requests:
+            self._around.submit(self.shard, LocalBatch(requests, self.retry))
+
+    def _forward(self, target: Target, mono_us: int) -> None:
+        stream = self._streams.get(target)
+        if stream is None:
+            stream = OutStream(self._origin, self._origin_start, target[0], self.shard, target[1])
+            self._streams[target] = stream
+        if not stream.has_room:
+            return
+        requests = self._take(target)
+        if requests:
+            body = encode_units([request.unit for request in requests])
+            forward = stream.push(body, mono_us)
+            self._forwarded[target, forward.sequence] = requests
+            self._around.forward(forward)
+
+    def answered(self, executor: NodeId, reply: ForwardReply, token: int = 0) -> None:
+        """Take in the answer to a forwarded batch."""
+        target = (executor, reply.epoch)
+        stream = self._streams.get(target)
+        if stream is not None:
+            stream.answered(reply.sequence)
+        requests = self._forwarded.pop((target, reply.sequence), None)
+        if requests is None:
+            return
+        if reply.outcome == "done":
+            self._done(requests, decode_results(reply.replies), token)
+        elif reply.outcome == "refused":
+            for request in reversed(requests):
+                self.retry(request)
+        else:
+            self._lost(requests, reply.reason)
+
+    def _done(self, requests: Sequence[Request], results: Sequence[Result], token: int) -> None:
+        again = []
+        for request, result in zip(requests, results, strict=True):
+            if result is False:
+                again.append(request)
+            else:
+                request.finish(result, token)
+        for request in reversed(again):
+            self.retry(request)
+
+    def _lost(self, requests: Sequence[Request], reason: str) -> None:
+        for request in reversed(requests):
+            if request.unit.is_read:
+                self.retry(request)
+            else:
+                request.finish(refusal.uncertain(self.keyspace, reason), 0)
+
+    def advance(self, mono_us: int) -> None:
+        """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
+        self._time_out(mono_us)
+        if self._streams:
+            self._rescue_reads()
+            self._resend(mono_us)
+
+    def _time_out(self, mono_us: int) -> None:
+        overdue = False
+        while self._open and (self._open[0].is_done or self._open[0].deadline_us <= mono_us):
+            request = self._open.popleft()
+            if not request.is_done:
+                overdue = True
+                request.finish(self._too_late(request), 0)
+        if overdue:
+            self._void_finished()
+
+    def _too_late(self, request: Request) -> bytes:
+        within = f"within {self.keyspace.timeout_ms} ms"
+        if request.handed and not request.unit.is_read:
+            return refusal.uncertain(self.keyspace, f"the write was not confirmed {within}")
+        if request.handed:
+            return refusal.down(self.keyspace, f"the read was not confirmed {within}")
+        target = self._around.remote_target(self.shard)
+        missing = "no leader was found" if target is None else f"no path to the leader {self._around.name(target[0])}"
+        return refusal.down(self.keyspace, f"{missing} {within}")
+
+    def _void_finished(self) -> None:
+        for (target, sequence), requests in list(self._forwarded.items()):
+            if all(request.is_done for request in requests):
+                del self._forwarded[target, sequence]
+                self._streams[target].void(sequence)
+
+    def _rescue_reads(self) -> None:
+        """Send reads elsewhere where a newer executor is known: they have no effect, so twice does no harm."""
+        target = self._around.local_target(self.shard) or self._around.remote_target(self.shard)
+        if target is None:
+            return
+        for (old, _), requests in list(self._forwarded.items()):
+            if old != target:
+                for request in reversed(requests):
+                    if request.unit.is_read and request.handed and not request.is_done:
+                        self.retry(request)
+
+    def _resend(self, mono_us: int) -> None:
+        for target, stream in list(self._streams.items()):
+            for forward in stream.due(mono_us):
+                self._around.forward(forward)
+            if stream.is_idle and self._is_superseded(target):
+                del self._streams[target]
+
+    def _is_superseded(self, target: Target) -> bool:
+        # A stream that may be needed again must go on counting: its numbers are used once.
+        return any(executor == target[0] and epoch > target[1] for executor, epoch in self._streams)
+
+    def drop(self) -> None:
+        """Refuse what still waits: the keyspace is gone."""
+        self._refuse_waiting("the keyspace was dropped")
+
+    @property
+    def next_deadline_us(self) -> int | None:
+        """When `advance` next has something to do, or None."""
+        return self._open[0].deadline_us if self._open else None
+
+    @property
+    def has_streams(self) -> bool:
+        """Say whether forwarded batches may have to be sent again."""
+        return bool(self._streams)
+
+
+def deadline_us(keyspace: Keyspace, mono_us: int) -> int:
+    """Return the time by which a request received now is answered."""
+    return mono_us + keyspace.timeout_ms * US_PER_MS

@@ -1,0 +1,136 @@
+"""One client connection: its settings, its MULTI, what it watches, and its replies in the order of its commands."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from trilemma.base.ids import ConnId, ShardId
+from trilemma.command.table import CommandSpec
+from trilemma.node.effects import ClientBytes
+from trilemma.node.request import Lane, Request
+from trilemma.node.unit import Result, Watch
+from trilemma.resp.request import RequestParser
+
+
+class Slot:
+    """The place of one reply in the order of a session's replies."""
+
+    __slots__ = ("data", "session", "token")
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.data: bytes | None = None
+        self.token = 0
+
+    def fill(self, data: bytes, token: int = 0) -> None:
+        """Put the encoded reply in; it leaves once `token` is durable and all earlier replies have left."""
+        self.data = data
+        self.token = token
+        self.session.touched()
+
+    def result(self, request: Request, result: Result, token: int) -> None:
+        """Be the sink of a plain command's request."""
+        self.fill(result[0] if type(result) is list else result, token)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Queued:
+    """One command queued after MULTI."""
+
+    spec: CommandSpec
+    argv: list[bytes]
+
+
+@dataclass(slots=True)
+class Multi:
+    """A transaction being queued. `aborted`: EXEC will answer EXECABORT."""
+
+    queue: list[Queued] = field(default_factory=list)
+    bytes: int = 0
+    aborted: bool = False
+
+
+class Session:
+    """A connection's state. `touched` tells the node that it has something to send or to go on with."""
+
+    def __init__(self, conn: ConnId, address: str, local_address: str, on_touch: Callable[["Session"], None]) -> None:
+        self.id = conn
+        self.address = address
+        self.local_address = local_address
+        self.db = 0
+        self.protocol = 2
+        self.authenticated = False
+        self.name = b""
+        self.library_name = b""
+        self.library_version = b""
+        self.no_evict = False
+        self.readonly = False
+        self.created_us = 0
+        self.active_us = 0
+        self.last_command = ""
+        self.closing = False
+        """Close once the replies so far have left; nothing more is read."""
+        self.parser = RequestParser()
+        self.commands: deque[list[bytes]] = deque()
+        """Parsed, not yet dispatched."""
+        self.writes_ahead: bool | None = None
+        """Whether a write is among `commands`; None where nobody has looked."""
+        self.blocked = False
+        """Whether a command must be answered before the next one may begin."""
+        self.multi: Multi | None = None
+        self.watches: list[tuple[ShardId, Watch]] = []
+        self.lanes: dict[ShardId, Lane] = {}
+        self.last_write: tuple[ShardId, int] | None = None
+        self.is_touched = False
+        self._slots: deque[Slot] = deque()
+        self._on_touch = on_touch
+
+    def touched(self) -> None:
+        """Ask for a turn: a reply was filled in, or a command may go on."""
+        if not self.is_touched:
+            self.is_touched = True
+            self._on_touch(self)
+
+    def lane(self, shard: ShardId) -> Lane:
+        """Return what this session has under way on a shard."""
+        lane = self.lanes.get(shard)
+        if lane is None:
+            lane = self.lanes[shard] = Lane()
+        return lane
+
+    def slot(self) -> Slot:
+        """Open the place of the next reply."""
+        slot = Slot(self)
+        self._slots.append(slot)
+        return slot
+
+    def open(self, slot: Slot) -> None:
+        """Put a special slot at the place of the next reply."""
+        self._slots.append(slot)
+
+    def reply(self, data: bytes) -> None:
+        """Answer the next command at once."""
+        self.slot().fill(data)
+
+    @property
+    def is_answered(self) -> bool:
+        """Say whether no command waits for its reply."""
+        return not self._slots
+
+    def take_bytes(self) -> list[ClientBytes]:
+        """Return the replies that can leave, in order, joined where they wait for the same token."""
+        out: list[ClientBytes] = []
+        parts: list[bytes] = []
+        token = 0
+        slots = self._slots
+        while slots and (data := slots[0].data) is not None:
+            slot = slots.popleft()
+            if slot.token > token:
+                if parts:
+                    out.append(ClientBytes(self.id, b"".join(parts), token))
+                    parts = []
+                token = slot.token
+            parts.append(data)
+        if parts:
+            out.append(ClientBytes(self.id, b"".join(parts), token))
+        return out

@@ -1,0 +1,89 @@
+"""What the node asks of its replica of one shard, whichever protocol keeps it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.time import Now
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node.batch import Batch
+from trilemma.node.request import Target
+from trilemma.node.unit import Result, Unit
+from trilemma.replication.port import Message, Outbound
+from trilemma.storage.port import LogRecord, RowBatch
+
+
+class ShardReplica(Protocol):
+    """One shard's replica on this node: protocol, rows and execution together.
+
+    One turn: `receive`, `persisted`, `advance`, then `submit` of batches, then one `collect`, which may be followed by
+    `rows` to be written to the engine.
+    """
+
+    shard: ShardId
+    keyspace: Keyspace
+
+    def target(self) -> Target | None:
+        """Return (this node, epoch) where this replica executes commands now."""
+        ...
+
+    def leader(self) -> Target | None:
+        """Return the executor as this replica knows it."""
+        ...
+
+    def receive(self, sender: NodeId, message: Message) -> None:
+        """Take in a message from another replica."""
+        ...
+
+    def persisted(self, token: int) -> None:
+        """Take note that the log is durable up to a token."""
+        ...
+
+    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
+        """Move time on."""
+        ...
+
+    def submit(self, batch: Batch) -> None:
+        """Execute a batch; results come by its `complete`."""
+        ...
+
+    def run_stale(self, unit: Unit) -> Result:
+        """Execute a read against what is applied here, current at some time."""
+        ...
+
+    def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
+        """End the turn: return records, whether they must be synced, and messages. `token`: the turn's log token."""
+        ...
+
+    def rows(self, durable_token: int) -> RowBatch | None:
+        """Return the rows that may go to the engine now."""
+        ...
+
+    def rows_flushed(self) -> None:
+        """Take note that all rows handed out before the flush was asked for are durable."""
+        ...
+
+    def flush_begins(self) -> None:
+        """Note what is applied now, for `rows_flushed`."""
+        ...
+
+    def restate(self) -> list[LogRecord]:
+        """Return what a fresh log segment must say of this shard."""
+        ...
+
+    def first_needed(self, stream: int) -> int:
+        """Return the lowest index or sequence of a stream that the log must keep."""
+        ...
+
+    @property
+    def next_deadline_us(self) -> int:
+        """When `advance` next has something to do."""
+        ...
+
+    def why_down(self, up: frozenset[NodeId]) -> str | None:
+        """Return why this shard cannot be served from this node, or None."""
+        ...
+
+    def digest(self) -> tuple[str, str]:
+        """Return (what the rows reflect: index or vector, digest of the rows)."""
+        ...

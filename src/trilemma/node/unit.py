@@ -1,0 +1,67 @@
+"""What travels from a session to the executor of a shard: units, and what comes back: results.
+
+A unit is one command, or one transaction, whose keys share a shard; it takes effect at one moment. The body of a Raft
+entry and of a forwarded batch is a list of units.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Path(IntEnum):
+    """How a unit is ordered against others."""
+
+    WRITE = 0
+    """In the log."""
+    READ = 1
+    """Beside the log, as fresh as the keyspace's READ promises."""
+    LOGGED_READ = 2
+    """In the log: it must come after the same connection's earlier writes and before its later ones."""
+
+
+class Watch(msgspec.Struct, frozen=True, array_like=True):
+    """A key that must still have this version (View.version) when the transaction takes effect."""
+
+    db: int
+    key: bytes
+    version: int
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """One command of a transaction."""
+
+    db: int
+    argv: list[bytes]
+
+
+class Unit(msgspec.Struct, frozen=True, array_like=True):
+    """One command (`argv`), or a transaction (`parts`, with `argv` empty).
+
+    `protocol` is that of the client (2 or 3): the executor encodes the reply. `explain` wants a receipt beside it.
+    """
+
+    path: Path
+    db: int
+    protocol: int
+    argv: list[bytes]
+    parts: list[Part] = []
+    watches: list[Watch] = []
+    explain: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        """Say whether it has no effect, so that it is never UNCERTAIN."""
+        return self.path is not Path.WRITE
+
+
+Result = list[bytes] | bytes | bool | None
+"""Of one unit: encoded replies, one per command; or one encoded error for all of it; None: a watched key had changed;
+False: it was not executed and never will be by this executor, so it may be sent elsewhere."""
+
+NOT_EXECUTED: Result = False
+
+encode_units = msgspec.msgpack.Encoder().encode
+decode_units = msgspec.msgpack.Decoder(list[Unit]).decode
+encode_results = msgspec.msgpack.Encoder().encode
+decode_results = msgspec.msgpack.Decoder(list[Result]).decode
