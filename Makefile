@@ -1,0 +1,42 @@
+# Everything a newcomer needs: `make demo`, `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-deps check docs format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/installed: requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(VENV)/installed ## make .venv with the pinned requirements and this package
+
+demo: setup ## three real nodes, a cut, a crash, and the verdict on what every keyspace promised
+	$(BIN)/trilemma demo
+
+test: setup ## all tests; names what is skipped and why (see test-deps)
+	$(BIN)/python -m pytest -q -n 2
+
+test-deps: ## install the Debian packages that some tests compare with (as root)
+	apt-get install --yes --no-install-recommends redis-server iproute2
+
+check: setup ## ruff, mypy --strict, import rules, links of the documents
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house
+
+format: setup ## let ruff format the sources
+	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
