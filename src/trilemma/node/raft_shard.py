@@ -5,6 +5,7 @@ are served under a lease. A unit's reply is made where the unit was handed in, w
 entry at its index turns out to be another one, it did not happen and never will.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,9 @@ class RaftShard:
         self._rows = rows
         self._view = PlainView(rows)
         self._applied = self.read_applied(rows)
-        self._flushing = self._flushed = self._applied
+        self._sealed: deque[tuple[int, Applied]] = deque()
+        """Per layer of rows that is not in the engine yet: the token it waits for, what it brings the rows to."""
+        self._in_engine = self._flushing = self._flushed = self._applied
         self._now = Now(0, 0)
         self._up: frozenset[NodeId] = frozenset()
         self._logged: list[Waiter] = []
@@ -227,7 +230,9 @@ class RaftShard:
             meta_key(self._rows.shard, self._rows.generation, APPLIED), msgspec.msgpack.encode(self._applied)
         )
         # Rows enter the engine only once this node's own log holds their entries (PROTOCOLS §6.5).
-        self._rows.seal(0 if self.raft.durable_index >= entries[-1].index else token)
+        token = 0 if self.raft.durable_index >= entries[-1].index else token
+        self._rows.seal(token)
+        self._sealed.append((token, self._applied))
 
     def _apply(self, entry: Entry) -> None:
         proposed = self._proposed.pop(entry.index, None)
@@ -247,12 +252,16 @@ class RaftShard:
         if proposed is None or not mine:
             for unit in units:
                 if not unit.is_read:
-                    run_unit(self._view, unit)
+                    self._run(entry, unit)
             if proposed is not None:
                 self._not_executed(proposed)
             return
-        results = [run_unit(self._view, unit, self._receipt) for unit in units]
+        results = [self._run(entry, unit) for unit in units]
         self._short.append(_Committed(entry.index, proposed.waiters, results))
+
+    def _run(self, _entry: Entry, unit: Unit) -> Result:
+        """Execute a unit of an entry, on every replica alike."""
+        return run_unit(self._view, unit, self._receipt)
 
     def _not_executed(self, proposed: _Proposed) -> None:
         """Another entry stands where these units were proposed: they did not happen and never will."""
@@ -314,11 +323,13 @@ class RaftShard:
 
     def rows(self, durable_token: int) -> RowBatch | None:
         """See ShardReplica."""
+        while self._sealed and self._sealed[0][0] <= durable_token:
+            self._in_engine = self._sealed.popleft()[1]
         return self._rows.drain(durable_token)
 
     def flush_begins(self) -> None:
         """See ShardReplica."""
-        self._flushing = self._applied
+        self._flushing = self._in_engine
 
     def rows_flushed(self) -> None:
         """See ShardReplica."""

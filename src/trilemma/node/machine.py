@@ -1,0 +1,269 @@
+"""The node: inputs in, one Effects value out, once per turn. Everything else in this package is a part of it."""
+
+from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
+from trilemma.base.time import Now
+from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.keyspace.routing import Router
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node.config import NodeConfig
+from trilemma.node.dispatch import Dispatcher
+from trilemma.node.effects import Effects
+from trilemma.node.executors import Executors
+from trilemma.node.log import NodeLog
+from trilemma.node.peers import Peers
+from trilemma.node.refusal import fenced_by
+from trilemma.node.session import Session
+from trilemma.node.shard import ShardReplica
+from trilemma.node.shards import ShardFactory
+from trilemma.node.unit import Unit
+from trilemma.replication.port import Message
+from trilemma.storage.port import Engine, LogReader, LogRecord, Recovered
+
+FLUSH_LOG_BYTES = 48 << 20
+"""Log written since the last flush of rows that asks for the next one, so that old segments can go."""
+
+
+class Node:
+    """One node of a cluster. The order of calls in a turn: inputs, `advance`, `ready`."""
+
+    def __init__(
+        self, config: NodeConfig, recovered: Recovered, log: LogReader, engine: Engine, now: Now, entropy: int
+    ) -> None:
+        self.config = config
+        self._engine = engine
+        self._now = now
+        self._peers = Peers(config, now)
+        self._executors = Executors(config, self._peers, self._fence)
+        self._factory = ShardFactory(config, recovered, log, engine, entropy)
+        self._log = NodeLog(recovered, config.segment_bytes, self._restate)
+        self._system = self._factory.system(now)
+        self._executors.add(self._system.keyspace, SYSTEM_SHARD, self._system)
+        self._router = Router(self._system.catalogue)
+        self._routed_changes = 0
+        self._effects = Effects()
+        self._sessions: dict[ConnId, Session] = {}
+        self._touched: list[Session] = []
+        self._flush_token = 0
+        self._flushed_bytes = 0
+        self._is_flushing = False
+        self._is_leaving = False
+        self._leave_us = 0
+        self._dispatcher = Dispatcher(self, now)
+        self._follow_catalogue()
+
+    # Inputs
+
+    def client_connected(self, conn: ConnId, address: str, local_address: str) -> None:
+        """A client has connected. Addresses are `host:port` texts."""
+        session = Session(conn, address, local_address, self._touched.append)
+        self._sessions[conn] = session
+        self._dispatcher.welcome(session, self._effects)
+
+    def receive_client(self, conn: ConnId, data: bytes) -> None:
+        """Bytes came from a client."""
+        session = self._sessions.get(conn)
+        if session is not None and not session.closing:
+            session.parser.feed(data)
+            session.touched()
+
+    def client_gone(self, conn: ConnId) -> None:
+        """A connection is gone; what it had under way goes on without it."""
+        session = self._sessions.pop(conn, None)
+        if session is not None:
+            session.closing = True
+            session.commands.clear()
+
+    def receive_peer(self, peer: NodeId, frame: bytes) -> None:
+        """A frame came from a peer."""
+        for envelope in self._peers.receive(peer, frame):
+            message = envelope.message
+            if isinstance(message, Forward | ForwardReply):
+                self._executors.receive(envelope.source, message)
+            elif isinstance(message, Message) and envelope.source == peer:
+                replica = self._executors.replicas.get(envelope.shard)
+                if replica is not None:
+                    replica.receive(peer, message)
+
+    def persisted(self, token: int) -> None:
+        """The log is durable up to a token."""
+        self._log.persisted(token)
+        for replica in self._executors.replicas.values():
+            replica.persisted(token)
+        self._system.refresh_fences()
+
+    def rows_flushed(self, token: int) -> None:
+        """The rows that were in the engine when the flush was asked for are durable."""
+        if token == self._flush_token:
+            self._is_flushing = False
+            for replica in self._executors.replicas.values():
+                replica.rows_flushed()
+
+    def admin_done(self, request: int, reply: bytes) -> None:
+        """The shell has carried out an AdminRequest."""
+        self._dispatcher.admin_done(request, reply)
+
+    def begin_shutdown(self) -> None:
+        """Hand over what this node leads; Effects.shutdown follows."""
+        self._is_leaving = True
+        self._leave_us = self._now.mono_us + self.config.timing.detection_us
+
+    def advance(self, now: Now) -> None:
+        """Move time on; the last input of a turn."""
+        self._now = now
+        self._peers.advance(now)
+        for replica in self._executors.replicas.values():
+            replica.advance(now, self._peers.up)
+
+    # The outcome
+
+    def ready(self) -> Effects:
+        """End the turn: return all that is to be done."""
+        effects, self._effects = self._effects, Effects()
+        self._dispatch(effects)
+        self._collect()
+        self._follow_catalogue()
+        self._executors.note_leaders()
+        self._system.refresh_fences()
+        self._dispatcher.advance(self._now, effects)
+        effects.log = self._log.take(self._first_needed)
+        effects.send = self._peers.collect(self._system.applied_index)
+        self._write_rows(effects)
+        self._send_replies(effects)
+        self._leave(effects)
+        effects.next_deadline_us = self._next_deadline_us()
+        return effects
+
+    def _dispatch(self, effects: Effects) -> None:
+        touched, self._touched = self._touched, []
+        for session in touched:
+            session.is_touched = False
+            self._dispatcher.run(session, effects)
+        # Whoever is answered at once is touched again, and is looked after in _send_replies.
+        self._touched.extend(touched)
+        for route in self._executors.routes.values():
+            route.advance(self._now.mono_us)
+            route.dispatch(self._now.mono_us)
+
+    def _collect(self) -> None:
+        for shard, replica in self._executors.replicas.items():
+            records, must_sync, messages = replica.collect(self._log.next_token)
+            if records:
+                self._log.add(records, must_sync)
+            for out in messages:
+                after = self._log.undurable_token if out.after_sync else 0
+                self._peers.send(out.peer, shard, out.message, after)  # type: ignore[arg-type]
+
+    def _write_rows(self, effects: Effects) -> None:
+        for replica in self._executors.replicas.values():
+            batch = replica.rows(self._log.durable_token)
+            if batch is not None:
+                self._engine.write(batch)
+        if not self._is_flushing and self._log.bytes_written - self._flushed_bytes >= FLUSH_LOG_BYTES:
+            self._flushed_bytes = self._log.bytes_written
+            self._is_flushing = True
+            self._flush_token += 1
+            effects.flush_rows = self._flush_token
+            for replica in self._executors.replicas.values():
+                replica.flush_begins()
+
+    def _send_replies(self, effects: Effects) -> None:
+        again: list[Session] = []
+        seen: set[ConnId] = set()
+        for session in self._touched:
+            session.is_touched = False
+            if session.id in seen:
+                continue
+            seen.add(session.id)
+            effects.client_bytes.extend(session.take_bytes())
+            if session.closing and session.is_answered:
+                effects.close.append(session.id)
+            elif session.commands and not session.blocked:
+                again.append(session)
+        self._touched = []
+        for session in again:
+            session.touched()
+
+    def _leave(self, effects: Effects) -> None:
+        if not self._is_leaving:
+            return
+        leads = [replica for replica in self._executors.replicas.values() if replica.hand_over()]
+        effects.shutdown = not leads or self._now.mono_us >= self._leave_us
+
+    def _next_deadline_us(self) -> int:
+        if self._touched:
+            return self._now.mono_us
+        deadlines = [self._peers.next_deadline_us]
+        deadlines.extend(replica.next_deadline_us for replica in self._executors.replicas.values())
+        deadlines.extend(
+            deadline for route in self._executors.routes.values() if (deadline := route.next_deadline_us) is not None
+        )
+        return min(deadlines)
+
+    # The catalogue
+
+    def _follow_catalogue(self) -> None:
+        """Serve what the applied catalogue names, and nothing else."""
+        if self._routed_changes == self._system.changes_applied and self._executors.routes.keys() != {SYSTEM_SHARD}:
+            return
+        self._routed_changes = self._system.changes_applied
+        wanted: dict[ShardId, Keyspace] = {
+            shard: keyspace for keyspace in self._system.catalogue.keyspaces.values() for shard in keyspace.shard_ids()
+        }
+        for shard in [shard for shard in self._executors.user_shards() if shard not in wanted]:
+            self._executors.remove(shard)
+        for shard, keyspace in wanted.items():
+            if shard in self._executors.routes:
+                self._executors.alter(keyspace, shard)
+            else:
+                self._executors.add(keyspace, shard, self._make_replica(keyspace, shard))
+        self._router.load(self._system.catalogue)
+
+    def _make_replica(self, keyspace: Keyspace, shard: ShardId) -> ShardReplica | None:
+        if self.config.node_id not in keyspace.replicas:
+            return None
+        replica = self._factory.replica(keyspace, shard, self._now)
+        replica.advance(self._now, self._peers.up)
+        return replica
+
+    def _fence(self, shard: ShardId, unit: Unit) -> str | None:
+        """Return why a unit must not touch its keys while the catalogue changes, or None."""
+        if not self._system.fences:
+            return None
+        return fenced_by(self._system.fences, unit)
+
+    def _restate(self) -> list[LogRecord]:
+        records = [record for shard in self._executors.replicas.values() for record in shard.restate()]
+        for unclaimed in self._factory.unclaimed.values():
+            records.extend(unclaimed)
+        return records
+
+    def _first_needed(self, shard: ShardId, stream: int) -> int:
+        replica = self._executors.replicas.get(shard)
+        return (1 << 62) if replica is None else replica.first_needed(stream)
+
+    # What the parts ask of the whole
+
+    @property
+    def executors(self) -> Executors:
+        """All shards."""
+        return self._executors
+
+    @property
+    def router(self) -> Router:
+        """The way from keys to shards."""
+        return self._router
+
+    @property
+    def system(self) -> ShardReplica:
+        """The catalogue's replica."""
+        return self._system
+
+    @property
+    def peers(self) -> Peers:
+        """The other nodes."""
+        return self._peers
+
+    @property
+    def sessions(self) -> dict[ConnId, Session]:
+        """All client connections."""
+        return self._sessions

@@ -1,0 +1,64 @@
+"""Making the replicas that live on this node: from the catalogue, and from what the log held of them at the start."""
+
+from collections import defaultdict
+
+from trilemma.base.ids import SYSTEM_SHARD, ShardId, keyspace_of
+from trilemma.base.prng import SplitMix64
+from trilemma.base.time import Now
+from trilemma.keyspace.catalogue import Catalogue
+from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node.config import NodeConfig
+from trilemma.node.raft_shard import RaftShard
+from trilemma.node.shard import ShardReplica
+from trilemma.node.system_shard import SystemShard, system_keyspace
+from trilemma.replication.raft.replica import Raft
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import Engine, LogReader, LogRecord, RecordKind, Recovered
+
+
+class ShardFactory:
+    """Makes replicas; remembers what start-up found of shards that the catalogue does not name yet."""
+
+    def __init__(self, config: NodeConfig, recovered: Recovered, log: LogReader, engine: Engine, entropy: int) -> None:
+        self._config = config
+        self._log = log
+        self._engine = engine
+        self._entropy = SplitMix64(entropy)
+        self._found: dict[ShardId, list[LogRecord]] = defaultdict(list)
+        for record in recovered.records:
+            if record.kind != RecordKind.NODE:
+                self._found[record.shard].append(record)
+
+    def system(self, now: Now) -> SystemShard:
+        """Make this node's replica of the catalogue."""
+        members = tuple(member.id for member in self._config.members)
+        keyspace = system_keyspace(members)
+        rows = ShardRows(self._engine, SYSTEM_SHARD, 0)
+        raft = self._raft(keyspace, SYSTEM_SHARD, rows, now)
+        first = Catalogue.first(members, Mode(self._config.default_mode))
+        return SystemShard(self._config, keyspace, SYSTEM_SHARD, raft, rows, first)
+
+    def replica(self, keyspace: Keyspace, shard: ShardId, now: Now) -> ShardReplica:
+        """Make this node's replica of a shard."""
+        rows = ShardRows(self._engine, shard, 0)
+        return RaftShard(self._config, keyspace, shard, self._raft(keyspace, shard, rows, now), rows)
+
+    def _raft(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> Raft:
+        applied = RaftShard.read_applied(rows)
+        return Raft(
+            shard,
+            self._config.node_id,
+            keyspace.replicas,
+            self._config.timing,
+            self._entropy.next(),
+            self._found.pop(shard, []),
+            self._log,
+            now,
+            leases=keyspace.mode is Mode.CA or keyspace.read == "local",
+            applied_index=applied.index,
+        )
+
+    @property
+    def unclaimed(self) -> dict[ShardId, list[LogRecord]]:
+        """Records of shards that no replica was made for yet; they must stay in the log."""
+        return {shard: records for shard, records in self._found.items() if keyspace_of(shard)}

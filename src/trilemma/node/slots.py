@@ -1,0 +1,84 @@
+"""Replies that are made of more than one result: transactions, and commands that ask every shard."""
+
+from collections.abc import Callable, Sequence
+
+from trilemma.node.request import Request
+from trilemma.node.session import Session, Slot
+from trilemma.node.unit import Result
+from trilemma.resp.reply import NIL_ARRAY, encode
+
+
+class TransactionSlot(Slot):
+    """EXEC's reply. Commands that concern the session alone run once the shard has answered, in their places.
+
+    `local`: for each queued command, what makes its reply here, or None where the shard's next reply belongs.
+    """
+
+    __slots__ = ("_local",)
+
+    def __init__(self, session: Session, local: Sequence[Callable[[], bytes] | None]) -> None:
+        super().__init__(session)
+        self._local = local
+
+    def result(self, request: Request, result: Result, token: int) -> None:
+        """Be the sink of the transaction's request."""
+        self.session.blocked = False
+        if type(result) is bytes:
+            self.fill(result, token)
+        elif result is None:
+            self.fill(encode(NIL_ARRAY, self.session.protocol), token)
+        else:
+            self.fill(self._assembled(list(result)), token)  # type: ignore[arg-type]
+
+    def finish_locally(self) -> None:
+        """Answer a transaction that no shard has a part in."""
+        self.fill(self._assembled([]))
+
+    def _assembled(self, replies: list[bytes]) -> bytes:
+        following = iter(replies)
+        parts = [b"*%d\r\n" % len(self._local)]
+        parts.extend(next(following) if local is None else local() for local in self._local)
+        return b"".join(parts)
+
+
+class GatherSlot(Slot):
+    """The reply of a command that asks several shards, or one shard for something internal.
+
+    `combine` makes the reply of the results, in the order of the requests. The first error answers for all, through
+    `failed`, which may add what had been done. The session goes on only afterwards.
+    """
+
+    __slots__ = ("_combine", "_failed", "_left", "_results", "_token")
+
+    def __init__(
+        self,
+        session: Session,
+        parts: int,
+        combine: Callable[[list[bytes]], bytes | None],
+        failed: Callable[[list[Result]], bytes],
+    ) -> None:
+        super().__init__(session)
+        self._combine = combine
+        self._failed = failed
+        self._results: list[tuple[Request, Result]] = []
+        self._left = parts
+        self._token = 0
+
+    def result(self, request: Request, result: Result, token: int) -> None:
+        """Be the sink of one part's request."""
+        self._results.append((request, result))
+        self._token = max(self._token, token)
+        self._left -= 1
+        if self._left == 0:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.session.blocked = False
+        results = [result for _, result in sorted(self._results, key=lambda part: part[0].shard)]
+        replies = [result[0] for result in results if type(result) is list]
+        if len(replies) < len(results) or any(reply[:1] == b"-" for reply in replies):
+            self.fill(self._failed(results), self._token)
+            return
+        reply = self._combine(replies)
+        if reply is not None:
+            self.fill(reply, self._token)

@@ -1,0 +1,91 @@
+"""The shard of the catalogue, `_system`, on every node (PROTOCOLS §7).
+
+Its units carry one encoded catalogue change each. A PREPARE fences its prefix on this node as soon as it is durable in
+the log here, committed or not; and because `_system` answers only when every member has an entry durably, the answer
+to a PREPARE says that every member has fenced.
+"""
+
+from trilemma.base.ids import SYSTEM_KEYSPACE, NodeId, ShardId
+from trilemma.base.time import Now
+from trilemma.keyspace.catalogue import Abort, Catalogue, Prepare, decode_change, encode_change
+from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
+from trilemma.node.config import NodeConfig
+from trilemma.node.raft_shard import RaftShard
+from trilemma.node.unit import Path, Result, Unit, decode_units, encode_units
+from trilemma.replication.port import Entry, EntryKind
+from trilemma.replication.raft.replica import Raft
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.rowkey import meta_key
+
+CATALOGUE = b"catalogue"
+"""The META row that holds the catalogue."""
+
+PREPARED_MS_MAX = 2_000
+"""A change that is still in the making after this is aborted by whoever leads `_system`."""
+
+
+def system_keyspace(members: tuple[NodeId, ...]) -> Keyspace:
+    """Return the settings of `_system`: a change is refused while a member is away."""
+    return Keyspace(SYSTEM_KEYSPACE, "_system", Mode.CP, members, 1, "all", "linearizable", "sync", TIMEOUT_MS_DEFAULT)
+
+
+class SystemShard(RaftShard):
+    """The catalogue's replica on this node."""
+
+    def __init__(
+        self, config: NodeConfig, keyspace: Keyspace, shard: ShardId, raft: Raft, rows: ShardRows, first: Catalogue
+    ) -> None:
+        super().__init__(config, keyspace, shard, raft, rows)
+        row = rows.get(self._row_key())
+        self.catalogue = first if row is None else Catalogue.decode(row)
+        self.changes_applied = 0
+        """Counts the changes that took effect, so that the node knows when to route anew."""
+        self.fences: dict[bytes, str] = {}
+        """Fenced prefixes (keyspace names), each with the reason to give."""
+        self._fences_of: tuple[int, int, int] = (-1, -1, -1)
+        self._abort_proposed = 0
+
+    def _row_key(self) -> bytes:
+        return meta_key(self._rows.shard, self._rows.generation, CATALOGUE)
+
+    def _run(self, entry: Entry, unit: Unit) -> Result:
+        """Apply one change; the reply is its log index where it took effect, else 0."""
+        if unit.is_read:
+            return super()._run(entry, unit)
+        took_effect = self.catalogue.apply(entry.index, entry.stamp_ms, decode_change(unit.argv[0]))
+        if took_effect:
+            self.changes_applied += 1
+            self._rows.put(self._row_key(), self.catalogue.encode())
+        return [b":%d\r\n" % (entry.index if took_effect else 0)]
+
+    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
+        """See ShardReplica."""
+        super().advance(now, up)
+        self._abort_overdue()
+
+    def _abort_overdue(self) -> None:
+        prepared = self.catalogue.prepared
+        if prepared is None or not self.raft.is_leader or self._abort_proposed == prepared.index:
+            return
+        if self.raft.log_time_ms() - prepared.stamp_ms >= PREPARED_MS_MAX:
+            unit = Unit(Path.WRITE, 0, 2, [encode_change(Abort(prepared.index))])
+            if self.raft.propose(EntryKind.COMMANDS, encode_units([unit])) is not None:
+                self._abort_proposed = prepared.index
+
+    def refresh_fences(self) -> None:
+        """Fence what is being prepared, in the rows or in the durable part of the log behind them."""
+        position = (self.applied_index, self.raft.durable_index, self.raft.term)
+        if position == self._fences_of:
+            return
+        self._fences_of = position
+        prepared = self.catalogue.prepared
+        names = [] if prepared is None else [prepared.keyspace.name]
+        for entry in self.raft.entries(self.applied_index + 1, self.raft.durable_index):
+            names.extend(self._prepares(entry))
+        self.fences = {name.encode(): f"keyspace '{name}' is being created or dropped" for name in names}
+
+    def _prepares(self, entry: Entry) -> list[str]:
+        if entry.kind is not EntryKind.COMMANDS:
+            return []
+        changes = [decode_change(unit.argv[0]) for unit in decode_units(entry.body) if not unit.is_read]
+        return [change.keyspace.name for change in changes if isinstance(change, Prepare)]
