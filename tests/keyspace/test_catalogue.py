@@ -1,0 +1,72 @@
+"""The catalogue's state machine: PREPARE, then whichever of ACTIVATE and ABORT comes first (PROTOCOLS §7)."""
+
+from trilemma.keyspace.catalogue import Abort, Activate, Alter, Catalogue, Prepare, decode_change, encode_change
+from trilemma.keyspace.settings import Mode, make
+
+NODES = (1, 2, 3)
+
+
+def fresh() -> Catalogue:
+    return Catalogue.first(NODES, Mode.CP)
+
+
+def test_a_prepared_keyspace_is_not_there_until_it_is_activated() -> None:
+    catalogue = fresh()
+    bank = make(catalogue.next_id, "bank", Mode.CP, NODES)
+    assert catalogue.apply(5, 0, Prepare(bank, drops=False))
+    assert "bank" not in catalogue.keyspaces
+    assert catalogue.apply(6, 0, Activate(5))
+    assert catalogue.keyspaces["bank"] == bank
+
+
+def test_the_first_of_activate_and_abort_counts() -> None:
+    catalogue = fresh()
+    bank = make(catalogue.next_id, "bank", Mode.CP, NODES)
+    catalogue.apply(5, 0, Prepare(bank, drops=False))
+    assert catalogue.apply(6, 0, Abort(5))
+    assert not catalogue.apply(7, 0, Activate(5))
+    assert "bank" not in catalogue.keyspaces
+
+
+def test_one_change_is_in_the_making_at_a_time() -> None:
+    catalogue = fresh()
+    assert catalogue.apply(5, 0, Prepare(make(2, "bank", Mode.CP, NODES), drops=False))
+    assert not catalogue.apply(6, 0, Prepare(make(3, "shop", Mode.AP, NODES), drops=False))
+
+
+def test_an_id_is_never_used_twice_even_after_an_abort_or_a_drop() -> None:
+    catalogue = fresh()
+    bank = make(catalogue.next_id, "bank", Mode.CP, NODES)
+    catalogue.apply(5, 0, Prepare(bank, drops=False))
+    catalogue.apply(6, 0, Abort(5))
+    assert catalogue.next_id == bank.id + 1
+    again = make(catalogue.next_id, "bank", Mode.CP, NODES)
+    catalogue.apply(7, 0, Prepare(again, drops=False))
+    catalogue.apply(8, 0, Activate(7))
+    catalogue.apply(9, 0, Prepare(again, drops=True))
+    catalogue.apply(10, 0, Activate(9))
+    assert "bank" not in catalogue.keyspaces
+    assert catalogue.next_id == again.id + 1
+
+
+def test_a_drop_of_a_keyspace_that_was_replaced_meanwhile_is_refused() -> None:
+    catalogue = fresh()
+    assert not catalogue.apply(5, 0, Prepare(make(9, "bank", Mode.CP, NODES), drops=True))
+
+
+def test_alter_replaces_settings_of_the_same_keyspace_only() -> None:
+    catalogue = fresh()
+    default = catalogue.keyspaces["default"]
+    assert catalogue.apply(5, 0, Alter(make(default.id, "default", Mode.CP, NODES, timeout_ms=500)))
+    assert catalogue.keyspaces["default"].timeout_ms == 500
+    assert not catalogue.apply(6, 0, Alter(make(default.id + 5, "default", Mode.CP, NODES)))
+
+
+def test_the_state_survives_its_encoding() -> None:
+    catalogue = fresh()
+    catalogue.apply(5, 17, Prepare(make(2, "bank", Mode.CA, NODES), drops=False))
+    copy = Catalogue.decode(catalogue.encode())
+    assert copy.prepared == catalogue.prepared
+    assert copy.keyspaces == catalogue.keyspaces
+    change = Prepare(make(2, "bank", Mode.CA, NODES), drops=True)
+    assert decode_change(encode_change(change)) == change
