@@ -13,6 +13,8 @@ import pytest
 REDIS_SERVER = shutil.which("redis-server")
 ANSWER_SECONDS_MAX = 5.0
 QUIET_SECONDS = 0.15
+LAST_REPLY = b"$12\r\nthat was all\r\n"
+LAST_REQUEST = b"*2\r\n$4\r\nECHO\r\n" + LAST_REPLY
 
 Exchange = Callable[[bytes], bytes]
 
@@ -41,7 +43,20 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         pytest.skip("redis-server is not installed (make test-deps)")
     directory: Path = tmp_path_factory.mktemp("redis")
     port = _free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(directory)]
+    options = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--enable-debug-command",
+        "yes",
+        "--dir",
+        str(directory),
+    ]
     with (directory / "log").open("wb") as log, subprocess.Popen([REDIS_SERVER, *options], stdout=log) as server:
         try:
             _await_server(port)
@@ -70,5 +85,23 @@ def exchange(redis_port: int) -> Exchange:
                 if not chunk:
                     return answer + b"<closed>"
                 answer += chunk
+
+    return run
+
+
+@pytest.fixture
+def converse(redis_port: int) -> Exchange:
+    """Send whole requests on a fresh connection that stays open, and return their replies."""
+
+    def run(requests: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", redis_port), timeout=ANSWER_SECONDS_MAX) as connection:
+            connection.sendall(requests + LAST_REQUEST)
+            answer = b""
+            while not answer.endswith(LAST_REPLY):
+                chunk = connection.recv(1 << 16)
+                if not chunk:
+                    raise ConnectionError(f"redis-server closed after {answer!r}")
+                answer += chunk
+            return answer.removesuffix(LAST_REPLY)
 
     return run
