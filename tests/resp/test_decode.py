@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trilemma.resp.decode import ReplyDecoder, ReplyLimits
+from trilemma.resp.decode import MalformedReply, ReplyDecoder, ReplyLimits, decode_reply
 from trilemma.resp.reply import (
     NIL_ARRAY,
     BigNumber,
@@ -112,3 +112,13 @@ def test_a_reply_of_many_parts_is_bounded_as_a_whole() -> None:
     limits = ReplyLimits(reply_bytes_max=100)
     assert decode(b"*50\r\n" + b"*0\r\n" * 50, limits=limits)[1] == "a reply is too large"
     assert decode(b"*0\r\n" * 50, limits=limits) == ([[]] * 50, None)
+
+
+def test_one_reply_is_decoded_at_once() -> None:
+    assert decode_reply(b"*2\r\n:1\r\n:2\r\n") == [1, 2]
+
+
+@pytest.mark.parametrize("data", [b"", b":1\r\n:2\r\n", b":1", b"*2\r\n:1\r\n", b":1\r\n:", b":x\r\n"])
+def test_more_or_less_than_one_reply_is_malformed(data: bytes) -> None:
+    with pytest.raises(MalformedReply):
+        decode_reply(data)

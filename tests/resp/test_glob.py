@@ -139,6 +139,10 @@ def test_a_pattern_beyond_the_bound_is_refused() -> None:
         compile_glob(b"a" * (GLOB_PATTERN_BYTES_MAX + 1))
 
 
+def bulk(words: list[bytes]) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
 @pytest.mark.process
 def test_redis_server_finds_the_same_keys(converse: Callable[[bytes], bytes]) -> None:
     keys = [
@@ -176,7 +180,6 @@ def test_redis_server_finds_the_same_keys(converse: Callable[[bytes], bytes]) ->
         b"\\",
     ]
     globs += [b"\\*", b"[a-\xff]", b"[]", b"[]]", b"*[*", b"a?b", b"??", b"x-[a-z", b"[\\]]", b"*a*b*"]
-    bulk = lambda words: b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)  # noqa: E731
     setup = bulk([b"SELECT", b"9"]) + bulk([b"FLUSHDB"]) + bulk([b"MSET", *(x for key in keys for x in (key, b"1"))])
     converse(setup)
     for glob in globs:

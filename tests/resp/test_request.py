@@ -29,8 +29,8 @@ def run(parser: RequestParser | StrictParser, chunks: Iterable[bytes]) -> Outcom
     return requests, None if parser.error is None else parser.error.reply
 
 
-def parse(data: bytes, **state: bool) -> Outcome:
-    return run(RequestParser(**state), [data])
+def parse(data: bytes, authenticated: bool = True) -> Outcome:
+    return run(RequestParser(authenticated=authenticated), [data])
 
 
 def cut(data: bytes, points: Iterable[int]) -> list[bytes]:

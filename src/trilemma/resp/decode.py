@@ -82,6 +82,11 @@ class ReplyDecoder:
         self._open: list[_Nested] = []
         self._reply_bytes = 0  # read of the reply whose arrays are open
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes received that no returned reply accounts for."""
+        return len(self._buffer) + self._reply_bytes
+
     def feed(self, data: bytes) -> None:
         """Append what was received; ignored after an error."""
         if self.error is None:
@@ -105,6 +110,7 @@ class ReplyDecoder:
         except MalformedReply as error:
             self.error = error
             self._open.clear()
+            self._reply_bytes = 0
             self._position = len(self._buffer)
         del self._buffer[: self._position]
         self._searched = max(0, self._searched - self._position)
@@ -199,3 +205,19 @@ class ReplyDecoder:
                 return BigNumber(int(text))
             case _:
                 raise MalformedReply(f"not a reply: {bytes([mark]) + text[:32]!r}")
+
+
+def decode_reply(data: bytes, limits: ReplyLimits | None = None) -> Reply:
+    """Return the one reply that `data` is.
+
+    Raises:
+        MalformedReply: `data` is no reply, a part of one, or more than one.
+    """
+    decoder = ReplyDecoder(limits)
+    decoder.feed(data)
+    replies = decoder.replies()
+    if decoder.error is not None:
+        raise decoder.error
+    if len(replies) != 1 or decoder.pending_bytes:
+        raise MalformedReply(f"{len(replies)} replies and {decoder.pending_bytes} bytes where one reply was expected")
+    return replies[0]
