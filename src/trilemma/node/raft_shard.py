@@ -353,6 +353,19 @@ class RaftShard:
             return deadline
         return min(deadline, self._now.mono_us + max(due - self.raft.log_time_ms(), 1) * 1_000)
 
+    @property
+    def allows_stale(self) -> bool:
+        """See ShardReplica: `ca` never answers what may be stale."""
+        return self.keyspace.mode is Mode.CP
+
+    def hand_over(self) -> bool:
+        """See ShardReplica."""
+        heirs = [node for node in self.keyspace.replicas if node in self._up]
+        if not self.raft.is_leader or not heirs:
+            return False
+        self.raft.transfer_leadership(max(heirs, key=lambda node: (self.raft.match_index(node), -node)))
+        return True
+
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
         return f"index {self._applied.index}", self._view.digest()

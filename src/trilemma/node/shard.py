@@ -84,6 +84,15 @@ class ShardReplica(Protocol):
         """Return why this shard cannot be served from this node, or None."""
         ...
 
+    @property
+    def allows_stale(self) -> bool:
+        """Say whether a READONLY session may read what is applied here, without a word to anybody."""
+        ...
+
+    def hand_over(self) -> bool:
+        """Give up leading, if it leads and somebody can take over; return whether it still leads."""
+        ...
+
     def digest(self) -> tuple[str, str]:
         """Return (what the rows reflect: index or vector, digest of the rows)."""
         ...

@@ -47,7 +47,7 @@ class EntryKind(Enum):
 class Entry(NamedTuple):
     """One Raft entry. `stamp_ms` is log time (PROTOCOLS §4), `seed` the randomness of its commands."""
 
-    index: int
+    index: int  # type: ignore[assignment] # the field's word; tuple.index is of no use here
     term: int
     kind: EntryKind
     stamp_ms: int

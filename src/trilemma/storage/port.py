@@ -33,7 +33,7 @@ class LogRecord(NamedTuple):
     kind: int
     shard: ShardId
     stream: int
-    index: int
+    index: int  # type: ignore[assignment] # the field's word; tuple.index is of no use here
     term: int
     body: bytes
 

@@ -1,0 +1,179 @@
+"""From a session's commands to units, local replies or node commands: what every command passes through, in order.
+
+Keeps PROTOCOLS §2.5: commands of one session on one shard take effect in the order sent. A read beside the log never
+overtakes an earlier write of its session (it then goes through the log itself), and a write waits for earlier reads.
+"""
+
+from collections.abc import Callable
+
+from trilemma.base.errors import ReplyError, error, register
+from trilemma.base.ids import ShardId
+from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
+from trilemma.command.table import CommandSpec, keys_of, lookup, unknown_command
+from trilemma.node.request import Lane, Request, Sink
+from trilemma.node.route import deadline_us
+from trilemma.node.server import Server
+from trilemma.node.session import Multi, Queued, Session, Slot
+from trilemma.node.unit import Path, Unit
+from trilemma.resp.reply import OK, QUEUED, ErrorReply, Reply, encode
+
+register("no_auth", "NOAUTH Authentication required.", "send AUTH first")
+register("exec_without_multi", "ERR EXEC without MULTI", "send MULTI first")
+register("key_too_long", "ERR key is longer than {limit} bytes", "use a shorter key")
+register(
+    "exec_abort", "EXECABORT Transaction discarded because of previous errors.", "correct the queued command that failed"
+)
+
+NodeCommand = Callable[[Session, list[bytes]], None]
+"""A command that the node itself drives; it opens the reply's slot."""
+
+IN_MULTI_AT_ONCE = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})
+"""Commands that are not queued after MULTI."""
+
+LOOK_AHEAD_COMMANDS = 256
+"""How far a session's pipeline is searched for writes when it begins with a read."""
+
+
+class Dispatcher:
+    """Takes commands off sessions and sets them on their way."""
+
+    def __init__(self, server: Server, node_commands: dict[str, NodeCommand]) -> None:
+        self._server = server
+        self._node_commands = node_commands
+
+    def run(self, session: Session) -> None:
+        """Dispatch what a session has sent, as far as order allows."""
+        while not session.closing:
+            while session.commands and not session.blocked and not session.closing:
+                if not self._one(session, session.commands[0]):
+                    return
+                session.commands.popleft()
+            if session.blocked or not self._parse(session):
+                return
+
+    def _parse(self, session: Session) -> bool:
+        """Take further commands from the parser; return whether there were any."""
+        commands = session.parser.commands()
+        if commands:
+            session.commands.extend(commands)
+            session.writes_ahead = None
+            session.active_us = self._server.now.mono_us
+            return True
+        problem = session.parser.error
+        if problem is not None:
+            if problem.text is not None:
+                session.reply(encode(ErrorReply(problem.text), session.protocol))
+            session.closing = True
+        return False
+
+    def _one(self, session: Session, argv: list[bytes]) -> bool:
+        """Dispatch one command; False where it has to wait for earlier ones."""
+        try:
+            spec = self._checked(session, argv)
+            if session.multi is not None and spec.name not in IN_MULTI_AT_ONCE:
+                self._queue(session, session.multi, spec, argv)
+                return True
+            return self._dispatch(session, spec, argv)
+        except ReplyError as problem:
+            if session.multi is not None:
+                session.multi.aborted = True
+            session.reply(encode(ErrorReply(problem.text), session.protocol))
+            return True
+
+    def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
+        spec = lookup(argv[0])
+        if spec is None:
+            if not session.authenticated:
+                raise error("no_auth")
+            raise unknown_command(argv)
+        if not session.authenticated and "no_auth" not in spec.flags:
+            raise error("no_auth")
+        if len(argv) != spec.arity if spec.arity >= 0 else len(argv) < -spec.arity:
+            raise error("arity", command=spec.name)
+        session.last_command = spec.name
+        return spec
+
+    def _queue(self, session: Session, multi: Multi, spec: CommandSpec, argv: list[bytes]) -> None:
+        keys = keys_of(spec, argv)
+        self._check_keys(keys)
+        multi.bytes += sum(map(len, argv))
+        if multi.bytes > MULTI_QUEUE_BYTES_MAX:
+            multi.aborted = True
+            multi.queue.clear()
+        if not multi.aborted:
+            multi.queue.append(Queued(spec, argv))
+        session.reply(encode(QUEUED, session.protocol))
+
+    def _dispatch(self, session: Session, spec: CommandSpec, argv: list[bytes]) -> bool:
+        if spec.handler is not None:
+            return self.data(session, spec, argv)
+        if spec.session_handler is not None:
+            reply = spec.session_handler(self._server.port(session), argv)
+            session.reply(encode(reply, session.protocol))
+            return True
+        self._node_commands[spec.name](session, argv)
+        return True
+
+    def _check_keys(self, keys: list[bytes]) -> None:
+        for key in keys:
+            if len(key) > KEY_BYTES_MAX:
+                raise error("key_too_long", limit=KEY_BYTES_MAX)
+
+    def data(self, session: Session, spec: CommandSpec, argv: list[bytes]) -> bool:
+        """Send a data command to the shard of its keys; False where it has to wait."""
+        keys = keys_of(spec, argv)
+        self._check_keys(keys)
+        shard = self._server.router.shard_of_all(keys)
+        path = self._path(session, shard, spec.is_write)
+        if path is None:
+            return False
+        unit = Unit(path, session.db, session.protocol, argv)
+        slot = session.slot()
+        if not (session.readonly and unit.is_read and self._server.run_stale(shard, unit, slot)):
+            self.send(session, shard, unit, slot)
+        return True
+
+    def explained(self, session: Session, spec: CommandSpec, argv: list[bytes], slot: Slot) -> None:
+        """Send a data command of CAP EXPLAIN, through the log so that it keeps its place."""
+        keys = keys_of(spec, argv)
+        self._check_keys(keys)
+        shard = self._server.router.shard_of_all(keys)
+        path = Path.WRITE if spec.is_write else Path.READ
+        unit = Unit(path, session.db, session.protocol, argv, explain=True)
+        session.open(slot)
+        session.blocked = True
+        if not (session.readonly and unit.is_read and self._server.run_stale(shard, unit, slot)):
+            self.send(session, shard, unit, slot)
+
+    def _path(self, session: Session, shard: ShardId, is_write: bool) -> Path | None:
+        lane = session.lane(shard)
+        if is_write:
+            return Path.WRITE if not lane.reads else None
+        if lane.logged or (not lane.reads and self._writes_ahead(session)):
+            return Path.LOGGED_READ
+        return Path.READ
+
+    def _writes_ahead(self, session: Session) -> bool:
+        """Say whether a write follows in the pipeline: the reads before it then go with it, in one entry."""
+        if len(session.commands) < 2:
+            return False
+        if session.writes_ahead is None:
+            ahead = list(session.commands)[1:LOOK_AHEAD_COMMANDS]
+            session.writes_ahead = any((spec := lookup(argv[0])) is not None and spec.is_write for argv in ahead)
+        return session.writes_ahead
+
+    def send(self, session: Session, shard: ShardId, unit: Unit, sink: Sink) -> Request:
+        """Set a unit on its way."""
+        route = self._server.executors.routes[shard]
+        lane = session.lane(shard)
+        request = Request(shard, unit, deadline_us(route.keyspace, self._server.now.mono_us), lane, sink)
+        route.add(request)
+        return request
+
+
+def ok(session: Session) -> bytes:
+    """Return +OK as this session reads it."""
+    return encode(OK, session.protocol)
+
+
+__all__ = ["Dispatcher", "Lane", "NodeCommand", "Reply", "ok"]

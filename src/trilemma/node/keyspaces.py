@@ -1,0 +1,139 @@
+"""KEYSPACE CREATE, ALTER, DROP, LIST, INFO, HELP."""
+
+import msgspec
+
+from trilemma.base.errors import error, register
+from trilemma.base.ids import ShardId
+from trilemma.base.time import US_PER_S
+from trilemma.command.keyspace import KeyspaceOptions, parse_alter, parse_create
+from trilemma.keyspace import settings
+from trilemma.keyspace.catalogue import Alter, Prepare
+from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node.change import ChangeSlot
+from trilemma.node.dispatch import Dispatcher, NodeCommand
+from trilemma.node.server import Server
+from trilemma.node.session import Session, Slot
+from trilemma.node.unit import Unit
+from trilemma.resp.reply import MapReply, Reply, encode
+
+CHANGE_US_MAX = 5 * US_PER_S
+"""How long a coordinator waits for every member before it answers UNCERTAIN."""
+
+register("no_keyspace", "ERR no keyspace '{keyspace}'", "KEYSPACE LIST names them")
+register("keyspace_exists", "ERR keyspace '{keyspace}' exists already", "choose another name, or ALTER it")
+register("keyspace_kept", "ERR keyspace '{keyspace}' cannot be dropped", "it takes every key that names no other one")
+
+
+class Keyspaces:
+    """The KEYSPACE command, and the changes under way that this node coordinates."""
+
+    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+        self._server = server
+        self._dispatcher = dispatcher
+        self._changes: list[ChangeSlot] = []
+
+    def commands(self) -> dict[str, NodeCommand]:
+        """Return what this object drives, by command name."""
+        return {
+            "keyspace|create": self._create,
+            "keyspace|alter": self._alter,
+            "keyspace|drop": self._drop,
+            "keyspace|list": self._list,
+            "keyspace|info": self._info,
+        }
+
+    def advance(self) -> None:
+        """Answer changes that every member has taken into use, or that took too long."""
+        if self._changes:
+            applied, mono_us = self._server.applied_everywhere(), self._server.now.mono_us
+            self._changes = [change for change in self._changes if not change.advance(applied, mono_us)]
+
+    def _named(self, name: bytes) -> Keyspace:
+        keyspace = self._server.router.named(name)
+        if keyspace is None:
+            raise error("no_keyspace", keyspace=name.decode("utf-8", "replace"))
+        return keyspace
+
+    def _create(self, session: Session, argv: list[bytes]) -> None:
+        options = parse_create(argv)
+        if self._server.router.named(options.name.encode()) is not None:
+            raise error("keyspace_exists", keyspace=options.name)
+        keyspace = settings.make(
+            self._server.system.catalogue.next_id,
+            options.name,
+            Mode(options.mode),
+            self._place(options),
+            write=options.write,
+            read=options.read,
+            durability=options.durability,
+            timeout_ms=options.timeout_ms,
+        )
+        hidden = self._server.router.named(b"default")
+        shards = [] if hidden is None else hidden.shard_ids()
+        self._begin(session, Prepare(keyspace, drops=False), shards)
+
+    def _place(self, options: KeyspaceOptions) -> tuple[int, ...]:
+        members = tuple(sorted(member.id for member in self._server.config.members))
+        count = len(members) if options.replicas is None else options.replicas
+        if not 1 <= count <= len(members):
+            raise settings.refuse(options.name, f"REPLICAS is 1 to {len(members)}, the number of nodes")
+        return members[:count]
+
+    def _alter(self, session: Session, argv: list[bytes]) -> None:
+        options = parse_alter(argv)
+        known = self._named(options.name.encode())
+        changed = msgspec.structs.replace(
+            known,
+            write=options.write or known.write,
+            read=options.read or known.read,
+            durability=options.durability or known.durability,
+            timeout_ms=known.timeout_ms if options.timeout_ms is None else options.timeout_ms,
+        )
+        settings.check(changed)
+        self._begin(session, Alter(changed), [])
+
+    def _drop(self, session: Session, argv: list[bytes]) -> None:
+        known = self._named(argv[2])
+        if known.name == "default":
+            raise error("keyspace_kept", keyspace=known.name)
+        self._begin(session, Prepare(known, drops=True), [])
+
+    def _begin(self, session: Session, change: Prepare | Alter, searched: list[ShardId]) -> None:
+        deadline_us = self._server.now.mono_us + CHANGE_US_MAX
+
+        def ask(slot: Slot, shard: ShardId, unit: Unit) -> None:
+            self._dispatcher.send(session, shard, unit, slot)
+
+        slot = ChangeSlot(session, change, self._server.system.keyspace, searched, ask, deadline_us)
+        session.open(slot)
+        self._changes.append(slot)
+        slot.begin()
+
+    def _list(self, session: Session, _argv: list[bytes]) -> None:
+        names: Reply = [keyspace.name.encode() for keyspace in self._server.router.keyspaces]
+        session.reply(encode(names, session.protocol))
+
+    def _info(self, session: Session, argv: list[bytes]) -> None:
+        session.reply(encode(self._described(self._named(argv[2])), session.protocol))
+
+    def _described(self, keyspace: Keyspace) -> MapReply:
+        name = self._server.config.member_name
+        return MapReply(
+            [
+                (b"name", keyspace.name.encode()),
+                (b"id", keyspace.id),
+                (b"mode", keyspace.mode.value.encode()),
+                (b"replicas", [name(node).encode() for node in keyspace.replicas]),
+                (b"shards", keyspace.shards),
+                (b"write", keyspace.write.encode()),
+                (b"read", keyspace.read.encode()),
+                (b"durability", keyspace.durability.encode()),
+                (b"timeout-ms", keyspace.timeout_ms),
+                (b"leaders", [self._leader(shard) for shard in keyspace.shard_ids()]),
+            ]
+        )
+
+    def _leader(self, shard: ShardId) -> bytes | None:
+        executors = self._server.executors
+        target = executors.local_target(shard) or executors.remote_target(shard)
+        return None if target is None else self._server.config.member_name(target[0]).encode()

@@ -1,0 +1,70 @@
+"""What the commands that a node drives itself ask of the node: one object in place of many parameters."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.prng import SplitMix64
+from trilemma.base.time import Now
+from trilemma.keyspace.routing import Router
+from trilemma.node.config import NodeConfig
+from trilemma.node.executors import Executors
+from trilemma.node.peers import Peers
+from trilemma.node.request import Lane, Request
+from trilemma.node.session import Session, Slot
+from trilemma.node.system_shard import SystemShard
+from trilemma.node.unit import Unit
+from trilemma.resp.reply import Reply, encode
+
+if TYPE_CHECKING:
+    from trilemma.command.session import SessionPort
+
+
+class Server:
+    """The parts of a node that commands use."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        executors: Executors,
+        peers: Peers,
+        router: Router,
+        system: SystemShard,
+        port: "Callable[[Session], SessionPort]",
+        entropy: int,
+        now: Now,
+    ) -> None:
+        self.config = config
+        self.executors = executors
+        self.peers = peers
+        self.router = router
+        self.system = system
+        self.port = port
+        self.now = now
+        self._random = SplitMix64(entropy)
+
+    def draw(self, bound: int) -> int:
+        """Return a number from 0 to bound - 1; for replies that need not be the same anywhere else."""
+        return self._random.below(bound)
+
+    def run_local(
+        self, session: Session, handler: "Callable[[SessionPort, list[bytes]], Reply]", argv: list[bytes]
+    ) -> bytes:
+        """Execute a command that concerns the session alone and return its encoded reply."""
+        return encode(handler(self.port(session), argv), session.protocol)
+
+    def run_stale(self, shard: ShardId, unit: Unit, slot: Slot) -> bool:
+        """Answer a READONLY read from what is applied here, where the shard allows it and has a replica here."""
+        replica = self.executors.replicas.get(shard)
+        if replica is None or not replica.allows_stale:
+            return False
+        lane = Lane()
+        request = Request(shard, unit, self.now.mono_us, lane, slot)
+        request.finish(replica.run_stale(unit), 0)
+        return True
+
+    def applied_everywhere(self) -> int:
+        """Return the catalogue entry that every member is known to have applied."""
+        others: list[NodeId] = [member.id for member in self.config.members if member.id != self.config.node_id]
+        applied = [self.peers.system_applied.get(node, 0) for node in others]
+        return min([self.system.applied_index, *applied])

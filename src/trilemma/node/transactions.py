@@ -1,0 +1,159 @@
+"""MULTI, EXEC, DISCARD, WATCH, UNWATCH: one unit for one shard; commands of the session alone run in their places."""
+
+from collections.abc import Callable
+
+from trilemma.base.errors import error, register
+from trilemma.base.ids import ShardId
+from trilemma.command.table import keys_of
+from trilemma.node import internal
+from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
+from trilemma.node.request import Request
+from trilemma.node.server import Server
+from trilemma.node.session import Multi, Queued, Session, Slot
+from trilemma.node.slots import TransactionSlot
+from trilemma.node.unit import Part, Path, Result, Unit, Watch
+from trilemma.node.wholedb import WHOLE_DB_PARTS
+from trilemma.resp.decode import decode_reply
+from trilemma.resp.reply import ErrorReply, encode
+
+register("nested_multi", "ERR MULTI calls can not be nested", "send EXEC or DISCARD first")
+register("discard_without_multi", "ERR DISCARD without MULTI", "send MULTI first")
+register("watch_in_multi", "ERR WATCH inside MULTI is not allowed", "send WATCH before MULTI")
+register(
+    "not_in_multi", "ERR '{command}' is not allowed in transactions", "send it outside of MULTI"
+)
+
+
+class WatchSlot(Slot):
+    """WATCH's reply: notes the versions of the keys once the shard has told them."""
+
+    __slots__ = ("_keys", "_shard")
+
+    def __init__(self, session: Session, shard: ShardId, keys: list[bytes]) -> None:
+        super().__init__(session)
+        self._shard = shard
+        self._keys = keys
+
+    def result(self, request: Request, result: Result, token: int) -> None:
+        """Be the sink of the version request."""
+        self.session.blocked = False
+        reply = result[0] if type(result) is list else result
+        if type(reply) is not bytes or reply[:1] == b"-":
+            self.fill(reply if type(reply) is bytes else b"-ERR not executed\r\n", token)
+            return
+        versions = decode_reply(reply)
+        for key, version in zip(self._keys, versions, strict=True):  # type: ignore[arg-type]
+            self.session.watches.append((self._shard, Watch(request.unit.db, key, version)))  # type: ignore[arg-type]
+        self.fill(ok(self.session), token)
+
+
+class Transactions:
+    """The transaction commands of all sessions."""
+
+    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+        self._server = server
+        self._dispatcher = dispatcher
+
+    def commands(self) -> dict[str, NodeCommand]:
+        """Return what this object drives, by command name."""
+        return {
+            "multi": self._multi,
+            "exec": self._exec,
+            "discard": self._discard,
+            "watch": self._watch,
+            "unwatch": self._unwatch,
+        }
+
+    def _multi(self, session: Session, _argv: list[bytes]) -> None:
+        if session.multi is not None:
+            # Redis answers the error and lets the transaction go on.
+            session.reply(encode(ErrorReply(error("nested_multi").text), session.protocol))
+            return
+        session.multi = Multi()
+        session.reply(ok(session))
+
+    def _discard(self, session: Session, _argv: list[bytes]) -> None:
+        if session.multi is None:
+            raise error("discard_without_multi")
+        session.multi = None
+        session.watches.clear()
+        session.reply(ok(session))
+
+    def _unwatch(self, session: Session, _argv: list[bytes]) -> None:
+        session.watches.clear()
+        session.reply(ok(session))
+
+    def _watch(self, session: Session, argv: list[bytes]) -> None:
+        if session.multi is not None:
+            session.reply(encode(ErrorReply(error("watch_in_multi").text), session.protocol))
+            return
+        keys = argv[1:]
+        shard = self._server.router.shard_of_all(keys)
+        slot = WatchSlot(session, shard, keys)
+        session.open(slot)
+        session.blocked = True
+        unit = Unit(Path.LOGGED_READ, session.db, 2, [internal.VERSION, *keys])
+        self._dispatcher.send(session, shard, unit, slot)
+
+    def _exec(self, session: Session, _argv: list[bytes]) -> None:
+        multi, session.multi = session.multi, None
+        if multi is None:
+            raise error("exec_without_multi")
+        watches, session.watches = session.watches, []
+        if multi.aborted:
+            raise error("exec_abort")
+        parts, local, shards = self._plan(session, multi)
+        shards |= {shard for shard, _ in watches}
+        if len(shards) > 1:
+            raise error("cross_slot")
+        slot = TransactionSlot(session, local)
+        session.open(slot)
+        if not shards:
+            slot.finish_locally()
+            return
+        session.blocked = True
+        unit = Unit(Path.WRITE, session.db, session.protocol, [], parts, [watch for _, watch in watches])
+        self._dispatcher.send(session, shards.pop(), unit, slot)
+
+    def _plan(
+        self, session: Session, multi: Multi
+    ) -> tuple[list[Part], list[Callable[[], bytes] | None], set[ShardId]]:
+        """Sort the queued commands into those for a shard and those that concern the session alone."""
+        parts: list[Part] = []
+        local: list[Callable[[], bytes] | None] = []
+        shards: set[ShardId] = set()
+        db = session.db
+        for queued in multi.queue:
+            shard, argv = self._part(queued)
+            if shard is None:
+                local.append(self._local(session, queued))
+                if queued.spec.name == "select" and queued.argv[1].isdigit():
+                    db = int(queued.argv[1])
+                continue
+            shards.add(shard)
+            parts.append(Part(db, argv))
+            local.append(None)
+        return parts, local, shards
+
+    def _part(self, queued: Queued) -> tuple[ShardId | None, list[bytes]]:
+        """Return the shard that a queued command goes to, and what is executed there; no shard for a local one."""
+        if queued.spec.handler is not None:
+            return self._server.router.shard_of_all(keys_of(queued.spec, queued.argv)), queued.argv
+        whole_db = WHOLE_DB_PARTS.get(queued.spec.name)
+        if whole_db is not None:
+            shards = list(self._server.executors.user_shards())
+            if len(shards) > 1:
+                raise error("cross_slot")
+            return shards[0], whole_db(queued.argv)
+        return None, queued.argv
+
+    def _local(self, session: Session, queued: Queued) -> Callable[[], bytes]:
+        handler = queued.spec.session_handler
+
+        def run() -> bytes:
+            if handler is None:
+                reply = ErrorReply(error("not_in_multi", command=queued.spec.name).text)
+                return encode(reply, session.protocol)
+            return self._server.run_local(session, handler, queued.argv)
+
+        return run

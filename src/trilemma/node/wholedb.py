@@ -1,0 +1,148 @@
+"""Commands about all keys: they ask every shard of the db, combine, and fail whole where one part cannot answer.
+
+A SCAN cursor is (place of the shard in id order, key hash): stateless, and valid on every node (PROMISES §3).
+"""
+
+from collections.abc import Callable
+
+from trilemma.base.ids import ShardId
+from trilemma.command.generic import KEYS_PAGE, ScanRequest, parse_flush, parse_keys, parse_scan
+from trilemma.node import internal
+from trilemma.node.dispatch import Dispatcher, NodeCommand
+from trilemma.node.server import Server
+from trilemma.node.session import Session
+from trilemma.node.slots import GatherSlot
+from trilemma.node.unit import Path, Result, Unit
+from trilemma.resp.decode import decode_reply
+from trilemma.resp.glob import literal_prefix
+from trilemma.resp.reply import Reply, encode
+
+HASH_BITS = 48
+"""Bits of a key hash; the rest of a cursor is the place of the shard."""
+
+WHOLE_DB_PARTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "dbsize": lambda _argv: [internal.SIZE],
+    "flushdb": lambda _argv: [internal.FLUSH, b"DB"],
+    "flushall": lambda _argv: [internal.FLUSH, b"ALL"],
+}
+"""What a transaction on the only shard executes in place of a whole-db command."""
+
+
+class WholeDb:
+    """DBSIZE, SCAN, KEYS, RANDOMKEY, FLUSHDB, FLUSHALL."""
+
+    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+        self._server = server
+        self._dispatcher = dispatcher
+
+    def commands(self) -> dict[str, NodeCommand]:
+        """Return what this object drives, by command name."""
+        return {
+            "dbsize": self._size,
+            "scan": self._scan,
+            "keys": self._keys,
+            "randomkey": self._random,
+            "flushdb": self._flush,
+            "flushall": self._flush,
+        }
+
+    def _shards(self, pattern: bytes | None = None) -> list[ShardId]:
+        """Return all shards, or those of one keyspace where the pattern's literal prefix names it."""
+        if pattern is not None:
+            name, colon, _ = literal_prefix(pattern).partition(b":")
+            keyspace = self._server.router.named(name) if colon else None
+            if keyspace is not None:
+                return keyspace.shard_ids()
+        return sorted(self._server.executors.user_shards())
+
+    def _ask(
+        self,
+        session: Session,
+        shards: list[ShardId],
+        argv: list[bytes],
+        is_write: bool,
+        combine: Callable[[list[Reply]], Reply],
+    ) -> None:
+        def combined(replies: list[bytes]) -> bytes:
+            return encode(combine([decode_reply(reply) for reply in replies]), session.protocol)
+
+        def failed(results: list[Result]) -> bytes:
+            return self._failure(shards, results, is_write)
+
+        slot = GatherSlot(session, len(shards), combined, failed)
+        session.open(slot)
+        session.blocked = True
+        path = Path.WRITE if is_write else Path.LOGGED_READ
+        for shard in shards:
+            lane = session.lane(shard)
+            way = Path.READ if not is_write and not lane.logged else path
+            self._dispatcher.send(session, shard, Unit(way, session.db, 2, argv), slot)
+
+    def _failure(self, shards: list[ShardId], results: list[Result], is_write: bool) -> bytes:
+        errors = [self._error(result) for result in results]
+        first = next(problem for problem in errors if problem is not None)
+        done = [shard for shard, problem in zip(sorted(shards), errors, strict=True) if problem is None]
+        if not is_write or not done:
+            return first
+        names = ", ".join(self._server.executors.keyspace(shard).name for shard in done)
+        return first.rstrip(b"\r\n") + f"; flushed were: {names}".encode() + b"\r\n"
+
+    @staticmethod
+    def _error(result: Result) -> bytes | None:
+        reply = result[0] if type(result) is list else result
+        return reply if type(reply) is bytes and reply[:1] == b"-" else None
+
+    def _size(self, session: Session, _argv: list[bytes]) -> None:
+        self._ask(session, self._shards(), [internal.SIZE], False, lambda sizes: sum(map(int, sizes)))  # type: ignore[arg-type]
+
+    def _flush(self, session: Session, argv: list[bytes]) -> None:
+        parse_flush(argv)
+        scope = b"ALL" if argv[0].lower() == b"flushall" else b"DB"
+        self._ask(session, self._shards(), [internal.FLUSH, scope], True, lambda _: self._server.ok)
+
+    def _random(self, session: Session, _argv: list[bytes]) -> None:
+        def pick(replies: list[Reply]) -> Reply:
+            # Each shard in proportion to its keys, by a number that all of them had a part in drawing.
+            found = [(size, key) for size, key in replies if key is not None]  # type: ignore[misc,union-attr]
+            total = sum(size for size, _ in found)
+            place = self._server.draw(total) if total else 0
+            for size, key in found:
+                if place < size:
+                    return key  # type: ignore[no-any-return]
+                place -= size
+            return None
+
+        self._ask(session, self._shards(), [internal.RANDOM], False, pick)
+
+    def _keys(self, session: Session, argv: list[bytes]) -> None:
+        request = parse_keys(argv)
+        shards = self._shards(request.pattern)
+
+        def matching(replies: list[Reply]) -> Reply:
+            return [key for _, keys in replies for key in keys if request.matches(key)]  # type: ignore[misc,union-attr]
+
+        self._ask(session, shards, [internal.SCAN, b"0", KEYS_PAGE], False, matching)
+
+    def _scan(self, session: Session, argv: list[bytes]) -> None:
+        request = parse_scan(argv)
+        shards = self._shards(request.pattern)
+        place, cursor = request.cursor >> HASH_BITS, request.cursor & ((1 << HASH_BITS) - 1)
+        if place >= len(shards):
+            session.reply(encode([b"0", []], session.protocol))
+            return
+        self._scan_one(session, shards, place, cursor, request)
+
+    def _scan_one(self, session: Session, shards: list[ShardId], place: int, cursor: int, request: ScanRequest) -> None:
+        def page(replies: list[Reply]) -> Reply:
+            following, keys = replies[0]  # type: ignore[misc]
+            onward = self._onward(place, following, len(shards))  # type: ignore[has-type]
+            return [b"%d" % onward, [key for key in keys if request.matches(key)]]  # type: ignore[has-type]
+
+        argv = [internal.SCAN, b"%d" % cursor, b"%d" % request.count]
+        self._ask(session, [shards[place]], argv, False, page)
+
+    @staticmethod
+    def _onward(place: int, following: int, shards: int) -> int:
+        if following:
+            return (place << HASH_BITS) | following
+        return (place + 1) << HASH_BITS if place + 1 < shards else 0

@@ -1,0 +1,181 @@
+"""The overlay of one shard: rows that are applied but not yet in the engine, seen by every read (ARCHITECTURE §1).
+
+Rows are put into an open layer; `seal(token)` closes it; `drain(durable)` hands the layers whose token is durable to
+the engine, oldest first, as one batch. So the engine never runs ahead of the log, and after a crash holds a prefix.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from trilemma.base.ids import ShardId
+from trilemma.base.limits import limit
+from trilemma.storage.port import Engine, RowBatch
+
+HOT_ROWS_MAX = limit(
+    "hot_rows_max", 16_384, "rows per shard", "rows kept in memory in front of the engine", "slower reads"
+)
+
+Range = tuple[bytes, bytes]
+
+
+class _Layer:
+    __slots__ = ("ranges", "rows", "token")
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes | None] = {}
+        self.ranges: list[Range] = []
+        self.token = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows and not self.ranges
+
+
+class ShardRows:
+    """Reads and writes of one shard generation: the overlay's layers over the engine."""
+
+    def __init__(self, engine: Engine, shard: ShardId, generation: int) -> None:
+        self.shard = shard
+        self.generation = generation
+        self.bytes = 0
+        """Bytes in the overlay, for back-pressure."""
+        self._engine = engine
+        self._open = _Layer()
+        self._sealed: deque[_Layer] = deque()
+        self._newest: dict[bytes, tuple[bytes | None, _Layer]] = {}
+        self._hot: dict[bytes, bytes | None] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the row as of now, or None."""
+        found = self._newest.get(key)
+        if found is not None:
+            return found[0]
+        try:
+            return self._hot[key]
+        except KeyError:
+            return self._miss(key)
+
+    def _miss(self, key: bytes) -> bytes | None:
+        value = None if self._is_deleted(key) else self._engine.get(key)
+        self._remember(key, value)
+        return value
+
+    def _remember(self, key: bytes, value: bytes | None) -> None:
+        if len(self._hot) >= HOT_ROWS_MAX:
+            # The oldest half goes: cheaper than keeping an order of use, and what is hot comes back at once.
+            for old in list(self._hot)[: HOT_ROWS_MAX // 2]:
+                del self._hot[old]
+        self._hot[key] = value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return rows in the order asked."""
+        return [self.get(key) for key in keys]
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write a row into the open layer."""
+        self.bytes += len(key) + len(value)
+        self._set(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Delete a row in the open layer."""
+        self.bytes += len(key)
+        self._set(key, None)
+
+    def _set(self, key: bytes, value: bytes | None) -> None:
+        layer = self._open
+        layer.rows[key] = value
+        self._newest[key] = (value, layer)
+        self._hot.pop(key, None)
+
+    def delete_range(self, start: bytes, stop: bytes) -> None:
+        """Delete all rows with start <= key < stop in the open layer. Cost: the rows that are in memory."""
+        layer = self._open
+        for key in [key for key in self._newest if start <= key < stop]:
+            layer.rows.pop(key, None)
+            self._newest[key] = (None, layer)
+            layer.rows[key] = None
+        for key in [key for key in self._hot if start <= key < stop]:
+            del self._hot[key]
+        layer.ranges.append((start, stop))
+
+    def _is_deleted(self, key: bytes) -> bool:
+        layers = (*self._sealed, self._open)
+        return any(start <= key < stop for layer in layers if layer.ranges for start, stop in layer.ranges)
+
+    def token_of(self, key: bytes) -> int:
+        """Return the token that a reply which shows this row must wait for; 0 for none."""
+        found = self._newest.get(key)
+        return 0 if found is None else found[1].token
+
+    def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        """Return up to `limit` rows of the range in order, the overlay merged in."""
+        changed = {key: value for key, (value, _) in self._newest.items() if start <= key < stop}
+        ranges = [one for layer in (*self._sealed, self._open) for one in layer.ranges]
+        if not changed and not ranges:
+            return self._engine.scan(start, stop, limit, reverse)
+        return self._merged(start, stop, limit, reverse, changed, ranges)
+
+    def _merged(
+        self,
+        start: bytes,
+        stop: bytes,
+        limit: int,
+        reverse: bool,
+        changed: dict[bytes, bytes | None],
+        ranges: list[Range],
+    ) -> list[tuple[bytes, bytes]]:
+        merged: dict[bytes, bytes] = {key: value for key, value in changed.items() if value is not None}
+        edge_start, edge_stop = start, stop
+        while True:
+            rows = self._engine.scan(edge_start, edge_stop, limit, reverse)
+            merged.update(
+                (key, value)
+                for key, value in rows
+                if key not in changed and not any(low <= key < high for low, high in ranges)
+            )
+            ordered = sorted(merged, reverse=reverse)[:limit]
+            if len(rows) < limit or (len(ordered) == limit and self._covers(rows[-1][0], ordered[-1], reverse)):
+                return [(key, merged[key]) for key in ordered]
+            if reverse:
+                edge_stop = rows[-1][0]
+            else:
+                edge_start = rows[-1][0] + b"\x00"
+
+    @staticmethod
+    def _covers(seen: bytes, wanted: bytes, reverse: bool) -> bool:
+        return seen <= wanted if reverse else seen >= wanted
+
+    def seal(self, token: int) -> None:
+        """Close the open layer; it may enter the engine once `token` is durable (0: at once)."""
+        layer = self._open
+        if not layer.is_empty:
+            layer.token = token
+            self._sealed.append(layer)
+            self._open = _Layer()
+
+    def drain(self, durable_token: int) -> RowBatch | None:
+        """Take out the sealed layers whose token is durable, oldest first, as one batch; None where there is none."""
+        puts: dict[bytes, bytes | None] = {}
+        ranges: list[Range] = []
+        while self._sealed and self._sealed[0].token <= durable_token:
+            layer = self._sealed.popleft()
+            for start, stop in layer.ranges:
+                for key in [key for key in puts if start <= key < stop]:
+                    del puts[key]
+                ranges.append((start, stop))
+            puts.update(layer.rows)
+            self._forget(layer)
+        if not puts and not ranges:
+            return None
+        deletes = [key for key, value in puts.items() if value is None]
+        return RowBatch([(key, value) for key, value in puts.items() if value is not None], deletes, ranges)
+
+    def _forget(self, layer: _Layer) -> None:
+        for key, value in layer.rows.items():
+            self.bytes -= len(key) + (0 if value is None else len(value))
+            if self._newest[key][1] is layer:
+                del self._newest[key]
+                self._remember(key, value)
+        self.bytes = max(self.bytes, 0)
+        if not self._newest:
+            self.bytes = 0
