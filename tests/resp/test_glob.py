@@ -95,6 +95,7 @@ patterns = st.lists(st.sampled_from(pieces), max_size=8).map(b"".join)
 @example(b"**", b"")
 @example(b"[^", b"x")
 @example(b"*a*b*", b"ab")
+@example(b"*a*a", b"ba")
 def test_matching_is_that_of_redis(pattern: bytes, string: bytes) -> None:
     expected = pattern == b"*" or transcript(pattern, string)
     assert compile_glob(pattern)(string) == expected

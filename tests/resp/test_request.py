@@ -226,6 +226,22 @@ def test_pending_bytes_are_those_of_the_request_in_progress() -> None:
     assert parser.pending_bytes == 0
 
 
+def test_a_request_of_no_arguments_leaves_nothing_pending() -> None:
+    parser = RequestParser()
+    assert run(parser, [b"*0\r\n\r\n*-1\r\n"]) == ([], None)
+    assert parser.pending_bytes == 0
+
+
+def test_a_pipeline_may_be_cut_at_any_byte() -> None:
+    requests = [[b"GET", b"k"], [b"SET", b"k", b"a\r\nb"], [b"PING"], [b"GET", b"k"]]
+    data = b"".join(map(serialize, requests))
+    for point in range(len(data) + 1):
+        parser = RequestParser()
+        before, _ = run(parser, [data[:point]])
+        assert sum(len(serialize(request)) for request in before) + parser.pending_bytes == point
+        assert before + run(parser, [data[point:]])[0] == requests
+
+
 def test_a_large_value_in_small_chunks_costs_linear_time() -> None:
     def seconds(value_bytes: int) -> float:
         data = serialize([b"SET", b"k", b"\r\n" * (value_bytes // 2)])

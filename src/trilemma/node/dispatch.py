@@ -21,7 +21,9 @@ register("no_auth", "NOAUTH Authentication required.", "send AUTH first")
 register("exec_without_multi", "ERR EXEC without MULTI", "send MULTI first")
 register("key_too_long", "ERR key is longer than {limit} bytes", "use a shorter key")
 register(
-    "exec_abort", "EXECABORT Transaction discarded because of previous errors.", "correct the queued command that failed"
+    "exec_abort",
+    "EXECABORT Transaction discarded because of previous errors.",
+    "correct the queued command that failed",
 )
 
 NodeCommand = Callable[[Session, list[bytes]], None]

@@ -19,9 +19,7 @@ from trilemma.resp.reply import ErrorReply, encode
 register("nested_multi", "ERR MULTI calls can not be nested", "send EXEC or DISCARD first")
 register("discard_without_multi", "ERR DISCARD without MULTI", "send MULTI first")
 register("watch_in_multi", "ERR WATCH inside MULTI is not allowed", "send WATCH before MULTI")
-register(
-    "not_in_multi", "ERR '{command}' is not allowed in transactions", "send it outside of MULTI"
-)
+register("not_in_multi", "ERR '{command}' is not allowed in transactions", "send it outside of MULTI")
 
 
 class WatchSlot(Slot):

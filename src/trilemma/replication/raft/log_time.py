@@ -1,0 +1,56 @@
+"""Log time: the clock by which keys of `cp` and `ca` expire (PROTOCOLS §4.1).
+
+A leader lets it run by its monotonic clock, slewed towards its wall clock by at most a tenth, never back; a follower
+takes the newest value it heard plus its own elapsed time. A replica that has heard one goes on from there when it is
+elected; only one that has not looks at its wall clock. So no clock step can make log time leap.
+"""
+
+from trilemma.base.time import US_PER_MS, Now
+
+SLEW_DIVISOR = 10
+"""Log time runs at most a tenth faster or slower than the leader's monotonic clock."""
+
+
+class LogTime:
+    """One shard's log time as this replica sees it."""
+
+    __slots__ = ("_heard", "_leads", "_mono_us", "_value_us")
+
+    def __init__(self, last_stamp_ms: int, now: Now) -> None:
+        self._value_us = last_stamp_ms * US_PER_MS
+        self._mono_us = now.mono_us
+        self._heard = False
+        self._leads = False
+
+    @property
+    def now_ms(self) -> int:
+        """Log time as of the last `advance`."""
+        return self._value_us // US_PER_MS
+
+    def lead(self, now: Now) -> None:
+        """Begin to make log time instead of following it."""
+        self.advance(now)
+        if not self._heard:
+            self._value_us = max(self._value_us, now.wall_us)
+        self._heard = self._leads = True
+
+    def follow(self) -> None:
+        """Stop making log time."""
+        self._leads = False
+
+    def hear(self, stamp_ms: int) -> None:
+        """Take in log time from the leader, by an entry or a heartbeat."""
+        self._value_us = max(self._value_us, stamp_ms * US_PER_MS)
+        self._heard = True
+
+    def advance(self, now: Now) -> None:
+        """Let time pass."""
+        elapsed_us = max(now.mono_us - self._mono_us, 0)
+        self._mono_us = now.mono_us
+        self._value_us += self._slewed_us(elapsed_us, now) if self._leads else elapsed_us
+
+    def _slewed_us(self, elapsed_us: int, now: Now) -> int:
+        """Return how far log time moves while `elapsed_us` pass by the monotonic clock."""
+        slew_us = elapsed_us // SLEW_DIVISOR
+        error_us = now.wall_us - (self._value_us + elapsed_us)
+        return elapsed_us + max(-slew_us, min(slew_us, error_us))

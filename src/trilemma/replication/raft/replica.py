@@ -1,0 +1,406 @@
+"""The door to Raft: one replica of one shard, as `replication.port.Replica` asks for it.
+
+Owns the change of roles and the answers to votes; messages are taken in at once and judged in `advance`, by a clock
+that was read after they came. Paper figures 2 and 4; thesis §9.6; the order of a turn is in replication/port.py.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.invariant import invariant
+from trilemma.base.time import Now
+from trilemma.replication.port import Entry, EntryKind, Message, Outbound, RaftReady
+from trilemma.replication.raft import messages as m
+from trilemma.replication.raft.campaign import Campaign, Candidacy, PreCampaign
+from trilemma.replication.raft.configuration import Configuration
+from trilemma.replication.raft.core import Core
+from trilemma.replication.raft.election import is_up_to_date
+from trilemma.replication.raft.entry import is_payload
+from trilemma.replication.raft.follower import Follower
+from trilemma.replication.raft.leader import Leader
+from trilemma.replication.raft.recovery import Recovery
+from trilemma.replication.raft.timing import Timing
+from trilemma.storage.port import LogReader, LogRecord
+
+
+class Role(Enum):
+    """Figure 4 of the paper, with the pre-candidate of the thesis."""
+
+    FOLLOWER = "follower"
+    PRE_CANDIDATE = "pre-candidate"
+    CANDIDATE = "candidate"
+    LEADER = "leader"
+
+
+_ROLES: dict[type, Role] = {
+    Follower: Role.FOLLOWER,
+    PreCampaign: Role.PRE_CANDIDATE,
+    Candidacy: Role.CANDIDATE,
+    Leader: Role.LEADER,
+}
+
+
+class Raft:
+    """One replica.
+
+    Args:
+        voters: the first configuration; the log's own counts once there is one.
+        seed: for timeouts and the entries' randomness; must differ from start to start.
+        records: what the node's log kept of this shard, in write order.
+        leases: whether the shard's first setting is to grant read leases.
+        applied_index: the entry that the rows reflect.
+    """
+
+    def __init__(
+        self,
+        shard: ShardId,
+        node_id: NodeId,
+        voters: Sequence[NodeId],
+        timing: Timing,
+        seed: int,
+        records: Sequence[LogRecord],
+        log: LogReader,
+        now: Now,
+        *,
+        leases: bool = False,
+        applied_index: int = 0,
+    ) -> None:
+        found = Recovery(shard, voters, leases, log)
+        found.replay(records)
+        self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index)
+        wait_us = core.refusal.until_us - now.mono_us + core.timer.stagger_us()
+        self._role: Follower | Campaign | Leader = Follower(core, None, wait_us)
+        self._quorum_was_reachable = False
+        self._inbox: list[tuple[NodeId, Message]] = []
+        self._confirmed_reads: list[tuple[int, int]] = []
+        self._failed_reads: list[int] = []
+
+    # --- the turn ---
+
+    def receive(self, sender: NodeId, message: Message) -> None:
+        """Take in a message; it is judged by the next `advance`."""
+        self._inbox.append((sender, message))
+
+    def persisted(self, token: int) -> None:
+        """Take note that everything handed out with tokens up to `token` is durable."""
+        self._core.state.persisted(token)
+        self._core.log.durability.persisted(token)
+
+    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
+        """Judge this turn's messages, then do what time demands."""
+        core = self._core
+        core.now, core.up = now, up
+        core.log_time.advance(now)
+        inbox, self._inbox = self._inbox, []
+        for sender, message in inbox:
+            handler = _HANDLERS.get(type(message))
+            if handler is not None and sender != core.node:
+                handler(self, sender, message)
+        self._tick()
+
+    def _tick(self) -> None:
+        role = self._role
+        if isinstance(role, Leader):
+            self._tick_leader(role)
+        elif isinstance(role, Campaign):
+            if self._core.now.mono_us >= role.deadline_us:
+                self._follow(None, self._core.timer.retry_us())
+        elif isinstance(role, Follower):
+            self._stagger(role)
+            if role.campaign_is_due():
+                self._campaign(PreCampaign(self._core))
+
+    def _tick_leader(self, leader: Leader) -> None:
+        leader.tick()
+        if leader.authority.is_lost() or leader.is_superfluous:
+            self._follow(None, self._core.timer.campaign_us())
+
+    def _stagger(self, follower: Follower) -> None:
+        """Keep replicas that reach a majority again at the same moment from campaigning at the same moment."""
+        reachable = self._core.quorum_reachable(self._core.up)
+        if reachable and not self._quorum_was_reachable and len(self._core.configuration.voters) > 1:
+            follower.hold_back(self._core.timer.stagger_us())
+        self._quorum_was_reachable = reachable
+
+    def ready(self, token: int) -> RaftReady:
+        """Return this turn's outcome; its records become durable under `token`."""
+        core, role = self._core, self._role
+        role.flush()
+        if isinstance(role, Leader):
+            self._confirmed_reads += role.confirmed_reads
+            role.confirmed_reads = []
+        committed = core.take_committed()
+        records, must_sync = core.take_records(token)
+        outbox, core.outbox = core.outbox, []
+        reads, self._confirmed_reads = self._confirmed_reads, []
+        failed, self._failed_reads = self._failed_reads, []
+        waits = self._waits_for_sync()
+        sent = [Outbound(peer, message, waits) for peer, message in outbox]
+        needs = role.needs_snapshot() if isinstance(role, Leader) else ()
+        return RaftReady(records, must_sync, sent, committed, reads, failed, needs)
+
+    def _waits_for_sync(self) -> bool:
+        """Say whether messages must wait: they speak of the current term, or give its vote, and a crash takes neither.
+
+        Entries need no such wait: a leader's may leave before its own disk has them, and a follower speaks only of
+        those that are durable.
+        """
+        return not self._core.state.is_durable
+
+    # --- the change of roles ---
+
+    def _follow(self, leader: NodeId | None, wait_us: int) -> None:
+        """Become a follower in the current term."""
+        if isinstance(self._role, Leader):
+            self._confirmed_reads += self._role.confirmed_reads
+            self._failed_reads += self._role.fail_reads()
+            self._core.log_time.follow()
+        self._role = Follower(self._core, leader, wait_us)
+
+    def _learn_term(self, term: int) -> None:
+        """Become a follower where a message is from a higher term (paper §5.1)."""
+        if term > self._core.term:
+            self._core.adopt_term(term)
+            self._follow(None, self._core.timer.silence_us())
+
+    def _campaign(self, campaign: Campaign) -> None:
+        self._role = campaign
+        self._judge_ballot(campaign)
+
+    def _judge_ballot(self, campaign: Campaign) -> None:
+        if campaign.ballot.is_won:
+            if isinstance(campaign, PreCampaign):
+                self._campaign(Candidacy(self._core, transfer=False))
+            else:
+                self._role = leader = Leader(self._core)
+                leader.tick()
+        elif campaign.ballot.is_lost:
+            self._follow(None, self._core.timer.retry_us())
+
+    # --- votes ---
+
+    def _refuses_votes(self) -> bool:
+        """Say whether a leader may rely on this replica not to elect another one now."""
+        return isinstance(self._role, Leader) or self._core.refusal.in_force(self._core.now.mono_us)
+
+    def _on_pre_vote(self, sender: NodeId, message: m.PreVote) -> None:
+        core = self._core
+        granted = (
+            message.term > core.term
+            and not self._refuses_votes()
+            and is_up_to_date(core.log, message.last_index, message.last_term)
+        )
+        core.send(sender, m.PreVoteReply(core.term, message.term, granted))
+
+    def _on_pre_vote_reply(self, sender: NodeId, message: m.PreVoteReply) -> None:
+        self._learn_from_refusal(message)
+        role = self._role
+        if isinstance(role, PreCampaign) and message.asked == role.asked_term:
+            role.ballot.count(sender, message.granted)
+            self._judge_ballot(role)
+
+    def _learn_from_refusal(self, message: m.PreVoteReply) -> None:
+        """Take over a higher term, else two replicas, one ahead in term and one in log, refuse each other for ever."""
+        if message.term > self._core.term:
+            self._core.adopt_term(message.term)
+            self._follow(None, self._core.timer.stagger_us())
+
+    def _on_request_vote(self, sender: NodeId, message: m.RequestVote) -> None:
+        core = self._core
+        if message.term > core.term and not message.transfer and self._refuses_votes():
+            return
+        self._learn_term(message.term)
+        granted = message.term == core.term and self._may_grant(sender, message)
+        if granted:
+            self._grant(sender)
+        core.send(sender, m.VoteReply(core.term, granted))
+
+    def _may_grant(self, candidate: NodeId, message: m.RequestVote) -> bool:
+        core = self._core
+        return core.state.may_vote_for(candidate) and is_up_to_date(core.log, message.last_index, message.last_term)
+
+    def _grant(self, candidate: NodeId) -> None:
+        core = self._core
+        core.state.vote(candidate)
+        core.held.drop()
+        if isinstance(self._role, Follower):
+            self._role.hold_back(core.timer.silence_us())
+
+    def _on_vote_reply(self, sender: NodeId, message: m.VoteReply) -> None:
+        self._learn_term(message.term)
+        role = self._role
+        if isinstance(role, Candidacy) and message.term == self._core.term:
+            role.ballot.count(sender, message.granted)
+            self._judge_ballot(role)
+
+    def _on_timeout_now(self, sender: NodeId, message: m.TimeoutNow) -> None:
+        if message.term < self._core.term or not self._core.is_voter:
+            return
+        self._learn_term(message.term)
+        if isinstance(self._role, Follower) and self._role.leader in (None, sender):
+            self._campaign(Candidacy(self._core, transfer=True))
+
+    # --- replication ---
+
+    def _on_append_entries(self, sender: NodeId, message: m.AppendEntries) -> None:
+        core = self._core
+        if message.term < core.term:
+            core.send(sender, m.AppendRejected(core.term, message.round, message.prev_index, 0, 0))
+            return
+        if not all(is_payload(payload) for _, payload in message.entries):
+            return
+        self._learn_term(message.term)
+        invariant(not isinstance(self._role, Leader), "a term has one leader")
+        if not isinstance(self._role, Follower):
+            self._follow(sender, core.timer.silence_us())
+        if isinstance(self._role, Follower):
+            self._role.append_entries(sender, message)
+
+    def _on_append_accepted(self, sender: NodeId, message: m.AppendAccepted) -> None:
+        self._learn_term(message.term)
+        if isinstance(self._role, Leader) and message.term == self._core.term:
+            self._role.accepted(sender, message)
+
+    def _on_append_rejected(self, sender: NodeId, message: m.AppendRejected) -> None:
+        self._learn_term(message.term)
+        if isinstance(self._role, Leader) and message.term == self._core.term:
+            self._role.rejected(sender, message)
+
+    # --- what the node asks for ---
+
+    def propose(self, kind: EntryKind, body: bytes) -> int | None:
+        """Append an entry; return its index, or None: this is no leader, or hands over, or too much is uncommitted."""
+        return self._role.propose(kind, body) if isinstance(self._role, Leader) else None
+
+    def propose_configuration(self, configuration: Configuration) -> int | None:
+        """Append a change of members; return its index, or None where it is not allowed now."""
+        return self._role.change(configuration) if isinstance(self._role, Leader) else None
+
+    def read_index(self, context: int) -> bool:
+        """Begin to confirm a read; its context comes back by `ready`. False: not here, or too many wait."""
+        return isinstance(self._role, Leader) and self._role.read_index(context)
+
+    def lease_read_ok(self) -> bool:
+        """Say whether a read may be served at `commit_index` now, by the leader's own lease."""
+        return isinstance(self._role, Leader) and self._role.authority.lease_lives()
+
+    def local_read_index(self) -> int | None:
+        """Return the commit index that this follower's live lease names, None without one.
+
+        A key that no entry above the applied index touches may be read once applied_index has reached it.
+        """
+        return self._role.local_read_index() if isinstance(self._role, Follower) else None
+
+    def transfer_leadership(self, to: NodeId | None = None) -> bool:
+        """Begin to hand over to a voter, the best one by default. False: not the leader, or nobody to hand over to."""
+        role = self._role
+        return isinstance(role, Leader) and role.hand_over(role.best_successor() if to is None else to)
+
+    def compact(self, index: int, term: int) -> None:
+        """Let the log go up to an index whose rows are flushed, but for what a peer still lacks."""
+        known = self._core.log.terms.at(index)
+        invariant(known in (None, term), "the flushed rows come from this log")
+        self._core.compact(index)
+
+    def install(self, base_index: int, base_term: int, configuration: Configuration, leases: bool = False) -> None:
+        """Go on from a snapshot whose rows are loaded and whose switch is durable; one that is not newer is refused."""
+        invariant(not isinstance(self._role, Leader), "a leader needs no snapshot")
+        invariant(base_index >= self._core.handed_index, "rows never go back")
+        self._core.install(base_index, base_term, configuration, leases)
+        if isinstance(self._role, Follower):
+            self._role.installed(base_index)
+
+    def snapshot_sent(self, peer: NodeId, index: int) -> None:
+        """Take note that a peer has a snapshot up to an index (0: it failed)."""
+        if isinstance(self._role, Leader):
+            self._role.snapshot_sent(peer, index)
+
+    def restate(self) -> list[LogRecord]:
+        """Return the record that a fresh log segment must hold of this shard."""
+        return self._core.restate()
+
+    def entries(self, first: int, last: int) -> list[Entry]:
+        """Return entries of the log, committed or not; fewer where they are many bytes."""
+        return self._core.entries(first, last)
+
+    # --- what the node sees ---
+
+    @property
+    def role(self) -> Role:
+        """The current role."""
+        return _ROLES[type(self._role)]
+
+    @property
+    def is_leader(self) -> bool:
+        """Say whether this replica leads in its term."""
+        return isinstance(self._role, Leader)
+
+    @property
+    def leader(self) -> NodeId | None:
+        """The leader of the current term, None while it is not known."""
+        return self._role.leader
+
+    @property
+    def term(self) -> int:
+        """The current term."""
+        return self._core.term
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force."""
+        return self._core.configuration
+
+    @property
+    def commit_index(self) -> int:
+        """Up to where entries are known to be committed."""
+        return self._core.commit_index
+
+    @property
+    def last_index(self) -> int:
+        """The index of the last entry."""
+        return self._core.log.last_index
+
+    @property
+    def durable_index(self) -> int:
+        """Up to where this node's disk holds the log."""
+        return self._core.log.durable_index
+
+    @property
+    def first_needed(self) -> int:
+        """The lowest index that the node's log must keep."""
+        return self._core.first_needed
+
+    def durable_on(self, index: int) -> list[NodeId]:
+        """Return the voters known here to hold the log durably up to an index; a follower knows of itself only."""
+        if isinstance(self._role, Leader):
+            return self._role.durable_on(index)
+        return [self._core.node] if self.durable_index >= index and self._core.is_voter else []
+
+    def quorum_reachable(self, up: frozenset[NodeId]) -> bool:
+        """Say whether this node and those in `up` are a majority of the voters."""
+        return self._core.quorum_reachable(up)
+
+    def log_time_ms(self) -> int:
+        """Return log time as of the last `advance`."""
+        return self._core.log_time.now_ms
+
+    @property
+    def next_deadline_us(self) -> int:
+        """When `advance` has something to do though nothing comes in."""
+        if self._core.has_more_committed:
+            return self._core.now.mono_us
+        return self._role.deadline_us
+
+
+_HANDLERS: dict[type, Callable[[Raft, NodeId, Any], None]] = {
+    m.PreVote: Raft._on_pre_vote,
+    m.PreVoteReply: Raft._on_pre_vote_reply,
+    m.RequestVote: Raft._on_request_vote,
+    m.VoteReply: Raft._on_vote_reply,
+    m.TimeoutNow: Raft._on_timeout_now,
+    m.AppendEntries: Raft._on_append_entries,
+    m.AppendAccepted: Raft._on_append_accepted,
+    m.AppendRejected: Raft._on_append_rejected,
+}

@@ -1,0 +1,63 @@
+"""The times a replica is told, and those that follow from them (PROTOCOLS §1.1, §2.2, §3). All in microseconds."""
+
+from typing import Protocol
+
+from trilemma.base.prng import SplitMix64
+
+NEVER_US = 1 << 62
+"""A deadline that does not come."""
+
+LONG_AGO_US = -NEVER_US
+"""A time before all others."""
+
+
+class Timing(Protocol):
+    """What `node.config.Timing` offers."""
+
+    @property
+    def heartbeat_us(self) -> int: ...
+    @property
+    def election_timeout_min_us(self) -> int: ...
+    @property
+    def election_timeout_max_us(self) -> int: ...
+    @property
+    def lease_us(self) -> int: ...
+    @property
+    def margin_us(self) -> int: ...
+    @property
+    def detection_us(self) -> int: ...
+
+
+def refusal_us(timing: Timing) -> int:
+    """Return how long a voter refuses votes after it answered a leader: no leader's lease lasts longer."""
+    return timing.lease_us + timing.margin_us
+
+
+class ElectionTimer:
+    """Randomized waits, so that seldom two replicas campaign at once (paper §5.2)."""
+
+    __slots__ = ("_random", "_timing")
+
+    def __init__(self, timing: Timing, random: SplitMix64) -> None:
+        self._timing = timing
+        self._random = random
+
+    @property
+    def _spread_us(self) -> int:
+        return self._timing.election_timeout_max_us - self._timing.election_timeout_min_us
+
+    def stagger_us(self) -> int:
+        """Return how long to hold back once nothing else forbids to campaign."""
+        return self._random.between(0, self._spread_us)
+
+    def silence_us(self) -> int:
+        """Return how long a leader must have been silent before a campaign."""
+        return max(self._timing.election_timeout_min_us, refusal_us(self._timing)) + self.stagger_us()
+
+    def campaign_us(self) -> int:
+        """Return how long to wait for the answers to a campaign."""
+        return self._random.between(self._timing.election_timeout_min_us, self._timing.election_timeout_max_us)
+
+    def retry_us(self) -> int:
+        """Return how long to wait after a campaign that was lost."""
+        return self._random.between(self._spread_us // 2, self._spread_us)
