@@ -48,7 +48,7 @@ def register(name: str, template: str, remedy: str, outcome: Outcome = Outcome.N
         raise ValueError(f"error {name!r} is registered twice")
 
 
-def error(name: str, **fields: object) -> ReplyError:
+def error(name: str, /, **fields: object) -> ReplyError:
     """Return the error `name` with its text filled in (to be raised, or encoded as a reply)."""
     entry = REGISTRY[name]
     return ReplyError(entry, entry.template.format(**fields))

@@ -1,8 +1,8 @@
 """Causal convergence of unique-valued registers: no effect before its cause, and one arbitration of what is concurrent.
 
 Operations: `write` (argument: the value), `read` (result), `multi_write` (argument: pairs), `multi_read` (argument:
-keys; result: values); those on several keys are seen whole or not at all. No key is ever deleted. Reads-from is known because
-values are unique; with the order of sessions it generates the causal order. Broken, in the paper's words, if
+keys; result: values); those on several keys are seen whole or not at all. No key is ever deleted. Reads-from is known
+because values are unique; with the order of sessions it generates the causal order. Broken, in the paper's words, if
 - a value was written by nobody (ThinAirRead), or the causal order has a cycle (CyclicCO);
 - absence is read although a write to the key is in the past (WriteCOInitRead);
 - a value is read although a write that replaced it is in the past (WriteCORead): this includes stale reads of one's own

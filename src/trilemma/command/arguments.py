@@ -5,9 +5,16 @@ from trilemma.resp.number import parse_int64
 
 INT64_MAX = (1 << 63) - 1
 INT64_MIN = -(1 << 63)
+INT32_MAX = (1 << 31) - 1
+INT32_MIN = -(1 << 31)
 MS_PER_S = 1_000
 
 register("invalid_expire", "ERR invalid expire time in '{command}' command", "send a time that fits 64 bits of ms")
+register(
+    "int32_range",
+    f"ERR value is out of range, value must between {INT32_MIN} and {INT32_MAX}",
+    "send a number that fits 32 bits",
+)
 register("db_range", "ERR DB index is out of range", "dbs are 0 to 15")
 register("no_such_key", "ERR no such key", "create the key first")
 
@@ -57,9 +64,21 @@ def db_index(text: bytes, dbs: int = 16) -> int:
     """Return the number of a db.
 
     Raises:
-        ReplyError: not_integer, db_range.
+        ReplyError: not_integer, int32_range, db_range.
     """
-    number = integer(text)
+    number = int32(text)
     if not 0 <= number < dbs:
         raise error("db_range")
+    return number
+
+
+def int32(text: bytes) -> int:
+    """Return a C int.
+
+    Raises:
+        ReplyError: not_integer, int32_range.
+    """
+    number = integer(text)
+    if not INT32_MIN <= number <= INT32_MAX:
+        raise error("int32_range")
     return number

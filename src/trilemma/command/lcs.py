@@ -58,7 +58,7 @@ def _strings(ctx: DataContext, argv: list[bytes]) -> tuple[bytes, bytes]:
     return first, second
 
 
-def _table(first: bytes, second: bytes) -> list[array[int]]:
+def _table(first: bytes, second: bytes) -> "list[array[int]]":
     """Return the lengths for all pairs of prefixes."""
     if (len(first) + 1) * (len(second) + 1) > LCS_CELLS_MAX:
         raise error("lcs_memory")
@@ -82,7 +82,7 @@ class _Match:
     length: int
 
 
-def _walk(first: bytes, second: bytes, table: list[array[int]]) -> tuple[bytes, list[_Match]]:
+def _walk(first: bytes, second: bytes, table: "list[array[int]]") -> tuple[bytes, list[_Match]]:
     """Walk back from the end; return the subsequence and its runs, the last run first."""
     found = bytearray()
     runs: list[_Match] = []

@@ -37,6 +37,10 @@ class ClientState(Protocol):
         """Go back to the state of a fresh connection."""
         ...
 
+    def close(self) -> None:
+        """End the connection once its replies so far have left."""
+        ...
+
 
 class SessionPort(Protocol):
     """The connection that a command came on, and the server around it."""
@@ -80,8 +84,4 @@ class SessionPort(Protocol):
 
     def reset_statistics(self) -> None:
         """Set the counters of INFO to zero."""
-        ...
-
-    def shut_down(self) -> None:
-        """Hand over and stop the node."""
         ...

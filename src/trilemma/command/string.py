@@ -39,7 +39,7 @@ def _parse_options(words: list[bytes], is_set: bool) -> _Options:
     while position < len(words):
         word = words[position].upper()
         if word in _EXPIRY_OPTIONS and position + 1 < len(words) and not (options.keep_ttl or options.persist):
-            if options.unit:
+            if options.unit not in (b"", word):
                 raise error("syntax")
             options.unit, options.time = word, words[position + 1]
             position += 1

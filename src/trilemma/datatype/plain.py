@@ -25,6 +25,9 @@ TYPE_NAMES = {TYPE_STRING: STRING}
 WATCH_BUCKETS = 4_096
 """Buckets that vanished keys share; more would abort fewer transactions needlessly, at 14 bytes each."""
 
+UNITS_PER_ENTRY = 1 << 20
+"""A version is the index of an entry and the place of a unit in it: no two units of an entry share one."""
+
 DBS = 16
 PAGE_ROWS = 1_024
 RAW_ENCODING_BYTES_MIN = 45
@@ -45,6 +48,9 @@ class _Found:
     """A key row, read."""
 
     __slots__ = ("deadline_ms", "payload", "type", "version")
+    type: int
+    version: int
+    deadline_ms: int
 
     def __init__(self, row: bytes) -> None:
         self.type, self.version, self.deadline_ms = _HEADER.unpack_from(row)
@@ -58,20 +64,27 @@ class PlainView:
         self._rows = rows
         self._key_head = rowkey.head(rows.shard, rows.generation, rowkey.KEY)
         self._expiry_head = rowkey.head(rows.shard, rows.generation, rowkey.EXPIRY)
-        self._index = 0
+        self._version = 0
+        self._seed = 0
         self._now_ms = 0
         self._ttl_now_ms = 0
-        self._random = SplitMix64(0)
+        self._random: SplitMix64 | None = None
         self._counts = [self._read_number(self._count_key(db)) for db in range(DBS)]
         self._next_deadline_ms: int | None = None
         self._knows_next_deadline = False
 
     def begin(self, index: int, now_ms: int, ttl_now_ms: int, seed: int) -> None:
         """Set the log index, the times and the randomness of what is executed next."""
-        self._index = index
+        self._version = index * UNITS_PER_ENTRY
         self._now_ms = now_ms
         self._ttl_now_ms = ttl_now_ms
-        self._random = SplitMix64(seed)
+        self._seed = seed
+        self._random = None
+
+    def next_unit(self) -> None:
+        """Begin the next unit of the entry: versions and randomness are its own, whether or not reads are executed."""
+        self._version += 1
+        self._random = None
 
     @property
     def now_ms(self) -> int:
@@ -85,6 +98,8 @@ class PlainView:
 
     def draw(self, bound: int) -> int:
         """See View."""
+        if self._random is None:
+            self._random = SplitMix64(self._seed ^ self._version)
         return self._random.below(bound)
 
     # Rows
@@ -129,7 +144,7 @@ class PlainView:
         if deadline_ms and (old is None or old.deadline_ms != deadline_ms):
             self._rows.put(self._expiry_key(db, key, deadline_ms), b"")
             self._knows_next_deadline = False
-        self._rows.put(self._key(db, key), _HEADER.pack(type_number, self._index, deadline_ms) + payload)
+        self._rows.put(self._key(db, key), _HEADER.pack(type_number, self._version, deadline_ms) + payload)
 
     def _expiry_key(self, db: int, key: bytes, deadline_ms: int) -> bytes:
         return self._expiry_head + rowkey.expiry_suffix(deadline_ms, rowkey.located(db, key))
@@ -222,7 +237,7 @@ class PlainView:
         if found is None:
             return False
         is_visible = not (found.deadline_ms and found.deadline_ms <= self._now_ms)
-        self._remove(db, key, found, self._index if is_visible else found.version)
+        self._remove(db, key, found, self._version if is_visible else found.version)
         return is_visible
 
     def deadline_ms(self, db: int, key: bytes) -> int | None:
@@ -306,7 +321,7 @@ class PlainView:
         for one in range(DBS) if db is None else (db,):
             if self._counts[one]:
                 self._flush_db(one)
-        self._rows.put(self._flush_key(), _NUMBER.pack(self._index))
+        self._rows.put(self._flush_key(), _NUMBER.pack(self._version))
 
     def _flush_db(self, db: int) -> None:
         for row_key, _ in list(pages(self._rows, self._expiry_head, rowkey_stop(self._expiry_head), PAGE_ROWS)):

@@ -1,7 +1,7 @@
 """CAP: what was promised and what is held. EXPLAIN, DIGEST."""
 
 from trilemma.base.errors import error, register
-from trilemma.command.table import lookup
+from trilemma.command.table import lookup_argv
 from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.request import Request
 from trilemma.node.server import Server
@@ -39,11 +39,9 @@ class Cap:
 
     def _explain(self, session: Session, argv: list[bytes]) -> None:
         inner = argv[2:]
-        spec = lookup(inner[0])
-        if spec is None or spec.handler is None:
+        spec = lookup_argv(inner)
+        if spec.handler is None:
             raise error("explain_data_only")
-        if len(inner) != spec.arity if spec.arity >= 0 else len(inner) < -spec.arity:
-            raise error("arity", command=spec.name)
         self._dispatcher.explained(session, spec, inner, ExplainSlot(session))
 
     def _digest(self, session: Session, argv: list[bytes]) -> None:
@@ -55,5 +53,6 @@ class Cap:
             keyspace = self._server.executors.keyspace(shard)
             if replica is not None and (not wanted or keyspace.name in wanted):
                 reflects, digest = replica.digest()
-                rows.append([keyspace.name.encode(), shard, reflects.encode(), digest.encode()])
+                row: list[Reply] = [keyspace.name.encode(), shard, reflects.encode(), digest.encode()]
+                rows.append(row)
         session.reply(encode(rows, session.protocol))

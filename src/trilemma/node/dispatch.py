@@ -9,7 +9,7 @@ from collections.abc import Callable
 from trilemma.base.errors import ReplyError, error, register
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
-from trilemma.command.table import CommandSpec, keys_of, lookup, unknown_command
+from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
@@ -26,11 +26,16 @@ register(
     "correct the queued command that failed",
 )
 
+register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
+
 NodeCommand = Callable[[Session, list[bytes]], None]
 """A command that the node itself drives; it opens the reply's slot."""
 
 IN_MULTI_AT_ONCE = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})
 """Commands that are not queued after MULTI."""
+
+IN_MULTI = frozenset({"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait"})
+"""Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
 
 LOOK_AHEAD_COMMANDS = 256
 """How far a session's pipeline is searched for writes when it begins with a read."""
@@ -58,13 +63,14 @@ class Dispatcher:
         commands = session.parser.commands()
         if commands:
             session.commands.extend(commands)
+            self._server.statistics.commands += len(commands)
             session.writes_ahead = None
             session.active_us = self._server.now.mono_us
             return True
         problem = session.parser.error
         if problem is not None:
-            if problem.text is not None:
-                session.reply(encode(ErrorReply(problem.text), session.protocol))
+            if problem.reply:
+                session.reply(problem.reply)
             session.closing = True
         return False
 
@@ -83,21 +89,18 @@ class Dispatcher:
             return True
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
-        spec = lookup(argv[0])
-        if spec is None:
-            if not session.authenticated:
-                raise error("no_auth")
-            raise unknown_command(argv)
-        if not session.authenticated and "no_auth" not in spec.flags:
+        spec = lookup_argv(argv)
+        if not session.authenticated and not spec.is_open:
             raise error("no_auth")
-        if len(argv) != spec.arity if spec.arity >= 0 else len(argv) < -spec.arity:
-            raise error("arity", command=spec.name)
+        if spec.name == "debug|sleep" and not self._server.config.debug_commands:
+            raise error("debug_not_allowed")
         session.last_command = spec.name
         return spec
 
     def _queue(self, session: Session, multi: Multi, spec: CommandSpec, argv: list[bytes]) -> None:
-        keys = keys_of(spec, argv)
-        self._check_keys(keys)
+        if spec.handler is None and spec.session_handler is None and spec.name not in IN_MULTI:
+            raise error("not_in_multi")
+        self._check_keys(keys_of(spec, argv))
         multi.bytes += sum(map(len, argv))
         if multi.bytes > MULTI_QUEUE_BYTES_MAX:
             multi.aborted = True
@@ -130,6 +133,8 @@ class Dispatcher:
         if path is None:
             return False
         unit = Unit(path, session.db, session.protocol, argv)
+        if spec.is_write:
+            session.last_write_shard = shard
         slot = session.slot()
         if not (session.readonly and unit.is_read and self._server.run_stale(shard, unit, slot)):
             self.send(session, shard, unit, slot)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from trilemma.base.errors import ReplyError
+from trilemma.base.invariant import invariant
 from trilemma.command.context import DataContext
 from trilemma.command.table import lookup
 from trilemma.datatype.view import View
@@ -22,20 +23,21 @@ class Receipt(Protocol):
         ...
 
 
-def handler_of(name: bytes) -> Handler:
+def handler_of(argv: list[bytes]) -> Handler:
     """Return what executes a command; internal ones begin with NUL, which no client can send past the table."""
-    if name[:1] == b"\x00":
-        return internal.HANDLERS[name]
-    spec = lookup(name)
-    if spec is None or spec.handler is None:
-        raise KeyError(name)
-    return spec.handler
+    if argv[0][:1] == b"\x00":
+        return internal.HANDLERS[argv[0]]
+    spec = lookup(argv[0])
+    if spec is not None and spec.subcommands:
+        spec = spec.subcommands.get(argv[1].lower())
+    invariant(spec is not None and spec.handler is not None, "only data commands reach a shard")
+    return spec.handler  # type: ignore[union-attr,return-value]
 
 
 def run(view: View, db: int, argv: list[bytes], protocol: int) -> bytes:
     """Execute one command and return its encoded reply. An error of the command is a reply like any other."""
     try:
-        reply = handler_of(argv[0])(DataContext(view, db), argv)
+        reply = handler_of(argv)(DataContext(view, db), argv)
     except ReplyError as problem:
         reply = ErrorReply(problem.text)
     return encode(reply, protocol)

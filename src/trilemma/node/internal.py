@@ -4,14 +4,21 @@ Their names begin with NUL; a client's command name is looked up in the public t
 """
 
 from trilemma.command.context import DataContext
-from trilemma.resp.reply import Reply
+from trilemma.command.generic import KEYS_PAGE, parse_flush, parse_keys, parse_scan
+from trilemma.resp.reply import OK, Reply
+from trilemma.storage import rowkey
 
 SIZE = b"\x00SIZE"
 SCAN = b"\x00SCAN"
 RANDOM = b"\x00RANDOM"
+KEYS = b"\x00KEYS"
+PAGE = b"\x00PAGE"
+ANY = b"\x00ANY"
 FLUSH = b"\x00FLUSH"
 VERSION = b"\x00VERSION"
 HOLDS_PREFIX = b"\x00HOLDSPREFIX"
+HELD = b"\x00HELD"
+"""How many other replicas durably hold all that this one has acknowledged (WAIT); answered by the shard itself."""
 
 BARRIER_PAGE_KEYS = 4_096
 """Keys looked at between two cursors while a barrier searches for a prefix."""
@@ -27,18 +34,40 @@ def size(ctx: DataContext, _argv: list[bytes]) -> Reply:
 def scan(ctx: DataContext, argv: list[bytes]) -> Reply:
     """Return [next cursor, keys] from the cursor argv[1], about argv[2] keys."""
     cursor, keys = ctx.view.scan(ctx.db, int(argv[1]), int(argv[2]))
-    return [cursor, list(keys)]
+    reply: list[Reply] = [cursor, list(keys)]
+    return reply
+
+
+def keys(ctx: DataContext, argv: list[bytes]) -> Reply:
+    """Return the keys that match argv[1]: KEYS within a transaction."""
+    request = parse_keys(argv)
+    return [key for key in ctx.view.scan(ctx.db, 0, int(KEYS_PAGE))[1] if request.matches(key)]
+
+
+def page(ctx: DataContext, argv: list[bytes]) -> Reply:
+    """Return what SCAN within a transaction answers: its cursor is a key hash, as all keys are in one shard."""
+    request = parse_scan(argv)
+    cursor, found = ctx.view.scan(ctx.db, request.cursor & rowkey.HASH_MAX, request.page)
+    reply: list[Reply] = [b"%d" % cursor, [key for key in found if request.matches(key)]]
+    return reply
+
+
+def any_key(ctx: DataContext, _argv: list[bytes]) -> Reply:
+    """Return a random key: RANDOMKEY within a transaction."""
+    return ctx.view.random_key(ctx.db)
 
 
 def random_key(ctx: DataContext, _argv: list[bytes]) -> Reply:
     """Return [number of keys, a random one or nil]."""
-    return [ctx.view.size(ctx.db), ctx.view.random_key(ctx.db)]
+    reply: list[Reply] = [ctx.view.size(ctx.db), ctx.view.random_key(ctx.db)]
+    return reply
 
 
 def flush(ctx: DataContext, argv: list[bytes]) -> Reply:
     """Empty the db, or all dbs where argv[1] is ALL."""
+    parse_flush([argv[0], *argv[2:]])
     ctx.view.flush(None if argv[1] == b"ALL" else ctx.db)
-    return 1
+    return OK
 
 
 def version(ctx: DataContext, argv: list[bytes]) -> Reply:
@@ -63,4 +92,14 @@ def _db_holds(ctx: DataContext, db: int, prefix: bytes) -> bool:
             return False
 
 
-HANDLERS = {SIZE: size, SCAN: scan, RANDOM: random_key, FLUSH: flush, VERSION: version, HOLDS_PREFIX: holds_prefix}
+HANDLERS = {
+    SIZE: size,
+    SCAN: scan,
+    KEYS: keys,
+    PAGE: page,
+    ANY: any_key,
+    RANDOM: random_key,
+    FLUSH: flush,
+    VERSION: version,
+    HOLDS_PREFIX: holds_prefix,
+}

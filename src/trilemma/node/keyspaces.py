@@ -119,7 +119,7 @@ class Keyspaces:
     def _described(self, keyspace: Keyspace) -> MapReply:
         name = self._server.config.member_name
         return MapReply(
-            [
+            (
                 (b"name", keyspace.name.encode()),
                 (b"id", keyspace.id),
                 (b"mode", keyspace.mode.value.encode()),
@@ -130,7 +130,7 @@ class Keyspaces:
                 (b"durability", keyspace.durability.encode()),
                 (b"timeout-ms", keyspace.timeout_ms),
                 (b"leaders", [self._leader(shard) for shard in keyspace.shard_ids()]),
-            ]
+            )
         )
 
     def _leader(self, shard: ShardId) -> bytes | None:

@@ -1,23 +1,43 @@
 """The node: inputs in, one Effects value out, once per turn. Everything else in this package is a part of it."""
 
+from collections.abc import Callable
+
+from trilemma.base.errors import error, register
 from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.command.spec import SessionHandler
 from trilemma.keyspace.routing import Router
 from trilemma.keyspace.settings import Keyspace
+from trilemma.node.cap import Cap
 from trilemma.node.config import NodeConfig
-from trilemma.node.dispatch import Dispatcher
-from trilemma.node.effects import Effects
+from trilemma.node.dispatch import Dispatcher, NodeCommand
+from trilemma.node.effects import AdminRequest, Effects
 from trilemma.node.executors import Executors
+from trilemma.node.information import Information
+from trilemma.node.keyspaces import Keyspaces
 from trilemma.node.log import NodeLog
+from trilemma.node.options import Options
 from trilemma.node.peers import Peers
+from trilemma.node.port import Hub, Port
 from trilemma.node.refusal import fenced_by
+from trilemma.node.server import Server, Statistics
 from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
+from trilemma.node.transactions import Transactions
 from trilemma.node.unit import Unit
+from trilemma.node.waiting import Waiting
+from trilemma.node.wholedb import WholeDb
 from trilemma.replication.port import Message
+from trilemma.resp.reply import OK, ErrorReply, encode
 from trilemma.storage.port import Engine, LogReader, LogRecord, Recovered
+
+register(
+    "protected",
+    "DENIED Trilemma is running in protected mode: no password is set, so only this machine is served",
+    "set requirepass, or protected_mode = false where the network itself is trusted",
+)
 
 FLUSH_LOG_BYTES = 48 << 20
 """Log written since the last flush of rows that asks for the next one, so that old segments can go."""
@@ -48,16 +68,90 @@ class Node:
         self._is_flushing = False
         self._is_leaving = False
         self._leave_us = 0
-        self._dispatcher = Dispatcher(self, now)
+        self._administrators: dict[int, Callable[[bytes], None]] = {}
+        self._next_request = 1
+        self._options = Options(config)
+        self._server = Server(
+            config, self._executors, self._peers, self._router, self._system, self._port, entropy, now
+        )
+        self._server.sessions = self._sessions
+        self._server.admin = self._ask_shell
+        self._server.leave = self.begin_shutdown
+        self._information = Information(self._server, lambda: len(self._sessions))
+        self._hub = Hub(
+            self._sessions,
+            self._options,
+            lambda: self._now,
+            self._information.text,
+            self._information.cluster_text,
+            self._reset_statistics,
+        )
+        node_commands: dict[str, NodeCommand] = {}
+        self._dispatcher = Dispatcher(self._server, node_commands)
+        self._keyspaces = Keyspaces(self._server, self._dispatcher)
+        self._waiting = Waiting(self._server, self._dispatcher)
+        alone: dict[str, SessionHandler] = {
+            "wait": self._waiting.wait_in_multi,
+            "unwatch": lambda _port, _argv: OK,
+        }
+        for part in (
+            Transactions(self._server, self._dispatcher, alone),
+            WholeDb(self._server, self._dispatcher),
+            Cap(self._server, self._dispatcher),
+            self._keyspaces,
+            self._waiting,
+        ):
+            node_commands.update(part.commands())
         self._follow_catalogue()
+
+    def _port(self, session: Session) -> Port:
+        return self._hub.port(session)
+
+    def _ask_shell(self, words: list[bytes], take: Callable[[bytes], None], protocol: int) -> None:
+        self._administrators[self._next_request] = take
+        self._effects.admin.append(AdminRequest(self._next_request, words, protocol))
+        self._next_request += 1
+
+    def _reset_statistics(self) -> None:
+        self._server.statistics = Statistics()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether a reply waits for time to pass (WAIT, DEBUG SLEEP, CAP WAIT)."""
+        return self._waiting.next_deadline_us is not None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What only the process knows and INFO shows; the shell keeps it fresh."""
+        return self._information.facts
 
     # Inputs
 
     def client_connected(self, conn: ConnId, address: str, local_address: str) -> None:
         """A client has connected. Addresses are `host:port` texts."""
-        session = Session(conn, address, local_address, self._touched.append)
+        session = Session(conn, address, local_address, self._touch)
+        session.created_us = session.active_us = self._now.mono_us
+        session.on_reset = self._welcome
         self._sessions[conn] = session
-        self._dispatcher.welcome(session, self._effects)
+        self._server.statistics.connections += 1
+        self._welcome(session)
+        if self._is_protected_from(address):
+            session.reply(encode(ErrorReply(error("protected").text), 2))
+            session.closing = True
+
+    def _welcome(self, session: Session) -> None:
+        session.authenticated = not self._options.values["requirepass"]
+
+    def _is_protected_from(self, address: str) -> bool:
+        """Redis' protected mode: without a password only the machine itself is served."""
+        values = self._options.values
+        if values["protected-mode"] == "no" or values["requirepass"]:
+            return False
+        host = address.rpartition(":")[0].strip("[]")
+        return not (host.startswith("127.") or host in ("::1", "localhost", "unix"))
+
+    def _touch(self, session: Session) -> None:
+        self._touched.append(session)
 
     def receive_client(self, conn: ConnId, data: bytes) -> None:
         """Bytes came from a client."""
@@ -100,16 +194,20 @@ class Node:
 
     def admin_done(self, request: int, reply: bytes) -> None:
         """The shell has carried out an AdminRequest."""
-        self._dispatcher.admin_done(request, reply)
+        take = self._administrators.pop(request, None)
+        if take is not None:
+            take(reply)
 
     def begin_shutdown(self) -> None:
         """Hand over what this node leads; Effects.shutdown follows."""
+        if self._is_leaving:
+            return
         self._is_leaving = True
         self._leave_us = self._now.mono_us + self.config.timing.detection_us
 
     def advance(self, now: Now) -> None:
         """Move time on; the last input of a turn."""
-        self._now = now
+        self._now = self._server.now = now
         self._peers.advance(now)
         for replica in self._executors.replicas.values():
             replica.advance(now, self._peers.up)
@@ -118,13 +216,14 @@ class Node:
 
     def ready(self) -> Effects:
         """End the turn: return all that is to be done."""
-        effects, self._effects = self._effects, Effects()
-        self._dispatch(effects)
+        self._dispatch()
         self._collect()
         self._follow_catalogue()
         self._executors.note_leaders()
         self._system.refresh_fences()
-        self._dispatcher.advance(self._now, effects)
+        self._keyspaces.advance()
+        self._waiting.advance()
+        effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.applied_index)
         self._write_rows(effects)
@@ -133,11 +232,11 @@ class Node:
         effects.next_deadline_us = self._next_deadline_us()
         return effects
 
-    def _dispatch(self, effects: Effects) -> None:
+    def _dispatch(self) -> None:
         touched, self._touched = self._touched, []
         for session in touched:
             session.is_touched = False
-            self._dispatcher.run(session, effects)
+            self._dispatcher.run(session)
         # Whoever is answered at once is touched again, and is looked after in _send_replies.
         self._touched.extend(touched)
         for route in self._executors.routes.values():
@@ -193,6 +292,9 @@ class Node:
         if self._touched:
             return self._now.mono_us
         deadlines = [self._peers.next_deadline_us]
+        waits_until_us = self._waiting.next_deadline_us
+        if waits_until_us is not None:
+            deadlines.append(waits_until_us)
         deadlines.extend(replica.next_deadline_us for replica in self._executors.replicas.values())
         deadlines.extend(
             deadline for route in self._executors.routes.values() if (deadline := route.next_deadline_us) is not None
@@ -240,30 +342,3 @@ class Node:
     def _first_needed(self, shard: ShardId, stream: int) -> int:
         replica = self._executors.replicas.get(shard)
         return (1 << 62) if replica is None else replica.first_needed(stream)
-
-    # What the parts ask of the whole
-
-    @property
-    def executors(self) -> Executors:
-        """All shards."""
-        return self._executors
-
-    @property
-    def router(self) -> Router:
-        """The way from keys to shards."""
-        return self._router
-
-    @property
-    def system(self) -> ShardReplica:
-        """The catalogue's replica."""
-        return self._system
-
-    @property
-    def peers(self) -> Peers:
-        """The other nodes."""
-        return self._peers
-
-    @property
-    def sessions(self) -> dict[ConnId, Session]:
-        """All client connections."""
-        return self._sessions

@@ -14,9 +14,9 @@ import msgspec
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.time import Now
-from trilemma.datatype.plain import PlainView
+from trilemma.datatype.plain import DBS, PlainView
 from trilemma.keyspace.settings import Keyspace, Mode
-from trilemma.node import refusal
+from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
 from trilemma.node.execute import run_unit
@@ -24,7 +24,7 @@ from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units, encode_units
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
-from trilemma.resp.reply import Reply
+from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import LogRecord, RowBatch
 from trilemma.storage.rowkey import meta_key
@@ -34,6 +34,9 @@ APPLIED = b"applied"
 
 REAP_KEYS_MAX = 1_000
 """Expired keys that one TICK entry removes; more are due at the next."""
+
+UNITS_MAX = 16_384
+"""Units in one entry; what is over goes into the next turn's."""
 
 Waiter = tuple[Batch, int]
 
@@ -179,7 +182,7 @@ class RaftShard:
         return ready.records, ready.must_sync, ready.messages
 
     def _propose(self) -> None:
-        waiters, self._logged = self._logged, []
+        waiters, self._logged = self._logged[:UNITS_MAX], self._logged[UNITS_MAX:]
         if not waiters:
             return
         refused = self.why_not_written()
@@ -251,13 +254,18 @@ class RaftShard:
         self._view.begin(entry.index, entry.stamp_ms, entry.stamp_ms, entry.seed)
         if proposed is None or not mine:
             for unit in units:
+                self._view.next_unit()
                 if not unit.is_read:
                     self._run(entry, unit)
             if proposed is not None:
                 self._not_executed(proposed)
             return
-        results = [self._run(entry, unit) for unit in units]
+        results = [self._run_next(entry, unit) for unit in units]
         self._short.append(_Committed(entry.index, proposed.waiters, results))
+
+    def _run_next(self, entry: Entry, unit: Unit) -> Result:
+        self._view.next_unit()
+        return self._run(entry, unit)
 
     def _run(self, _entry: Entry, unit: Unit) -> Result:
         """Execute a unit of an entry, on every replica alike."""
@@ -302,8 +310,13 @@ class RaftShard:
                 left.append((index, waiters))
                 continue
             for batch, position in waiters:
-                batch.complete(position, run_unit(self._view, batch.units[position], self._receipt), 0)
+                batch.complete(position, self._read(batch.units[position]), 0)
         self._confirmed = left
+
+    def _read(self, unit: Unit) -> Result:
+        if unit.argv and unit.argv[0] == internal.HELD:
+            return [encode(self.held_by(self._applied.index), unit.protocol)]
+        return run_unit(self._view, unit, self._receipt)
 
     def _begin_read(self) -> None:
         stamp_ms = self._applied.stamp_ms
@@ -347,6 +360,8 @@ class RaftShard:
     @property
     def next_deadline_us(self) -> int:
         """See ShardReplica."""
+        if self._logged:
+            return self._now.mono_us
         deadline = self.raft.next_deadline_us
         due = self._view.next_deadline_ms() if self.raft.is_leader else None
         if due is None:
@@ -374,3 +389,37 @@ class RaftShard:
     def serves_leased_reads(self) -> bool:
         """Say whether followers of this shard may answer reads (`ca`, READ local)."""
         return self.keyspace.mode is Mode.CA or self.keyspace.read == "local"
+
+    @property
+    def position(self) -> int:
+        """See ShardReplica: a log index."""
+        return self._applied.index
+
+    def held_by(self, position: int) -> int:
+        """See ShardReplica."""
+        return sum(node != self._config.node_id for node in self.raft.durable_on(position))
+
+    def facts(self) -> dict[str, object]:
+        """See ShardReplica."""
+        raft = self.raft
+        leader = None if raft.leader is None else self._config.member_name(raft.leader)
+        return {
+            "role": raft.role.value,
+            "term": raft.term,
+            "leader": leader or "none",
+            "last_index": raft.last_index,
+            "commit_index": raft.commit_index,
+            "applied_index": self._applied.index,
+            "flushed_index": self._flushed.index,
+        }
+
+    def lag(self) -> dict[NodeId, int]:
+        """See ShardReplica: known to the leader."""
+        if not self.raft.is_leader:
+            return {}
+        others = [node for node in self.keyspace.replicas if node != self._config.node_id]
+        return {node: max(self.raft.last_index - self.raft.match_index(node), 0) for node in others}
+
+    def sizes(self) -> list[int]:
+        """See ShardReplica."""
+        return [self._view.size(db) for db in range(DBS)]

@@ -1,7 +1,9 @@
 """The sentences of refusal: each names keyspace, mode, node, what is missing, and the outcome."""
 
 from trilemma.base.errors import error
+from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
+from trilemma.node.unit import Unit
 
 
 def down(keyspace: Keyspace, reason: str) -> bytes:
@@ -19,3 +21,17 @@ def uncertain(keyspace: Keyspace, reason: str) -> bytes:
 def reaches(name: str, reached: int, total: int, needed: int) -> str:
     """Return the reason of a node that is on the wrong side of a cut."""
     return f"{name} reaches {reached} of {total} replicas, needs {needed}"
+
+
+def fenced_by(fences: dict[bytes, str], unit: Unit) -> str | None:
+    """Return the reason of the fence that a unit's keys run into, or None.
+
+    Commands of other nodes' making (names begin with NUL) pass: a barrier has to, and whole-db commands name no key.
+    """
+    for argv in [unit.argv, *(part.argv for part in unit.parts)]:
+        spec = lookup(argv[0]) if argv else None
+        for key in keys_of(spec, argv) if spec is not None else ():
+            reason = fences.get(key.partition(b":")[0]) if b":" in key else None
+            if reason is not None:
+                return reason
+    return None

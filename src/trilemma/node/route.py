@@ -77,6 +77,8 @@ class Route:
         self._around = around
         self._waiting: deque[Request] = deque()
         self._open: deque[Request] = deque()
+        self._is_fresh = False
+        """Whether something came in that `dispatch` has not looked at."""
         self._streams: dict[Target, OutStream] = {}
         self._forwarded: dict[tuple[Target, int], list[Request]] = {}
 
@@ -87,15 +89,18 @@ class Route:
             return
         self._waiting.append(request)
         self._open.append(request)
+        self._is_fresh = True
 
     def retry(self, request: Request) -> None:
         """Take back what an executor has refused for good: it goes to the next one, in its old place."""
         if not request.is_done:
             request.take_back()
             self._waiting.appendleft(request)
+            self._is_fresh = True
 
     def dispatch(self, mono_us: int) -> None:
         """Send on what waits, or refuse it at once where that is certain, or go on holding it."""
+        self._is_fresh = False
         if not self._waiting:
             return
         why = self._around.why_down(self.shard)
@@ -249,6 +254,8 @@ class Route:
     @property
     def next_deadline_us(self) -> int | None:
         """When `advance` next has something to do, or None."""
+        if self._is_fresh:
+            return 0
         return self._open[0].deadline_us if self._open else None
 
     @property

@@ -1,9 +1,11 @@
 """What the commands that a node drives itself ask of the node: one object in place of many parameters."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.errors import ReplyError
+from trilemma.base.ids import ConnId, NodeId, ShardId
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.keyspace.routing import Router
@@ -14,14 +16,27 @@ from trilemma.node.request import Lane, Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.system_shard import SystemShard
 from trilemma.node.unit import Unit
-from trilemma.resp.reply import Reply, encode
+from trilemma.resp.reply import OK, ErrorReply, Reply, encode
 
 if TYPE_CHECKING:
     from trilemma.command.session import SessionPort
 
 
+@dataclass(slots=True)
+class Statistics:
+    """The counters of INFO's Stats section."""
+
+    commands: int = 0
+    connections: int = 0
+    errors: int = 0
+    refused: int = 0
+    uncertain: int = 0
+
+
 class Server:
     """The parts of a node that commands use."""
+
+    ok: Reply = OK
 
     def __init__(
         self,
@@ -41,7 +56,17 @@ class Server:
         self.system = system
         self.port = port
         self.now = now
+        self.statistics = Statistics()
+        self.admin: Callable[[list[bytes], Callable[[bytes], None], int], None]
+        """Ask the shell for something: words, what takes its reply, RESP version."""
+        self.leave: Callable[[], None]
+        """Hand over and stop the node."""
+        self.sessions: dict[ConnId, Session] = {}
         self._random = SplitMix64(entropy)
+
+    def session(self, conn: ConnId) -> Session | None:
+        """Return the session of a connection, None once it is gone."""
+        return self.sessions.get(conn)
 
     def draw(self, bound: int) -> int:
         """Return a number from 0 to bound - 1; for replies that need not be the same anywhere else."""
@@ -51,7 +76,11 @@ class Server:
         self, session: Session, handler: "Callable[[SessionPort, list[bytes]], Reply]", argv: list[bytes]
     ) -> bytes:
         """Execute a command that concerns the session alone and return its encoded reply."""
-        return encode(handler(self.port(session), argv), session.protocol)
+        try:
+            reply = handler(self.port(session), argv)
+        except ReplyError as problem:
+            reply = ErrorReply(problem.text)
+        return encode(reply, session.protocol)
 
     def run_stale(self, shard: ShardId, unit: Unit, slot: Slot) -> bool:
         """Answer a READONLY read from what is applied here, where the shard allows it and has a replica here."""

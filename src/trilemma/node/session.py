@@ -59,7 +59,6 @@ class Session:
         self.local_address = local_address
         self.db = 0
         self.protocol = 2
-        self.authenticated = False
         self.name = b""
         self.library_name = b""
         self.library_version = b""
@@ -80,10 +79,44 @@ class Session:
         self.multi: Multi | None = None
         self.watches: list[tuple[ShardId, Watch]] = []
         self.lanes: dict[ShardId, Lane] = {}
-        self.last_write: tuple[ShardId, int] | None = None
+        self.last_write_shard: ShardId | None = None
         self.is_touched = False
+        self.on_reset: Callable[[Session], None] = lambda _: None
         self._slots: deque[Slot] = deque()
         self._on_touch = on_touch
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the client has proven itself; until then requests are parsed under tight bounds."""
+        return self.parser.authenticated
+
+    @authenticated.setter
+    def authenticated(self, proven: bool) -> None:
+        self.parser.authenticated = proven
+
+    @property
+    def queued(self) -> int:
+        """The number of commands queued after MULTI, -1 outside of it."""
+        return -1 if self.multi is None else len(self.multi.queue)
+
+    @property
+    def watched(self) -> int:
+        """The number of keys watched."""
+        return len(self.watches)
+
+    def reset(self) -> None:
+        """Go back to the state of a fresh connection; whoever owns it decides anew whether it is authenticated."""
+        self.multi = None
+        self.watches.clear()
+        self.db, self.protocol = 0, 2
+        self.name = b""
+        self.readonly = self.no_evict = False
+        self.on_reset(self)
+
+    def close(self) -> None:
+        """End the connection once its replies so far have left."""
+        self.closing = True
+        self.touched()
 
     def touched(self) -> None:
         """Ask for a turn: a reply was filled in, or a command may go on."""

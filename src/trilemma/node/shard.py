@@ -96,3 +96,24 @@ class ShardReplica(Protocol):
     def digest(self) -> tuple[str, str]:
         """Return (what the rows reflect: index or vector, digest of the rows)."""
         ...
+
+    @property
+    def position(self) -> int:
+        """What is acknowledged here by now, as a number that `held_by` understands."""
+        ...
+
+    def held_by(self, position: int) -> int:
+        """Return how many other replicas durably hold everything up to a position, as far as is known here."""
+        ...
+
+    def facts(self) -> dict[str, object]:
+        """Return what INFO says of this replica: role, term or vector, indexes."""
+        ...
+
+    def lag(self) -> dict[NodeId, int]:
+        """Return how many entries or batches each other replica is behind, as far as is known here."""
+        ...
+
+    def sizes(self) -> list[int]:
+        """Return the number of keys per db."""
+        ...

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import ShardId
+from trilemma.command.spec import SessionHandler
 from trilemma.command.table import keys_of
 from trilemma.node import internal
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
@@ -19,7 +20,6 @@ from trilemma.resp.reply import ErrorReply, encode
 register("nested_multi", "ERR MULTI calls can not be nested", "send EXEC or DISCARD first")
 register("discard_without_multi", "ERR DISCARD without MULTI", "send MULTI first")
 register("watch_in_multi", "ERR WATCH inside MULTI is not allowed", "send WATCH before MULTI")
-register("not_in_multi", "ERR '{command}' is not allowed in transactions", "send it outside of MULTI")
 
 
 class WatchSlot(Slot):
@@ -48,9 +48,11 @@ class WatchSlot(Slot):
 class Transactions:
     """The transaction commands of all sessions."""
 
-    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+    def __init__(self, server: Server, dispatcher: Dispatcher, alone: dict[str, SessionHandler]) -> None:
         self._server = server
         self._dispatcher = dispatcher
+        self._alone = alone
+        """Node commands that a transaction answers in the session alone."""
 
     def commands(self) -> dict[str, NodeCommand]:
         """Return what this object drives, by command name."""
@@ -110,6 +112,7 @@ class Transactions:
             slot.finish_locally()
             return
         session.blocked = True
+        session.last_write_shard = min(shards)
         unit = Unit(Path.WRITE, session.db, session.protocol, [], parts, [watch for _, watch in watches])
         self._dispatcher.send(session, shards.pop(), unit, slot)
 
@@ -146,12 +149,11 @@ class Transactions:
         return None, queued.argv
 
     def _local(self, session: Session, queued: Queued) -> Callable[[], bytes]:
-        handler = queued.spec.session_handler
+        handler = queued.spec.session_handler or self._alone.get(queued.spec.name)
+        if handler is None:
+            raise error("not_in_multi")
 
         def run() -> bytes:
-            if handler is None:
-                reply = ErrorReply(error("not_in_multi", command=queued.spec.name).text)
-                return encode(reply, session.protocol)
             return self._server.run_local(session, handler, queued.argv)
 
         return run

@@ -4,6 +4,7 @@ A SCAN cursor is (place of the shard in id order, key hash): stateless, and vali
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from trilemma.base.ids import ShardId
 from trilemma.command.generic import KEYS_PAGE, ScanRequest, parse_flush, parse_keys, parse_scan
@@ -22,8 +23,11 @@ HASH_BITS = 48
 
 WHOLE_DB_PARTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "dbsize": lambda _argv: [internal.SIZE],
-    "flushdb": lambda _argv: [internal.FLUSH, b"DB"],
-    "flushall": lambda _argv: [internal.FLUSH, b"ALL"],
+    "keys": lambda argv: [internal.KEYS, *argv[1:]],
+    "scan": lambda argv: [internal.PAGE, *argv[1:]],
+    "randomkey": lambda _argv: [internal.ANY],
+    "flushdb": lambda argv: [internal.FLUSH, b"DB", *argv[1:]],
+    "flushall": lambda argv: [internal.FLUSH, b"ALL", *argv[1:]],
 }
 """What a transaction on the only shard executes in place of a whole-db command."""
 
@@ -61,7 +65,7 @@ class WholeDb:
         shards: list[ShardId],
         argv: list[bytes],
         is_write: bool,
-        combine: Callable[[list[Reply]], Reply],
+        combine: Callable[[list[Any]], Reply],
     ) -> None:
         def combined(replies: list[bytes]) -> bytes:
             return encode(combine([decode_reply(reply) for reply in replies]), session.protocol)
@@ -93,7 +97,7 @@ class WholeDb:
         return reply if type(reply) is bytes and reply[:1] == b"-" else None
 
     def _size(self, session: Session, _argv: list[bytes]) -> None:
-        self._ask(session, self._shards(), [internal.SIZE], False, lambda sizes: sum(map(int, sizes)))  # type: ignore[arg-type]
+        self._ask(session, self._shards(), [internal.SIZE], False, sum)
 
     def _flush(self, session: Session, argv: list[bytes]) -> None:
         parse_flush(argv)
@@ -101,14 +105,14 @@ class WholeDb:
         self._ask(session, self._shards(), [internal.FLUSH, scope], True, lambda _: self._server.ok)
 
     def _random(self, session: Session, _argv: list[bytes]) -> None:
-        def pick(replies: list[Reply]) -> Reply:
+        def pick(replies: list[Any]) -> Reply:
             # Each shard in proportion to its keys, by a number that all of them had a part in drawing.
-            found = [(size, key) for size, key in replies if key is not None]  # type: ignore[misc,union-attr]
+            found = [(size, key) for size, key in replies if key is not None]
             total = sum(size for size, _ in found)
             place = self._server.draw(total) if total else 0
             for size, key in found:
                 if place < size:
-                    return key  # type: ignore[no-any-return]
+                    return bytes(key)
                 place -= size
             return None
 
@@ -118,8 +122,8 @@ class WholeDb:
         request = parse_keys(argv)
         shards = self._shards(request.pattern)
 
-        def matching(replies: list[Reply]) -> Reply:
-            return [key for _, keys in replies for key in keys if request.matches(key)]  # type: ignore[misc,union-attr]
+        def matching(replies: list[Any]) -> Reply:
+            return [key for _, keys in replies for key in keys if request.matches(key)]
 
         self._ask(session, shards, [internal.SCAN, b"0", KEYS_PAGE], False, matching)
 
@@ -128,17 +132,19 @@ class WholeDb:
         shards = self._shards(request.pattern)
         place, cursor = request.cursor >> HASH_BITS, request.cursor & ((1 << HASH_BITS) - 1)
         if place >= len(shards):
-            session.reply(encode([b"0", []], session.protocol))
+            empty: list[Reply] = [b"0", []]
+            session.reply(encode(empty, session.protocol))
             return
         self._scan_one(session, shards, place, cursor, request)
 
     def _scan_one(self, session: Session, shards: list[ShardId], place: int, cursor: int, request: ScanRequest) -> None:
-        def page(replies: list[Reply]) -> Reply:
-            following, keys = replies[0]  # type: ignore[misc]
-            onward = self._onward(place, following, len(shards))  # type: ignore[has-type]
-            return [b"%d" % onward, [key for key in keys if request.matches(key)]]  # type: ignore[has-type]
+        def page(replies: list[Any]) -> Reply:
+            following, keys = replies[0]
+            onward = self._onward(place, following, len(shards))
+            reply: list[Reply] = [b"%d" % onward, [key for key in keys if request.matches(key)]]
+            return reply
 
-        argv = [internal.SCAN, b"%d" % cursor, b"%d" % request.count]
+        argv = [internal.SCAN, b"%d" % cursor, b"%d" % request.page]
         self._ask(session, [shards[place]], argv, False, page)
 
     @staticmethod

@@ -8,10 +8,9 @@ import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.cluster.messages import Forward, ForwardReply, Status
-from trilemma.replication.leaderless.messages import LeaderlessMessage
 from trilemma.replication.raft.messages import RaftMessage
 
-AnyMessage = RaftMessage | LeaderlessMessage | Status | Forward | ForwardReply
+AnyMessage = RaftMessage | Status | Forward | ForwardReply
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

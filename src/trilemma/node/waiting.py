@@ -1,0 +1,143 @@
+"""Replies that wait for something other than an executor: WAIT, DEBUG SLEEP, and what the shell carries out."""
+
+from collections.abc import Callable
+
+from trilemma.base.errors import error, register
+from trilemma.base.time import US_PER_MS, US_PER_S
+from trilemma.command.arguments import integer
+from trilemma.command.session import SessionPort
+from trilemma.node import internal
+from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
+from trilemma.node.server import Server
+from trilemma.node.session import Session, Slot
+from trilemma.node.unit import Path, Unit
+from trilemma.resp.number import parse_double, parse_int64
+from trilemma.resp.reply import Reply, encode
+
+register("negative_timeout", "ERR timeout is negative", "send the time in ms, 0 for no end")
+
+register("timeout_integer", "ERR timeout is not an integer or out of range", "send the time in ms, 0 for no end")
+
+
+def integer_timeout(word: bytes) -> int:
+    """Return a time-out in ms.
+
+    Raises:
+        ReplyError: timeout_integer, negative_timeout.
+    """
+    timeout_ms = parse_int64(word)
+    if timeout_ms is None:
+        raise error("timeout_integer")
+    if timeout_ms < 0:
+        raise error("negative_timeout")
+    return timeout_ms
+
+
+SLEEP_US_MAX = 60 * US_PER_S
+
+
+class ConditionSlot(Slot):
+    """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait."""
+
+    __slots__ = ("_poll", "deadline_us")
+
+    def __init__(self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None]) -> None:
+        super().__init__(session)
+        self.deadline_us = deadline_us
+        self._poll = poll
+
+    def advance(self, mono_us: int) -> bool:
+        """Look again; return whether it is answered."""
+        reply = self._poll(mono_us >= self.deadline_us)
+        if reply is None and not self.session.closing:
+            return False
+        self.session.blocked = False
+        self.fill(reply or b"")
+        return True
+
+
+class Waiting:
+    """The waiting replies of all sessions."""
+
+    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+        self._server = server
+        self._dispatcher = dispatcher
+        self._slots: list[ConditionSlot] = []
+
+    def commands(self) -> dict[str, NodeCommand]:
+        """Return what this object drives, by command name."""
+        return {"wait": self._wait, "debug|sleep": self._sleep, "lab": self._admin, "shutdown": self._shutdown}
+
+    def until(self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None]) -> None:
+        """Answer the next command once `poll(time is up)` returns its reply; the session waits for it."""
+        slot = ConditionSlot(session, deadline_us, poll)
+        session.open(slot)
+        session.blocked = True
+        if not slot.advance(self._server.now.mono_us):
+            self._slots.append(slot)
+
+    def advance(self) -> None:
+        """Answer what is due."""
+        if self._slots:
+            mono_us = self._server.now.mono_us
+            self._slots = [slot for slot in self._slots if not slot.advance(mono_us)]
+
+    @property
+    def next_deadline_us(self) -> int | None:
+        """When the next reply is due though nothing comes in."""
+        return min((slot.deadline_us for slot in self._slots), default=None)
+
+    def _sleep(self, session: Session, argv: list[bytes]) -> None:
+        seconds = parse_double(argv[2]) or 0.0
+        deadline_us = self._server.now.mono_us + min(int(max(seconds, 0.0) * US_PER_S), SLEEP_US_MAX)
+        self.until(session, deadline_us, lambda is_late: ok(session) if is_late else None)
+
+    def wait_in_multi(self, port: SessionPort, argv: list[bytes]) -> Reply:
+        """Answer WAIT within a transaction: nothing blocks there, so it counts what is known here now."""
+        self._wait_arguments(argv)
+        session = self._server.session(port.client.id)
+        shard = None if session is None else session.last_write_shard
+        replica = None if shard is None else self._server.executors.replicas.get(shard)
+        return 0 if replica is None or replica.target() is None else replica.held_by(replica.position)
+
+    @staticmethod
+    def _wait_arguments(argv: list[bytes]) -> tuple[int, int]:
+        wanted, timeout_ms = integer(argv[1]), integer_timeout(argv[2])
+        return wanted, timeout_ms
+
+    def _wait(self, session: Session, argv: list[bytes]) -> None:
+        wanted, timeout_ms = self._wait_arguments(argv)
+        shard = session.last_write_shard
+        if shard is None or shard not in self._server.executors.routes:
+            session.reply(encode(0, session.protocol))
+            return
+        replica = self._server.executors.replicas.get(shard)
+        if replica is None or replica.target() is None:
+            slot = session.slot()
+            self._dispatcher.send(session, shard, Unit(Path.READ, session.db, session.protocol, [internal.HELD]), slot)
+            return
+        position = replica.position
+        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else 1 << 62
+
+        def poll(is_late: bool) -> bytes | None:
+            held = replica.held_by(position)
+            return encode(held, session.protocol) if is_late or held >= wanted else None
+
+        self.until(session, deadline_us, poll)
+
+    def _admin(self, session: Session, argv: list[bytes]) -> None:
+        slot = session.slot()
+        session.blocked = True
+
+        def take(reply: bytes) -> None:
+            session.blocked = False
+            slot.fill(reply)
+
+        self._server.admin(argv, take, session.protocol)
+
+    def _shutdown(self, session: Session, argv: list[bytes]) -> None:
+        words = {word.upper() for word in argv[1:]}
+        if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE", b"ABORT"}:
+            raise error("syntax")
+        self._server.leave()
+        session.closing = True
