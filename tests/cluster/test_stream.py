@@ -18,7 +18,7 @@ def bodies(batches: list[Forward]) -> list[bytes | None]:
 
 def test_batches_come_out_in_sequence_whatever_order_they_arrive_in() -> None:
     out, into = out_stream(), InStream()
-    first, second, third = (out.push(body, 0) for body in (b"a", b"b", b"c"))
+    first, second, third = (out.push(body, 0, 0) for body in (b"a", b"b", b"c"))
     assert into.take(third) == ([], None)
     assert into.take(second) == ([], None)
     assert bodies(into.take(first)[0]) == [b"a", b"b", b"c"]
@@ -26,7 +26,7 @@ def test_batches_come_out_in_sequence_whatever_order_they_arrive_in() -> None:
 
 def test_a_repeat_gets_the_kept_reply_and_is_not_executed_again() -> None:
     out, into = out_stream(), InStream()
-    batch = out.push(b"a", 0)
+    batch = out.push(b"a", 0, 0)
     assert bodies(into.take(batch)[0]) == [b"a"]
     assert into.take(batch) == ([], None)
     reply = done(batch, b"OK")
@@ -36,17 +36,17 @@ def test_a_repeat_gets_the_kept_reply_and_is_not_executed_again() -> None:
 
 def test_a_kept_reply_goes_once_the_origin_says_that_it_has_it() -> None:
     out, into = out_stream(), InStream()
-    first = out.push(b"a", 0)
+    first = out.push(b"a", 0, 0)
     into.take(first)
     into.keep(done(first, b"OK"))
     out.answered(first.sequence)
-    into.take(out.push(b"b", 0))
+    into.take(out.push(b"b", 0, 0))
     assert into.take(first) == ([], None)
 
 
 def test_a_void_uses_up_its_number_so_that_later_batches_go_on() -> None:
     out, into = out_stream(), InStream()
-    lost, later = out.push(b"a", 0), out.push(b"b", 0)
+    lost, later = out.push(b"a", 0, 0), out.push(b"b", 0, 0)
     out.void(lost.sequence)
     into.take(later)
     voids = [frame for frame in out.due(RESEND_US) if frame.sequence == lost.sequence]
@@ -55,7 +55,7 @@ def test_a_void_uses_up_its_number_so_that_later_batches_go_on() -> None:
 
 def test_a_late_original_behind_its_void_is_not_executed() -> None:
     out, into = out_stream(), InStream()
-    original = out.push(b"a", 0)
+    original = out.push(b"a", 0, 0)
     out.void(original.sequence)
     (void,) = out.due(RESEND_US)
     into.take(void)
@@ -64,9 +64,9 @@ def test_a_late_original_behind_its_void_is_not_executed() -> None:
 
 def test_the_window_bounds_what_is_unanswered_and_what_is_held_early() -> None:
     out, into = out_stream(), InStream()
-    frames = [out.push(b"x", 0) for _ in range(STREAM_WINDOW)]
+    frames = [out.push(b"x", 0, 0) for _ in range(STREAM_WINDOW)]
     assert not out.has_room
-    beyond = Forward(3, 1, 1, 1024, 7, STREAM_WINDOW + 1, 0, b"far")
+    beyond = Forward(3, 1, 1, 1024, 7, STREAM_WINDOW + 1, 0, 0, b"far")
     assert into.take(beyond) == ([], None)
     for frame in frames:
         into.take(frame)
@@ -85,7 +85,7 @@ def test_every_batch_is_executed_exactly_once_in_order_under_loss_and_repeats(se
         now += RESEND_US
         frames = list(out.due(now))
         if waiting and draw.random() < 0.7:
-            frames.append(out.push(waiting.pop(0), now))
+            frames.append(out.push(waiting.pop(0), 0, now))
         frames.extend(draw.choices(frames, k=draw.randint(0, 2)) if frames else [])
         draw.shuffle(frames)
         for frame in frames:

@@ -112,7 +112,7 @@ PLAIN = {
     "object|idletime": command("object", word("idletime"), key),
     "object|encoding": command("object", word("encoding"), st.just(b"absent")),
     "object|refcount": command("object", word("refcount"), st.just(b"absent")),
-    "keys": command("keys", st.sampled_from([b"a", b"[b-c]", b"k?", b"none*", b"\\a"])),
+    "keys": command("keys", st.sampled_from([b"a", b"[b-b]", b"k?", b"none*", b"\\a"])),
     "scan": command("scan", st.sampled_from([b"x", b"-1", b"0"]), st.just(b"count"), st.sampled_from([b"0", b"x"])),
     "dbsize": command("dbsize"),
     "randomkey": st.just([b"randomkey", b"too many"]),

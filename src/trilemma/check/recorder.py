@@ -46,6 +46,11 @@ class Recorder:
         self._operations[number] = operation
         return operation
 
+    @property
+    def size(self) -> int:
+        """The number of operations recorded."""
+        return len(self._operations)
+
     def pending(self) -> list[Operation]:
         """Return the operations that are still open, in order of invocation."""
         return [self._operations[number] for number in sorted(self._open)]

@@ -30,7 +30,8 @@ class Forward(msgspec.Struct, frozen=True, array_like=True, tag=81):
     """One batch of commands for the executor of a shard, number `sequence` of its stream (PROTOCOLS §1.4).
 
     `epoch`: the executor's term (Raft) or start (leaderless). `answered`: every number up to it has been answered, so
-    kept replies may go. `body` None is a void: the batch is not wanted any more, but its number must be used up.
+    kept replies may go. `catalogue`: the version of the catalogue by which the origin routed it. `body` None is a void:
+    the batch is not wanted any more, but its number must be used up.
     """
 
     origin: NodeId
@@ -40,6 +41,7 @@ class Forward(msgspec.Struct, frozen=True, array_like=True, tag=81):
     epoch: int
     sequence: int
     answered: int
+    catalogue: int
     body: bytes | None
 
 

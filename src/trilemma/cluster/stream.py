@@ -23,6 +23,7 @@ STREAM_WINDOW = limit(
 @dataclass(slots=True)
 class _Unanswered:
     body: bytes | None
+    catalogue: int
     sent_us: int
 
 
@@ -48,12 +49,12 @@ class OutStream:
         """Say whether every batch has been answered."""
         return not self._unanswered
 
-    def push(self, body: bytes, mono_us: int) -> Forward:
-        """Number a batch and return its frame."""
+    def push(self, body: bytes, catalogue: int, mono_us: int) -> Forward:
+        """Number a batch, which was routed by a version of the catalogue, and return its frame."""
         sequence = self._next
         self._next += 1
-        self._unanswered[sequence] = _Unanswered(body, mono_us)
-        return self._frame(sequence, body)
+        batch = self._unanswered[sequence] = _Unanswered(body, catalogue, mono_us)
+        return self._frame(sequence, batch)
 
     def void(self, sequence: int) -> None:
         """Stop wanting a batch; its number is repeated as a void until acknowledged."""
@@ -69,14 +70,14 @@ class OutStream:
         for sequence, batch in self._unanswered.items():
             if mono_us - batch.sent_us >= RESEND_US:
                 batch.sent_us = mono_us
-                yield self._frame(sequence, batch.body)
+                yield self._frame(sequence, batch)
 
     @property
     def next_deadline_us(self) -> int | None:
         """When `due` next has something to yield, or None."""
         return min((batch.sent_us for batch in self._unanswered.values()), default=None)
 
-    def _frame(self, sequence: int, body: bytes | None) -> Forward:
+    def _frame(self, sequence: int, batch: _Unanswered) -> Forward:
         return Forward(
             origin=self._origin,
             origin_start=self._origin_start,
@@ -85,7 +86,8 @@ class OutStream:
             epoch=self.epoch,
             sequence=sequence,
             answered=min(self._unanswered, default=self._next) - 1,
-            body=body,
+            catalogue=batch.catalogue,
+            body=batch.body,
         )
 
 

@@ -58,6 +58,8 @@ class CatalogueState(msgspec.Struct):
     keyspaces: dict[str, Keyspace]
     prepared: Prepared | None
     next_id: int
+    version: int = 0
+    """The log index of the last change that took effect."""
 
 
 class Catalogue:
@@ -87,6 +89,11 @@ class Catalogue:
         """The id that the next keyspace gets; never one that was used before."""
         return self._state.next_id
 
+    @property
+    def version(self) -> int:
+        """The log index of the last change that took effect: nodes of one version route alike."""
+        return self._state.version
+
     def encode(self) -> bytes:
         """Return the state as a row value."""
         return msgspec.msgpack.encode(self._state)
@@ -98,6 +105,12 @@ class Catalogue:
 
     def apply(self, index: int, stamp_ms: int, change: Change) -> bool:
         """Apply the change in the entry at `index`; return whether it took effect."""
+        took_effect = self._apply(index, stamp_ms, change)
+        if took_effect:
+            self._state.version = index
+        return took_effect
+
+    def _apply(self, index: int, stamp_ms: int, change: Change) -> bool:
         match change:
             case Prepare():
                 return self._prepare(index, stamp_ms, change)

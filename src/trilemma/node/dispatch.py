@@ -10,6 +10,7 @@ from trilemma.base.errors import ReplyError, error, register
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
 from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
+from trilemma.node import refusal
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
@@ -66,6 +67,8 @@ class Dispatcher:
             self._server.statistics.commands += len(commands)
             session.writes_ahead = None
             session.active_us = self._server.now.mono_us
+            session.batch_us = session.active_us if session.received_us is None else session.received_us
+            session.received_us = None
             return True
         problem = session.parser.error
         if problem is not None:
@@ -173,8 +176,12 @@ class Dispatcher:
         """Set a unit on its way."""
         route = self._server.executors.routes[shard]
         lane = session.lane(shard)
-        request = Request(shard, unit, deadline_us(route.keyspace, self._server.now.mono_us), lane, sink)
-        route.add(request)
+        request = Request(shard, unit, deadline_us(route.keyspace, session.batch_us), lane, sink)
+        reason = self._server.executors.why_fenced(shard, unit)
+        if reason is None:
+            route.add(request)
+        else:
+            request.finish(refusal.down(route.keyspace, reason), 0)
         return request
 
 

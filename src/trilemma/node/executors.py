@@ -6,7 +6,7 @@ from trilemma.base.ids import SYSTEM_KEYSPACE, NodeId, ShardId, keyspace_of
 from trilemma.cluster.messages import Forward, ForwardReply, Leadership
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
-from trilemma.node.batch import Batch
+from trilemma.node.batch import Batch, ForwardedBatch
 from trilemma.node.config import NodeConfig
 from trilemma.node.forwarding import Incoming
 from trilemma.node.peers import Peers
@@ -19,14 +19,36 @@ from trilemma.node.unit import Unit
 class Executors(Surroundings):
     """The routes and local replicas of all shards."""
 
-    def __init__(self, config: NodeConfig, peers: Peers, fence: Callable[[ShardId, Unit], str | None]) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        peers: Peers,
+        fence: Callable[[ShardId, Unit], str | None],
+        version: Callable[[], int],
+        is_misrouted: Callable[[ShardId, Unit], bool],
+    ) -> None:
         self.replicas: dict[ShardId, ShardReplica] = {}
         self.routes: dict[ShardId, Route] = {}
         self._keyspaces: dict[ShardId, Keyspace] = {}
         self._config = config
         self._peers = peers
         self._fence = fence
-        self._incoming = Incoming(config.node_id, self.local_target, self.submit, self._reply)
+        self._version = version
+        self._is_misrouted = is_misrouted
+        self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply)
+
+    def catalogue_version(self) -> int:
+        """See Surroundings."""
+        return self._version()
+
+    def reroute(self) -> None:
+        """Refuse what waits in the wrong place since the catalogue has changed."""
+        for route in self.routes.values():
+            route.refuse_misrouted(self._is_misrouted)
+
+    def why_fenced(self, shard: ShardId, unit: Unit) -> str | None:
+        """Return why a unit must not be sent now: its prefix is being created or dropped."""
+        return self._fence(shard, unit)
 
     def add(self, keyspace: Keyspace, shard: ShardId, replica: ShardReplica | None) -> None:
         """Begin to serve a shard, with the replica of it on this node if there is one."""
@@ -77,7 +99,10 @@ class Executors(Surroundings):
     def _note_own_view(self, shard: ShardId) -> None:
         replica = self.replicas.get(shard)
         leader = None if replica is None else replica.leader()
-        if leader is not None:
+        if leader is None:
+            return
+        known = self._peers.leaders.get(shard)
+        if known is None or leader[1] > known.term:
             self._peers.note_leader(Leadership(shard, leader[1], leader[0]))
 
     def note_leaders(self) -> None:
@@ -121,11 +146,21 @@ class Executors(Surroundings):
     def submit(self, shard: ShardId, batch: Batch) -> None:
         """Execute a batch here, less what a change of the catalogue fences."""
         for position, unit in enumerate(batch.units):
-            reason = self._fence(shard, unit)
+            reason = None if position in batch.skipped else self._fence(shard, unit)
             if reason is not None:
                 batch.skipped.add(position)
                 batch.complete(position, refusal.down(self._keyspaces[shard], reason), 0)
         self.replicas[shard].submit(batch)
+
+    def submit_forwarded(self, shard: ShardId, batch: ForwardedBatch) -> None:
+        """Execute a batch of another node, less what it routed by another catalogue to the wrong shard."""
+        if batch.forward.catalogue != self._version():
+            text = refusal.down(self._keyspaces[shard], "the catalogue has changed")
+            for position, unit in enumerate(batch.units):
+                if self._is_misrouted(shard, unit):
+                    batch.skipped.add(position)
+                    batch.complete(position, text, 0)
+        self.submit(shard, batch)
 
     def forward(self, message: Forward) -> None:
         """See Surroundings."""

@@ -31,9 +31,9 @@ class NodeLog:
         self._released = min(recovered.segments, default=recovered.next_segment)
 
     def _note_recovered(self, recovered: Recovered) -> None:
-        # The records do not say which segment they are from: all count for the newest, which is kept the longest.
+        # The records do not say which segment they are from: all count for the oldest, which goes before any other.
         if recovered.segments:
-            self._note(recovered.segments[-1], recovered.records)
+            self._note(recovered.segments[0], recovered.records)
 
     def add(self, records: Iterable[LogRecord], must_sync: bool) -> None:
         """Take in records of this turn."""

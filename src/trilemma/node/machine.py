@@ -20,7 +20,7 @@ from trilemma.node.log import NodeLog
 from trilemma.node.options import Options
 from trilemma.node.peers import Peers
 from trilemma.node.port import Hub, Port
-from trilemma.node.refusal import fenced_by
+from trilemma.node.refusal import fenced_by, keys_in
 from trilemma.node.server import Server, Statistics
 from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
@@ -53,7 +53,9 @@ class Node:
         self._engine = engine
         self._now = now
         self._peers = Peers(config, now)
-        self._executors = Executors(config, self._peers, self._fence)
+        self._executors = Executors(
+            config, self._peers, self._fence, lambda: self._system.catalogue.version, self._is_misrouted
+        )
         self._factory = ShardFactory(config, recovered, log, engine, entropy)
         self._log = NodeLog(recovered, config.segment_bytes, self._restate)
         self._system = self._factory.system(now)
@@ -116,6 +118,11 @@ class Node:
         self._server.statistics = Statistics()
 
     @property
+    def replicas(self) -> dict[ShardId, ShardReplica]:
+        """The replicas on this node, by shard; to be looked at only."""
+        return self._executors.replicas
+
+    @property
     def is_waiting(self) -> bool:
         """Say whether a reply waits for time to pass (WAIT, DEBUG SLEEP, CAP WAIT)."""
         return self._waiting.next_deadline_us is not None
@@ -158,6 +165,8 @@ class Node:
         session = self._sessions.get(conn)
         if session is not None and not session.closing:
             session.parser.feed(data)
+            if session.received_us is None:
+                session.received_us = self._now.mono_us
             session.touched()
 
     def client_gone(self, conn: ConnId) -> None:
@@ -216,7 +225,8 @@ class Node:
 
     def ready(self) -> Effects:
         """End the turn: return all that is to be done."""
-        self._dispatch()
+        if self._system.is_caught_up:
+            self._dispatch()
         self._collect()
         self._follow_catalogue()
         self._executors.note_leaders()
@@ -225,7 +235,7 @@ class Node:
         self._waiting.advance()
         effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
-        effects.send = self._peers.collect(self._system.applied_index)
+        effects.send = self._peers.collect(self._system.durable_applied)
         self._write_rows(effects)
         self._send_replies(effects)
         self._leave(effects)
@@ -319,6 +329,7 @@ class Node:
             else:
                 self._executors.add(keyspace, shard, self._make_replica(keyspace, shard))
         self._router.load(self._system.catalogue)
+        self._executors.reroute()
 
     def _make_replica(self, keyspace: Keyspace, shard: ShardId) -> ShardReplica | None:
         if self.config.node_id not in keyspace.replicas:
@@ -332,6 +343,10 @@ class Node:
         if not self._system.fences:
             return None
         return fenced_by(self._system.fences, unit)
+
+    def _is_misrouted(self, shard: ShardId, unit: Unit) -> bool:
+        """Say whether this node's catalogue has some key of a unit elsewhere than the shard it was sent to."""
+        return any(self._router.shard_of(key) != shard for key in keys_in(unit))
 
     def _restate(self) -> list[LogRecord]:
         records = [record for shard in self._executors.replicas.values() for record in shard.restate()]

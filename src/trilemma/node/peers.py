@@ -80,7 +80,9 @@ class Peers:
     def advance(self, now: Now) -> None:
         """Move time on and judge the links anew."""
         self._now = now
-        self.up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
+        up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
+        if up != self.up:
+            self.up = up
 
     def start_of(self, peer: NodeId) -> int:
         """Return the newest start of a peer that was heard of, 0 for none."""

@@ -90,6 +90,9 @@ class RaftShard:
         self._confirmed: list[tuple[int, list[Waiter]]] = []
         self._short: list[_Committed] = []
         self._next_context = 1
+        self._has_input = True
+        self._is_idle = False
+        self._deadline_us = 0
         self._ticked_index = 0
 
     @staticmethod
@@ -113,18 +116,31 @@ class RaftShard:
 
     def receive(self, sender: NodeId, message: Message) -> None:
         """See ShardReplica."""
+        self._has_input = True
         self.raft.receive(sender, message)
 
     def persisted(self, token: int) -> None:
         """See ShardReplica."""
+        self._has_input = True
         self.raft.persisted(token)
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:
-        """See ShardReplica."""
+        """See ShardReplica. A replica with nothing to do this turn is left alone: most are, most of the time."""
+        self._is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
         self._now, self._up = now, up
-        self.raft.advance(now, up)
+        if not self._is_idle:
+            self._advance()
+
+    def _advance(self) -> None:
+        self._is_idle = False
+        self.raft.advance(self._now, self._up)
         if self.raft.is_leader:
             self._tick()
+
+    def _wake(self) -> None:
+        """Bring a replica that was left alone up to this turn."""
+        if self._is_idle:
+            self._advance()
 
     def _tick(self) -> None:
         """Have due keys removed on every replica at the same place in the log."""
@@ -135,6 +151,7 @@ class RaftShard:
 
     def submit(self, batch: Batch) -> None:
         """See ShardReplica."""
+        self._wake()
         for position, unit in enumerate(batch.units):
             if position in batch.skipped:
                 continue
@@ -162,11 +179,20 @@ class RaftShard:
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica."""
+        self._wake()
         self._begin_read()
         return run_unit(self._view, unit, self._receipt)
 
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """See ShardReplica."""
+        if self._is_idle:
+            return (), False, ()
+        self._has_input = False
+        collected = self._collect(token)
+        self._deadline_us = self._find_deadline_us()
+        return collected
+
+    def _collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         self._propose()
         self._ask()
         ready = self.raft.ready(token)
@@ -360,6 +386,9 @@ class RaftShard:
     @property
     def next_deadline_us(self) -> int:
         """See ShardReplica."""
+        return self._deadline_us
+
+    def _find_deadline_us(self) -> int:
         if self._logged:
             return self._now.mono_us
         deadline = self.raft.next_deadline_us

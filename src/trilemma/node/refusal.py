@@ -1,5 +1,7 @@
 """The sentences of refusal: each names keyspace, mode, node, what is missing, and the outcome."""
 
+from collections.abc import Iterator
+
 from trilemma.base.errors import error
 from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
@@ -28,10 +30,18 @@ def fenced_by(fences: dict[bytes, str], unit: Unit) -> str | None:
 
     Commands of other nodes' making (names begin with NUL) pass: a barrier has to, and whole-db commands name no key.
     """
+    for key in keys_in(unit):
+        reason = fences.get(key.partition(b":")[0]) if b":" in key else None
+        if reason is not None:
+            return reason
+    return None
+
+
+def keys_in(unit: Unit) -> Iterator[bytes]:
+    """Yield the keys that a unit's commands name."""
     for argv in [unit.argv, *(part.argv for part in unit.parts)]:
         spec = lookup(argv[0]) if argv else None
-        for key in keys_of(spec, argv) if spec is not None else ():
-            reason = fences.get(key.partition(b":")[0]) if b":" in key else None
-            if reason is not None:
-                return reason
-    return None
+        if spec is not None:
+            if spec.subcommands:
+                spec = spec.subcommands[argv[1].lower()]
+            yield from keys_of(spec, argv)

@@ -6,7 +6,7 @@ read.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import limit
@@ -17,7 +17,7 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Batch, LocalBatch
 from trilemma.node.request import Request, Target
-from trilemma.node.unit import Result, decode_results, encode_units
+from trilemma.node.unit import Result, Unit, decode_results, encode_units
 
 HELD_REQUESTS_MAX = limit(
     "held_requests_max",
@@ -53,6 +53,10 @@ class Surroundings:
 
     def why_not_written(self, shard: ShardId) -> str | None:
         """Return why a write to the shard is refused here though it can be served, or None."""
+        raise NotImplementedError
+
+    def catalogue_version(self) -> int:
+        """Return the version of the catalogue by which requests are routed."""
         raise NotImplementedError
 
     def submit(self, shard: ShardId, batch: Batch) -> None:
@@ -154,7 +158,7 @@ class Route:
         requests = self._take(target)
         if requests:
             body = encode_units([request.unit for request in requests])
-            forward = stream.push(body, mono_us)
+            forward = stream.push(body, self._around.catalogue_version(), mono_us)
             self._forwarded[target, forward.sequence] = requests
             self._around.forward(forward)
 
@@ -246,6 +250,13 @@ class Route:
     def _is_superseded(self, target: Target) -> bool:
         # A stream that may be needed again must go on counting: its numbers are used once.
         return any(executor == target[0] and epoch > target[1] for executor, epoch in self._streams)
+
+    def refuse_misrouted(self, is_misrouted: Callable[[ShardId, Unit], bool]) -> None:
+        """Refuse what waits but belongs elsewhere since the catalogue changed."""
+        text = refusal.down(self.keyspace, "the catalogue has changed")
+        for request in list(self._waiting):
+            if not request.handed and is_misrouted(self.shard, request.unit):
+                request.finish(text, 0)
 
     def drop(self) -> None:
         """Refuse what still waits: the keyspace is gone."""

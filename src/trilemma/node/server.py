@@ -96,4 +96,4 @@ class Server:
         """Return the catalogue entry that every member is known to have applied."""
         others: list[NodeId] = [member.id for member in self.config.members if member.id != self.config.node_id]
         applied = [self.peers.system_applied.get(node, 0) for node in others]
-        return min([self.system.applied_index, *applied])
+        return min([self.system.durable_applied, *applied])

@@ -66,6 +66,10 @@ class Session:
         self.readonly = False
         self.created_us = 0
         self.active_us = 0
+        self.received_us: int | None = None
+        """When the first byte came that has not been parsed yet."""
+        self.batch_us = 0
+        """When the commands that are being dispatched were received: TIMEOUT counts from here."""
         self.last_command = ""
         self.closing = False
         """Close once the replies so far have left; nothing more is read."""

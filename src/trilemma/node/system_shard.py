@@ -5,6 +5,8 @@ the log here, committed or not; and because `_system` answers only when every me
 to a PREPARE says that every member has fenced.
 """
 
+from collections.abc import Sequence
+
 from trilemma.base.ids import SYSTEM_KEYSPACE, NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.keyspace.catalogue import Abort, Catalogue, Prepare, decode_change, encode_change
@@ -12,9 +14,10 @@ from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
 from trilemma.node.config import NodeConfig
 from trilemma.node.raft_shard import RaftShard
 from trilemma.node.unit import Path, Result, Unit, decode_units, encode_units
-from trilemma.replication.port import Entry, EntryKind
+from trilemma.replication.port import Entry, EntryKind, Outbound
 from trilemma.replication.raft.replica import Raft
 from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import LogRecord
 from trilemma.storage.rowkey import meta_key
 
 CATALOGUE = b"catalogue"
@@ -44,6 +47,11 @@ class SystemShard(RaftShard):
         """Fenced prefixes (keyspace names), each with the reason to give."""
         self._fences_of: tuple[int, int, int] = (-1, -1, -1)
         self._abort_proposed = 0
+        self.durable_applied = self.applied_index
+        """The last change that this node will know of whatever happens: applied, and known on disk as committed."""
+        self._start_index = self.raft.commit_index
+        self._changed_index = 0
+        self._remembered: tuple[int, int] | None = None
 
     def _row_key(self) -> bytes:
         return meta_key(self._rows.shard, self._rows.generation, CATALOGUE)
@@ -55,8 +63,32 @@ class SystemShard(RaftShard):
         took_effect = self.catalogue.apply(entry.index, entry.stamp_ms, decode_change(unit.argv[0]))
         if took_effect:
             self.changes_applied += 1
+            self._changed_index = entry.index
             self._rows.put(self._row_key(), self.catalogue.encode())
         return [b":%d\r\n" % (entry.index if took_effect else 0)]
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Say whether all that was known as committed at the start is applied: before that, routes may be old."""
+        return self.applied_index >= self._start_index
+
+    def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
+        """See ShardReplica. A change counts as applied once a start of this node cannot forget it (PROTOCOLS §7)."""
+        if self._changed_index > self.durable_applied and self._remembered is None:
+            self._wake()
+            self.raft.remember_commit()
+            self._remembered = (token, self._changed_index)
+        return super().collect(token)
+
+    def persisted(self, token: int) -> None:
+        """See ShardReplica."""
+        super().persisted(token)
+        if self._remembered is not None and token >= self._remembered[0]:
+            self.durable_applied, self._remembered = self._remembered[1], None
+
+    def _find_deadline_us(self) -> int:
+        waits = self._changed_index > self.durable_applied and self._remembered is None
+        return self._now.mono_us if waits else super()._find_deadline_us()
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:
         """See ShardReplica."""
@@ -68,6 +100,7 @@ class SystemShard(RaftShard):
         if prepared is None or not self.raft.is_leader or self._abort_proposed == prepared.index:
             return
         if self.raft.log_time_ms() - prepared.stamp_ms >= PREPARED_MS_MAX:
+            self._wake()
             unit = Unit(Path.WRITE, 0, 2, [encode_change(Abort(prepared.index))])
             if self.raft.propose(EntryKind.COMMANDS, encode_units([unit])) is not None:
                 self._abort_proposed = prepared.index

@@ -3,6 +3,7 @@
 Product code: the simulator and users' tests run on them. What was not synced is lost at a crash, or torn.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from sortedcontainers import SortedDict
@@ -21,11 +22,16 @@ class MemoryLog:
     def __init__(self) -> None:
         self._segments: dict[int, list[LogWrite]] = {}
         self._durable = 0
+        self._released = 0
+        self._releases: deque[tuple[int, int]] = deque()
+        """(token, release_before) of writes that are not durable yet."""
         self._index: dict[tuple[ShardId, int], dict[int, LogRecord]] = {}
 
     def append(self, write: LogWrite) -> None:
         """Take a write; it is readable at once and durable after `sync`."""
         self._segments.setdefault(write.segment, []).append(write)
+        if write.release_before > self._released:
+            self._releases.append((write.token, write.release_before))
         self._index_records(write.records)
 
     def _index_records(self, records: Iterable[LogRecord]) -> None:
@@ -43,11 +49,9 @@ class MemoryLog:
     def sync(self, token: int) -> None:
         """Make everything up to a token durable, and remove the segments that it released."""
         self._durable = max(self._durable, token)
-        release = max(
-            (write.release_before for writes in self._segments.values() for write in writes if write.token <= token),
-            default=0,
-        )
-        for number in [number for number in self._segments if number < release]:
+        while self._releases and self._releases[0][0] <= token:
+            self._released = max(self._released, self._releases.popleft()[1])
+        for number in [number for number in self._segments if number < self._released]:
             del self._segments[number]
 
     def crash(self, draw: Draw | None = None) -> None:
@@ -79,6 +83,7 @@ class MemoryLog:
         for number in numbers:
             self._segments[number] = [write._replace(token=0) for write in self._segments[number]]
         self._durable = 0
+        self._releases.clear()
         return Recovered(records, (numbers[-1] + 1) if numbers else 1, numbers)
 
     def read(self, shard: ShardId, stream: int, first: int, last: int, bytes_max: int) -> list[LogRecord]:

@@ -51,7 +51,10 @@ class Core:
         self.replicated_index = 0
         self.flushed_index = found.log.base_index
         self.outbox: list[tuple[NodeId, Message]] = []
+        self._reach: tuple[frozenset[NodeId], Configuration, bool] | None = None
         self._base_changed = False
+        self.remembers_commit = False
+        """Whether the commit index is to be made durable as it stands, with the next records."""
         self._base_in_force = found.log.base_index
         invariant(
             self.log.base_index <= applied_index <= self.log.last_index, "rows lie between the log's base and end"
@@ -74,6 +77,12 @@ class Core:
 
     def quorum_reachable(self, up: frozenset[NodeId]) -> bool:
         """Say whether this node and those in `up` are a majority of the voters."""
+        configuration = self.configuration
+        if self._reach is None or self._reach[0] is not up or self._reach[1] is not configuration:
+            self._reach = (up, configuration, self._reaches_quorum(up))
+        return self._reach[2]
+
+    def _reaches_quorum(self, up: frozenset[NodeId]) -> bool:
         voters = self.configuration.voters
         return sum(voter == self.node or voter in up for voter in voters) >= self.configuration.quorum
 
@@ -155,10 +164,12 @@ class Core:
         """Return what the node's log must hold before this turn's promises, and whether somebody waits for it."""
         state_changed = self.state.take_change(token)
         entries = self.log.take_records(token, self.now.mono_us)
-        records: list[LogRecord] = [*self.restate()] if state_changed or self._base_changed else []
+        restated = state_changed or self._base_changed or self.remembers_commit
+        records: list[LogRecord] = [*self.restate()] if restated else []
         records.extend(entries)
-        self._base_changed = False
-        return records, state_changed or bool(entries)
+        must_sync = state_changed or bool(entries) or self.remembers_commit
+        self._base_changed = self.remembers_commit = False
+        return records, must_sync
 
     def restate(self) -> list[LogRecord]:
         """Return the record of term, vote, commit index and base."""

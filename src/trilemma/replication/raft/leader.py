@@ -177,10 +177,11 @@ class Leader:
         return [
             voter
             for voter in core.configuration.voters
-            if (core.log.durable_index if voter == core.node else self._match_index(voter)) >= index
+            if (core.log.durable_index if voter == core.node else self.match_index(voter)) >= index
         ]
 
-    def _match_index(self, peer: NodeId) -> int:
+    def match_index(self, peer: NodeId) -> int:
+        """Return up to where a peer is known to hold this log durably."""
         return self.peers[peer].match_index if peer in self.peers else 0
 
     @property

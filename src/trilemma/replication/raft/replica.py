@@ -312,6 +312,10 @@ class Raft:
         if isinstance(self._role, Follower):
             self._role.installed(base_index)
 
+    def remember_commit(self) -> None:
+        """Make the commit index durable with the next records, so that a start applies all that is applied now."""
+        self._core.remembers_commit = True
+
     def snapshot_sent(self, peer: NodeId, index: int) -> None:
         """Take note that a peer has a snapshot up to an index (0: it failed)."""
         if isinstance(self._role, Leader):
@@ -371,6 +375,10 @@ class Raft:
     def first_needed(self) -> int:
         """The lowest index that the node's log must keep."""
         return self._core.first_needed
+
+    def match_index(self, peer: NodeId) -> int:
+        """Return up to where a peer's log is known to agree durably, 0 where this replica does not lead."""
+        return self._role.match_index(peer) if isinstance(self._role, Leader) else 0
 
     def durable_on(self, index: int) -> list[NodeId]:
         """Return the voters known here to hold the log durably up to an index; a follower knows of itself only."""

@@ -1,0 +1,147 @@
+"""A simulated cluster: processes, the network between them, and the connections of clients."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+from trilemma.base.ids import ConnId, NodeId
+from trilemma.node.config import Member
+from trilemma.node.raft_shard import RaftShard
+from trilemma.sim.clock import Clock
+from trilemma.sim.network import Network
+from trilemma.sim.options import Options
+from trilemma.sim.process import Process
+from trilemma.sim.scheduler import Scheduler
+from trilemma.sim.trace import Trace
+
+CLIENT_DELAY_US = 120
+WALL_SKEW_US = 80_000
+"""How far apart wall clocks are at the start."""
+
+
+class Caller(Protocol):
+    """A client's end of a connection."""
+
+    def receive(self, conn: ConnId, data: bytes) -> None:
+        """Bytes came."""
+        ...
+
+    def lost(self, conn: ConnId) -> None:
+        """The connection broke."""
+        ...
+
+
+class Cluster:
+    """All nodes and the world around them."""
+
+    def __init__(self, options: Options, scheduler: Scheduler, rng: Random, trace: Trace) -> None:
+        self.options = options
+        self.scheduler = scheduler
+        self.trace = trace
+        self.failures: list[str] = []
+        """What nodes found broken in themselves, and invariants that did not hold."""
+        self.members = tuple(Member(number, f"n{number}") for number in range(1, options.nodes + 1))
+        self.network = Network(scheduler, rng, options, self._deliver)
+        self.processes: dict[NodeId, Process] = {}
+        for member in self.members:
+            rate = 1.0 + rng.uniform(-options.drift, options.drift)
+            clock = Clock(rate, rng.randint(-WALL_SKEW_US, WALL_SKEW_US))
+            self.processes[member.id] = Process(self, member, Random(rng.getrandbits(62)), clock)
+        self.on_crash: Callable[[Process], None] = lambda _: None
+        self._callers: dict[ConnId, tuple[Process, Caller]] = {}
+        self._next_conn = 1
+        self._leaders: dict[tuple[int, int], str] = {}
+
+    def start(self) -> None:
+        """Start all nodes."""
+        for process in self.processes.values():
+            process.start()
+
+    def guard(self, process: Process, action: Callable[[], None]) -> None:
+        """Run a node's code; what it raises is a failure of the schedule, and ends the process."""
+        try:
+            action()
+        except Exception as problem:  # noqa: BLE001 - whatever a node raises, it is what the simulator looks for
+            self.failures.append(f"{process.name} stopped: {type(problem).__name__}: {problem}")
+            self.crash(process, f"stopped by {type(problem).__name__}: {problem}")
+
+    def observe(self, process: Process) -> None:
+        """Look at invariants that need no client: a term has one leader (election safety, Raft figure 3)."""
+        if process.node is None:
+            return
+        for shard, replica in process.node.replicas.items():
+            if isinstance(replica, RaftShard) and replica.raft.is_leader:
+                known = self._leaders.setdefault((shard, replica.raft.term), process.name)
+                if known != process.name:
+                    self.failures.append(
+                        f"shard {shard}, term {replica.raft.term}: {known} and {process.name} both led"
+                    )
+
+    def _deliver(self, source: NodeId, target: NodeId, frame: bytes) -> None:
+        self.processes[target].give(lambda node: node.receive_peer(source, frame))
+
+    # Faults of processes
+
+    def crash(self, process: Process, why: str) -> None:
+        """End a process; its clients lose their connections."""
+        self.trace.add(self.scheduler.now_us, process.name, "crash", why)
+        process.crash()
+        self.on_crash(process)
+        for conn, (owner, caller) in list(self._callers.items()):
+            if owner is process:
+                del self._callers[conn]
+                self.scheduler.after(CLIENT_DELAY_US, lambda conn=conn, caller=caller: caller.lost(conn))  # type: ignore[misc]
+
+    def restart(self, process: Process) -> None:
+        """Start a process again."""
+        if process.node is None:
+            self.trace.add(self.scheduler.now_us, process.name, "start")
+            process.start()
+
+    # Clients
+
+    def connect(self, node: NodeId, caller: Caller) -> ConnId | None:
+        """Open a connection to a node, None where nobody listens."""
+        process = self.processes[node]
+        if process.node is None:
+            return None
+        conn = self._next_conn
+        self._next_conn += 1
+        self._callers[conn] = (process, caller)
+        process.give(lambda made: made.client_connected(conn, f"127.0.0.1:{10_000 + conn}", "127.0.0.1:7001"))
+        return conn
+
+    def send(self, conn: ConnId, data: bytes) -> None:
+        """Send bytes to the node at the other end."""
+        known = self._callers.get(conn)
+        if known is not None:
+            process = known[0]
+            self.scheduler.after(CLIENT_DELAY_US, lambda: process.give(lambda node: node.receive_client(conn, data)))
+
+    def reply(self, process: Process, conn: ConnId, data: bytes) -> None:
+        """Carry a node's bytes to the client."""
+        known = self._callers.get(conn)
+        if known is not None:
+            self.scheduler.after(CLIENT_DELAY_US, lambda: known[1].receive(conn, data))
+
+    def close(self, process: Process, conn: ConnId) -> None:
+        """The node closes a connection."""
+        known = self._callers.pop(conn, None)
+        if known is not None:
+            process.give(lambda node: node.client_gone(conn))
+            self.scheduler.after(CLIENT_DELAY_US, lambda: known[1].lost(conn))
+
+    def hang_up(self, conn: ConnId) -> None:
+        """The client closes a connection."""
+        known = self._callers.pop(conn, None)
+        if known is not None:
+            known[0].give(lambda node: node.client_gone(conn))
+
+    def digests(self) -> dict[str, dict[str, str]]:
+        """Return for each user shard every replica's digest, as `reflects digest`."""
+        found: dict[str, dict[str, str]] = {}
+        for process in self.processes.values():
+            for shard, replica in process.node.replicas.items() if process.node is not None else ():
+                if shard >= 1024:
+                    found.setdefault(str(shard), {})[process.name] = " ".join(replica.digest())
+        return found

@@ -1,0 +1,132 @@
+"""Judging a schedule: what each workload's history must satisfy under its keyspace's promise (PROMISES §2, §4, §5).
+
+Only what clients saw is judged, and the digests; what nodes found broken in themselves is reported beside it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from trilemma.check import model
+from trilemma.check.availability import Outage, check_availability
+from trilemma.check.bank import check_bank
+from trilemma.check.causal import check_causal
+from trilemma.check.convergence import check_convergence
+from trilemma.check.counter import check_counter, check_final_sums
+from trilemma.check.expiry import check_expiry
+from trilemma.check.history import Operation
+from trilemma.check.linearizable import check_linearizable
+from trilemma.check.lost import check_lost_elements, check_lost_writes
+from trilemma.check.redis_model import REDIS
+from trilemma.check.register import check_register
+from trilemma.check.verdict import Verdict, invalid, valid
+from trilemma.workload.bank import Bank
+
+STALE = "stale_"
+"""What the kinds of operations on READONLY connections begin with: current at some time, no more."""
+
+EXPIRY_ERROR_US = 1_200_000
+"""By how much deadlines may be judged wrongly in a run with drift, fail-over and slewed clocks."""
+
+
+class Judged(NamedTuple):
+    """A workload's part of a history: the run, and the reads made after it had come to rest."""
+
+    workload: str
+    operations: Sequence[Operation]
+    finals: Sequence[Operation]
+
+
+Judge = Callable[[Judged], list[Verdict]]
+
+
+def _fresh(part: Judged) -> list[Operation]:
+    return [each for each in (*part.operations, *part.finals) if not each.kind.startswith(STALE)]
+
+
+def _registers(part: Judged) -> list[Verdict]:
+    operations = _fresh(part)
+    return [check_register(operations), check_lost_writes(part.operations, part.finals), check_stale(part.operations)]
+
+
+def check_stale(operations: Sequence[Operation]) -> Verdict:
+    """Judge reads on READONLY connections: each shows what was current at some time, so what somebody had written."""
+    checker = "stale reads"
+    written = {each.argument: each for each in operations if each.kind == "write" and each.outcome != "fail"}
+    for read in operations:
+        if read.kind != STALE + "read" or read.outcome != "ok" or read.result is None:
+            continue
+        write = written.get(read.result)
+        if write is None or write.invoke_us > read.end_us:
+            return invalid(checker, f"{read.result!r} was read, but nobody had written it", [read])
+    return valid(checker)
+
+
+def _counters(part: Judged) -> list[Verdict]:
+    operations = _fresh(part)
+    return [check_counter(operations), check_final_sums(operations, part.finals)]
+
+
+def _appends(part: Judged) -> list[Verdict]:
+    return [check_linearizable(_fresh(part), model.APPEND), check_lost_elements(part.operations, part.finals)]
+
+
+def _strings(part: Judged) -> list[Verdict]:
+    return [check_linearizable(_fresh(part), REDIS)]
+
+
+def _groups(part: Judged) -> list[Verdict]:
+    return [check_linearizable(_fresh(part), model.MULTI_REGISTER)]
+
+
+def _expiry(part: Judged) -> list[Verdict]:
+    return [check_expiry(_fresh(part), EXPIRY_ERROR_US)]
+
+
+ORDERED: dict[str, Judge] = {
+    "registers": _registers,
+    "counters": _counters,
+    "appends": _appends,
+    "strings": _strings,
+    "groups": _groups,
+    "expiry": _expiry,
+}
+"""For `cp` and `ca`: one order of everything."""
+
+
+def _causal(part: Judged) -> list[Verdict]:
+    return [check_causal([*part.operations, *part.finals])]
+
+
+def _lagging_counters(part: Judged) -> list[Verdict]:
+    return [check_counter(part.operations, replicas_lag=True), check_final_sums(part.operations, part.finals)]
+
+
+def _lagging_expiry(part: Judged) -> list[Verdict]:
+    return [check_expiry(part.operations, EXPIRY_ERROR_US, replicas_lag=True)]
+
+
+LEADERLESS: dict[str, Judge] = {
+    "registers": _causal,
+    "counters": _lagging_counters,
+    "groups": _causal,
+    "expiry": _lagging_expiry,
+}
+"""For `ap`: causal order, nothing lost, convergence."""
+
+
+def judge_workload(part: Judged, mode: str, bank: Bank | None) -> list[Verdict]:
+    """Return the verdicts on one workload."""
+    if part.workload == "bank" and bank is not None:
+        operations = _fresh(part)
+        return [check_bank(operations, bank.accounts, bank.total), check_linearizable(operations, REDIS)]
+    return (LEADERLESS if mode == "ap" else ORDERED)[part.workload](part)
+
+
+def judge_availability(operations: Sequence[Operation], outages: Sequence[Outage]) -> Verdict:
+    """Judge that `ap` answered every request to a live node."""
+    return check_availability(operations, outages)
+
+
+def judge_digests(digests: dict[str, dict[str, str]]) -> Verdict:
+    """Judge that all replicas of each shard hold the same."""
+    return check_convergence(digests)

@@ -1,0 +1,224 @@
+"""The nemesis: faults at random moments, each undone after a while, and all undone at the heal."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+from trilemma.check.availability import Outage
+from trilemma.check.history import END_OF_TIME_US
+from trilemma.sim.cluster import Cluster
+from trilemma.sim.process import Process
+
+CLOCK_STEP_US = 3_000_000
+SLOW_US = 120_000
+LOSS = 0.4
+RESTART_US = 120_000
+PAUSE_US_MAX = 2_500_000
+
+CRASH_ALL_MAX = 2
+"""More often and too little is answered to be judged."""
+
+Direction = tuple[int, int]
+
+
+class Nemesis:
+    """Carries out faults. `fired` counts those that took effect."""
+
+    def __init__(self, cluster: Cluster, rng: Random) -> None:
+        self.fired: Counter[str] = Counter()
+        self.outages: list[Outage] = []
+        self.is_over = False
+        self._cluster = cluster
+        self._rng = rng
+        self._kinds: dict[str, Callable[[int], None]] = {
+            "isolate": self._isolate,
+            "cut_link": self._cut_link,
+            "one_way": self._one_way,
+            "swizzle": self._swizzle,
+            "slow": self._slow,
+            "loss": self._loss,
+            "pause": self._pause,
+            "crash": self._crash,
+            "crash_all": self._crash_all,
+            "clock_step": self._clock_step,
+            "fsync_error": self._fsync_error,
+        }
+        self._down_since: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Begin."""
+        self._later()
+
+    def _later(self) -> None:
+        gap_us = int(self._rng.expovariate(1.0) * self._cluster.options.fault_gap_us) + 10_000
+        self._cluster.scheduler.after(gap_us, self._strike)
+
+    def _strike(self) -> None:
+        if self.is_over:
+            return
+        kind = self._rng.choice(self._cluster.options.faults)
+        lasts_us = int(self._rng.expovariate(1.0) * self._cluster.options.fault_us) + 5_000
+        self._kinds[kind](lasts_us)
+        self._later()
+
+    def heal(self) -> None:
+        """Undo everything: links, pauses, nodes that are down."""
+        self.is_over = True
+        self._trace("heal", "all")
+        self._cluster.network.heal()
+        for process in self._cluster.processes.values():
+            process.disk.is_healed = True
+            process.disk.fails_next_sync = False
+            if process.is_paused:
+                self._resume(process)
+            if process.node is None:
+                self._restart(process)
+
+    # What happened to nodes, for the judges
+
+    def note_down(self, process: Process) -> None:
+        """Note that a node serves nobody from now on."""
+        self._down_since.setdefault(process.name, self._cluster.scheduler.now_us)
+
+    def note_up(self, process: Process) -> None:
+        """Note that it serves again."""
+        since_us = self._down_since.pop(process.name, None)
+        if since_us is not None:
+            self.outages.append(Outage(process.name, since_us, self._cluster.scheduler.now_us))
+
+    def all_outages(self) -> list[Outage]:
+        """Return all outages, those that go on included."""
+        return self.outages + [Outage(name, since, END_OF_TIME_US) for name, since in self._down_since.items()]
+
+    def _trace(self, what: str, why: str) -> None:
+        self._cluster.trace.add(self._cluster.scheduler.now_us, "nemesis", what, why)
+
+    def _any(self) -> Process:
+        return self._rng.choice(list(self._cluster.processes.values()))
+
+    def _pair(self) -> Direction:
+        first, second = self._rng.sample(sorted(self._cluster.processes), 2)
+        return first, second
+
+    # Links
+
+    def _cut(self, kind: str, directions: list[Direction], lasts_us: int) -> None:
+        if self.is_over:
+            return
+        fresh = [each for each in directions if each not in self._cluster.network.cut]
+        if not fresh:
+            return
+        for direction in fresh:
+            self._cluster.network.cut[direction] = None
+        self.fired[kind] += 1
+        self._trace(kind, " ".join(f"n{a}>n{b}" for a, b in fresh) + f" for {lasts_us} us")
+        self._cluster.scheduler.after(lasts_us, lambda: self._mend(fresh))
+
+    def _mend(self, directions: list[Direction]) -> None:
+        if self.is_over:
+            return
+        self._trace("mend", " ".join(f"n{a}>n{b}" for a, b in directions))
+        for direction in directions:
+            self._cluster.network.cut.pop(direction, None)
+
+    def _isolate(self, lasts_us: int) -> None:
+        one = self._any().member.id
+        others = [node for node in self._cluster.processes if node != one]
+        self._cut("isolate", [pair for other in others for pair in ((one, other), (other, one))], lasts_us)
+
+    def _cut_link(self, lasts_us: int) -> None:
+        first, second = self._pair()
+        self._cut("cut_link", [(first, second), (second, first)], lasts_us)
+
+    def _one_way(self, lasts_us: int) -> None:
+        self._cut("one_way", [self._pair()], lasts_us)
+
+    def _swizzle(self, lasts_us: int) -> None:
+        """Isolate some nodes one after the other, then mend them in another order (FoundationDB)."""
+        nodes = sorted(self._cluster.processes)
+        chosen = self._rng.sample(nodes, self._rng.randint(2, len(nodes)))
+        for number, one in enumerate(chosen):
+            pairs = [pair for other in nodes if other != one for pair in ((one, other), (other, one))]
+            delay_us = number * lasts_us // 8
+            ends_us = lasts_us + self._rng.randrange(lasts_us)
+            self._cluster.scheduler.after(delay_us, partial(self._cut, "swizzle", pairs, ends_us))
+
+    def _slow(self, lasts_us: int) -> None:
+        first, second = self._pair()
+        network = self._cluster.network
+        network.slow[first, second] = network.slow[second, first] = self._rng.randrange(SLOW_US)
+        self.fired["slow"] += 1
+        self._trace("slow", f"n{first}-n{second} for {lasts_us} us")
+
+        def end() -> None:
+            network.slow.pop((first, second), None)
+            network.slow.pop((second, first), None)
+
+        self._cluster.scheduler.after(lasts_us, end)
+
+    def _loss(self, lasts_us: int) -> None:
+        direction = self._pair()
+        network = self._cluster.network
+        network.lossy[direction] = LOSS
+        self.fired["loss"] += 1
+        self._trace("loss", f"n{direction[0]}>n{direction[1]} for {lasts_us} us")
+        self._cluster.scheduler.after(lasts_us, lambda: network.lossy.pop(direction, None))
+
+    # Processes
+
+    def _pause(self, lasts_us: int) -> None:
+        process = self._any()
+        if process.node is None or process.is_paused:
+            return
+        self.fired["pause"] += 1
+        self._trace("pause", process.name)
+        self.note_down(process)
+        process.pause()
+        self._cluster.scheduler.after(min(lasts_us, PAUSE_US_MAX), lambda: self._resume(process))
+
+    def _resume(self, process: Process) -> None:
+        if process.is_paused:
+            self._trace("resume", process.name)
+            process.resume()
+            self.note_up(process)
+
+    def _crash(self, lasts_us: int) -> None:
+        self._kill(self._any(), "crash", lasts_us)
+
+    def _kill(self, process: Process, kind: str, lasts_us: int) -> None:
+        if process.node is None:
+            return
+        self.fired[kind] += 1
+        self._cluster.crash(process, kind)
+        self._cluster.scheduler.after(RESTART_US + lasts_us, lambda: self._restart(process))
+
+    def _crash_all(self, lasts_us: int) -> None:
+        if self.fired["crash_all"] >= CRASH_ALL_MAX * len(self._cluster.processes):
+            return
+        for process in self._cluster.processes.values():
+            self._kill(process, "crash_all", lasts_us // 2)
+
+    def _restart(self, process: Process) -> None:
+        if process.node is None:
+            self._cluster.restart(process)
+            self.note_up(process)
+
+    def crashed(self, process: Process) -> None:
+        """A process ended, by whatever cause: it comes back after a while."""
+        self.note_down(process)
+        self._cluster.scheduler.after(RESTART_US * 4, lambda: self._restart(process))
+
+    def _fsync_error(self, _lasts_us: int) -> None:
+        process = self._any()
+        if process.node is not None and not process.disk.fails_next_sync:
+            self.fired["fsync_error"] += 1
+            self._trace("fsync_error", process.name)
+            process.disk.fails_next_sync = True
+
+    def _clock_step(self, _lasts_us: int) -> None:
+        process = self._any()
+        by_us = self._rng.randint(-CLOCK_STEP_US, CLOCK_STEP_US)
+        self.fired["clock_step"] += 1
+        self._trace("clock_step", f"{process.name} by {by_us} us")
+        process.clock.step(by_us)

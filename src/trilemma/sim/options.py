@@ -1,0 +1,111 @@
+"""The options of one schedule, drawn from its seed: each run switches on a random subset of faults (FAULTS §1.2)."""
+
+from dataclasses import dataclass, fields
+from random import Random
+
+FAULTS = (
+    "isolate",
+    "cut_link",
+    "one_way",
+    "swizzle",
+    "slow",
+    "loss",
+    "pause",
+    "crash",
+    "crash_all",
+    "clock_step",
+    "fsync_error",
+)
+"""Every kind of fault there is; `nemesis` carries them out."""
+
+MODES = ("cp", "ca", "ap")
+
+WORKLOADS = {
+    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank"),
+    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank"),
+    "ap": ("registers", "counters", "groups", "expiry"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a schedule is made of. Times in microseconds, probabilities from 0 to 1."""
+
+    seed: int
+    mode: str
+    nodes: int
+    keyspace: str
+    settings: tuple[str, ...]
+    workloads: tuple[str, ...]
+    clients: int
+    think_us: int
+    pipeline_share: float
+    readonly_share: float
+    faults: tuple[str, ...]
+    fault_gap_us: int
+    fault_us: int
+    delay_us: int
+    jitter_us: int
+    loss: float
+    duplicate: float
+    sync_us: int
+    flush_share: float
+    keep_share: float
+    drift: float
+    segment_bytes: int
+    safety_us: int
+
+    def describe(self) -> str:
+        """Return all options, one per line."""
+        return "\n".join(f"{field.name} = {getattr(self, field.name)!r}" for field in fields(self))
+
+
+def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
+    """Return the options of a seed, for one mode or (`all`) a drawn one; 0 nodes: 3, sometimes 5."""
+    rng = Random(seed)
+    chosen_mode = rng.choice(MODES) if mode == "all" else mode
+    kinds = list(FAULTS)
+    rng.shuffle(kinds)
+    workloads = list(WORKLOADS[chosen_mode])
+    rng.shuffle(workloads)
+    keyspace, settings = _keyspace(rng, chosen_mode)
+    return Options(
+        seed=seed,
+        mode=chosen_mode,
+        nodes=nodes or (5 if rng.random() < 0.15 else 3),
+        keyspace=keyspace,
+        settings=settings,
+        workloads=tuple(workloads[: rng.randint(1, 3)]),
+        clients=rng.randint(6, 9),
+        think_us=rng.choice((50_000, 90_000, 120_000)),
+        pipeline_share=rng.choice((0.0, 0.1, 0.4)),
+        readonly_share=rng.choice((0.0, 0.2)),
+        faults=tuple(sorted(kinds[: rng.randint(2, 6)])),
+        fault_gap_us=rng.choice((400_000, 800_000, 1_500_000)),
+        fault_us=rng.choice((100_000, 700_000, 2_000_000)),
+        delay_us=rng.choice((50, 500, 5_000)),
+        jitter_us=rng.choice((0, 300, 3_000, 15_000)),
+        loss=rng.choice((0.0, 0.0, 0.005, 0.05)),
+        duplicate=rng.choice((0.0, 0.01, 0.1)),
+        sync_us=rng.choice((200, 2_000, 12_000)),
+        flush_share=rng.choice((0.0, 0.05, 0.3)),
+        keep_share=rng.choice((0.0, 0.5, 1.0)),
+        drift=rng.choice((0.0, 0.01, 0.045)),
+        segment_bytes=rng.choice((4_000, 60_000, 64 << 20)),
+        safety_us=8_500_000,
+    )
+
+
+def _keyspace(rng: Random, mode: str) -> tuple[str, tuple[str, ...]]:
+    """Return the keyspace that is driven: `default`, or one that is created with settings of its own."""
+    if mode == "cp":
+        kind = rng.random()
+        if kind < 0.25:
+            return "ledger", ("WRITE", "all")
+        if kind < 0.4:
+            return "quick", ("READ", "lease")
+        if kind < 0.5:
+            return "near", ("READ", "local")
+    if mode == "ap" and rng.random() < 0.2:
+        return "shop", ("TIMEOUT", "1500")
+    return "default", ()

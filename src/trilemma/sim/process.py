@@ -1,0 +1,168 @@
+"""One node's process: runs the node's turns, carries out their effects, crashes, pauses, starts again."""
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from trilemma.base.ids import ConnId
+from trilemma.node.config import Member, NodeConfig
+from trilemma.node.effects import ClientBytes, Effects, PeerFrame
+from trilemma.node.machine import Node
+from trilemma.sim.clock import Clock
+from trilemma.sim.disk import FLUSH_US, Disk
+
+if TYPE_CHECKING:
+    from trilemma.sim.cluster import Cluster
+
+TURN_US = 30
+"""How long after an input its turn comes: what arrives meanwhile shares it."""
+
+
+class Process:
+    """A node that can be taken down."""
+
+    def __init__(self, cluster: "Cluster", member: Member, rng: Random, clock: Clock) -> None:
+        self.member = member
+        self.clock = clock
+        self.disk = Disk(cluster.scheduler, rng, cluster.options)
+        self.node: Node | None = None
+        self.is_paused = False
+        self.starts = 0
+        self._cluster = cluster
+        self._rng = rng
+        self._epoch = 0
+        self._due_us: int | None = None
+        self._held: list[PeerFrame | ClientBytes] = []
+        self._persisted_token = 0
+        self._inbox: list[Callable[[Node], None]] = []
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.member.name
+
+    def start(self) -> None:
+        """Start the node on what its disk holds."""
+        cluster = self._cluster
+        self.starts += 1
+        self._epoch += 1
+        self._held.clear()
+        self._inbox.clear()
+        self._persisted_token = 0
+        self._due_us = None
+        config = NodeConfig(
+            "sim",
+            self.member.id,
+            f"disk-{self.name}",
+            self.starts,
+            cluster.members,
+            default_mode=cluster.options.mode,
+            segment_bytes=cluster.options.segment_bytes,
+        )
+        self.disk.open(self._persisted, lambda: cluster.crash(self, "fsync failed"))
+        recovered = self.disk.log.recover()
+        now = self.clock.now(cluster.scheduler.now_us)
+        cluster.guard(self, lambda: self._make(config, recovered, now))
+        self._wake(0)
+
+    def _make(self, config: NodeConfig, recovered: object, now: object) -> None:
+        entropy = self._rng.getrandbits(62)
+        self.node = Node(config, recovered, self.disk.log, self.disk.engine, now, entropy)  # type: ignore[arg-type]
+
+    def crash(self) -> None:
+        """End at once, as kill -9 or the loss of power do."""
+        self.node = None
+        self.is_paused = False
+        self._epoch += 1
+        self._inbox.clear()
+        self.disk.crash()
+
+    def pause(self) -> None:
+        """Stand still: nothing is read or sent, time goes on."""
+        self.is_paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        self.is_paused = False
+        self._due_us = None
+        self._wake(0)
+
+    def give(self, action: Callable[[Node], None]) -> None:
+        """Hand an input to the node; it is taken in at the next turn."""
+        if self.node is not None:
+            self._inbox.append(action)
+            self._wake(TURN_US)
+
+    def _persisted(self, token: int) -> None:
+        self._persisted_token = token
+        self.give(lambda node: node.persisted(token))
+        if not self.is_paused:
+            self._release()
+
+    def _wake(self, delay_us: int) -> None:
+        self._wake_at(self._cluster.scheduler.now_us + delay_us)
+
+    def _wake_at(self, time_us: int) -> None:
+        if self._due_us is not None and self._due_us <= time_us:
+            return
+        self._due_us = time_us
+        epoch = self._epoch
+        self._cluster.scheduler.at(time_us, lambda: self._turn_if_due(epoch, time_us))
+
+    def _turn_if_due(self, epoch: int, time_us: int) -> None:
+        if epoch == self._epoch and self._due_us == time_us and not self.is_paused:
+            self._due_us = None
+            self._cluster.guard(self, self._turn)
+
+    def _turn(self) -> None:
+        node = self.node
+        if node is None:
+            return
+        inbox, self._inbox = self._inbox, []
+        for action in inbox:
+            action(node)
+        self._release()
+        node.advance(self.clock.now(self._cluster.scheduler.now_us))
+        effects = node.ready()
+        self._carry_out(effects)
+        if self.node is not None:
+            self._wake_at(max(self.clock.virtual_us(effects.next_deadline_us), self._cluster.scheduler.now_us + 1))
+            self._cluster.observe(self)
+
+    def _carry_out(self, effects: Effects) -> None:
+        if effects.log is not None:
+            self.disk.append(effects.log)
+        self._held.extend(effects.send)
+        self._held.extend(effects.client_bytes)
+        self._release()
+        for conn in effects.close:
+            self._cluster.close(self, conn)
+        for request in effects.admin:
+            self.give(lambda node, number=request.request: node.admin_done(number, b"-ERR no lab here\r\n"))  # type: ignore[misc]
+        if effects.flush_rows:
+            self._flush(effects.flush_rows)
+        self.disk.flush_early()
+        if effects.shutdown:
+            self._cluster.crash(self, "left")
+
+    def _flush(self, token: int) -> None:
+        self.disk.engine.flush()
+        self._cluster.scheduler.after(FLUSH_US, lambda: self.give(lambda node: node.rows_flushed(token)))
+
+    def _release(self) -> None:
+        """Let out what waited for the disk; bytes of one connection keep their order."""
+        left: list[PeerFrame | ClientBytes] = []
+        blocked: set[ConnId] = set()
+        for out in self._held:
+            waits = out.after > self._persisted_token
+            if isinstance(out, ClientBytes):
+                if waits or out.conn in blocked:
+                    blocked.add(out.conn)
+                    left.append(out)
+                else:
+                    self._cluster.reply(self, out.conn, out.data)
+            elif waits:
+                left.append(out)
+            else:
+                self._cluster.network.send(self.member.id, out.peer, out.frame)
+        self._held = left

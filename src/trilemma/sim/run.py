@@ -1,0 +1,354 @@
+"""One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from trilemma.check.history import Operation
+from trilemma.check.history import Outcome as Ending
+from trilemma.check.liveness import check_recovery, check_waits
+from trilemma.check.recorder import Recorder
+from trilemma.check.verdict import Verdict, invalid
+from trilemma.resp.decode import ReplyDecoder
+from trilemma.sim.client import Client, Numbers, plain
+from trilemma.sim.cluster import Cluster
+from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
+from trilemma.sim.nemesis import Nemesis
+from trilemma.sim.options import Options
+from trilemma.sim.scheduler import Scheduler
+from trilemma.sim.solo import request
+from trilemma.sim.trace import Trace
+from trilemma.workload.append import Appends
+from trilemma.workload.bank import Bank
+from trilemma.workload.counter import Counters
+from trilemma.workload.expiry import Expiries
+from trilemma.workload.multi import Groups
+from trilemma.workload.register import Registers
+from trilemma.workload.step import Generator
+from trilemma.workload.strings import StringCommands
+
+READY_US = 1_500_000
+"""By when a fresh cluster has leaders and its keyspaces."""
+
+SERVED_US = 2_600_000
+"""After the heal every keyspace serves again within this: 2 s, and the slowest drawn clocks and disks on top."""
+
+REST_US = 3_000_000
+"""After the final reads replicas have this long to agree."""
+
+PROBE_GAP_US = 100_000
+WAIT_US_MAX = 2_400_000
+"""No request waits longer than TIMEOUT, plus the slowest drawn clock's lag, delays and the length of a turn."""
+
+OPERATIONS_MIN = 300
+SAFETY_EXTRA_US = 12_000_000
+"""How much longer the safety phase may last where few operations were answered."""
+
+FAULT_KINDS_MIN = 2
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a schedule."""
+
+    options: Options
+    verdicts: list[Verdict] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    operations: int = 0
+    ok_reads: int = 0
+    ok_writes: int = 0
+    fired: dict[str, int] = field(default_factory=dict)
+    trace_hash: str = ""
+    trace: list[str] = field(default_factory=list)
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Say whether too little happened to count."""
+        return (
+            not self.ok_reads
+            or not self.ok_writes
+            or len(self.fired) < FAULT_KINDS_MIN
+            or self.operations < OPERATIONS_MIN
+        )
+
+    @property
+    def broken(self) -> list[str]:
+        """What clients can see broken, as text; unknown verdicts count too, as they are never a pass."""
+        return [verdict.describe() for verdict in self.verdicts if verdict.is_invalid]
+
+    @property
+    def is_clean(self) -> bool:
+        """Say whether nothing at all was found."""
+        return not self.broken and not self.failures
+
+
+class _Prober:
+    """Writes to one node over and over until it succeeds."""
+
+    def __init__(self, cluster: Cluster, node: int, prefix: bytes, probes: list[Operation]) -> None:
+        self._cluster = cluster
+        self._node = node
+        self._prefix = prefix
+        self._probes = probes
+        self._conn: int | None = None
+        self._sent_us = 0
+        self._decoder = ReplyDecoder()
+        self.is_served = False
+
+    def start(self) -> None:
+        """Begin to probe."""
+        self._conn = self._cluster.connect(self._node, self)
+        if self._conn is None:
+            self._cluster.scheduler.after(PROBE_GAP_US, self.start)
+            return
+        self._decoder = ReplyDecoder()
+        self._probe()
+
+    def _probe(self) -> None:
+        if self._conn is not None and not self.is_served:
+            self._sent_us = self._cluster.scheduler.now_us
+            self._cluster.send(self._conn, request("SET", self._prefix + b"probe%d" % self._node, "1"))
+
+    def receive(self, conn: int, data: bytes) -> None:
+        """See Caller."""
+        self._decoder.feed(data)
+        for reply in self._decoder.replies():
+            said = plain(reply)
+            options = self._cluster.options
+            outcome: Ending = "ok" if said == b"OK" else "fail"
+            self._probes.append(
+                Operation(
+                    0, self._sent_us, self._cluster.scheduler.now_us, "probe", b"", None, said,
+                    outcome, f"n{self._node}", options.keyspace, options.mode,
+                )
+            )  # fmt: skip
+            if outcome == "ok":
+                self.is_served = True
+            else:
+                self._cluster.scheduler.after(PROBE_GAP_US, self._probe)
+
+    def lost(self, conn: int) -> None:
+        """See Caller."""
+        if conn == self._conn:
+            self._conn = None
+            self._cluster.scheduler.after(PROBE_GAP_US, self.start)
+
+
+class Schedule:
+    """Runs one seed."""
+
+    def __init__(self, options: Options, keep_trace: bool = False) -> None:
+        self.options = options
+        self._rng = Random(options.seed ^ 0x5EED)
+        self._trace = Trace(keep_trace)
+        self._scheduler = Scheduler()
+        self._cluster = Cluster(options, self._scheduler, self._rng, self._trace)
+        self._nemesis = Nemesis(self._cluster, Random(self._rng.getrandbits(62)))
+        self._cluster.on_crash = self._nemesis.crashed
+        self._recorders = {name: Recorder() for name in options.workloads}
+        self._finals = {name: Recorder() for name in options.workloads}
+        self._generators = {name: self._generator(name) for name in options.workloads}
+        self._clients: list[tuple[str, Client]] = []
+        self._numbers = Numbers()
+        self._probes: list[Operation] = []
+        self._outcome = Outcome(options)
+
+    @property
+    def _prefix(self) -> bytes:
+        name = self.options.keyspace
+        return b"" if name == "default" else name.encode() + b":"
+
+    def _generator(self, name: str) -> Generator:
+        rng, prefix = Random(self._rng.getrandbits(62)), self._prefix
+        match name:
+            case "registers":
+                return Registers(rng, prefix)
+            case "counters":
+                return Counters(rng, prefix)
+            case "strings":
+                return StringCommands(rng, prefix)
+            case "appends":
+                return Appends(rng, prefix)
+            case "groups":
+                return Groups(rng, prefix)
+            case "expiry":
+                return Expiries(rng, prefix)
+            case _:
+                return Bank(rng, prefix)
+
+    def run(self) -> Outcome:
+        """Run it all."""
+        self._cluster.start()
+        if self._prepare():
+            self._disturb()
+            healed_us = self._scheduler.now_us
+            self._nemesis.heal()
+            self._probe(healed_us)
+            self._read_finals()
+            self._rest()
+            self._judge(healed_us)
+        self._outcome.failures = self._cluster.failures
+        self._outcome.fired = dict(sorted(self._nemesis.fired.items()))
+        self._outcome.trace_hash = self._trace.digest
+        self._outcome.trace = self._trace.lines
+        return self._outcome
+
+    # The phases
+
+    def _prepare(self) -> bool:
+        """Wait for leaders, make the keyspace, open the bank."""
+        self._scheduler.run_until(READY_US)
+        options = self.options
+        if options.keyspace != "default":
+            words = ["KEYSPACE", "CREATE", options.keyspace, "MODE", options.mode, *options.settings]
+            if self._ask(request(*words)) != b"OK":
+                self._outcome.verdicts.append(invalid("preparation", f"{words} was not answered OK"))
+                return False
+        return self._bank is None or self._open_bank(self._bank)
+
+    def _open_bank(self, bank: Bank) -> bool:
+        step = bank.opening(0)
+        operation = Operation(0, self._scheduler.now_us, None, step.kind, step.key, step.argument)
+        number = self._recorders["bank"].invoke(operation)
+        if self._ask(request(*step.commands[0])) != b"OK":
+            self._outcome.verdicts.append(invalid("preparation", "the bank was not opened"))
+            return False
+        self._recorders["bank"].complete(number, self._scheduler.now_us, "ok", b"OK")
+        return True
+
+    @property
+    def _bank(self) -> Bank | None:
+        bank = self._generators.get("bank")
+        return bank if isinstance(bank, Bank) else None
+
+    def _ask(self, data: bytes) -> object:
+        """Ask n1 something and wait for the reply."""
+        replies: list[object] = []
+
+        class Once:
+            def receive(self, conn: int, data: bytes) -> None:
+                decoder = ReplyDecoder()
+                decoder.feed(data)
+                replies.extend(plain(reply) for reply in decoder.replies())
+
+            def lost(self, conn: int) -> None:
+                replies.append(None)
+
+        conn = self._cluster.connect(1, Once())
+        if conn is None:
+            return None
+        self._cluster.send(conn, data)
+        self._scheduler.run_until(self._scheduler.now_us + 8_000_000, lambda: bool(replies))
+        self._cluster.hang_up(conn)
+        return replies[0] if replies else None
+
+    def _disturb(self) -> None:
+        """The safety phase: clients and faults."""
+        options, rng = self.options, self._rng
+        for number in range(options.clients):
+            name = options.workloads[number % len(options.workloads)]
+            readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
+            client = Client(
+                self._cluster,
+                self._recorders[name],
+                Random(rng.getrandbits(62)),
+                self._numbers,
+                1 + number % options.nodes,
+                Reads(self._generators[name]) if readonly else self._generators[name],
+                readonly=readonly,
+                can_pipeline=name != "bank",
+            )
+            self._clients.append((name, client))
+            client.start()
+        self._nemesis.start()
+        self._scheduler.run_until(self._scheduler.now_us + options.safety_us)
+        longest_us = self._scheduler.now_us + SAFETY_EXTRA_US
+        self._scheduler.run_until(longest_us, lambda: self._recorded() >= OPERATIONS_MIN)
+        for _, client in self._clients:
+            client.is_running = False
+
+    def _recorded(self) -> int:
+        return sum(recorder.size for recorder in self._recorders.values())
+
+    def _probe(self, healed_us: int) -> None:
+        """The liveness phase: every node must serve the keyspace again."""
+        probers = [_Prober(self._cluster, node, self._prefix, self._probes) for node in self._cluster.processes]
+        for prober in probers:
+            prober.start()
+        self._scheduler.run_until(
+            healed_us + SERVED_US,
+            lambda: all(prober.is_served for prober in probers) and all(c.is_at_rest for _, c in self._clients),
+        )
+        self._scheduler.run_until(self._scheduler.now_us + 300_000)
+        if self.options.mode == "ap":
+            self._scheduler.run_until(self._scheduler.now_us + REST_US, self._agree)
+
+    def _agree(self) -> bool:
+        return judge_digests(self._cluster.digests()).is_valid
+
+    def _read_finals(self) -> None:
+        """Read everything that was ever written, at every node."""
+        readers = []
+        for name, generator in self._generators.items():
+            for node in self._cluster.processes:
+                reader = Client(
+                    self._cluster, self._finals[name], Random(node), self._numbers, node, generator, can_pipeline=False
+                )
+                reader.drive(generator.finals(0))
+                reader.start()
+                readers.append(reader)
+        limit_us = self._scheduler.now_us + 20_000_000
+        self._scheduler.run_until(limit_us, lambda: all(reader.is_at_rest for reader in readers))
+
+    def _rest(self) -> None:
+        """Wait until replicas agree, or ought to."""
+        self._scheduler.run_until(self._scheduler.now_us + REST_US, self._agree)
+
+    # The judges
+
+    def _judge(self, healed_us: int) -> None:
+        outcome, options = self._outcome, self.options
+        everything: list[Operation] = []
+        for name in options.workloads:
+            operations = self._recorders[name].history().operations
+            finals = self._finals[name].history().operations
+            everything.extend(operations)
+            outcome.verdicts.extend(judge_workload(Judged(name, operations, finals), options.mode, self._bank))
+        outcome.operations = len(everything)
+        done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
+        outcome.ok_reads = sum("read" in each.kind or each.kind == "command" for each in done)
+        outcome.ok_writes = sum("read" not in each.kind for each in done)
+        outages = self._nemesis.all_outages()
+        live = [each for each in everything if not any(outage.node == each.node for outage in outages)]
+        outcome.verdicts.append(check_waits(live, WAIT_US_MAX, self._scheduler.now_us))
+        places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
+        outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
+        outcome.verdicts.append(judge_digests(self._cluster.digests()))
+        if options.mode == "ap":
+            outcome.verdicts.append(judge_availability(everything, outages))
+
+
+class Reads:
+    """The reads of a generator, for a connection that may not write."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+
+    def next(self, process: int):  # type: ignore[no-untyped-def]
+        """Return the next read."""
+        while True:
+            step = self._generator.next(process)
+            if step.kind == "read":
+                return step
+
+    def record(self, step, replies):  # type: ignore[no-untyped-def]
+        """Return what became of a step."""
+        return self._generator.record(step, replies)
+
+    def finals(self, process: int):  # type: ignore[no-untyped-def]
+        """Return nothing: the generator itself has them."""
+        return []
+
+
+def run_schedule(options: Options, keep_trace: bool = False) -> Outcome:
+    """Run one schedule and return what came of it."""
+    return Schedule(options, keep_trace).run()
