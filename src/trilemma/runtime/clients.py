@@ -1,0 +1,228 @@
+"""Client connections: bytes in, bytes out, and the bounds on both. Knows no command.
+
+A client that does not read its replies is first not read from any more, then closed, as by Redis' option
+client-output-buffer-limit, but by default (FAULTS §5 row 38). One over the bound on connections gets Redis' sentence.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+from trilemma.base.ids import ConnId
+from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX, limit
+from trilemma.runtime.held import HeldReplies
+from trilemma.runtime.port import Inputs
+
+OUTPUT_PAUSE_BYTES = limit(
+    "client_output_pause_bytes",
+    MIB,
+    "bytes",
+    "a client that does not read its replies is sent no more of them than it asks for",
+    "nothing more is read from the client until it has read",
+)
+CLOSE_LINGER_S = limit(
+    "client_close_linger_s",
+    10,
+    "s",
+    "a client that is being closed may still read its last replies",
+    "the rest of its replies is dropped",
+)
+LISTEN_BACKLOG = limit(
+    "tcp_backlog", 511, "connections", "Redis' own: connections the kernel holds ready", "the kernel refuses more"
+)
+_MAXCLIENTS = b"-ERR max number of clients reached\r\n"
+
+
+class ClientLimits(NamedTuple):
+    """The bounds that a node was configured with."""
+
+    clients_max: int = CLIENTS_MAX
+    output_bytes_max: int = OUTPUT_BUFFER_BYTES_MAX
+    output_pause_bytes: int = OUTPUT_PAUSE_BYTES
+
+
+class Counters:
+    """What went through all client connections; for metrics."""
+
+    __slots__ = ("accepted", "closed_for_output", "read_bytes", "rejected", "written_bytes")
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.rejected = 0
+        self.closed_for_output = 0
+        self.read_bytes = 0
+        self.written_bytes = 0
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client's socket."""
+
+    __slots__ = ("_clients", "id", "is_closing", "parts", "transport")
+
+    def __init__(self, clients: "Clients") -> None:
+        self.id: ConnId = 0
+        self.parts: list[bytes] = []
+        """What leaves at the end of this turn."""
+        self.is_closing = False
+        self.transport: asyncio.Transport
+        self._clients = clients
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._clients.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if not self.is_closing:
+            self._clients.counters.read_bytes += len(data)
+            self._clients.inputs.receive_client(self.id, data)
+
+    def eof_received(self) -> bool:
+        """Close, as Redis does, but after the turn that this poll's commands are in."""
+        asyncio.get_running_loop().call_soon(self._clients.close, self.id)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._clients.lost(self)
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on reading from it."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+class Clients:
+    """All client connections of a node."""
+
+    def __init__(self, inputs: Inputs, limits: ClientLimits, closed: Callable[[str, str], None]) -> None:
+        """Args: closed: told the address and the reason whenever a bound closes a connection."""
+        self.inputs = inputs
+        self.counters = Counters()
+        self._limits = limits
+        self._closed = closed
+        self._connections: dict[ConnId, ClientConnection] = {}
+        self._dirty: list[ClientConnection] = []
+        self._held = HeldReplies()
+        self._durable = 0
+        self._last_id = 0
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def connection(self) -> ClientConnection:
+        """Return the protocol object of a socket just accepted."""
+        return ClientConnection(self)
+
+    # From the sockets
+
+    def made(self, connection: ClientConnection) -> None:
+        """Take in a connection, or refuse it."""
+        transport = connection.transport
+        if len(self._connections) >= self._limits.clients_max:
+            connection.is_closing = True
+            self.counters.rejected += 1
+            transport.write(_MAXCLIENTS)
+            transport.close()
+            return
+        self._last_id += 1
+        connection.id = self._last_id
+        self._connections[connection.id] = connection
+        self.counters.accepted += 1
+        transport.set_write_buffer_limits(high=self._limits.output_pause_bytes)
+        self.inputs.client_connected(connection.id, _address(transport, "peername"), _address(transport, "sockname"))
+
+    def lost(self, connection: ClientConnection) -> None:
+        """Forget a connection."""
+        if self._connections.pop(connection.id, None) is not None:
+            self._held.drop(connection.id)
+            self.inputs.client_gone(connection.id)
+
+    # From the node
+
+    def put(self, conn: ConnId, data: bytes, after: int) -> None:
+        """See ClientOutlet."""
+        connection = self._connections.get(conn)
+        if connection is None or connection.transport.is_closing():
+            return
+        if after > self._durable or conn in self._held:
+            self._hold(connection, data, after)
+        else:
+            self._put(connection, data)
+
+    def _put(self, connection: ClientConnection, data: bytes) -> None:
+        if not connection.parts:
+            self._dirty.append(connection)
+        connection.parts.append(data)
+
+    def _hold(self, connection: ClientConnection, data: bytes, after: int) -> None:
+        self._held.hold(connection.id, data, after)
+        if self._held.bytes_of(connection.id) > self._limits.output_bytes_max:
+            self._drop(connection)
+
+    def release(self, durable: int) -> None:
+        """See ClientOutlet."""
+        self._durable = durable
+        for conn, data in self._held.release(durable):
+            connection = self._connections.get(conn)
+            if connection is not None:
+                self._put(connection, data)
+                if connection.is_closing and conn not in self._held:
+                    asyncio.get_running_loop().call_soon(self._end, connection)
+
+    def flush(self) -> None:
+        """See ClientOutlet. Cost: one write per connection that has something to say (SPEED §1.2)."""
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            parts, connection.parts = connection.parts, []
+            self._write(connection, parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def _write(self, connection: ClientConnection, data: bytes) -> None:
+        transport = connection.transport
+        if transport.is_closing():
+            return
+        self.counters.written_bytes += len(data)
+        transport.write(data)
+        if transport.get_write_buffer_size() + self._held.bytes_of(connection.id) > self._limits.output_bytes_max:
+            self._drop(connection)
+
+    def _drop(self, connection: ClientConnection) -> None:
+        """Close a client whose unread replies have passed the bound."""
+        connection.is_closing = True
+        self.counters.closed_for_output += 1
+        self._held.drop(connection.id)
+        self._closed(_address(connection.transport, "peername"), "its unread replies passed the bound")
+        connection.transport.abort()
+
+    def close(self, conn: ConnId) -> None:
+        """See ClientOutlet."""
+        connection = self._connections.get(conn)
+        if connection is not None and not connection.is_closing:
+            connection.is_closing = True
+            if conn not in self._held:
+                self._end(connection)
+
+    def _end(self, connection: ClientConnection) -> None:
+        """Close once the socket has taken what was written, or has not for too long."""
+        connection.transport.close()
+        if connection.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(CLOSE_LINGER_S, connection.transport.abort)
+
+    def abort(self) -> None:
+        """Close all connections at once."""
+        for connection in list(self._connections.values()):
+            connection.transport.abort()
+
+
+def _address(transport: asyncio.BaseTransport, which: str) -> str:
+    """Return a socket's `host:port`, as CLIENT LIST shows it."""
+    name = transport.get_extra_info(which)
+    if not isinstance(name, tuple):
+        return "unix:0"
+    host, port = name[0], name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
