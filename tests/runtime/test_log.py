@@ -1,0 +1,191 @@
+"""The log on a real disk: what was called durable is there after kill -9, segments roll and go, damage is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from trilemma.base.ids import ShardId
+from trilemma.runtime.log import Log, LogFailedError
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind
+from trilemma.storage.segment import CorruptLogError
+
+SHARD = ShardId(1024)
+WAIT_S = 10.0
+
+
+class Waiter:
+    """Waits for tokens to become durable."""
+
+    def __init__(self) -> None:
+        self.token = 0
+        self.failed: list[Exception] = []
+        self._changed = threading.Condition()
+
+    def persisted(self, token: int) -> None:
+        with self._changed:
+            self.token = token
+            self._changed.notify_all()
+
+    def wait(self, token: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.token >= token, WAIT_S)
+
+
+def entry(index: int, body: bytes = b"x") -> LogRecord:
+    return LogRecord(RecordKind.ENTRY, SHARD, 0, index, 1, body)
+
+
+def open_log(path: Path, waiter: Waiter) -> Log:
+    return Log(path, 1 << 16, waiter.persisted, waiter.failed.append)
+
+
+def write(token: int, records: list[LogRecord], segment: int = 1, opens: bool = False, release: int = 0) -> LogWrite:
+    return LogWrite(token, segment, opens, records, True, release)
+
+
+def test_what_was_persisted_is_read_back_by_the_next_start(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    assert log.recovered.records == []
+    for token in range(1, 40):
+        log.append(write(token, [entry(token, b"%d" % token)], opens=token == 1))
+    assert [record.body for record in log.read(SHARD, 0, 38, 50, 1 << 20)] == [b"38", b"39"]
+    waiter.wait(39)
+    assert log.read(SHARD, 0, 2, 3, 1 << 20) == [entry(2, b"2"), entry(3, b"3")]
+    log.close()
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(token, b"%d" % token) for token in range(1, 40)]
+    assert again.recovered.next_segment == 2
+    assert again.read(SHARD, 0, 39, 39, 1) == [entry(39, b"39")]
+    again.close()
+
+
+def test_a_later_entry_supersedes_those_at_and_above_its_index(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1), entry(2), entry(3)], opens=True))
+    log.append(write(2, [entry(2, b"new")]))
+    assert log.read(SHARD, 0, 1, 9, 1 << 20) == [entry(1), entry(2, b"new")]
+    log.close()
+
+
+def test_segments_roll_and_old_ones_go_once_released(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], 1, opens=True))
+    log.append(write(2, [entry(2)], 2, opens=True))
+    log.append(write(3, [entry(3)], 3, opens=True, release=3))
+    waiter.wait(3)
+    log.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0000000000000003.segment"]
+    assert log.read(SHARD, 0, 1, 3, 1 << 20) == []
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(3)]
+    again.close()
+
+
+def test_a_torn_tail_is_cut_and_the_log_goes_on_behind_it(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    log.append(write(2, [entry(2)]))
+    waiter.wait(2)
+    end = log.sizes()[1]
+    log.close()
+    path = tmp_path / "0000000000000001.segment"
+    with path.open("r+b") as file:
+        file.seek(end - 1)
+        file.write(b"\xff")
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1)]
+    again.close()
+    assert path.stat().st_size < end
+
+
+def test_damage_in_what_was_durable_stops_the_start_with_its_place(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    for token in (2, 3, 4):
+        waiter.wait(token - 1)
+        log.append(write(token, [entry(token)]))
+    waiter.wait(4)
+    log.close()
+    path = tmp_path / "0000000000000001.segment"
+    data = bytearray(path.read_bytes())
+    data[60] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(CorruptLogError, match="segment 1 is damaged"):
+        open_log(tmp_path, Waiter())
+
+
+def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    failed = threading.Event()
+    log._on_failed = lambda problem: (waiter.failed.append(problem), failed.set())[0]  # type: ignore[func-returns-value]
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    log.append(write(1, [entry(1)], opens=True))
+    assert failed.wait(WAIT_S)
+    monkeypatch.undo()
+    assert waiter.token == 0
+    with pytest.raises(LogFailedError):
+        log.append(write(2, [entry(2)]))
+    log.close()
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from trilemma.base.ids import ShardId
+from trilemma.runtime.log import Log
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind
+
+def persisted(token):
+    print(token, flush=True)
+
+log = Log(Path(sys.argv[1]), 1 << 16, persisted, print)
+token, segment = 0, log.recovered.next_segment
+first = max([record.index for record in log.recovered.records], default=0)
+filled = 1 << 20
+while True:
+    token += 1
+    opens = filled > 1 << 14
+    if opens and token > 1:
+        segment += 1
+    filled = 0 if opens else filled + 100
+    record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, first + token, 1, b"%d" % (first + token) * 5)
+    log.append(LogWrite(token, segment, opens, [record], True, 0))
+"""
+
+
+@pytest.mark.process
+def test_after_kill_9_everything_reported_durable_is_there(tmp_path: Path) -> None:
+    first = 0
+    for _ in range(4):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        reported = 0
+        for line in child.stdout:
+            reported = int(line)
+            if reported > 200:
+                break
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        log = open_log(tmp_path, Waiter())
+        indexes = [record.index for record in log.recovered.records]
+        assert indexes == list(range(1, len(indexes) + 1))
+        assert len(indexes) >= first + reported
+        assert log.recovered.records[-1].body == b"%d" % indexes[-1] * 5
+        log.close()
+        first = len(indexes)
