@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from trilemma.runtime.rows import RocksEngine
@@ -19,7 +19,7 @@ batch = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(st.lists(batch, max_size=8), st.lists(st.tuples(span, st.integers(1, 9), st.booleans()), max_size=6))
 def test_both_engines_hold_the_same(tmp_path_factory, batches, scans) -> None:  # type: ignore[no-untyped-def]
     rocks, memory = RocksEngine(tmp_path_factory.mktemp("rows")), MemoryEngine()

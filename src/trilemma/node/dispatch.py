@@ -139,7 +139,7 @@ class Dispatcher:
         if spec.is_write:
             session.last_write_shard = shard
         slot = session.slot()
-        if not (session.readonly and unit.is_read and self._server.run_stale(shard, unit, slot)):
+        if path is not Path.READ or not self._server.run_here(shard, unit, slot, readonly=session.readonly):
             self.send(session, shard, unit, slot)
         return True
 
@@ -152,7 +152,7 @@ class Dispatcher:
         unit = Unit(path, session.db, session.protocol, argv, explain=True)
         session.open(slot)
         session.blocked = True
-        if not (session.readonly and unit.is_read and self._server.run_stale(shard, unit, slot)):
+        if path is not Path.READ or not self._server.run_here(shard, unit, slot, readonly=session.readonly):
             self.send(session, shard, unit, slot)
 
     def _path(self, session: Session, shard: ShardId, is_write: bool) -> Path | None:

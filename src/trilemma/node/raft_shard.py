@@ -19,11 +19,13 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
+from trilemma.node.dirty import DirtyKeys
 from trilemma.node.execute import run_unit
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units, encode_units
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
+from trilemma.replication.raft.settings import Settings, encode_settings
 from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import LogRecord, RowBatch
@@ -77,6 +79,7 @@ class RaftShard:
         self._config = config
         self._rows = rows
         self._view = PlainView(rows)
+        self._dirty = DirtyKeys(raft)
         self._applied = self.read_applied(rows)
         self._sealed: deque[tuple[int, Applied]] = deque()
         """Per layer of rows that is not in the engine yet: the token it waits for, what it brings the rows to."""
@@ -94,6 +97,7 @@ class RaftShard:
         self._is_idle = False
         self._deadline_us = 0
         self._ticked_index = 0
+        self._settled_term = 0
 
     @staticmethod
     def read_applied(rows: ShardRows) -> Applied:
@@ -143,7 +147,10 @@ class RaftShard:
             self._advance()
 
     def _tick(self) -> None:
-        """Have due keys removed on every replica at the same place in the log."""
+        """Have due keys removed on every replica at the same place in the log; have leases granted, or no more."""
+        if self.raft.grants_leases != self.serves_leased_reads and self._settled_term != self.raft.term:
+            self._settled_term = self.raft.term
+            self.raft.propose(EntryKind.SETTINGS, encode_settings(Settings(self.serves_leased_reads)))
         due = self._view.next_deadline_ms()
         if due is not None and due <= self.raft.log_time_ms() and self._ticked_index <= self.applied_index:
             index = self.raft.propose(EntryKind.TICK, b"")
@@ -180,6 +187,17 @@ class RaftShard:
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica."""
         self._wake()
+        self._begin_read()
+        return run_unit(self._view, unit, self._receipt)
+
+    def run_leased(self, unit: Unit) -> Result:
+        """See ShardReplica: a clean key, under a live lease, with all applied that the lease names."""
+        if not self.serves_leased_reads or self.raft.is_leader:
+            return NOT_EXECUTED
+        self._wake()
+        index = self.raft.local_read_index()
+        if index is None or self._applied.index < index or not self._dirty.is_clean(unit, self._applied.index):
+            return NOT_EXECUTED
         self._begin_read()
         return run_unit(self._view, unit, self._receipt)
 
@@ -239,7 +257,7 @@ class RaftShard:
         reads, self._reads = self._reads, []
         if not reads:
             return
-        if self.keyspace.read == "lease" and self.raft.lease_read_ok():
+        if self.keyspace.read in ("lease", "local") and self.raft.lease_read_ok():
             self._confirmed.append((self.raft.commit_index, reads))
             return
         context = self._next_context

@@ -82,14 +82,15 @@ class Server:
             reply = ErrorReply(problem.text)
         return encode(reply, session.protocol)
 
-    def run_stale(self, shard: ShardId, unit: Unit, slot: Slot) -> bool:
-        """Answer a READONLY read from what is applied here, where the shard allows it and has a replica here."""
+    def run_here(self, shard: ShardId, unit: Unit, slot: Slot, *, readonly: bool) -> bool:
+        """Answer a read from what is applied here: under a lease, or stale on a READONLY session where that is allowed."""
         replica = self.executors.replicas.get(shard)
-        if replica is None or not replica.allows_stale:
+        if replica is None or self.executors.why_fenced(shard, unit) is not None:
             return False
-        lane = Lane()
-        request = Request(shard, unit, self.now.mono_us, lane, slot)
-        request.finish(replica.run_stale(unit), 0)
+        result = replica.run_stale(unit) if readonly and replica.allows_stale else replica.run_leased(unit)
+        if result is False:
+            return False
+        Request(shard, unit, self.now.mono_us, Lane(), slot).finish(result, 0)
         return True
 
     def applied_everywhere(self) -> int:

@@ -51,6 +51,10 @@ class ShardReplica(Protocol):
         """Execute a read against what is applied here, current at some time."""
         ...
 
+    def run_leased(self, unit: Unit) -> Result:
+        """Execute a read here though this replica does not lead, if a lease allows it; else NOT_EXECUTED."""
+        ...
+
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """End the turn: return records, whether they must be synced, and messages. `token`: the turn's log token."""
         ...

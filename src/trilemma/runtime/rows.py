@@ -118,7 +118,7 @@ class RocksEngine:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See RowReader."""
-        found: Any = self._rows.get(list(keys))
+        found: Any = self._rows.get(list(keys)) if keys else ()
         return list(found)
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:

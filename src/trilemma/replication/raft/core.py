@@ -49,6 +49,8 @@ class Core:
         self.commit_index = max(found.commit_index, applied_index)
         self.handed_index = applied_index
         self.replicated_index = 0
+        self.truncations = 0
+        """Counts the times that entries were replaced: whoever remembers what they held must look again."""
         self.flushed_index = found.log.base_index
         self.outbox: list[tuple[NodeId, Message]] = []
         self._reach: tuple[frozenset[NodeId], Configuration, bool] | None = None
@@ -125,6 +127,7 @@ class Core:
     def truncate(self, first: int) -> None:
         """Drop the entries from `first` on, which another leader's replace."""
         self._must_not_be_committed(first)
+        self.truncations += 1
         self.log.truncate(first)
         self.configurations.truncate(first - 1)
         self.leases.truncate(first - 1)

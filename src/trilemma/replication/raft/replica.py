@@ -386,6 +386,16 @@ class Raft:
             return self._role.durable_on(index)
         return [self._core.node] if self.durable_index >= index and self._core.is_voter else []
 
+    @property
+    def truncations(self) -> int:
+        """How often entries of the log were replaced since the start."""
+        return self._core.truncations
+
+    @property
+    def grants_leases(self) -> bool:
+        """Whether the newest setting in the log lets the leader grant read leases."""
+        return self._core.leases.newest
+
     def quorum_reachable(self, up: frozenset[NodeId]) -> bool:
         """Say whether this node and those in `up` are a majority of the voters."""
         return self._core.quorum_reachable(up)
