@@ -213,6 +213,12 @@ class Clients:
         if connection.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(CLOSE_LINGER_S, connection.transport.abort)
 
+    def close_all(self) -> None:
+        """Close all connections; what was written still leaves."""
+        for connection in list(self._connections.values()):
+            connection.is_closing = True
+            self._end(connection)
+
     def abort(self) -> None:
         """Close all connections at once."""
         for connection in list(self._connections.values()):

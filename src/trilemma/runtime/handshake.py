@@ -76,7 +76,9 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, tag=4):
     reason: str
 
 
-_decoder = msgspec.msgpack.Decoder(Hello | Challenge | Proof | Refusal)
+_decoder: msgspec.msgpack.Decoder[Hello | Challenge | Proof | Refusal] = msgspec.msgpack.Decoder(
+    Hello | Challenge | Proof | Refusal
+)
 _encode = msgspec.msgpack.Encoder().encode
 
 

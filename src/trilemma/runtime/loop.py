@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from trilemma.base.ids import ConnId, NodeId
+from trilemma.base.invariant import InvariantViolated
 from trilemma.base.time import US_PER_S
 from trilemma.node.effects import AdminRequest, Effects, Trace
 from trilemma.runtime.held import HeldFrames
@@ -24,32 +25,28 @@ class NodeLoop:
 
     def __init__(
         self,
-        node: Core,
-        log: DurableLog,
-        engine: FlushingEngine,
         clock: Clock,
         *,
-        clients: ClientOutlet,
-        peers: PeerOutlet,
-        answer: Answer,
         flusher: Executor,
+        answer: Answer,
         traced: Callable[[Trace], None],
         left: Callable[[], None],
-        failed: Callable[[BaseException], None],
+        failed: Callable[[Exception], None],
     ) -> None:
+        """Args: flusher: flushes rows; left: the node asks to be stopped; failed: it broke, and takes no more turns."""
         self.turns = 0
         self._loop = asyncio.get_running_loop()
-        self._node = node
-        self._log = log
-        self._engine = engine
         self._clock = clock
-        self._clients = clients
-        self._peers = peers
-        self._answer = answer
         self._flusher = flusher
+        self._answer = answer
         self._traced = traced
         self._left = left
         self._failed = failed
+        self._node: Core
+        self._log: DurableLog
+        self._engine: FlushingEngine
+        self._clients: ClientOutlet
+        self._peers: PeerOutlet
         self._held = HeldFrames()
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._durable = 0
@@ -59,6 +56,17 @@ class NodeLoop:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_us = 0
         self._deadline_us = 0
+
+    def start(
+        self, node: Core, log: DurableLog, engine: FlushingEngine, clients: ClientOutlet, peers: PeerOutlet
+    ) -> None:
+        """Take the first turn; until now there was nobody to take an input."""
+        self._node = node
+        self._log = log
+        self._engine = engine
+        self._clients = clients
+        self._peers = peers
+        self.wake()
 
     # Inputs
 
@@ -86,7 +94,7 @@ class NodeLoop:
         """The log is durable up to a token. May be called from any thread."""
         self._soon(self._persisted, token)
 
-    def storage_failed(self, problem: BaseException) -> None:
+    def storage_failed(self, problem: Exception) -> None:
         """The disk refused a write or a sync: the node stops, for it cannot keep a promise any more. Any thread."""
         self._soon(self._fail, problem)
 
@@ -144,7 +152,7 @@ class NodeLoop:
             self._told_durable = self._durable
             self._node.persisted(self._durable)
 
-    def _fail(self, problem: BaseException) -> None:
+    def _fail(self, problem: Exception) -> None:
         if not self._is_stopped:
             self.stop()
             self._failed(problem)
@@ -201,7 +209,7 @@ class NodeLoop:
             if problem is None:
                 self._take(self._node.rows_flushed, token)
             else:
-                self._fail(problem)
+                self._fail(InvariantViolated(f"rows could not be flushed: {problem}"))
 
         self._loop.run_in_executor(self._flusher, self._engine.flush).add_done_callback(done)
 

@@ -115,7 +115,7 @@ class Storage(Protocol):
         """The rows, once opened."""
         ...
 
-    def open(self, persisted: Callable[[int], None], failed: Callable[[BaseException], None]) -> Recovered:
+    def open(self, persisted: Callable[[int], None], failed: Callable[[Exception], None]) -> Recovered:
         """Open it. Both callbacks may come from any thread; after `failed` nothing more becomes durable."""
         ...
 

@@ -1,0 +1,153 @@
+"""The data directory: whose it is, who uses it, how often it was started, which disks the peers had.
+
+    LOCK           held (flock) as long as a node runs on it; holds its process id, for people
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count
+    peers.json     the disk id that each peer proved itself with first
+    log/ rows/     see runtime/log.py, runtime/rows.py
+
+The start count is durable before anything else happens in a start, so no two starts on a disk share a number. A wiped
+node draws a new disk id, and its peers know by that: it must never vote under its old name (PROTOCOLS §1.2).
+"""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from trilemma.base.ids import NodeId
+
+T = TypeVar("T")
+
+FORMAT = 1
+DISK_ID_BYTES = 16
+
+
+class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was refused
+    """The directory cannot be used; the text says why, and what to do."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What identity.json holds."""
+
+    format: int
+    cluster_id: str
+    node_id: NodeId
+    disk_id: str
+    starts: int
+
+
+class DataDirectory:
+    """A data directory that this process holds. `close` gives it back.
+
+    Raises:
+        DirectoryRefused: it is another's, or of another format, or in use.
+    """
+
+    def __init__(self, path: Path, cluster_id: str, node_id: NodeId) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(path)
+        except OSError as problem:
+            raise DirectoryRefused(f"{path}: {problem.strerror}") from problem
+        try:
+            self.identity = self._start(cluster_id, node_id)
+            self._disks = self._read_disks()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _start(self, cluster_id: str, node_id: NodeId) -> Identity:
+        file = self.path / "identity.json"
+        if file.exists():
+            found = _decode(file, Identity)
+            _check(self.path, found, cluster_id, node_id)
+        else:
+            self._check_empty()
+            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0)
+        started = msgspec.structs.replace(found, starts=found.starts + 1)
+        write_durably(file, msgspec.json.encode(started))
+        return started
+
+    def _check_empty(self) -> None:
+        # A start that was cut off while it wrote its first identity has left only these behind.
+        others = sorted(entry.name for entry in self.path.iterdir() if entry.name not in ("LOCK", "identity.json.new"))
+        if others:
+            raise DirectoryRefused(
+                f"{self.path} is not empty and no data directory of Trilemma's (it holds {others[0]}); name another one"
+            )
+
+    def _read_disks(self) -> dict[str, str]:
+        file = self.path / "peers.json"
+        return _decode(file, dict[str, str]) if file.exists() else {}
+
+    def check_disk(self, node: NodeId, disk_id: str) -> str | None:
+        """Return why a peer's disk is refused, or None. The first disk a peer proves itself with is remembered."""
+        if disk_id == self.identity.disk_id:
+            return "it carries this node's own disk id: its data directory is a copy of this one's"
+        known = self._disks.get(str(node))
+        if known is None:
+            self._disks[str(node)] = disk_id
+            write_durably(self.path / "peers.json", msgspec.json.encode(self._disks, order="sorted"))
+            return None
+        if known != disk_id:
+            return (
+                f"it comes with another disk ({disk_id[:8]}…, known is {known[:8]}…): a node whose data directory was "
+                "lost must not return under its old id"
+            )
+        return None
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise DirectoryRefused(f"{path} is in use by process {holder or '?'}") from problem
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    return descriptor
+
+
+def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId) -> None:
+    if found.format != FORMAT:
+        raise DirectoryRefused(f"{path} has format {found.format}; this version reads format {FORMAT}")
+    if found.cluster_id != cluster_id:
+        raise DirectoryRefused(f"{path} belongs to cluster {found.cluster_id!r}, not to {cluster_id!r}")
+    if found.node_id != node_id:
+        raise DirectoryRefused(f"{path} belongs to node {found.node_id}, not to node {node_id}")
+
+
+def _decode(file: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except msgspec.MsgspecError as problem:
+        raise DirectoryRefused(f"{file} is damaged: {problem}") from problem
+
+
+def write_durably(file: Path, data: bytes) -> None:
+    """Put a whole file in place so that a crash leaves either the old one or the new one."""
+    new = file.with_name(f"{file.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(new, file)
+    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,69 @@
+"""A node's storage as the shell opens it: files and RocksDB under a data directory, or the in-memory twins."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from trilemma.runtime.log import Log
+from trilemma.runtime.rows import RocksEngine
+from trilemma.storage.memory import MemoryEngine, MemoryLog
+from trilemma.storage.port import LogWrite, Recovered
+
+
+class DiskStorage:
+    """The log and the rows below one directory."""
+
+    def __init__(self, directory: Path, segment_bytes: int) -> None:
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self.log: Log
+        self.engine: RocksEngine
+
+    def open(self, persisted: Callable[[int], None], failed: Callable[[Exception], None]) -> Recovered:
+        """See Storage."""
+        log_path, rows_path = self._directory / "log", self._directory / "rows"
+        log_path.mkdir(exist_ok=True)
+        self.engine = RocksEngine(rows_path)
+        try:
+            self.log = Log(log_path, self._segment_bytes, persisted, failed)
+        except BaseException:
+            self.engine.close()
+            raise
+        return self.log.recovered
+
+    def close(self) -> None:
+        """See Storage."""
+        self.log.close()
+        if self.log.failed is None:
+            self.engine.flush()
+        self.engine.close()
+
+
+class _PromptLog(MemoryLog):
+    """A memory log that calls every write durable at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.persisted: Callable[[int], None] = lambda _: None
+
+    def append(self, write: LogWrite) -> None:
+        """See DurableLog."""
+        super().append(write)
+        self.sync(write.token)
+        self.persisted(write.token)
+
+
+class MemoryStorage:
+    """Storage that lasts as long as this object: it may be closed and opened again."""
+
+    def __init__(self) -> None:
+        self.log = _PromptLog()
+        self.engine = MemoryEngine()
+
+    def open(self, persisted: Callable[[int], None], failed: Callable[[Exception], None]) -> Recovered:
+        """See Storage."""
+        self.log.persisted = persisted
+        return self.log.recover()
+
+    def close(self) -> None:
+        """See Storage."""
+        self.engine.flush()

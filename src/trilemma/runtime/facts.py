@@ -1,0 +1,52 @@
+"""What only the process knows and INFO shows: memory, CPU, ports, sizes on disk. Read from /proc and the kernel."""
+
+import os
+import platform
+import resource
+import struct
+from pathlib import Path
+
+from trilemma.base.limits import KIB, MIB
+
+_STATM = Path("/proc/self/statm")
+_PAGE_BYTES = resource.getpagesize()
+
+
+def fixed_facts(port: int, clients_max: int) -> dict[str, str]:
+    """Return what does not change while the node runs."""
+    return {
+        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "arch_bits": str(8 * struct.calcsize("P")),
+        "multiplexing_api": "epoll",
+        "process_id": str(os.getpid()),
+        "tcp_port": str(port),
+        "maxclients": str(clients_max),
+    }
+
+
+def moving_facts(log_bytes: int) -> dict[str, str]:
+    """Return what does."""
+    used = rss_bytes()
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "used_memory": str(used),
+        "used_memory_rss": str(used),
+        "used_memory_human": human(used),
+        "log_bytes": str(log_bytes),
+        "used_cpu_sys": f"{spent.ru_stime:.6f}",
+        "used_cpu_user": f"{spent.ru_utime:.6f}",
+    }
+
+
+def rss_bytes() -> int:
+    """Return the memory that the process holds."""
+    return int(_STATM.read_text("ascii").split()[1]) * _PAGE_BYTES
+
+
+def human(size: int) -> str:
+    """Return a size as Redis writes it for people: 1.50M."""
+    if size < KIB:
+        return f"{size}B"
+    if size < MIB:
+        return f"{size / KIB:.2f}K"
+    return f"{size / MIB:.2f}M" if size < KIB * MIB else f"{size / (KIB * MIB):.2f}G"

@@ -1,0 +1,272 @@
+"""One node, whole: its directory, storage, sockets, peers and turns, brought up in order and taken down in reverse.
+
+Usable by a process (`runtime.process`) and on the loop of a thread (`trilemma.local`): it installs no signal handler,
+changes no global setting, and leaves no thread, descriptor or lock behind.
+"""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from trilemma.base.errors import error, register
+from trilemma.base.limits import limit
+from trilemma.base.time import Now
+from trilemma.node.config import NodeConfig
+from trilemma.node.machine import Node
+from trilemma.resp.reply import encode_error
+from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
+from trilemma.runtime.clock import read_clock
+from trilemma.runtime.config import ConfigError, ServerConfig, member_ids, split_address
+from trilemma.runtime.directory import DataDirectory, DirectoryRefused
+from trilemma.runtime.disk import DiskStorage
+from trilemma.runtime.facts import fixed_facts, moving_facts
+from trilemma.runtime.handshake import Identity
+from trilemma.runtime.listening import StartRefused, address_of, bind
+from trilemma.runtime.loop import NodeLoop
+from trilemma.runtime.peers import PeerTransport
+from trilemma.runtime.port import Core, Laboratory, Storage
+from trilemma.runtime.trace import make_logger, write_trace
+from trilemma.storage.port import Engine, LogReader, Recovered
+from trilemma.storage.segment import CorruptLogError
+
+register(
+    "lab_off",
+    "ERR the lab is switched off on this node",
+    "start the cluster with `trilemma up --lab`, or a node with lab = true",
+)
+SHUTDOWN_S = limit(
+    "shutdown_s", 5, "s", "a node that leaves hands over what it leads first", "it stops without having handed over"
+)
+FACTS_INTERVAL_S = 1.0
+ENTROPY_BITS = 62
+
+MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
+
+
+class Sockets:
+    """The two bound sockets of a node, made before its configuration where nobody knows the ports yet."""
+
+    def __init__(self, client: socket.socket, peer: socket.socket) -> None:
+        self.client = client
+        self.peer = peer
+
+    @classmethod
+    def for_config(cls, config: ServerConfig) -> "Sockets":
+        """Bind what the configuration names.
+
+        Raises:
+            StartRefused: a port is taken.
+        """
+        client_host, client_port = split_address(config.me.address)
+        peer_host, peer_port = split_address(config.me.peer_address)
+        client = bind(config.bind or client_host, client_port)
+        try:
+            return cls(client, bind(config.bind or peer_host, peer_port))
+        except BaseException:
+            client.close()
+            raise
+
+    def close(self) -> None:
+        """Close what was not handed over to a listener."""
+        self.client.close()
+        self.peer.close()
+
+
+class Server:
+    """A node that runs on the current event loop between `start` and `stop`."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        lab: Laboratory | None = None,
+        sockets: Sockets | None = None,
+        storage: Callable[[Path], Storage] | None = None,
+        logger: FilteringBoundLogger | None = None,
+        make_node: MakeNode = Node,
+    ) -> None:
+        """Args: lab: ignored unless the configuration allows it; storage: made for the data directory's path."""
+        self.config = config
+        self.logger = logger or make_logger(config.name, config.log_level, config.log_format)
+        self.clients: Clients
+        self.peers: PeerTransport
+        self.turns: NodeLoop
+        self.node: Core
+        self.client_address: tuple[str, int]
+        self.peer_address: tuple[str, int]
+        self._lab = lab if config.lab else None
+        self._sockets = sockets
+        self._make_storage = storage or (lambda path: DiskStorage(path, config.segment_bytes))
+        self._make_node = make_node
+        self._stack = AsyncExitStack()
+        self._ended: asyncio.Future[None]
+        self._storage: Storage
+        self._facts_timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Bring the node up; it listens when this returns.
+
+        Raises:
+            StartRefused: with a sentence for the operator; nothing is left behind.
+        """
+        self._ended = asyncio.get_running_loop().create_future()
+        try:
+            await self._start()
+        except (ConfigError, DirectoryRefused) as problem:
+            await self._stack.aclose()
+            raise StartRefused(str(problem)) from problem
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Take the node down, handed over or not."""
+        await self._stack.aclose()
+        self._end()
+        self.logger.info("stopped")
+
+    async def wait(self) -> None:
+        """Return when the node has left (SIGTERM, SHUTDOWN) or was stopped.
+
+        Raises:
+            Exception: what broke the node: InvariantViolated, a failed disk.
+        """
+        await asyncio.shield(self._ended)
+
+    def begin_shutdown(self) -> None:
+        """Have the node hand over what it leads; `wait` returns then, or after a bound."""
+        self.turns.begin_shutdown()
+        asyncio.get_running_loop().call_later(SHUTDOWN_S, self._end)
+
+    # Up
+
+    async def _start(self) -> None:
+        config = self.config
+        secret = config.read_secret()
+        sockets = self._sockets or Sockets.for_config(config)
+        self._stack.callback(sockets.close)
+        self.client_address, self.peer_address = address_of(sockets.client), address_of(sockets.peer)
+        directory = DataDirectory(Path(config.dir), config.cluster_id, config.me.id)
+        self._stack.callback(directory.close)
+        await self._start_node(directory, secret)
+        if isinstance(self.node, Node):
+            self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients))
+        self._refresh_facts()
+        self._stack.callback(self._stop_facts)
+        await self._listen(sockets)
+        self.logger.info("started", clients=self.client_address, peers=self.peer_address)
+
+    async def _start_node(self, directory: DataDirectory, secret: bytes) -> None:
+        # One thread: for recovery, for flushes of rows, and for the last sync, which must follow them.
+        thread = ThreadPoolExecutor(1, f"trilemma-{self.config.name}")
+        self._stack.callback(thread.shutdown)
+        self.turns = NodeLoop(
+            read_clock,
+            flusher=thread,
+            answer=self._answer,
+            traced=lambda trace: write_trace(self.logger, trace),
+            left=self._end,
+            failed=self._failed,
+        )
+        storage = self._make_storage(directory.path)
+        recovered = await self._open(storage, thread)
+        node_config = self.config.node_config(directory.identity.disk_id, directory.identity.starts)
+        self._storage = storage
+        self.node = self._make_node(
+            node_config, recovered, storage.log, storage.engine, read_clock(), secrets.randbits(ENTROPY_BITS)
+        )
+        self._make_outlets(directory, secret)
+        self._stack.callback(self.turns.stop)
+        self.turns.start(self.node, storage.log, storage.engine, self.clients, self.peers)
+
+    async def _open(self, storage: Storage, thread: Executor) -> Recovered:
+        loop = asyncio.get_running_loop()
+        try:
+            recovered = await loop.run_in_executor(
+                thread, storage.open, self.turns.persisted, self.turns.storage_failed
+            )
+        except (OSError, CorruptLogError) as problem:
+            raise StartRefused(f"{self.config.dir}: {problem}") from problem
+
+        async def close() -> None:
+            await loop.run_in_executor(thread, storage.close)
+
+        self._stack.push_async_callback(close)
+        return recovered
+
+    def _make_outlets(self, directory: DataDirectory, secret: bytes) -> None:
+        config = self.config
+        limits = ClientLimits(config.maxclients, config.output_bytes_max, config.output_pause_bytes)
+        self.clients = Clients(
+            self.turns, limits, lambda address, why: self.logger.warning("client closed", client=address, why=why)
+        )
+        identity = Identity(
+            config.cluster_id,
+            config.me.id,
+            directory.identity.disk_id,
+            secret,
+            member_ids(config),
+            directory.check_disk,
+        )
+        self.peers = PeerTransport(
+            identity,
+            self.turns.receive_peer,
+            lambda peer, what: self.logger.info("peer", peer=peer, said=what),
+            self._lab,
+        )
+
+    async def _listen(self, sockets: Sockets) -> None:
+        loop = asyncio.get_running_loop()
+        addresses = {
+            member.id: split_address(member.peer_address)
+            for member in self.config.members
+            if member.name != self.config.name
+        }
+        self.peers.start(addresses)
+        self._stack.push_async_callback(self.peers.stop)
+        self._stack.push_async_callback(self._close_clients)
+        for factory, listening in (
+            (self.peers.incoming, sockets.peer),
+            (self.clients.connection, sockets.client),
+        ):
+            listener = await loop.create_server(factory, sock=listening, backlog=LISTEN_BACKLOG)
+            self._stack.callback(listener.close)
+
+    async def _close_clients(self) -> None:
+        self.clients.close_all()
+        await asyncio.sleep(0)
+        self.clients.abort()
+
+    # What the node and the shell ask of each other
+
+    def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
+        if self._lab is None:
+            done(encode_error(error("lab_off").text))
+        else:
+            self._lab.answer(words, protocol, done)
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _failed(self, problem: Exception) -> None:
+        """Stop serving at once: the node's state is not to be trusted, and no reply of it either."""
+        self.logger.critical("the node broke and stops", exc_info=problem)
+        self.clients.abort()
+        if not self._ended.done():
+            self._ended.set_exception(problem)
+
+    def _refresh_facts(self) -> None:
+        if isinstance(self.node, Node):
+            self.node.facts.update(moving_facts(sum(self._storage.log.sizes().values())))
+        self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
+
+    def _stop_facts(self) -> None:
+        if self._facts_timer is not None:
+            self._facts_timer.cancel()
