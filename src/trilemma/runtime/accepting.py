@@ -40,6 +40,7 @@ class Accepting:
         self._refused = refused
         self._strangers: set[Incoming] = set()
         self._peers: dict[NodeId, Incoming] = {}
+        self._trouble = ("", "")
 
     def connection(self) -> "Incoming":
         """Return the protocol object of a socket just accepted."""
@@ -57,14 +58,18 @@ class Accepting:
         self._strangers.discard(connection)
         older = self._peers.get(peer)
         self._peers[peer] = connection
+        self._trouble = ("", "")
         if older is not None:
             older.transport.abort()
         self._accepted(peer)
 
     def refuse(self, connection: "Incoming", reason: str) -> None:
-        """Note why a connection is not used."""
+        """Note why a connection is not used; not again where the next one is refused for the same."""
         address = connection.transport.get_extra_info("peername")
-        self._refused("a stranger" if address is None else str(address[0]), reason)
+        trouble = ("a stranger" if address is None else str(address[0]), reason)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._refused(*trouble)
 
     def lost(self, connection: "Incoming") -> None:
         """Forget a connection."""

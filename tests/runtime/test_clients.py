@@ -1,0 +1,224 @@
+"""Client sockets: order, bounds, closing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from trilemma.runtime.clients import ClientLimits, Clients
+
+KIB = 1 << 10
+
+
+class Harness:
+    """Clients on a loopback port; inputs are recorded."""
+
+    def __init__(self, limits: ClientLimits) -> None:
+        self.seen: list[tuple[Any, ...]] = []
+        self.dropped: list[str] = []
+        self.clients = Clients(self, limits, lambda address, why: self.dropped.append(why))
+        self.port = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    def client_connected(self, conn: int, address: str, local_address: str) -> None:
+        self.seen.append(("connected", conn, address, local_address))
+
+    def receive_client(self, conn: int, data: bytes) -> None:
+        self.seen.append(("client", conn, data))
+
+    def client_gone(self, conn: int) -> None:
+        self.seen.append(("gone", conn))
+
+    def receive_peer(self, peer: int, frame: bytes) -> None:
+        raise AssertionError("no peer here")
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers.append(writer)
+        return reader, writer
+
+    def reply(self, conn: int, data: bytes, after: int = 0) -> None:
+        self.clients.put(conn, data, after)
+        self.clients.flush()
+
+    def persisted(self, token: int) -> None:
+        self.clients.release(token)
+        self.clients.flush()
+
+    def received(self, conn: int) -> bytes:
+        return b"".join(entry[2] for entry in self.seen if entry[0] == "client" and entry[1] == conn)
+
+    async def serve(self, body: Callable[["Harness"], Awaitable[None]]) -> None:
+        server = await asyncio.get_running_loop().create_server(self.clients.connection, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            await body(self)
+        finally:
+            server.close()
+            self.clients.abort()
+            for writer in self._writers:
+                writer.transport.abort()
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def serve(run: Any) -> Callable[..., Harness]:
+    def serve(body: Any, limits: ClientLimits | None = None) -> Harness:
+        harness = Harness(limits or ClientLimits())
+        run(harness.serve(body))
+        return harness
+
+    return serve
+
+
+def test_a_connection_is_announced_with_both_addresses_and_its_end_is_told(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        _, writer = await harness.connect()
+        await until(lambda: harness.seen)
+        kind, conn, address, local = harness.seen[0]
+        assert (kind, conn) == ("connected", 1)
+        assert address == f"127.0.0.1:{writer.get_extra_info('sockname')[1]}"
+        assert local == f"127.0.0.1:{harness.port}"
+        writer.close()
+        await until(lambda: ("gone", 1) in harness.seen)
+        assert len(harness.clients) == 0
+
+    serve(body)
+
+
+def test_replies_of_a_turn_leave_as_one_piece_in_order(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, writer = await harness.connect()
+        writer.write(b"PING\r\n")
+        await until(lambda: harness.received(1) == b"PING\r\n")
+        for part in (b"+a\r\n", b"+b\r\n", b"+c\r\n"):
+            harness.clients.put(1, part, 0)
+        harness.clients.flush()
+        assert await reader.readexactly(12) == b"+a\r\n+b\r\n+c\r\n"
+
+    serve(body)
+
+
+def test_a_reply_behind_one_that_waits_for_the_disk_waits_with_it(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, _ = await harness.connect()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"write", after=4)
+        harness.reply(1, b"read")
+        assert harness.clients.counters.written_bytes == 0
+        harness.persisted(3)
+        assert harness.clients.counters.written_bytes == 0
+        harness.persisted(4)
+        assert await reader.readexactly(9) == b"writeread"
+        harness.reply(1, b"later", after=4)
+        assert await reader.readexactly(5) == b"later"
+
+    serve(body)
+
+
+def test_a_close_comes_after_all_that_was_put_before_it_held_or_not(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, _ = await harness.connect()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"x" * 500_000)
+        harness.reply(1, b"end", after=2)
+        harness.clients.close(1)
+        harness.persisted(2)
+        assert await reader.read(-1) == b"x" * 500_000 + b"end"
+        await until(lambda: ("gone", 1) in harness.seen)
+
+    serve(body)
+
+
+def test_what_comes_after_the_close_is_not_read(serve: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(harness: Harness) -> None:
+        _, writer = await harness.connect()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"held", after=1)
+        harness.clients.close(1)
+        closed: list[int] = []
+        monkeypatch.setattr(harness.clients, "close", closed.append)
+        writer.write(b"SET k v\r\n")
+        writer.write_eof()
+        await until(lambda: closed)
+        harness.persisted(1)
+        await until(lambda: ("gone", 1) in harness.seen)
+        assert harness.received(1) == b""
+
+    serve(body)
+
+
+def test_the_connection_over_the_bound_gets_redis_sentence_and_the_node_never_hears_of_it(
+    serve: Any, until: Any
+) -> None:
+    async def body(harness: Harness) -> None:
+        await harness.connect()
+        await until(lambda: harness.seen)
+        reader, _ = await harness.connect()
+        assert await reader.read(-1) == b"-ERR max number of clients reached\r\n"
+        assert [entry[0] for entry in harness.seen] == ["connected"]
+        assert harness.clients.counters.rejected == 1
+
+    serve(body, ClientLimits(clients_max=1))
+
+
+def test_a_client_that_does_not_read_is_not_read_from_until_it_does(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, writer = await harness.connect()
+        await until(lambda: harness.seen)
+        flood = 16 << 20
+        harness.reply(1, b"x" * flood)
+        await until(lambda: not harness.clients._connections[1].transport.is_reading())
+        writer.write(b"PING\r\n")
+        await writer.drain()
+        assert harness.received(1) == b""
+        await reader.readexactly(flood)
+        await until(lambda: harness.received(1) == b"PING\r\n")
+
+    serve(body, ClientLimits(output_bytes_max=64 << 20, output_pause_bytes=64 * KIB))
+
+
+def test_a_client_whose_unread_replies_pass_the_bound_is_closed_and_costs_no_more(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        await harness.connect()
+        await until(lambda: harness.seen)
+        for _ in range(200):
+            harness.reply(1, b"x" * (1 << 20))
+        await until(lambda: ("gone", 1) in harness.seen)
+        assert harness.clients.counters.closed_for_output == 1
+        assert harness.clients.counters.written_bytes < 40 << 20
+        assert harness.dropped == ["its unread replies passed the bound"]
+
+    serve(body, ClientLimits(output_bytes_max=8 << 20, output_pause_bytes=64 * KIB))
+
+
+def test_replies_held_for_the_disk_count_towards_the_bound(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        await harness.connect()
+        await until(lambda: harness.seen)
+        for _ in range(5):
+            harness.reply(1, b"x" * 300_000, after=9)
+        await until(lambda: ("gone", 1) in harness.seen)
+        assert harness.clients._held.bytes_of(1) == 0
+
+    serve(body, ClientLimits(output_bytes_max=1 << 20))
+
+
+def test_commands_before_an_end_of_input_are_answered_in_the_same_turn(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, writer = await harness.connect()
+        await until(lambda: harness.seen)
+        loop = asyncio.get_running_loop()
+        original = harness.receive_client
+
+        def answer(conn: int, data: bytes) -> None:
+            original(conn, data)
+            loop.call_soon(harness.reply, conn, b"+PONG\r\n")
+
+        harness.receive_client = answer  # type: ignore[method-assign]
+        writer.write(b"PING\r\n")
+        writer.write_eof()
+        assert await reader.read(-1) == b"+PONG\r\n"
+
+    serve(body)

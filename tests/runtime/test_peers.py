@@ -1,0 +1,274 @@
+"""Peers over real sockets: frames, lost connections, strangers, wrong secrets, bounds, the lab's faults."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from trilemma.runtime import accepting
+from trilemma.runtime.framing import Kind, frame
+from trilemma.runtime.handshake import Identity
+from trilemma.runtime.listening import address_of, bind
+from trilemma.runtime.peers import PeerTransport
+
+NAMES = {1: "n1", 2: "n2"}
+SECRET = b"sixteen bytes or more"
+
+
+class Fog:
+    """A laboratory with one verdict for every frame."""
+
+    def __init__(self) -> None:
+        self.verdict: float | None = 0.0
+        self.cut: set[tuple[int, int]] = set()
+        self.heard: list[tuple[int, bytes]] = []
+        self.tell: Callable[[int, bytes], None]
+
+    def fate(self, source: int, target: int) -> float | None:
+        return None if (source, target) in self.cut else self.verdict
+
+    def is_cut(self, source: int, target: int) -> bool:
+        return (source, target) in self.cut
+
+    def start(self, tell: Callable[[int, bytes], None], connected: Callable[[], Iterable[int]]) -> None:
+        self.tell = tell
+
+    def told(self, peer: int, message: bytes) -> None:
+        self.heard.append((peer, message))
+
+    def joined(self, peer: int) -> None:
+        self.heard.append((peer, b"joined"))
+
+    def answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
+        done(b"")
+
+
+class End:
+    """One node's transport."""
+
+    def __init__(self, node: int, secret: bytes = SECRET, lab: Fog | None = None, disks: dict[int, str] | None = None):
+        self.frames: list[tuple[int, bytes]] = []
+        self.said: list[tuple[str, str]] = []
+        self.socket = bind("127.0.0.1", 0)
+        self.address = address_of(self.socket)
+        known = disks or {}
+
+        def check(peer: int, disk: str) -> str | None:
+            return None if known.setdefault(peer, disk) == disk else f"another disk: {disk}"
+
+        identity = Identity("c", node, f"disk-{node}", secret, NAMES, check)
+        self.transport = PeerTransport(
+            identity,
+            lambda peer, data: self.frames.append((peer, data)),
+            lambda who, what: self.said.append((who, what)),
+            lab,
+        )
+
+    async def start(self, peers: dict[int, tuple[str, int]]) -> None:
+        self.server = await asyncio.get_running_loop().create_server(self.transport.incoming, sock=self.socket)
+        self.transport.start(peers)
+
+    async def stop(self) -> None:
+        self.server.close()
+        await self.transport.stop()
+
+    def send(self, peer: int, data: bytes) -> None:
+        self.transport.put(peer, data)
+        self.transport.flush()
+
+    def sentences(self) -> list[str]:
+        return [what for _, what in self.said]
+
+
+@pytest.fixture
+def pair(run: Any) -> Callable[..., None]:
+    """Run a body with two ends that dial each other."""
+
+    def pair(body: Callable[[End, End], Any], **second: Any) -> None:
+        async def main() -> None:
+            one, two = End(1), End(2, **second)
+            await one.start({2: two.address})
+            await two.start({1: one.address})
+            try:
+                await body(one, two)
+            finally:
+                await one.stop()
+                await two.stop()
+
+        run(main())
+
+    return pair
+
+
+def connected(one: End, two: End) -> Callable[[], bool]:
+    return lambda: bool(one.transport.connected() and two.transport.connected())
+
+
+def test_frames_go_both_ways_in_order_and_whole(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        big = bytes(range(256)) * 20_000
+        for data in (b"", b"first", big, b"last"):
+            one.send(2, data)
+        two.send(1, b"back")
+        await until(lambda: len(two.frames) == 4 and one.frames)
+        assert two.frames == [(1, b""), (1, b"first"), (1, big), (1, b"last")]
+        assert one.frames == [(2, b"back")]
+
+    pair(body)
+
+
+def test_a_frame_for_a_peer_that_is_not_connected_is_dropped_and_counted(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        one.send(2, b"too early")
+        assert one.transport.counters.dropped_frames == 1
+        one.send(9, b"to nobody")
+        await until(connected(one, two))
+        one.send(2, b"now")
+        await until(lambda: two.frames)
+        assert two.frames == [(1, b"now")]
+
+    pair(body)
+
+
+def test_a_lost_connection_is_opened_anew(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        lost = one.transport._lanes[2].dialing.channel
+        assert lost is not None
+        lost.transport.abort()
+        await until(lambda: one.transport._lanes[2].dialing.channel not in (None, lost))
+        one.send(2, b"again")
+        await until(lambda: two.frames == [(1, b"again")])
+
+    pair(body)
+
+
+def test_a_wrong_secret_is_said_clearly_on_both_sides_and_only_once(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(lambda: two.sentences() and len(one.sentences()) >= 2)
+        assert "the other side refused: the secrets of the two nodes differ" in one.sentences()
+        assert one.sentences().count("the secrets of the two nodes differ") == 1
+        assert [who for who, what in one.said if "other side refused" in what] == ["n2"]
+        assert not one.transport.connected()
+        assert two.frames == []
+
+    pair(body, secret=b"another one of 16 bytes")
+
+
+def test_a_peer_that_tries_again_and_again_is_spoken_of_once(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        dials: list[int] = []
+        made = one.transport._accepting.made
+        one.transport._accepting.made = lambda connection: (dials.append(1), made(connection))[1]  # type: ignore[method-assign]
+        await until(lambda: len(dials) >= 4 or two.transport._lanes[1].dialing.hurry())
+        assert one.sentences().count("the secrets of the two nodes differ") == 1
+
+    pair(body, secret=b"another one of 16 bytes")
+
+
+def test_a_known_name_with_another_disk_is_refused(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(lambda: "another disk: disk-1" in two.sentences())
+        await until(lambda: "the other side refused: another disk: disk-1" in one.sentences())
+        assert not two.transport.connected()
+
+    pair(body, disks={1: "disk-of-old"})
+
+
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", frame(Kind.NODE, b"x"), frame(Kind.HANDSHAKE, b"\xff")])
+def test_a_stranger_is_turned_away_and_its_bytes_reach_nobody(pair: Any, until: Any, data: bytes) -> None:
+    async def body(one: End, two: End) -> None:
+        reader, writer = await asyncio.open_connection(*one.address)
+        writer.write(data)
+        await reader.read(-1)
+        writer.close()
+        assert one.frames == []
+        assert any(who == "127.0.0.1" for who, _ in one.said)
+
+    pair(body)
+
+
+def test_strangers_are_bounded(pair: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        monkeypatch.setattr(accepting, "STRANGERS_MAX", 1)
+        _, waiting = await asyncio.open_connection(*one.address)
+        await until(lambda: len(one.transport._accepting._strangers) == 1)
+        reader, writer = await asyncio.open_connection(*one.address)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        for each in (waiting, writer):
+            each.transport.abort()
+
+    pair(body)
+
+
+def test_who_says_nothing_is_closed(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "HANDSHAKE_TIMEOUT_S", 0.02)
+
+    async def body(one: End, two: End) -> None:
+        reader, writer = await asyncio.open_connection(*one.address)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.transport.abort()
+
+    pair(body)
+
+
+def test_a_cut_is_judged_at_both_ends_and_control_messages_pass_it(pair: Any, until: Any) -> None:
+    fog = Fog()
+
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        fog.cut = {(2, 1), (1, 2)}
+        two.send(1, b"cut at the sender")
+        one.send(2, b"cut at the receiver")
+        fog.tell(1, b"control")
+        fog.cut = set()
+        two.send(1, b"after")
+        await until(lambda: one.frames)
+        assert one.frames == [(2, b"after")]
+        fog.cut = {(1, 2)}
+        one.send(2, b"cut at the receiver")
+        one.transport.tell(2, b"rules")
+        await until(lambda: (1, b"rules") in fog.heard)
+        assert two.frames in ([], [(1, b"cut at the receiver")])
+
+    pair(body, lab=fog)
+
+
+def test_a_slow_link_delays_frames_and_a_lossy_one_drops_them(pair: Any, until: Any) -> None:
+    fog = Fog()
+
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        fog.verdict = 0.02
+        two.send(1, b"slow")
+        fog.verdict = 0.0
+        two.send(1, b"quick")
+        fog.verdict = None
+        two.send(1, b"lost")
+        await until(lambda: len(one.frames) == 2)
+        assert one.frames == [(2, b"quick"), (2, b"slow")]
+
+    pair(body, lab=fog)
+
+
+def test_a_cut_takes_the_frames_that_are_under_way(pair: Any, until: Any) -> None:
+    fog = Fog()
+
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        fog.verdict = 0.01
+        two.send(1, b"under way")
+        fog.cut = {(2, 1)}
+        lane = two.transport._lanes[1]
+        await until(lambda: lane.delayed_bytes == 0)
+        fog.cut, fog.verdict = set(), 0.0
+        two.send(1, b"after")
+        await until(lambda: one.frames)
+        assert one.frames == [(2, b"after")]
+
+    pair(body, lab=fog)
