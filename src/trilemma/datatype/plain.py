@@ -12,6 +12,7 @@ from struct import Struct
 
 from trilemma.base.errors import error, register
 from trilemma.base.prng import SplitMix64
+from trilemma.datatype.keyscan import DBS, PAGE_ROWS, KeyScan, rowkey_stop, string_encoding
 from trilemma.datatype.view import STRING
 from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse_long_double
 from trilemma.resp.number import parse_int64
@@ -28,11 +29,6 @@ WATCH_BUCKETS = 4_096
 UNITS_PER_ENTRY = 1 << 20
 """A version is the index of an entry and the place of a unit in it: no two units of an entry share one."""
 
-DBS = 16
-PAGE_ROWS = 1_024
-RAW_ENCODING_BYTES_MIN = 45
-"""Strings of this length are `raw`, shorter ones `embstr` (Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT is 44)."""
-INT_ENCODING_BYTES_MAX = 20
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 register("increment_overflow", "ERR increment or decrement would overflow", "the value stays as it was")
@@ -57,19 +53,17 @@ class _Found:
         self.payload = row[_HEADER_BYTES:]
 
 
-class PlainView:
+class PlainView(KeyScan):
     """The View of a `cp` or `ca` shard. `begin` before each entry, or before a turn's reads."""
 
     def __init__(self, rows: ShardRows) -> None:
-        self._rows = rows
-        self._key_head = rowkey.head(rows.shard, rows.generation, rowkey.KEY)
+        super().__init__(rows)
         self._expiry_head = rowkey.head(rows.shard, rows.generation, rowkey.EXPIRY)
         self._version = 0
         self._seed = 0
         self._now_ms = 0
         self._ttl_now_ms = 0
         self._random: SplitMix64 | None = None
-        self._counts = [self._read_number(self._count_key(db)) for db in range(DBS)]
         self._next_deadline_ms: int | None = None
         self._knows_next_deadline = False
 
@@ -104,22 +98,12 @@ class PlainView:
 
     # Rows
 
-    def _key(self, db: int, key: bytes) -> bytes:
-        return self._key_head + rowkey.located(db, key)
-
-    def _count_key(self, db: int) -> bytes:
-        return rowkey.meta_key(self._rows.shard, self._rows.generation, b"count" + bytes((db,)))
-
     def _bucket_key(self, key: bytes) -> bytes:
         bucket = rowkey.key_hash(key) % WATCH_BUCKETS
         return rowkey.meta_key(self._rows.shard, self._rows.generation, b"gone" + bucket.to_bytes(2, "big"))
 
     def _flush_key(self) -> bytes:
         return rowkey.meta_key(self._rows.shard, self._rows.generation, b"flushed")
-
-    def _read_number(self, row_key: bytes) -> int:
-        row = self._rows.get(row_key)
-        return 0 if row is None else int(_NUMBER.unpack(row)[0])
 
     def _stored(self, db: int, key: bytes) -> _Found | None:
         row = self._rows.get(self._key(db, key))
@@ -161,10 +145,6 @@ class PlainView:
         bucket = self._bucket_key(key)
         if index > self._read_number(bucket):
             self._rows.put(bucket, _NUMBER.pack(index))
-
-    def _count(self, db: int, change: int) -> None:
-        self._counts[db] += change
-        self._rows.put(self._count_key(db), _NUMBER.pack(self._counts[db]))
 
     # View
 
@@ -264,57 +244,11 @@ class PlainView:
     def encoding(self, db: int, key: bytes) -> str | None:
         """See View."""
         found = self._visible(db, key)
-        if found is None:
-            return None
-        if len(found.payload) <= INT_ENCODING_BYTES_MAX and parse_int64(found.payload) is not None:
-            return "int"
-        return "raw" if len(found.payload) >= RAW_ENCODING_BYTES_MIN else "embstr"
-
-    def size(self, db: int) -> int:
-        """See View."""
-        return self._counts[db]
-
-    def scan(self, db: int, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """See View."""
-        start = self._key_head + bytes((db,)) + cursor.to_bytes(6, "big")
-        stop = self._key_head + bytes((db + 1,))
-        rows = self._rows.scan(start, stop, count + 1)
-        following = 0
-        if len(rows) > count:
-            following = self._place(rows[count][0])[1]
-            if following == self._place(rows[0][0])[1]:
-                # One hash fills the page: its keys come together, however many.
-                return self._scan_hash(db, following)
-            rows = [row for row in rows if self._place(row[0])[1] < following]
-        return following, [key for row in rows if (key := self._seen(row)) is not None]
-
-    def _scan_hash(self, db: int, key_hash: int) -> tuple[int, list[bytes]]:
-        start = self._key_head + bytes((db,)) + key_hash.to_bytes(6, "big")
-        stop = self._key_head + (int.from_bytes(start[len(self._key_head) :], "big") + 1).to_bytes(7, "big")
-        keys = [key for row in pages(self._rows, start, stop, PAGE_ROWS) if (key := self._seen(row)) is not None]
-        onward = self._rows.scan(stop, self._key_head + bytes((db + 1,)), 1)
-        return (self._place(onward[0][0])[1] if onward else 0), keys
-
-    def _place(self, row_key: bytes) -> tuple[int, int, bytes]:
-        return rowkey.read_place(row_key[len(self._key_head) :])
+        return None if found is None else string_encoding(found.payload)
 
     def _seen(self, row: tuple[bytes, bytes]) -> bytes | None:
         deadline_ms = _HEADER.unpack_from(row[1])[2]
         return None if deadline_ms and deadline_ms <= self._now_ms else self._place(row[0])[2]
-
-    def random_key(self, db: int) -> bytes | None:
-        """See View: the first visible key from a drawn hash on, going round once."""
-        if not self._counts[db]:
-            return None
-        drawn = self.draw(1 << 32) << 16
-        low, high = self._key_head + bytes((db,)), self._key_head + bytes((db + 1,))
-        middle = low + drawn.to_bytes(6, "big")
-        for start, stop in ((middle, high), (low, middle)):
-            for row in pages(self._rows, start, stop, PAGE_ROWS):
-                key = self._seen(row)
-                if key is not None:
-                    return key
-        return None
 
     def flush(self, db: int | None) -> None:
         """See View."""
@@ -369,8 +303,3 @@ class PlainView:
             suffix = row_key[len(self._key_head) :]
             content.update(_NUMBER.pack(len(suffix)) + suffix + _NUMBER.pack(len(value)) + value)
         return content.hexdigest()
-
-
-def rowkey_stop(head: bytes) -> bytes:
-    """Return the end of the range of all rows that begin with a head."""
-    return head[:-1] + bytes((head[-1] + 1,))

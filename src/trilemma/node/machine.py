@@ -39,8 +39,8 @@ register(
     "set requirepass, or protected_mode = false where the network itself is trusted",
 )
 
-FLUSH_LOG_BYTES = 48 << 20
-"""Log written since the last flush of rows that asks for the next one, so that old segments can go."""
+FLUSH_LOG_SHARE = 0.75
+"""Share of a segment that is written before rows are flushed again, so that old segments can go."""
 
 
 class Node:
@@ -67,6 +67,7 @@ class Node:
         self._touched: list[Session] = []
         self._flush_token = 0
         self._flushed_bytes = 0
+        self._flush_log_bytes = int(config.segment_bytes * FLUSH_LOG_SHARE)
         self._is_flushing = False
         self._is_leaving = False
         self._leave_us = 0
@@ -218,8 +219,9 @@ class Node:
         """Move time on; the last input of a turn."""
         self._now = self._server.now = now
         self._peers.advance(now)
+        offsets_ms = self._peers.wall_offsets_ms()
         for replica in self._executors.replicas.values():
-            replica.advance(now, self._peers.up)
+            replica.advance(now, self._peers.up, offsets_ms)
 
     # The outcome
 
@@ -267,7 +269,7 @@ class Node:
             batch = replica.rows(self._log.durable_token)
             if batch is not None:
                 self._engine.write(batch)
-        if not self._is_flushing and self._log.bytes_written - self._flushed_bytes >= FLUSH_LOG_BYTES:
+        if not self._is_flushing and self._log.bytes_written - self._flushed_bytes >= self._flush_log_bytes:
             self._flushed_bytes = self._log.bytes_written
             self._is_flushing = True
             self._flush_token += 1

@@ -84,6 +84,15 @@ class Peers:
         if up != self.up:
             self.up = up
 
+    def wall_offsets_ms(self) -> dict[NodeId, int]:
+        """Return how far the wall clock of each peer in reach is ahead of the own one, by what it said last."""
+        own_ms = self._now.wall_ms
+        return {
+            peer: wall_ms + (self._now.mono_us - heard_us) // 1_000 - own_ms
+            for peer, (wall_ms, heard_us) in self.wall_ms.items()
+            if peer in self.up
+        }
+
     def start_of(self, peer: NodeId) -> int:
         """Return the newest start of a peer that was heard of, 0 for none."""
         return self._links[peer].peer_start if peer in self._links else 0

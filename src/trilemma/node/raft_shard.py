@@ -14,7 +14,8 @@ import msgspec
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.time import Now
-from trilemma.datatype.plain import DBS, PlainView
+from trilemma.datatype.keyscan import DBS
+from trilemma.datatype.plain import PlainView
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch
@@ -128,7 +129,7 @@ class RaftShard:
         self._has_input = True
         self.raft.persisted(token)
 
-    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
+    def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica. A replica with nothing to do this turn is left alone: most are, most of the time."""
         self._is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
         self._now, self._up = now, up

@@ -83,7 +83,7 @@ class Server:
         return encode(reply, session.protocol)
 
     def run_here(self, shard: ShardId, unit: Unit, slot: Slot, *, readonly: bool) -> bool:
-        """Answer a read from what is applied here: under a lease, or stale on a READONLY session where that is allowed."""
+        """Answer a read from what is applied here: under a lease, or stale on a READONLY session."""
         replica = self.executors.replicas.get(shard)
         if replica is None or self.executors.why_fenced(shard, unit) is not None:
             return False

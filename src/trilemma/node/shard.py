@@ -39,8 +39,8 @@ class ShardReplica(Protocol):
         """Take note that the log is durable up to a token."""
         ...
 
-    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
-        """Move time on."""
+    def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
+        """Move time on. `offsets_ms`: how far wall clocks of peers are from the own one."""
         ...
 
     def submit(self, batch: Batch) -> None:

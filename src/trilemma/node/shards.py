@@ -7,10 +7,12 @@ from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.keyspace.catalogue import Catalogue
 from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.raft_shard import RaftShard
 from trilemma.node.shard import ShardReplica
 from trilemma.node.system_shard import SystemShard, system_keyspace
+from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.raft.replica import Raft
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogReader, LogRecord, RecordKind, Recovered
@@ -41,7 +43,21 @@ class ShardFactory:
     def replica(self, keyspace: Keyspace, shard: ShardId, now: Now) -> ShardReplica:
         """Make this node's replica of a shard."""
         rows = ShardRows(self._engine, shard, 0)
+        if keyspace.is_leaderless:
+            return self._causal(keyspace, shard, rows, now)
         return RaftShard(self._config, keyspace, shard, self._raft(keyspace, shard, rows, now), rows)
+
+    def _causal(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> CausalShard:
+        replica = Leaderless(
+            shard,
+            self._config.node_id,
+            keyspace.replicas,
+            self._found.pop(shard, []),
+            self._log,
+            now,
+            applied=CausalShard.read_vector(rows),
+        )
+        return CausalShard(self._config, keyspace, shard, replica, rows, self._entropy.next())
 
     def _raft(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> Raft:
         applied = RaftShard.read_applied(rows)

@@ -90,9 +90,9 @@ class SystemShard(RaftShard):
         waits = self._changed_index > self.durable_applied and self._remembered is None
         return self._now.mono_us if waits else super()._find_deadline_us()
 
-    def advance(self, now: Now, up: frozenset[NodeId]) -> None:
+    def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica."""
-        super().advance(now, up)
+        super().advance(now, up, offsets_ms)
         self._abort_overdue()
 
     def _abort_overdue(self) -> None:

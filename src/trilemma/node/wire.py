@@ -8,9 +8,10 @@ import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.cluster.messages import Forward, ForwardReply, Status
+from trilemma.replication.leaderless.messages import LeaderlessMessage
 from trilemma.replication.raft.messages import RaftMessage
 
-AnyMessage = RaftMessage | Status | Forward | ForwardReply
+AnyMessage = RaftMessage | LeaderlessMessage | Status | Forward | ForwardReply
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

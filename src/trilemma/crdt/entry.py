@@ -1,0 +1,208 @@
+"""The state of one key on `ap`: concurrent SETs, concurrent deadlines, and a counter entry per node (PROTOCOLS §5).
+
+Everything an operation replaces it must have seen: its context is the vector before its batch, and the positions
+before it in the batch. What loses stays, hidden, until a write that has seen it replaces it. Equal sets of operations
+make equal states, whatever order causality left them in; the encoding is canonical, so states compare as bytes.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+import msgspec
+
+from trilemma.base.ids import Dot, NodeId
+from trilemma.crdt.vector import Vector
+
+FOREVER_MS = 0
+"""The deadline of a key that lives for ever; it beats any other among concurrent ones."""
+
+
+class Context(NamedTuple):
+    """What an operation has seen: `vector` of other batches, and of its own batch the positions below `position`."""
+
+    vector: Vector
+    node: NodeId
+    seq: int
+    position: int
+
+    def covers(self, dot: Dot) -> bool:
+        """Say whether the operation had seen what was born under a dot."""
+        if dot.node == self.node and dot.seq == self.seq:
+            return dot.position < self.position
+        return dot.seq <= self.vector.get(dot.node, 0)
+
+
+class Written(NamedTuple):
+    """One SET."""
+
+    dot: Dot
+    stamp: int
+    value: bytes
+
+    @property
+    def rank(self) -> tuple[int, Dot]:
+        """The order in which the last writer wins: stamp, node, sequence, position."""
+        return self.stamp, self.dot
+
+
+class Deadline(NamedTuple):
+    """One setting of the time to live."""
+
+    dot: Dot
+    at_ms: int
+
+
+class Count(NamedTuple):
+    """What one node has added: a running sum that only it writes, and how much of it resets have taken out.
+
+    `seq` orders the node's own updates, `cleared_seq` names the newest update that a reset had seen.
+    """
+
+    seq: int
+    total: Fraction
+    cleared_seq: int
+    cleared: Fraction
+
+    @property
+    def shown(self) -> Fraction:
+        """What counts of it."""
+        return self.total - self.cleared
+
+
+class Reset(NamedTuple):
+    """What a SET, DEL or FLUSH had seen of one node's counter entry."""
+
+    node: NodeId
+    seq: int
+    total: Fraction
+
+
+NOTHING = Count(0, Fraction(0), 0, Fraction(0))
+
+
+@dataclass(slots=True)
+class KeyState:
+    """All there is under one key."""
+
+    sets: list[Written] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
+    counts: dict[NodeId, Count] = field(default_factory=dict)
+
+    # Operations
+
+    def set(self, written: Written, at_ms: int, context: Context, resets: list[Reset]) -> None:
+        """Replace all that was seen by a value and its deadline."""
+        self.delete(context, resets)
+        self.sets.append(written)
+        self.deadlines.append(Deadline(written.dot, at_ms))
+
+    def delete(self, context: Context, resets: list[Reset]) -> None:
+        """Take away what was seen, and nothing else."""
+        self.sets = [each for each in self.sets if not context.covers(each.dot)]
+        self.deadlines = [each for each in self.deadlines if not context.covers(each.dot)]
+        for reset in resets:
+            self._reset(reset)
+
+    def _reset(self, reset: Reset) -> None:
+        count = self.counts.get(reset.node, NOTHING)
+        if reset.seq > count.cleared_seq:
+            self.counts[reset.node] = count._replace(cleared_seq=reset.seq, cleared=reset.total)
+
+    def edit(self, written: Written, context: Context, resets: list[Reset]) -> None:
+        """Replace the value that was seen; deadlines stay (APPEND, SET KEEPTTL)."""
+        self.sets = [each for each in self.sets if not context.covers(each.dot)]
+        for reset in resets:
+            self._reset(reset)
+        self.sets.append(written)
+
+    def expire(self, deadline: Deadline, context: Context) -> None:
+        """Replace the deadlines that were seen."""
+        self.deadlines = [each for each in self.deadlines if not context.covers(each.dot)]
+        self.deadlines.append(deadline)
+
+    def add(self, node: NodeId, seq: int, total: Fraction) -> None:
+        """Take a node's whole new sum; an older one says nothing."""
+        count = self.counts.get(node, NOTHING)
+        if seq > count.seq:
+            self.counts[node] = count._replace(seq=seq, total=total)
+
+    # What is shown
+
+    def winner(self) -> Written | None:
+        """Return the SET that is shown, None where there is none."""
+        return max(self.sets, key=lambda each: each.rank, default=None)
+
+    def sum(self) -> Fraction:
+        """Return what all nodes have added and no reset has taken out."""
+        return sum((count.shown for count in self.counts.values()), Fraction(0))
+
+    @property
+    def counts_live(self) -> bool:
+        """Say whether some increment has not been reset."""
+        return any(count.seq > count.cleared_seq for count in self.counts.values())
+
+    @property
+    def has_content(self) -> bool:
+        """Say whether the key is there, expiry apart."""
+        return bool(self.sets) or self.counts_live
+
+    def deadline_ms(self) -> int | None:
+        """Return when the key ends, None for never: one that lives for ever beats any, else the longest."""
+        moments = [each.at_ms for each in self.deadlines]
+        return None if not moments or FOREVER_MS in moments else max(moments)
+
+    def resets(self) -> list[Reset]:
+        """Return what a reset made now would have seen."""
+        return [
+            Reset(node, count.seq, count.total)
+            for node, count in sorted(self.counts.items())
+            if count.seq > count.cleared_seq
+        ]
+
+    # Bytes
+
+    def encode(self) -> bytes | None:
+        """Return the canonical bytes, None where nothing is left to say."""
+        if not self.sets and not self.deadlines and not self.counts:
+            return None
+        return _encode(
+            [
+                sorted([*each.dot, each.stamp, each.value] for each in self.sets),
+                sorted([*each.dot, each.at_ms] for each in self.deadlines),
+                [
+                    [node, count.seq, _text(count.total), count.cleared_seq, _text(count.cleared)]
+                    for node, count in sorted(self.counts.items())
+                ],
+            ]
+        )
+
+    def content(self) -> bytes | None:
+        """Return the canonical bytes without what is out of sight: wholly cleared counters (PROTOCOLS §5.5)."""
+        live = {node: count for node, count in self.counts.items() if count.seq > count.cleared_seq}
+        return KeyState(self.sets, self.deadlines if self.sets or live else [], live).encode()
+
+    @classmethod
+    def decode(cls, row: bytes) -> "KeyState":
+        """Read back what `encode` wrote."""
+        sets, deadlines, counts = _decode(row)
+        return cls(
+            [Written(Dot(*each[:3]), each[3], each[4]) for each in sets],
+            [Deadline(Dot(*each[:3]), each[3]) for each in deadlines],
+            {each[0]: Count(each[1], Fraction(each[2]), each[3], Fraction(each[4])) for each in counts},
+        )
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(
+    tuple[
+        list[tuple[int, int, int, int, bytes]],
+        list[tuple[int, int, int, int]],
+        list[tuple[int, int, str, int, str]],
+    ]
+).decode
+
+
+def _text(number: Fraction) -> str:
+    """Return an exact number as text: `7`, or `7/2`."""
+    return str(number)

@@ -1,0 +1,102 @@
+"""What both views share: where key rows stand, the number of keys per db, walking through keys by their hashes."""
+
+from struct import Struct
+
+from trilemma.resp.number import parse_int64
+from trilemma.storage import rowkey
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import pages
+
+DBS = 16
+PAGE_ROWS = 1_024
+
+RAW_ENCODING_BYTES_MIN = 45
+"""Strings of this length are `raw`, shorter ones `embstr` (Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT is 44)."""
+INT_ENCODING_BYTES_MAX = 20
+
+_NUMBER = Struct(">Q")
+
+
+def rowkey_stop(head: bytes) -> bytes:
+    """Return the end of the range of all rows that begin with a head."""
+    return head[:-1] + bytes((head[-1] + 1,))
+
+
+def string_encoding(value: bytes) -> str:
+    """Return what OBJECT ENCODING says of a string."""
+    if len(value) <= INT_ENCODING_BYTES_MAX and parse_int64(value) is not None:
+        return "int"
+    return "raw" if len(value) >= RAW_ENCODING_BYTES_MIN else "embstr"
+
+
+class KeyScan:
+    """Key rows of one shard. A view says by `_seen` which rows show a key, and draws by `draw`."""
+
+    def __init__(self, rows: ShardRows) -> None:
+        self._rows = rows
+        self._key_head = rowkey.head(rows.shard, rows.generation, rowkey.KEY)
+        self._counts = [self._read_number(self._count_key(db)) for db in range(DBS)]
+
+    def draw(self, bound: int) -> int:
+        """See View."""
+        raise NotImplementedError
+
+    def _seen(self, row: tuple[bytes, bytes]) -> bytes | None:
+        """Return the key that a row shows, None where it shows none now."""
+        raise NotImplementedError
+
+    def _key(self, db: int, key: bytes) -> bytes:
+        return self._key_head + rowkey.located(db, key)
+
+    def _count_key(self, db: int) -> bytes:
+        return rowkey.meta_key(self._rows.shard, self._rows.generation, b"count" + bytes((db,)))
+
+    def _read_number(self, row_key: bytes) -> int:
+        row = self._rows.get(row_key)
+        return 0 if row is None else int(_NUMBER.unpack(row)[0])
+
+    def _count(self, db: int, change: int) -> None:
+        self._counts[db] += change
+        self._rows.put(self._count_key(db), _NUMBER.pack(self._counts[db]))
+
+    def size(self, db: int) -> int:
+        """See View."""
+        return self._counts[db]
+
+    def scan(self, db: int, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """See View."""
+        start = self._key_head + bytes((db,)) + cursor.to_bytes(6, "big")
+        stop = self._key_head + bytes((db + 1,))
+        rows = self._rows.scan(start, stop, count + 1)
+        following = 0
+        if len(rows) > count:
+            following = self._place(rows[count][0])[1]
+            if following == self._place(rows[0][0])[1]:
+                # One hash fills the page: its keys come together, however many.
+                return self._scan_hash(db, following)
+            rows = [row for row in rows if self._place(row[0])[1] < following]
+        return following, [key for row in rows if (key := self._seen(row)) is not None]
+
+    def _scan_hash(self, db: int, key_hash: int) -> tuple[int, list[bytes]]:
+        start = self._key_head + bytes((db,)) + key_hash.to_bytes(6, "big")
+        stop = self._key_head + (int.from_bytes(start[len(self._key_head) :], "big") + 1).to_bytes(7, "big")
+        keys = [key for row in pages(self._rows, start, stop, PAGE_ROWS) if (key := self._seen(row)) is not None]
+        onward = self._rows.scan(stop, self._key_head + bytes((db + 1,)), 1)
+        return (self._place(onward[0][0])[1] if onward else 0), keys
+
+    def _place(self, row_key: bytes) -> tuple[int, int, bytes]:
+        return rowkey.read_place(row_key[len(self._key_head) :])
+
+    def random_key(self, db: int) -> bytes | None:
+        """See View: the first visible key from a drawn hash on, going round once."""
+        if not self._counts[db]:
+            return None
+        drawn = self.draw(1 << 32) << 16
+        low, high = self._key_head + bytes((db,)), self._key_head + bytes((db + 1,))
+        middle = low + drawn.to_bytes(6, "big")
+        for start, stop in ((middle, high), (low, middle)):
+            for row in pages(self._rows, start, stop, PAGE_ROWS):
+                key = self._seen(row)
+                if key is not None:
+                    return key
+        return None

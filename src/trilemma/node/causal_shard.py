@@ -1,0 +1,260 @@
+"""An `ap` shard on this node: commands are executed at once, what they did is one batch a turn.
+
+Replies wait until the batch is durable here (or on as many replicas as WRITE names), and so do replies that show what
+is not durable yet: nobody is shown what a crash could take back. `everysec` does not wait.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.prng import SplitMix64
+from trilemma.base.time import US_PER_MS, Now
+from trilemma.crdt.vector import text
+from trilemma.datatype.causal import CausalView, encode_operations
+from trilemma.datatype.keyscan import DBS
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node import internal, refusal
+from trilemma.node.batch import Batch as UnitBatch
+from trilemma.node.config import NodeConfig
+from trilemma.node.execute import run_unit
+from trilemma.node.request import Target
+from trilemma.node.unit import NOT_EXECUTED, Result, Unit
+from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.port import Message, Outbound
+from trilemma.resp.reply import Reply, encode
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import LogRecord, RowBatch
+from trilemma.storage.rowkey import meta_key
+
+VECTOR = b"applied"
+"""The META row that says which batches the shard's rows reflect."""
+
+Waiter = tuple[UnitBatch, int]
+
+_encode_vector = msgspec.msgpack.Encoder().encode
+_decode_vector = msgspec.msgpack.Decoder(dict[NodeId, int]).decode
+
+
+@dataclass(slots=True)
+class _Short:
+    """A write that fewer replicas hold than WRITE names."""
+
+    seq: int
+    deadline_us: int
+    waiter: Waiter
+    result: Result
+
+
+class CausalShard:
+    """See node/shard.py for the contract."""
+
+    def __init__(
+        self, config: NodeConfig, keyspace: Keyspace, shard: ShardId, replica: Leaderless, rows: ShardRows, entropy: int
+    ) -> None:
+        self.keyspace = keyspace
+        self.shard = shard
+        self.replica = replica
+        self._config = config
+        self._rows = rows
+        self._view = CausalView(rows, config.node_id)
+        self._random = SplitMix64(entropy)
+        self._now = Now(0, 0)
+        self._up: frozenset[NodeId] = frozenset()
+        self._units: list[Waiter] = []
+        self._short: list[_Short] = []
+        self._sealed: deque[tuple[int, dict[NodeId, int]]] = deque()
+        self._in_engine = self._flushing = self._flushed = self.read_vector(rows)
+
+    @staticmethod
+    def read_vector(rows: ShardRows) -> dict[NodeId, int]:
+        """Return which batches the rows reflect."""
+        row = rows.get(meta_key(rows.shard, rows.generation, VECTOR))
+        return {} if row is None else _decode_vector(row)
+
+    def target(self) -> Target | None:
+        """See ShardReplica: every replica executes, from its first turn to its last."""
+        return self._config.node_id, self._config.starts
+
+    def leader(self) -> Target | None:
+        """See ShardReplica: there is none."""
+        return None
+
+    def receive(self, sender: NodeId, message: Message) -> None:
+        """See ShardReplica."""
+        self.replica.receive(sender, message)
+
+    def persisted(self, token: int) -> None:
+        """See ShardReplica."""
+        self.replica.persisted(token)
+
+    def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
+        """See ShardReplica."""
+        self._now, self._up = now, up
+        self.replica.advance(now, up, offsets_ms)
+
+    def submit(self, batch: UnitBatch) -> None:
+        """See ShardReplica."""
+        self._units.extend((batch, place) for place in range(len(batch.units)) if place not in batch.skipped)
+
+    def run_stale(self, unit: Unit) -> Result:
+        """See ShardReplica: not asked, since every read is current here."""
+        return NOT_EXECUTED
+
+    def run_leased(self, unit: Unit) -> Result:
+        """See ShardReplica: nothing is leased."""
+        return NOT_EXECUTED
+
+    @property
+    def allows_stale(self) -> bool:
+        """See ShardReplica: READONLY changes nothing here."""
+        return False
+
+    def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
+        """See ShardReplica."""
+        delivered = self.replica.take_delivered()
+        for batch, _ in delivered:
+            self._view.apply(batch)
+        wrote = self._execute(token)
+        if delivered or wrote:
+            self._seal(token)
+        ready = self.replica.ready(token)
+        self._release_short()
+        return ready.records, ready.must_sync, ready.messages
+
+    def _execute(self, token: int) -> bool:
+        """Execute the turn's units as one batch; return whether it holds anything."""
+        units, self._units = self._units, []
+        if not units:
+            return False
+        header = self.replica.next_header()
+        self._view.begin(header, self.replica.expiry.now_ms, self._random.next())
+        results = [(waiter, *self._run(waiter[0].units[waiter[1]])) for waiter in units]
+        wrote = bool(self._view.operations)
+        if wrote:
+            self.replica.append(header._replace(body=encode_operations(self._view.operations)))
+        for waiter, result, shown, has_written in results:
+            self._answer(waiter, result, token if has_written else shown, header.seq if has_written else 0)
+        return wrote
+
+    def _run(self, unit: Unit) -> tuple[Result, int, bool]:
+        """Execute a unit; return its result, the token its replies wait for by what they show, whether it wrote."""
+        if unit.argv and unit.argv[0] == internal.HELD:
+            return [encode(self.held_by(self.position), unit.protocol)], 0, False
+        before = len(self._view.operations)
+        self._view.next_unit()
+        result = run_unit(self._view, unit, self._receipt)
+        return result, self._view.touched_token, len(self._view.operations) > before
+
+    def _answer(self, waiter: Waiter, result: Result, token: int, seq: int) -> None:
+        batch, place = waiter
+        if seq and self.keyspace.write_count > 1:
+            deadline_us = self._now.mono_us + self.keyspace.timeout_ms * US_PER_MS
+            self._short.append(_Short(seq, deadline_us, waiter, result))
+            return
+        batch.complete(place, result, 0 if self.keyspace.durability == "everysec" else token)
+
+    def _release_short(self) -> None:
+        """Answer what as many replicas hold as WRITE names; say how many do where that takes too long."""
+        left = []
+        for short in self._short:
+            held = len(self.replica.holders(short.seq))
+            batch, place = short.waiter
+            if held >= self.keyspace.write_count:
+                batch.complete(place, short.result, 0)
+            elif self._now.mono_us >= short.deadline_us:
+                reason = f"it is on {held} of {self.keyspace.write_count} and will spread"
+                batch.complete(place, refusal.uncertain(self.keyspace, reason), 0)
+            else:
+                left.append(short)
+        self._short = left
+
+    def _seal(self, token: int) -> None:
+        vector = self.replica.vector
+        self._rows.put(meta_key(self._rows.shard, self._rows.generation, VECTOR), _encode_vector(vector))
+        self._rows.seal(token)
+        self._sealed.append((token, vector))
+
+    def _receipt(self, unit: Unit) -> dict[bytes, Reply]:
+        promise = f"durable on {self.keyspace.write}, spreads to all" if not unit.is_read else "own side's newest"
+        return {
+            b"node": self._config.name.encode(),
+            b"keyspace": self.keyspace.name.encode(),
+            b"mode": self.keyspace.mode.value.encode(),
+            b"promise": promise.encode(),
+            b"vector": text(self.replica.vector).encode(),
+            b"replicas": 1 + sum(peer in self._up for peer in self.replica.peers),
+        }
+
+    def rows(self, durable_token: int) -> RowBatch | None:
+        """See ShardReplica."""
+        while self._sealed and self._sealed[0][0] <= durable_token:
+            self._in_engine = self._sealed.popleft()[1]
+        return self._rows.drain(durable_token)
+
+    def flush_begins(self) -> None:
+        """See ShardReplica."""
+        self._flushing = self._in_engine
+
+    def rows_flushed(self) -> None:
+        """See ShardReplica."""
+        self._flushed = self._flushing
+
+    def restate(self) -> list[LogRecord]:
+        """See ShardReplica."""
+        return self.replica.restate()
+
+    def first_needed(self, stream: int) -> int:
+        """See ShardReplica: what rows on disk lack, and what a peer may still ask for."""
+        return min(self._flushed.get(stream, 0) + 1, self.replica.first_retained(stream))
+
+    @property
+    def next_deadline_us(self) -> int:
+        """See ShardReplica."""
+        return min([self.replica.next_deadline_us, *(short.deadline_us for short in self._short)])
+
+    def why_down(self, up: frozenset[NodeId]) -> str | None:
+        """See ShardReplica: a replica always serves."""
+        return None
+
+    def hand_over(self) -> bool:
+        """See ShardReplica: there is nothing to hand over."""
+        return False
+
+    def digest(self) -> tuple[str, str]:
+        """See ShardReplica."""
+        return f"vector {text(self.replica.vector)}", self._view.digest()
+
+    @property
+    def position(self) -> int:
+        """See ShardReplica: the sequence of the newest own batch."""
+        return self.replica.vector.get(self._config.node_id, 0)
+
+    def held_by(self, position: int) -> int:
+        """See ShardReplica."""
+        return sum(node != self._config.node_id for node in self.replica.holders(position))
+
+    def facts(self) -> dict[str, object]:
+        """See ShardReplica."""
+        return {
+            "role": "replica",
+            "vector": text(self.replica.vector),
+            "durable": text(self.replica.durable),
+            "clock_trusted": "yes" if self.replica.expiry.is_trusted else "no",
+        }
+
+    def lag(self) -> dict[NodeId, int]:
+        """See ShardReplica."""
+        own = self.replica.vector
+        held = self.replica.held
+        return {
+            peer: sum(max(seq - held.get(peer, {}).get(node, 0), 0) for node, seq in own.items())
+            for peer in self.replica.peers
+        }
+
+    def sizes(self) -> list[int]:
+        """See ShardReplica."""
+        return [self._view.size(db) for db in range(DBS)]

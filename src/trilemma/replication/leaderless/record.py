@@ -1,0 +1,44 @@
+"""A batch as a record of the node's log, and the state that a fresh segment restates."""
+
+import msgspec
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.replication.port import Batch
+from trilemma.storage.port import LogRecord, RecordKind
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True):
+    stamp: int
+    depends: dict[NodeId, int]
+    body: bytes
+
+
+class LeaderlessState(msgspec.Struct, frozen=True):
+    """The body of a SHARD_STATE record: what is held, what is gone from the log, and both clocks."""
+
+    vector: dict[NodeId, int] = {}
+    dropped: dict[NodeId, int] = {}
+    hlc: int = 0
+    expiry_ms: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
+decode_state = msgspec.msgpack.Decoder(LeaderlessState).decode
+
+
+def record_of(shard: ShardId, batch: Batch) -> LogRecord:
+    """Return the record that keeps a batch."""
+    body = _encode(_Body(batch.stamp, batch.depends, batch.body))
+    return LogRecord(RecordKind.BATCH, shard, batch.origin, batch.seq, 0, body)
+
+
+def batch_of(record: LogRecord) -> Batch:
+    """Return the batch that a record keeps."""
+    found = _decode_body(record.body)
+    return Batch(record.stream, record.index, found.stamp, found.depends, found.body)
+
+
+def state_record(shard: ShardId, state: LeaderlessState) -> LogRecord:
+    """Return the record that restates a shard."""
+    return LogRecord(RecordKind.SHARD_STATE, shard, 0, 0, 0, _encode(state))

@@ -1,0 +1,328 @@
+"""The door to leaderless replication: one replica of one shard, as `replication.port` asks for it.
+
+Every replica takes writes. A turn's operations are one batch, delivered here at once and sent once durable; what comes
+from others is delivered in causal order, and gaps are pulled from whoever has them. PROTOCOLS §5.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from trilemma.base.hlc import HybridLogicalClock
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.invariant import invariant
+from trilemma.base.limits import limit
+from trilemma.base.time import Now
+from trilemma.crdt.vector import covers, join, meet
+from trilemma.replication.leaderless.expiry_clock import ExpiryClock
+from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, Wire, wire_of
+from trilemma.replication.leaderless.record import LeaderlessState, batch_of, decode_state, record_of, state_record
+from trilemma.replication.leaderless.retention import Retention
+from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound
+from trilemma.storage.port import LogReader, LogRecord, RecordKind
+
+EARLY_BATCHES_MAX = limit(
+    "early_batches_max",
+    4_096,
+    "batches per shard",
+    "what came before its cause is kept in memory",
+    "it is dropped, and pulled again later",
+)
+GOSSIP_US = 120_000
+"""How often a replica says what it holds."""
+
+PULL_US = 60_000
+"""How long a pull waits for its answer before the next one is sent."""
+
+SEND_BYTES_MAX = 1 << 20
+"""Bodies in one answer to a pull."""
+
+
+class Leaderless:
+    """One replica.
+
+    Args:
+        members: all replicas of the shard.
+        records: what the node's log kept of this shard, in write order.
+        applied: the vector that the rows reflect.
+    """
+
+    def __init__(
+        self,
+        shard: ShardId,
+        node_id: NodeId,
+        members: Sequence[NodeId],
+        records: Sequence[LogRecord],
+        log: LogReader,
+        now: Now,
+        *,
+        applied: dict[NodeId, int],
+    ) -> None:
+        self.shard = shard
+        self.node = node_id
+        self.peers = tuple(sorted(member for member in members if member != node_id))
+        self.vector: dict[NodeId, int] = dict(applied)
+        """What is delivered here."""
+        self.durable: dict[NodeId, int] = {}
+        """What is delivered here and durable here."""
+        self.held: dict[NodeId, dict[NodeId, int]] = {}
+        """Per peer: what it said to hold durably."""
+        self.expiry_of: dict[NodeId, int] = {}
+        """Per peer: its expiry clock when it said so."""
+        self.clock = HybridLogicalClock()
+        self._now = now
+        self._up: frozenset[NodeId] = frozenset()
+        self._retention = Retention(shard, log)
+        self._early: dict[tuple[NodeId, int], Batch] = {}
+        self._inbox: list[tuple[NodeId, Message]] = []
+        self._outbox: list[Outbound] = []
+        self._records: list[LogRecord] = []
+        self._deliver: list[tuple[Batch, dict[NodeId, int]]] = []
+        self._own: list[Batch] = []
+        self._pending: list[tuple[int, dict[NodeId, int]]] = []
+        self._transfers: list[NodeId] = []
+        self._gossip_us = now.mono_us
+        self._pulled_us: dict[NodeId, int] = {}
+        self._heard_new = False
+        self._offsets_ms: dict[NodeId, int] = {}
+        expiry_ms = self._recover(records)
+        self.expiry = ExpiryClock(expiry_ms, now)
+        self.durable = dict(self.vector)
+
+    def _recover(self, records: Sequence[LogRecord]) -> int:
+        """Take in what the log kept; batches that the rows lack are delivered first."""
+        batches: dict[tuple[NodeId, int], Batch] = {}
+        dropped: dict[NodeId, int] = {}
+        expiry_ms = 0
+        for record in records:
+            if record.kind == RecordKind.BATCH:
+                batch = batch_of(record)
+                batches[batch.origin, batch.seq] = batch
+                self.clock.observe(batch.stamp)
+            elif record.kind == RecordKind.SHARD_STATE:
+                state = decode_state(record.body)
+                dropped = join((dropped, state.dropped))
+                self.clock.observe(state.hlc)
+                expiry_ms = max(expiry_ms, state.expiry_ms)
+        first = {origin: min(seq for each, seq in batches if each == origin) for origin, _ in batches}
+        for origin in sorted(join((self.vector, first))):
+            gone = first[origin] - 1 if origin in first else self.vector.get(origin, 0)
+            self._retention.found(origin, max(gone, min(dropped.get(origin, 0), self.vector.get(origin, 0))))
+        for batch in batches.values():
+            if batch.seq > self.vector.get(batch.origin, 0):
+                self._early[batch.origin, batch.seq] = batch
+        self._deliver_early(is_recorded=True)
+        self._early.clear()
+        return expiry_ms
+
+    # The turn
+
+    def receive(self, sender: NodeId, message: Message) -> None:
+        """Take in a message; it is judged by the next `advance`."""
+        self._inbox.append((sender, message))
+
+    def persisted(self, token: int) -> None:
+        """Take note that everything handed out with tokens up to `token` is durable."""
+        while self._pending and self._pending[0][0] <= token:
+            self.durable = self._pending.pop(0)[1]
+            self._heard_new = True
+
+    def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
+        """Judge this turn's messages, then do what time demands."""
+        for peer in up - self._up:
+            self._pulled_us.pop(peer, None)
+            self._gossip_us = now.mono_us
+        self._now, self._up = now, up
+        self._offsets_ms = offsets_ms or {}
+        self.expiry.advance(now, self._offsets_ms.values())
+        inbox, self._inbox = self._inbox, []
+        for sender, message in inbox:
+            self._judge(sender, message)
+        self._gossip()
+        self._pull()
+        if self._heard_new:
+            self._heard_new = False
+            self._collect()
+
+    def _judge(self, sender: NodeId, message: Message) -> None:
+        if sender not in self.peers:
+            return
+        if isinstance(message, Batches):
+            for wire in message.batches:
+                self._take(Batch(*wire))
+            self._deliver_early()
+            self._pulled_us.pop(sender, None)
+        elif isinstance(message, Gossip):
+            self._hear(sender, message)
+        elif isinstance(message, Pull):
+            self._answer(sender, message.held)
+        elif isinstance(message, Dropped) and not covers(self.vector, message.held) and sender not in self._transfers:
+            self._transfers.append(sender)
+
+    def _hear(self, sender: NodeId, message: Gossip) -> None:
+        self._must_hold_own(message.durable)
+        self.held[sender] = join((self.held.get(sender, {}), message.durable))
+        self.expiry_of[sender] = max(self.expiry_of.get(sender, 0), message.expiry_ms)
+        self._heard_new = True
+        if message.asks:
+            self._say(sender, asks=False)
+
+    def _must_hold_own(self, held: dict[NodeId, int]) -> None:
+        """Stop where a peer holds a batch of this node's that it does not know: its disk went back in time."""
+        invariant(held.get(self.node, 0) <= self.vector.get(self.node, 0), "a node holds every batch that it made")
+
+    def _take(self, batch: Batch) -> None:
+        """Put a batch aside unless it is known or too far ahead."""
+        key = (batch.origin, batch.seq)
+        if batch.seq <= self.vector.get(batch.origin, 0) or batch.origin == self.node or key in self._early:
+            return
+        if len(self._early) < EARLY_BATCHES_MAX:
+            self._early[key] = batch
+
+    def _deliver_early(self, *, is_recorded: bool = False) -> None:
+        """Deliver everything whose causes are all delivered, until nothing more can be."""
+        progress = True
+        while progress and self._early:
+            progress = False
+            for key in sorted(self._early):
+                batch = self._early[key]
+                if batch.seq <= self.vector.get(batch.origin, 0):
+                    del self._early[key]
+                elif self._is_due(batch):
+                    del self._early[key]
+                    self._deliver_one(batch, is_recorded=is_recorded)
+                    progress = True
+
+    def _is_due(self, batch: Batch) -> bool:
+        return batch.seq == self.vector.get(batch.origin, 0) + 1 and covers(self.vector, batch.depends)
+
+    def _deliver_one(self, batch: Batch, *, is_recorded: bool) -> None:
+        self.clock.observe(batch.stamp)
+        self.vector = {**self.vector, batch.origin: batch.seq}
+        self._deliver.append((batch, self.vector))
+        self._retention.add(batch)
+        if not is_recorded:
+            self._records.append(record_of(self.shard, batch))
+
+    def take_delivered(self) -> list[tuple[Batch, dict[NodeId, int]]]:
+        """Return what was delivered since the last call; apply it before own operations of the turn."""
+        deliver, self._deliver = self._deliver, []
+        return deliver
+
+    # Own batches
+
+    def next_header(self) -> Batch:
+        """Return the next own batch without a body: its dot, stamp and what it depends on."""
+        stamp = self.clock.tick(self._now.wall_ms if self.expiry.is_trusted else None)
+        seq = self.vector.get(self.node, 0) + 1
+        return Batch(self.node, seq, stamp, dict(self.vector), b"")
+
+    def append(self, batch: Batch) -> None:
+        """Make an own batch part of what is held; the caller has applied it. It leaves once it is durable."""
+        invariant(batch.seq == self.vector.get(self.node, 0) + 1, "own batches follow each other")
+        self.vector = {**self.vector, self.node: batch.seq}
+        self._retention.add(batch)
+        self._records.append(record_of(self.shard, batch))
+        self._own.append(batch)
+
+    # What leaves
+
+    def _say(self, peer: NodeId, *, asks: bool) -> None:
+        self._send(peer, Gossip(self.durable, self.expiry.now_ms, asks))
+
+    def _send(self, peer: NodeId, message: Message) -> None:
+        self._outbox.append(Outbound(peer, message, False))
+
+    def _gossip(self) -> None:
+        if self._now.mono_us < self._gossip_us:
+            return
+        self._gossip_us = self._now.mono_us + GOSSIP_US
+        for peer in self.peers:
+            self._say(peer, asks=False)
+
+    def _pull(self) -> None:
+        """Ask for what others are known to hold and this replica lacks, one peer at a time."""
+        for peer in self.peers:
+            held = self.held.get(peer)
+            if held is None or covers(self.vector, held) or peer not in self._up:
+                continue
+            if self._now.mono_us >= self._pulled_us.get(peer, 0):
+                self._pulled_us[peer] = self._now.mono_us + PULL_US
+                self._send(peer, Pull(self.vector))
+
+    def _answer(self, peer: NodeId, held: dict[NodeId, int]) -> None:
+        """Send a peer what it lacks and this replica holds durably, in causal order as far as that is one origin's."""
+        found: list[Batch] = []
+        for origin, last in sorted(self.durable.items()):
+            batches = self._retention.after(origin, held.get(origin, 0), last)
+            if batches is None:
+                self._send(peer, Dropped(self.durable))
+                return
+            found.extend(batches)
+        found.sort(key=lambda batch: (batch.stamp, batch.origin, batch.seq))
+        sent: list[Wire] = []
+        size = 0
+        for batch in found:
+            if sent and size > SEND_BYTES_MAX:
+                break
+            size += len(batch.body)
+            sent.append(wire_of(batch))
+        if sent:
+            self._send(peer, Batches(sent))
+
+    def _collect(self) -> None:
+        """Let go what every replica holds durably (PROTOCOLS §5.7)."""
+        views = [self.held.get(peer, {}) for peer in self.peers if covers(self.durable, self.held.get(peer, {}))]
+        if len(views) == len(self.peers):
+            for origin, seq in meet([self.durable, *views]).items():
+                self._retention.drop(origin, seq)
+        elif self._retention.is_over_bound:
+            self._collect_at_bound()
+
+    def _collect_at_bound(self) -> None:
+        majority = (len(self.peers) + 1) // 2 + 1
+        for origin, own in self.durable.items():
+            held = sorted([own, *(self.held.get(peer, {}).get(origin, 0) for peer in self.peers)], reverse=True)
+            self._retention.drop(origin, min(held[majority - 1], own))
+
+    def ready(self, token: int) -> LeaderlessReady:
+        """Return this turn's outcome; its records become durable under `token`."""
+        records, self._records = self._records, []
+        deliver = self.take_delivered()
+        own, self._own = self._own, []
+        if own:
+            message = Batches([wire_of(batch) for batch in own])
+            self._outbox.extend(Outbound(peer, message, self._own_waits()) for peer in self.peers)
+        outbox, self._outbox = self._outbox, []
+        transfers, self._transfers = self._transfers, []
+        if records:
+            self._pending.append((token, self.vector))
+        return LeaderlessReady(records, bool(records), outbox, deliver, transfers)
+
+    def _own_waits(self) -> bool:
+        """Say whether own batches wait for the disk before they leave: else a dot could be used twice (O1)."""
+        return True
+
+    # What the node sees
+
+    def holders(self, seq: int) -> list[NodeId]:
+        """Return the replicas known to hold an own batch durably, this one included."""
+        own = [self.node] if self.durable.get(self.node, 0) >= seq else []
+        return own + [peer for peer in self.peers if self.held.get(peer, {}).get(self.node, 0) >= seq]
+
+    def restate(self) -> list[LogRecord]:
+        """Return the record that a fresh log segment must hold of this shard."""
+        dropped = {origin: self._retention.dropped(origin) for origin in sorted(self.vector)}
+        state = LeaderlessState(dict(self.vector), dropped, self.clock.last, self.expiry.now_ms)
+        return [state_record(self.shard, state)]
+
+    def first_retained(self, origin: NodeId) -> int:
+        """Return the lowest sequence number of an origin that a peer may still ask for."""
+        return self._retention.dropped(origin) + 1
+
+    @property
+    def next_deadline_us(self) -> int:
+        """When `advance` has something to do though nothing comes in."""
+        waits = [self._pulled_us[peer] for peer in self._lacking() if peer in self._pulled_us]
+        return min([self._gossip_us, *waits])
+
+    def _lacking(self) -> Iterable[NodeId]:
+        return (peer for peer, held in self.held.items() if peer in self._up and not covers(self.vector, held))
