@@ -2,6 +2,8 @@
 
 import socket
 
+from trilemma.runtime.config import ServerConfig, split_address
+
 
 class StartRefused(Exception):  # noqa: N818 - the sentence says what was refused
     """The node cannot start; the text is a sentence for the operator."""
@@ -34,3 +36,32 @@ def address_of(bound: socket.socket) -> tuple[str, int]:
     """Return the host and the port that a socket is bound to."""
     host, port = bound.getsockname()[:2]
     return host, port
+
+
+class Sockets:
+    """The two bound sockets of a node, made before its configuration where nobody knows the ports yet."""
+
+    def __init__(self, client: socket.socket, peer: socket.socket) -> None:
+        self.client = client
+        self.peer = peer
+
+    @classmethod
+    def for_config(cls, config: ServerConfig) -> "Sockets":
+        """Bind what the configuration names.
+
+        Raises:
+            StartRefused: a port is taken.
+        """
+        client_host, client_port = split_address(config.me.address)
+        peer_host, peer_port = split_address(config.me.peer_address)
+        client = bind(config.bind or client_host, client_port)
+        try:
+            return cls(client, bind(config.bind or peer_host, peer_port))
+        except BaseException:
+            client.close()
+            raise
+
+    def close(self) -> None:
+        """Close what was not handed over to a listener."""
+        self.client.close()
+        self.peer.close()

@@ -6,7 +6,6 @@ changes no global setting, and leaves no thread, descriptor or lock behind.
 
 import asyncio
 import secrets
-import socket
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -27,10 +26,12 @@ from trilemma.runtime.directory import DataDirectory, DirectoryRefused
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.facts import fixed_facts, moving_facts
 from trilemma.runtime.handshake import Identity
-from trilemma.runtime.listening import StartRefused, address_of, bind
+from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind
 from trilemma.runtime.loop import NodeLoop
+from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
+from trilemma.runtime.readings import readings
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.storage.port import Engine, LogReader, Recovered
 from trilemma.storage.segment import CorruptLogError
@@ -47,35 +48,6 @@ FACTS_INTERVAL_S = 1.0
 ENTROPY_BITS = 62
 
 MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
-
-
-class Sockets:
-    """The two bound sockets of a node, made before its configuration where nobody knows the ports yet."""
-
-    def __init__(self, client: socket.socket, peer: socket.socket) -> None:
-        self.client = client
-        self.peer = peer
-
-    @classmethod
-    def for_config(cls, config: ServerConfig) -> "Sockets":
-        """Bind what the configuration names.
-
-        Raises:
-            StartRefused: a port is taken.
-        """
-        client_host, client_port = split_address(config.me.address)
-        peer_host, peer_port = split_address(config.me.peer_address)
-        client = bind(config.bind or client_host, client_port)
-        try:
-            return cls(client, bind(config.bind or peer_host, peer_port))
-        except BaseException:
-            client.close()
-            raise
-
-    def close(self) -> None:
-        """Close what was not handed over to a listener."""
-        self.client.close()
-        self.peer.close()
 
 
 class Server:
@@ -106,7 +78,7 @@ class Server:
         self._make_node = make_node
         self._stack = AsyncExitStack()
         self._ended: asyncio.Future[None]
-        self._storage: Storage
+        self.storage: Storage
         self._facts_timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -160,6 +132,7 @@ class Server:
         self._refresh_facts()
         self._stack.callback(self._stop_facts)
         await self._listen(sockets)
+        await self._listen_for_metrics()
         self.logger.info("started", clients=self.client_address, peers=self.peer_address)
 
     async def _start_node(self, directory: DataDirectory, secret: bytes) -> None:
@@ -177,7 +150,7 @@ class Server:
         storage = self._make_storage(directory.path)
         recovered = await self._open(storage, thread)
         node_config = self.config.node_config(directory.identity.disk_id, directory.identity.starts)
-        self._storage = storage
+        self.storage = storage
         self.node = self._make_node(
             node_config, recovered, storage.log, storage.engine, read_clock(), secrets.randbits(ENTROPY_BITS)
         )
@@ -243,6 +216,14 @@ class Server:
         await asyncio.sleep(0)
         self.clients.abort()
 
+    async def _listen_for_metrics(self) -> None:
+        port = self.config.metrics_port
+        if port:
+            metrics = MetricsServer(lambda: readings(self))
+            listening = bind(self.config.bind or split_address(self.config.me.address)[0], port)
+            server = await asyncio.start_server(metrics.handle, sock=listening, limit=REQUEST_BYTES_MAX)
+            self._stack.callback(server.close)
+
     # What the node and the shell ask of each other
 
     def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
@@ -264,7 +245,7 @@ class Server:
 
     def _refresh_facts(self) -> None:
         if isinstance(self.node, Node):
-            self.node.facts.update(moving_facts(sum(self._storage.log.sizes().values())))
+            self.node.facts.update(moving_facts(sum(self.storage.log.sizes().values())))
         self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
 
     def _stop_facts(self) -> None:
