@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 from trilemma.base.ids import ConnId
 from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX, limit
+from trilemma.runtime.address import join_address
 from trilemma.runtime.held import HeldReplies
 from trilemma.runtime.port import Inputs
 
@@ -231,4 +232,4 @@ def _address(transport: asyncio.BaseTransport, which: str) -> str:
     if not isinstance(name, tuple):
         return "unix:0"
     host, port = name[0], name[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return join_address(host, port)

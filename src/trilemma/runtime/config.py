@@ -15,6 +15,7 @@ from trilemma.base.ids import NodeId
 from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX
 from trilemma.base.time import US_PER_MS
 from trilemma.node.config import Member, NodeConfig, Timing
+from trilemma.runtime.address import AddressError, split_address
 from trilemma.runtime.clients import OUTPUT_PAUSE_BYTES
 
 SECRET_BYTES_MIN = 16
@@ -32,7 +33,7 @@ class MemberOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[members]]` table: a node of the cluster, the same on every node."""
 
     id: Annotated[int, Meta(ge=1, description="The node's number, from 1; never used twice in a cluster.")]
-    name: Annotated[str, Meta(min_length=1, max_length=64, description="The node's name, such as n1.")]
+    name: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$", description="The node's name, such as n1.")]
     address: Annotated[str, Meta(description="host:port for clients.")]
     peer_address: Annotated[str, Meta(description="host:port for the other nodes.")]
 
@@ -198,8 +199,15 @@ def _check_members(config: ServerConfig) -> None:
         raise ConfigError(f"name is {config.name!r}, but the members are {names}")
     for member in config.members:
         for address in (member.address, member.peer_address):
-            if split_address(address)[1] == 0 and member.name != config.name:
+            if _port(address) == 0 and member.name != config.name:
                 raise ConfigError(f"{member.name}: port 0 is for this node's own addresses only")
+
+
+def _port(address: str) -> int:
+    try:
+        return split_address(address)[1]
+    except AddressError as problem:
+        raise ConfigError(str(problem)) from problem
 
 
 def _check_secret(config: ServerConfig) -> None:
@@ -214,18 +222,6 @@ def _check_timing(timing: TimingOptions) -> None:
         )
     if timing.election_timeout_min_ms >= timing.election_timeout_max_ms:
         raise ConfigError("timing.election_timeout_min_ms must be below timing.election_timeout_max_ms")
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return the host and the port of a `host:port` text; an IPv6 host stands in brackets. Port 0: any free one.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) >= 1 << 16:
-        raise ConfigError(f"{address!r} is no address of the form host:port")
-    return host.strip("[]"), int(port)
 
 
 class Option(NamedTuple):

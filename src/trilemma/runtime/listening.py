@@ -2,7 +2,8 @@
 
 import socket
 
-from trilemma.runtime.config import ServerConfig, split_address
+from trilemma.runtime.address import join_address, split_address
+from trilemma.runtime.config import ServerConfig
 
 
 class StartRefused(Exception):  # noqa: N818 - the sentence says what was refused
@@ -44,6 +45,16 @@ class Sockets:
     def __init__(self, client: socket.socket, peer: socket.socket) -> None:
         self.client = client
         self.peer = peer
+
+    @classmethod
+    def free(cls, host: str = "127.0.0.1") -> "Sockets":
+        """Bind two ports that the system chooses."""
+        return cls(bind(host, 0), bind(host, 0))
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """The client and the peer address, as a configuration names them."""
+        return join_address(*address_of(self.client)), join_address(*address_of(self.peer))
 
     @classmethod
     def for_config(cls, config: ServerConfig) -> "Sockets":

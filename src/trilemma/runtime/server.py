@@ -19,9 +19,10 @@ from trilemma.base.time import Now
 from trilemma.node.config import NodeConfig
 from trilemma.node.machine import Node
 from trilemma.resp.reply import encode_error
+from trilemma.runtime.address import split_address
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
-from trilemma.runtime.config import ConfigError, ServerConfig, member_ids, split_address
+from trilemma.runtime.config import ConfigError, ServerConfig, member_ids
 from trilemma.runtime.directory import DataDirectory, DirectoryRefused
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.facts import fixed_facts, moving_facts

@@ -1,0 +1,116 @@
+"""The configuration file: what it says, what it refuses, and with which sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from trilemma.node.config import Member, Timing
+from trilemma.runtime.config import ConfigError, load, options, parse
+
+GOOD = """
+name = "n2"
+dir = "/data/n2"
+cluster_id = "c1"
+secret = "0123456789abcdef"
+
+[[members]]
+id = 1
+name = "n1"
+address = "127.0.0.1:7001"
+peer_address = "127.0.0.1:17001"
+
+[[members]]
+id = 2
+name = "n2"
+address = "[::1]:7002"
+peer_address = "[::1]:17002"
+"""
+
+
+def test_a_file_becomes_what_the_node_is_told() -> None:
+    config = parse(GOOD.replace("[[members]]", 'default_mode = "ap"\nlab = true\n[[members]]', 1))
+    told = config.node_config("disk", 3)
+    assert (told.cluster_id, told.node_id, told.name, told.disk_id, told.starts) == ("c1", 2, "n2", "disk", 3)
+    assert told.members[0] == Member(1, "n1", "127.0.0.1:7001", "127.0.0.1:17001")
+    assert (told.default_mode, told.lab, told.protected_mode, told.timing) == ("ap", True, True, Timing())
+
+
+def test_times_are_given_in_milliseconds() -> None:
+    told = parse(GOOD + "[timing]\nheartbeat_ms = 20\nlease_ms = 250\n").node_config("d", 1)
+    assert (told.timing.heartbeat_us, told.timing.lease_us) == (20_000, 250_000)
+    assert told.timing.link_timeout_us == Timing().link_timeout_us
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('name = "n2"\ndir', "dir", "missing required field `name`"),
+        ('cluster_id = "c1"', 'cluster_id = "c1"\nclustre = 1', "unknown field `clustre`"),
+        ("id = 2", "id = 2\nport = 1", r"unknown field `port` - at `\$.members\[1\]`"),
+        ('name = "n2"\ndir', 'name = "n9"\ndir', "name is 'n9', but the members are n1, n2"),
+        ("id = 2", "id = 1", "two members have the same id: 1"),
+        ('name = "n1"', 'name = "n2"', "two members have the same name: n2"),
+        ("[::1]:7002", "127.0.0.1:7001", "two members have the same address"),
+        ('name = "n1"', 'name = "n 1"', "name"),
+        ('"127.0.0.1:7001"', '"127.0.0.1"', "'127.0.0.1' is no address of the form host:port"),
+        ('"127.0.0.1:7001"', '"127.0.0.1:70010"', "no address"),
+        ('"127.0.0.1:7001"', '"127.0.0.1:0"', "n1: port 0 is for this node's own addresses only"),
+        ("secret =", "#", "set either secret or secret_file"),
+        ("secret =", 'secret_file = "s"\nsecret =', "set either secret or secret_file"),
+        ('dir = "/data/n2"', 'dir = "/d"\nsegment_bytes = 10', "segment_bytes is 10"),
+        ('dir = "/data/n2"', 'dir = "/d"\noutput_bytes_max = 2000', "output_pause_bytes is greater"),
+        ('dir = "/data/n2"', 'dir = "/d"\ndefault_mode = "xp"', "Invalid enum value 'xp'"),
+        ('dir = "/data/n2"', 'dir = "/d"\nmaxclients = "many"', "Expected `int`"),
+        ('dir = "/data/n2"', "dir = ", "no TOML"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_a_sentence(old: str, new: str, sentence: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError, match=sentence):
+        parse(GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("timing", "sentence"),
+    [
+        ("heartbeat_ms = 200", "link_timeout_ms must be at least 3 times timing.heartbeat_ms"),
+        ("election_timeout_min_ms = 600", "must be below"),
+        ("lease_ms = 0", "Expected `int` >= 1"),
+    ],
+)
+def test_times_that_do_not_fit_together_are_refused(timing: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        parse(f"{GOOD}[timing]\n{timing}\n")
+
+
+def test_a_secret_comes_from_its_file_without_the_end_of_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"a secret of enough bytes\n")
+    config = parse(GOOD.replace('secret = "0123456789abcdef"', f'secret_file = "{file}"'))
+    assert config.read_secret() == b"a secret of enough bytes"
+    file.write_bytes(b"short\n")
+    with pytest.raises(ConfigError, match="the cluster's secret has 5 bytes; it needs at least 16"):
+        config.read_secret()
+    file.unlink()
+    with pytest.raises(ConfigError, match="No such file"):
+        config.read_secret()
+
+
+def test_a_refusal_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        load(tmp_path / "none.toml")
+    file = tmp_path / "n2.toml"
+    file.write_text("name = 1")
+    with pytest.raises(ConfigError, match=r"n2\.toml: Expected `str`"):
+        load(file)
+    file.write_text(GOOD)
+    assert load(file).me.id == 2
+
+
+def test_every_option_is_documented_with_its_default() -> None:
+    table = {(option.table, option.name): option for option in options()}
+    assert all(option.description and option.type for option in table.values())
+    assert table["", "name"].default is None
+    assert table["", "protected_mode"].default == "true"
+    assert table["[timing]", "heartbeat_ms"].default == "80"
+    assert table["[[members]]", "peer_address"].default is None

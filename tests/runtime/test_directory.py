@@ -1,0 +1,116 @@
+"""The data directory: whose it is, who holds it, what a start leaves behind."""
+
+from pathlib import Path
+
+import pytest
+
+from trilemma.runtime import directory as module
+from trilemma.runtime.directory import DataDirectory, DirectoryRefused, write_durably
+
+
+def opened(path: Path, cluster: str = "c", node: int = 1) -> DataDirectory:
+    return DataDirectory(path, cluster, node)
+
+
+def test_starts_are_counted_and_the_disk_keeps_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    ids = set()
+    for start in (1, 2, 3):
+        held = opened(path)
+        assert held.identity.starts == start
+        ids.add(held.identity.disk_id)
+        held.close()
+    assert len(ids) == 1
+
+
+def test_two_directories_have_two_ids(tmp_path: Path) -> None:
+    one, two = opened(tmp_path / "1"), opened(tmp_path / "2")
+    assert one.identity.disk_id != two.identity.disk_id
+    one.close()
+    two.close()
+
+
+def test_a_directory_in_use_is_refused_with_the_holder_and_stays_as_it_was(tmp_path: Path) -> None:
+    held = opened(tmp_path / "d")
+    with pytest.raises(DirectoryRefused, match=r"is in use by process \d+"):
+        opened(tmp_path / "d")
+    held.close()
+    again = opened(tmp_path / "d")
+    assert again.identity.starts == 2
+    again.close()
+
+
+def test_a_directory_of_another_cluster_or_node_is_refused(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with pytest.raises(DirectoryRefused, match="belongs to cluster 'c', not to 'other'"):
+        opened(tmp_path, "other")
+    with pytest.raises(DirectoryRefused, match="belongs to node 1, not to node 2"):
+        opened(tmp_path, node=2)
+    held = opened(tmp_path)
+    assert held.identity.starts == 2
+    held.close()
+
+
+def test_a_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(DirectoryRefused, match=r"is not empty and no data directory of Trilemma's \(it holds letters"):
+        opened(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["LOCK", "letters.txt"]
+
+
+def test_another_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(tmp_path).close()
+    monkeypatch.setattr(module, "FORMAT", 2)
+    with pytest.raises(DirectoryRefused, match="has format 1; this version reads format 2"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"format": 1}', b'{"format": "x"}'])
+def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
+    opened(tmp_path).close()
+    (tmp_path / "identity.json").write_bytes(data)
+    with pytest.raises(DirectoryRefused, match="is damaged"):
+        opened(tmp_path)
+
+
+def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DirectoryRefused, match="File exists"):
+        opened(tmp_path / "file")
+
+
+def test_a_start_cut_off_before_its_first_identity_does_not_spoil_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "LOCK").write_text("1\n")
+    (tmp_path / "identity.json.new").write_text("{")
+    held = opened(tmp_path)
+    assert held.identity.starts == 1
+    held.close()
+
+
+def test_a_peers_first_disk_is_remembered_over_restarts_and_another_one_refused(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, "disk-a") is None
+    assert held.check_disk(2, "disk-a") is None
+    held.close()
+    held = opened(tmp_path)
+    assert held.check_disk(3, "disk-b") is None
+    reason = held.check_disk(2, "disk-c")
+    assert reason is not None
+    assert "another disk" in reason
+    assert held.check_disk(2, "disk-a") is None
+    held.close()
+
+
+def test_a_copy_of_this_directory_is_no_peer(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    reason = held.check_disk(2, held.identity.disk_id)
+    assert reason is not None
+    assert "copy" in reason
+    held.close()
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    write_durably(tmp_path / "f", b"one")
+    write_durably(tmp_path / "f", b"two")
+    assert (tmp_path / "f").read_bytes() == b"two"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["f"]

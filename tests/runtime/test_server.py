@@ -1,0 +1,330 @@
+"""A node whole, over real sockets: start, refusals, shutdown, breakage, the lab, what is left behind."""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ClusterDownError, ResponseError
+
+from trilemma.lab.desk import Desk
+from trilemma.node.effects import ClientBytes, Effects
+from trilemma.runtime import server as module
+from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
+from trilemma.runtime.disk import MemoryStorage
+from trilemma.runtime.listening import Sockets, StartRefused
+from trilemma.runtime.server import Server
+from trilemma.runtime.trace import make_logger
+from trilemma.storage.port import LogWrite
+
+SECRET = "sixteen bytes or more"
+
+
+class Cluster:
+    """Nodes with memory for disks, on ports of the system's choice."""
+
+    def __init__(self, size: int, path: Path) -> None:
+        self.path = path
+        self.storages = {f"n{number}": MemoryStorage() for number in range(1, size + 1)}
+        self.servers: dict[str, Server] = {}
+        self.said = StringIO()
+        self._first = {name: Sockets.free() for name in self.storages}
+        self._members = tuple(
+            MemberOptions(number, name, *sockets.addresses)
+            for number, (name, sockets) in enumerate(self._first.items(), 1)
+        )
+        self._stack = AsyncExitStack()
+
+    def config(self, name: str, **changes: Any) -> ServerConfig:
+        usual = {"dir": str(self.path / name), "secret": SECRET, "lab": True}
+        return ServerConfig(name=name, cluster_id="c", members=self._members, **{**usual, **changes})
+
+    async def start(self, name: str, **changes: Any) -> Server:
+        config = self.config(name, **changes)
+        server = self.servers[name] = Server(
+            config,
+            lab=Desk(config.me.id, member_ids(config)),
+            sockets=self._first.pop(name, None),
+            storage=lambda _: self.storages[name],
+            logger=make_logger(name, "info", "json", self.said),
+        )
+        await server.start()
+        return server
+
+    def client(self, name: str) -> Any:
+        client = Redis(port=self.servers[name].client_address[1], retry=None, socket_timeout=10)
+        self._stack.push_async_callback(client.aclose)
+        return client
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+        for server in self.servers.values():
+            await server.stop()
+
+
+@pytest.fixture
+def cluster(run: Any, tmp_path: Path) -> Callable[..., None]:
+    """Run a body with a cluster that is taken down after it."""
+
+    def cluster(body: Callable[[Cluster], Any], size: int = 1) -> None:
+        async def main() -> None:
+            made = Cluster(size, tmp_path)
+            try:
+                await body(made)
+            finally:
+                await made.stop()
+
+        run(main())
+
+    return cluster
+
+
+async def answered(client: Any, *words: str) -> Any:
+    """Send a command until it is no error any more, within a bound."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await client.execute_command(*words)
+            except ResponseError:
+                await asyncio.sleep(0.01)
+
+
+def test_a_node_serves_a_redis_client_and_tells_what_it_is(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        server = await cluster.start("n1")
+        client = cluster.client("n1")
+        assert await answered(client, "SET", "k", "v")
+        assert await client.get("k") == b"v"
+        info = await client.info()
+        assert info["tcp_port"] == server.client_address[1]
+        assert info["process_id"] == os.getpid()
+        assert info["used_memory"] > 1 << 20
+        assert info["starts"] == 1
+
+    cluster(body)
+
+
+def test_shutdown_of_a_client_ends_the_node_and_what_was_written_is_there_at_the_next_start(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        server = await cluster.start("n1")
+        client = cluster.client("n1")
+        await answered(client, "SET", "k", "v")
+        await client.shutdown()
+        async with asyncio.timeout(10):
+            await server.wait()
+        await server.stop()
+        await cluster.start("n1")
+        assert await answered(cluster.client("n1"), "GET", "k") == b"v"
+        assert (await cluster.client("n1").info())["starts"] == 2
+
+    cluster(body)
+
+
+def test_a_node_that_cannot_hand_over_is_stopped_after_a_bound(
+    cluster: Any, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHUTDOWN_S", 0.02)
+
+    async def body(cluster: Cluster) -> None:
+        server = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: MemoryStorage(),
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        server.begin_shutdown()
+        async with asyncio.timeout(10):
+            await server.wait()
+        await server.stop()
+        assert ("shutdown",) in node.seen
+
+    cluster(body)
+
+
+def test_a_node_that_breaks_closes_its_clients_and_says_why(cluster: Any, node: Any, until: Any) -> None:
+    def broken(_: Any) -> None:
+        if ("client", 1, b"x") in node.seen:
+            raise ValueError("an invariant is broken")
+
+    node.plan = broken
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.servers["n1"] = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: MemoryStorage(),
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        reader, writer = await asyncio.open_connection(*server.client_address)
+        writer.write(b"x")
+        with pytest.raises(ValueError, match="an invariant is broken"):
+            await server.wait()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.transport.abort()
+        assert "the node broke and stops" in cluster.said.getvalue()
+
+    cluster(body)
+
+
+def test_replies_never_leave_before_the_log_is_durable(cluster: Any, node: Any, until: Any) -> None:
+    storage = MemoryStorage()
+    written: list[LogWrite] = []
+    storage.log.append = written.append  # type: ignore[method-assign]
+
+    def plan(recording: Any) -> None:
+        if ("client", 1, b"SET") in recording.seen and not written:
+            recording.next = Effects(
+                log=LogWrite(1, 1, True, (), True, 0),
+                client_bytes=[ClientBytes(1, b"+OK\r\n", 1)],
+                next_deadline_us=1 << 60,
+            )
+
+    node.plan = plan
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.servers["n1"] = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: storage,
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        reader, writer = await asyncio.open_connection(*server.client_address)
+        writer.write(b"SET")
+        await until(lambda: written)
+        assert server.clients.counters.written_bytes == 0
+        storage.log.persisted(1)
+        assert await reader.readexactly(5) == b"+OK\r\n"
+        writer.transport.abort()
+
+    cluster(body)
+
+
+def test_a_taken_port_is_refused_with_a_sentence_and_nothing_is_left(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        await cluster.start("n1")
+        address = cluster.servers["n1"].config.me.address
+        second = Server(cluster.config("n1", dir=str(cluster.path / "other")))
+        with pytest.raises(StartRefused, match=f"cannot listen on {address}: Address already in use"):
+            await second.start()
+        assert not (cluster.path / "other").exists()
+
+    cluster(body)
+
+
+def test_a_directory_in_use_is_refused_and_the_ports_are_given_back(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        await cluster.start("n1")
+        sockets = Sockets.free()
+        second = Server(cluster.config("n1"), sockets=sockets)
+        with pytest.raises(StartRefused, match="is in use by process"):
+            await second.start()
+        assert sockets.client.fileno() == -1
+        assert sockets.peer.fileno() == -1
+
+    cluster(body)
+
+
+def test_the_lab_is_off_unless_it_is_asked_for(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        await cluster.start("n1", lab=False)
+        with pytest.raises(ResponseError, match="the lab is switched off on this node"):
+            await cluster.client("n1").execute_command("LAB", "STATUS")
+
+    cluster(body)
+
+
+def test_a_cut_in_the_lab_takes_a_minority_out_and_healing_brings_it_back(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        for name in ("n1", "n2", "n3"):
+            await cluster.start(name)
+        clients = {name: cluster.client(name) for name in cluster.servers}
+        await answered(clients["n3"], "SET", "k", "before")
+        assert await clients["n2"].execute_command("LAB", "CUT", "n3") == b"OK"
+        assert await clients["n3"].execute_command("LAB", "STATUS") == [b"CUT n1-n3", b"CUT n2-n3"]
+        await answered(clients["n1"], "SET", "k", "during")
+        async with asyncio.timeout(10):
+            refused = False
+            while not refused:
+                try:
+                    await clients["n3"].execute_command("GET", "k")
+                except ClusterDownError:
+                    refused = True
+        assert await clients["n1"].get("k") == b"during"
+        assert await clients["n3"].execute_command("LAB", "HEAL") == b"OK"
+        assert await answered(clients["n3"], "GET", "k") == b"during"
+
+    cluster(body, size=3)
+
+
+def test_a_wiped_node_is_refused_by_its_peers(cluster: Any, until: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        for name in ("n1", "n2"):
+            await cluster.start(name)
+        await answered(cluster.client("n1"), "SET", "k", "v")
+        await cluster.servers["n2"].stop()
+        shutil.rmtree(cluster.path / "n2")
+        cluster.storages["n2"] = MemoryStorage()
+        await cluster.start("n2")
+        await until(lambda: "the other side refused: it comes with another disk" in cluster.said.getvalue())
+        with pytest.raises(ResponseError):
+            await cluster.client("n2").execute_command("SET", "k", "w")
+
+    cluster(body, size=2)
+
+
+def test_many_starts_leave_no_thread_and_no_descriptor(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        async def once() -> None:
+            server = await cluster.start("n1")
+            client = cluster.client("n1")
+            await client.ping()
+            await client.aclose()
+            await server.stop()
+
+        await once()
+        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        for _ in range(10):
+            await once()
+        await asyncio.sleep(0)
+        assert threading.active_count() == threads
+        assert len(os.listdir("/proc/self/fd")) <= descriptors
+
+    cluster(body)
+
+
+def test_metrics_are_served_to_whoever_asks_for_them(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        free = Sockets.free()
+        port = int(free.addresses[0].rpartition(":")[2])
+        free.close()
+        await cluster.start("n1", metrics_port=port)
+        await answered(cluster.client("n1"), "SET", "k", "v")
+
+        async def get(path: str) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            data = await reader.read(-1)
+            writer.close()
+            return data
+
+        page = await get("/metrics")
+        assert page.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\ntrilemma_clients 1.0\n" in page
+        assert b'trilemma_replica_commit_index{keyspace="default"' in page
+        assert (await get("/")).startswith(b"HTTP/1.1 404")
+
+    cluster(body)
