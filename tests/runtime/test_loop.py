@@ -238,3 +238,17 @@ def test_a_failed_disk_stops_the_node(rig: Any, until: Any) -> None:
         await until(lambda: rig.failures)
 
     rig(body)
+
+
+def test_a_paused_node_takes_its_inputs_when_it_goes_on(rig: Any, until: Any, node: Any) -> None:
+    async def body(rig: Rig) -> None:
+        await until(lambda: rig.turns.turns == 1)
+        rig.turns.pause()
+        rig.turns.receive_client(1, b"x")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert node.inputs() == []
+        rig.turns.resume()
+        await until(lambda: ("client", 1, b"x") in node.inputs())
+
+    rig(body)

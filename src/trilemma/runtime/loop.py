@@ -52,6 +52,7 @@ class NodeLoop:
         self._durable = 0
         self._told_durable = 0
         self._is_due = False
+        self._is_paused = False
         self._is_stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due_us = 0
@@ -119,9 +120,18 @@ class NodeLoop:
 
     def wake(self) -> None:
         """Have a turn behind everything that this poll of the event loop brings."""
-        if not self._is_due and not self._is_stopped:
+        if not self._is_due and not self._is_stopped and not self._is_paused:
             self._is_due = True
             self._loop.call_soon(self._turn)
+
+    def pause(self) -> None:
+        """Stand still, as a stopped process does: inputs wait, time goes on. For tests within one process."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        self._is_paused = False
+        self.wake()
 
     def stop(self) -> None:
         """Take no further turn."""
@@ -133,7 +143,7 @@ class NodeLoop:
 
     def _turn(self) -> None:
         self._is_due = False
-        if self._is_stopped:
+        if self._is_stopped or self._is_paused:
             return
         try:
             self._take_inputs()
