@@ -38,6 +38,9 @@ IN_MULTI_AT_ONCE = frozenset({"multi", "exec", "discard", "watch", "quit", "rese
 IN_MULTI = frozenset({"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait"})
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
 
+COMMANDS_PER_TURN = 1_024
+"""What one session may have dispatched in a turn: a long pipeline must not keep the node from its links."""
+
 LOOK_AHEAD_COMMANDS = 256
 """How far a session's pipeline is searched for writes when it begins with a read."""
 
@@ -51,11 +54,13 @@ class Dispatcher:
 
     def run(self, session: Session) -> None:
         """Dispatch what a session has sent, as far as order allows."""
+        left = COMMANDS_PER_TURN
         while not session.closing:
             while session.commands and not session.blocked and not session.closing:
-                if not self._one(session, session.commands[0]):
+                if left == 0 or not self._one(session, session.commands[0]):
                     return
                 session.commands.popleft()
+                left -= 1
             if session.blocked or not self._parse(session):
                 return
 

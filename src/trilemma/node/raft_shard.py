@@ -38,7 +38,7 @@ APPLIED = b"applied"
 REAP_KEYS_MAX = 1_000
 """Expired keys that one TICK entry removes; more are due at the next."""
 
-UNITS_MAX = 16_384
+UNITS_MAX = 2_048
 """Units in one entry; what is over goes into the next turn's."""
 
 Waiter = tuple[Batch, int]
@@ -159,6 +159,7 @@ class RaftShard:
 
     def submit(self, batch: Batch) -> None:
         """See ShardReplica."""
+        self._has_input = True
         self._wake()
         for position, unit in enumerate(batch.units):
             if position in batch.skipped:

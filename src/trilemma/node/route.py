@@ -7,6 +7,7 @@ read.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import limit
@@ -80,7 +81,9 @@ class Route:
         self._origin_start = origin_start
         self._around = around
         self._waiting: deque[Request] = deque()
-        self._open: deque[Request] = deque()
+        self._open: list[tuple[int, int, Request]] = []
+        """Requests without an answer, as a heap by deadline."""
+        self._added = 0
         self._is_fresh = False
         """Whether something came in that `dispatch` has not looked at."""
         self._streams: dict[Target, OutStream] = {}
@@ -92,7 +95,8 @@ class Route:
             request.finish(refusal.down(self.keyspace, "too many requests wait"), 0)
             return
         self._waiting.append(request)
-        self._open.append(request)
+        self._added += 1
+        heappush(self._open, (request.deadline_us, self._added, request))
         self._is_fresh = True
 
     def retry(self, request: Request) -> None:
@@ -200,13 +204,13 @@ class Route:
         """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
         self._time_out(mono_us)
         if self._streams:
-            self._rescue_reads()
+            self._give_up_on_the_lost()
             self._resend(mono_us)
 
     def _time_out(self, mono_us: int) -> None:
         overdue = False
-        while self._open and (self._open[0].is_done or self._open[0].deadline_us <= mono_us):
-            request = self._open.popleft()
+        while self._open and (self._open[0][2].is_done or self._open[0][0] <= mono_us):
+            request = heappop(self._open)[2]
             if not request.is_done:
                 overdue = True
                 request.finish(self._too_late(request), 0)
@@ -229,16 +233,29 @@ class Route:
                 del self._forwarded[target, sequence]
                 self._streams[target].void(sequence)
 
-    def _rescue_reads(self) -> None:
-        """Send reads elsewhere where a newer executor is known: they have no effect, so twice does no harm."""
+    def _give_up_on_the_lost(self) -> None:
+        """Deal with what an executor has that another one has replaced.
+
+        Reads go to the new one: they have no effect, so twice does no harm. Of writes nothing more will be heard where
+        no path leads to the old one: waiting longer would not make them less uncertain.
+        """
         target = self._around.local_target(self.shard) or self._around.remote_target(self.shard)
         if target is None:
             return
+        lost = False
         for (old, _), requests in list(self._forwarded.items()):
-            if old != target:
-                for request in reversed(requests):
-                    if request.unit.is_read and request.handed and not request.is_done:
-                        self.retry(request)
+            if old == target:
+                continue
+            is_silent = not self._around.has_path(old[0])
+            for request in reversed(requests):
+                if request.unit.is_read and request.handed and not request.is_done:
+                    self.retry(request)
+                elif is_silent and not request.is_done and not request.unit.is_read:
+                    lost = True
+                    text = refusal.uncertain(self.keyspace, "the leader was lost before the write was confirmed")
+                    request.finish(text, 0)
+        if lost:
+            self._void_finished()
 
     def _resend(self, mono_us: int) -> None:
         for target, stream in list(self._streams.items()):
@@ -267,7 +284,7 @@ class Route:
         """When `advance` next has something to do, or None."""
         if self._is_fresh:
             return 0
-        return self._open[0].deadline_us if self._open else None
+        return self._open[0][0] if self._open else None
 
     @property
     def has_streams(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rocksdict import (
     BlockBasedOptions,
@@ -11,8 +11,6 @@ from rocksdict import (
     Options,
     Rdict,
     RdictIter,
-    ReadOptions,
-    Snapshot,
     WriteBatch,
     WriteOptions,
 )
@@ -44,45 +42,39 @@ def _options() -> Options:
     return options
 
 
-class _Source(Protocol):
-    """What a database and a snapshot of it share."""
-
-    def iter(self, read_opt: ReadOptions | None = None) -> RdictIter:
-        """Return an iterator."""
-        ...
-
-
-def _scan(source: _Source, start: bytes, stop: bytes, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
+def _forward(rows: RdictIter, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
     found: list[tuple[bytes, bytes]] = []
-    bounds = ReadOptions()
-    bounds.set_iterate_lower_bound(start)
-    bounds.set_iterate_upper_bound(stop)
-    rows = source.iter(bounds)
-    if reverse:
-        rows.seek_to_last()
-    else:
-        rows.seek(start)
-    while len(found) < limit and rows.valid():
-        found.append((rows.key(), rows.value()))
-        if reverse:
-            rows.prev()
-        else:
-            rows.next()
+    rows.seek(start)
+    while len(found) < limit and rows.valid() and (key := rows.key()) < stop:
+        found.append((key, rows.value()))
+        rows.next()
+    return found
+
+
+def _backward(rows: RdictIter, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    found: list[tuple[bytes, bytes]] = []
+    rows.seek_for_prev(stop)
+    if rows.valid() and rows.key() == stop:
+        rows.prev()
+    while len(found) < limit and rows.valid() and (key := rows.key()) >= start:
+        found.append((key, rows.value()))
+        rows.prev()
     return found
 
 
 class RocksView:
-    """A pinned state of the rows."""
+    """A pinned state of the rows: an iterator sees the rows as they were when it was made."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot: Snapshot | None = snapshot
+    def __init__(self, rows: RdictIter) -> None:
+        self._rows: RdictIter | None = rows
 
     def get(self, key: bytes) -> bytes | None:
         """See RowReader."""
-        try:
-            value: bytes = self._open()[key]
-        except KeyError:
+        rows = self._open()
+        rows.seek(key)
+        if not rows.valid() or rows.key() != key:
             return None
+        value: bytes = rows.value()
         return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -91,16 +83,17 @@ class RocksView:
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """See RowReader."""
-        return _scan(self._open(), start, stop, limit, reverse)
+        rows = self._open()
+        return _backward(rows, start, stop, limit) if reverse else _forward(rows, start, stop, limit)
 
-    def _open(self) -> Snapshot:
-        if self._snapshot is None:
+    def _open(self) -> RdictIter:
+        if self._rows is None:
             raise ValueError("the view was closed")
-        return self._snapshot
+        return self._rows
 
     def close(self) -> None:
         """See ReadView."""
-        self._snapshot = None
+        self._rows = None
 
 
 class RocksEngine:
@@ -109,7 +102,8 @@ class RocksEngine:
     def __init__(self, directory: Path) -> None:
         self._rows = Rdict(str(directory), options=_options())
         self._writes = WriteOptions()
-        self._writes.disable_wal(True)
+        # A property, though the library's stub calls it a method.
+        setattr(self._writes, "disable_wal", True)  # noqa: B010
 
     def get(self, key: bytes) -> bytes | None:
         """See RowReader."""
@@ -123,7 +117,9 @@ class RocksEngine:
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """See RowReader."""
-        return _scan(self._rows, start, stop, limit, reverse)
+        # Bounds are compared here: those of ReadOptions take keys in the library's own encoding, not as raw bytes.
+        rows = self._rows.iter()
+        return _backward(rows, start, stop, limit) if reverse else _forward(rows, start, stop, limit)
 
     def write(self, batch: RowBatch) -> None:
         """See Engine."""
@@ -138,7 +134,7 @@ class RocksEngine:
 
     def read_view(self) -> RocksView:
         """See Engine."""
-        return RocksView(self._rows.snapshot())
+        return RocksView(self._rows.iter())
 
     def flush(self) -> None:
         """Make everything written so far durable."""

@@ -1,0 +1,92 @@
+"""The directory of a cluster that this package lays out itself: one configuration and one data directory per node.
+
+D/secret          the cluster's secret
+D/cluster.json    names and addresses, for whoever looks for the cluster
+D/control.sock    the supervisor's socket
+D/n1/node.toml, D/n1/data, D/n1/log
+"""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+CONTROL = "control.sock"
+HOST = "127.0.0.1"
+PEER_PORT_OFFSET = 10_000
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """One node: its name, number and ports."""
+
+    name: str
+    number: int
+    port: int
+    peer_port: int
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it."""
+        return f"{HOST}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all nodes of a laid-out cluster share."""
+
+    cluster_id: str
+    default_mode: str = "cp"
+    lab: bool = False
+    segment_bytes: int = 64 << 20
+    metrics: bool = False
+
+
+def places(nodes: int, base_port: int) -> list[NodePlace]:
+    """Return the places of a cluster whose client ports count up from `base_port`."""
+    return [
+        NodePlace(f"n{number}", number, base_port + number - 1, base_port + number - 1 + PEER_PORT_OFFSET)
+        for number in range(1, nodes + 1)
+    ]
+
+
+def toml(place: NodePlace, members: list[NodePlace], settings: Settings, directory: Path) -> str:
+    """Return a node's configuration file."""
+    lines = [
+        f'name = "{place.name}"',
+        f"dir = {json.dumps(str(directory / place.name / 'data'))}",
+        f'cluster_id = "{settings.cluster_id}"',
+        f"secret_file = {json.dumps(str(directory / 'secret'))}",
+        f'default_mode = "{settings.default_mode}"',
+        f"lab = {'true' if settings.lab else 'false'}",
+        f"segment_bytes = {settings.segment_bytes}",
+    ]
+    for member in members:
+        lines += [
+            "",
+            "[[members]]",
+            f"id = {member.number}",
+            f'name = "{member.name}"',
+            f'address = "{member.address}"',
+            f'peer_address = "{HOST}:{member.peer_port}"',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def lay_out(directory: Path, members: list[NodePlace], default_mode: str, *, lab: bool, segment_bytes: int) -> None:
+    """Make what is missing of a cluster's directory; what is there stays, the data above all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    secret = directory / "secret"
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text(secrets.token_hex(SECRET_BYTES))
+    known = directory / "cluster.json"
+    cluster_id = json.loads(known.read_text())["cluster_id"] if known.exists() else f"local-{secrets.token_hex(8)}"
+    settings = Settings(cluster_id, default_mode, lab, segment_bytes)
+    nodes = [{"name": each.name, "address": each.address} for each in members]
+    known.write_text(json.dumps({"cluster_id": cluster_id, "nodes": nodes}, indent=2) + "\n")
+    for member in members:
+        home = directory / member.name
+        home.mkdir(exist_ok=True)
+        (home / "node.toml").write_text(toml(member, members, settings, directory))

@@ -1,0 +1,206 @@
+"""A cluster within this process: the same nodes, over real loopback sockets and RocksDB in a directory of their own.
+
+import trilemma
+
+with trilemma.local(nodes=3) as cluster:
+    cluster.client("n1").set("greeting", "hello")
+    cluster.cut("n3")
+"""
+
+import asyncio
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import redis
+import uvloop
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from trilemma.client.layout import HOST
+from trilemma.lab.desk import Desk
+from trilemma.runtime.config import MemberOptions, ServerConfig
+from trilemma.runtime.listening import Sockets, bind
+from trilemma.runtime.server import Server
+
+T = TypeVar("T")
+
+READY_S = 10.0
+POLL_S = 0.005
+SEGMENT_BYTES = 8 << 20
+SECRET = "a cluster within one process"
+
+
+class LocalCluster:
+    """Nodes n1, n2, ... Use it as a context manager; it leaves nothing behind."""
+
+    def __init__(self, nodes: int = 3, default_mode: str = "cp", directory: Path | None = None) -> None:
+        """Args: directory: where data is kept, and left; None for one that is removed at the end."""
+        self.names = tuple(f"n{number}" for number in range(1, nodes + 1))
+        self._default_mode = default_mode
+        self._owns_directory = directory is None
+        self._directory = directory or Path(tempfile.mkdtemp(prefix="trilemma-"))
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="trilemma-local", daemon=True)
+        self._servers: dict[str, Server] = {}
+        self._configs: dict[str, ServerConfig] = {}
+        self._clients: list[redis.Redis] = []
+
+    def __enter__(self) -> "LocalCluster":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    # Life
+
+    def start(self) -> None:
+        """Start all nodes, and wait until every one of them serves."""
+        self._thread.start()
+        try:
+            sockets = {name: Sockets(bind(HOST, 0), bind(HOST, 0)) for name in self.names}
+            members = tuple(self._member(number, sockets[name]) for number, name in enumerate(self.names, 1))
+            for name in self.names:
+                self._configs[name] = self._config(name, members)
+            self._run(self._start_all(sockets))
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _member(self, number: int, sockets: Sockets) -> MemberOptions:
+        address, peer_address = sockets.client.getsockname(), sockets.peer.getsockname()
+        return MemberOptions(number, f"n{number}", f"{HOST}:{address[1]}", f"{HOST}:{peer_address[1]}")
+
+    def _config(self, name: str, members: tuple[MemberOptions, ...]) -> ServerConfig:
+        return ServerConfig(
+            name=name,
+            dir=str(self._directory / name),
+            cluster_id="local",
+            members=members,
+            secret=SECRET,
+            default_mode=self._default_mode,  # type: ignore[arg-type]
+            lab=True,
+            segment_bytes=SEGMENT_BYTES,
+            log_level="error",
+        )
+
+    async def _start_all(self, sockets: dict[str, Sockets]) -> None:
+        await asyncio.gather(*(self._start_one(name, sockets[name]) for name in self.names))
+
+    async def _start_one(self, name: str, sockets: Sockets | None = None) -> None:
+        config = self._configs[name]
+        names = {member.id: member.name for member in config.members}
+        server = Server(config, lab=Desk(config.me.id, names), sockets=sockets)
+        await server.start()
+        self._servers[name] = server
+
+    def wait_until_ready(self) -> None:
+        """Wait until every running node answers a read and a write of the keyspace `default`.
+
+        Raises:
+            TimeoutError: one does not within READY_S.
+        """
+        end = time.monotonic() + READY_S
+        for name in self._servers:
+            client = self.client(name)
+            while True:
+                try:
+                    client.exists("ready")
+                    client.delete("ready")
+                    break
+                except redis.RedisError as problem:
+                    if time.monotonic() > end:
+                        raise TimeoutError(f"{name} does not serve: {problem}") from problem
+                    time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """Stop all nodes, close all clients, remove the directory if it was made here."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        if self._thread.is_alive():
+            for name in list(self._servers):
+                self._run(self._servers.pop(name).stop())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+        if self._owns_directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    # Use
+
+    def address(self, name: str) -> tuple[str, int]:
+        """Return a node's host and port for clients."""
+        host, _, port = self._configs[name].me.address.rpartition(":")
+        return host, int(port)
+
+    def client(self, name: str, **options: Any) -> redis.Redis:
+        """Return a redis-py client of one node that never retries; it is closed with the cluster."""
+        host, port = self.address(name)
+        chosen: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "decode_responses": True, **options}
+        client = redis.Redis(host=host, port=port, **chosen)
+        self._clients.append(client)
+        return client
+
+    # Faults
+
+    def _lab(self, *words: str) -> None:
+        """Give a LAB command at any node that runs."""
+        name = next(iter(self._servers))
+        self.client(name).execute_command("LAB", *words)  # type: ignore[no-untyped-call]
+
+    def cut(self, where: str) -> None:
+        """Cut links: `n3` all of n3's, `n1-n2` one both ways, `n1>n2` one way."""
+        self._lab("CUT", where)
+
+    def slow(self, where: str, delay: str) -> None:
+        """Slow links down, by `80ms` for example."""
+        self._lab("SLOW", where, delay)
+
+    def heal(self, where: str | None = None) -> None:
+        """Heal all links, or those named."""
+        self._lab("HEAL", *([] if where is None else [where]))
+
+    def kill(self, name: str) -> None:
+        """End a node at once: nothing is handed over."""
+        self._run(self._servers.pop(name).stop())
+
+    def restart(self, name: str) -> None:
+        """Start a node again on its data and its ports."""
+        if name in self._servers:
+            self.kill(name)
+        self._run(self._start_one(name))
+
+    def pause(self, name: str) -> None:
+        """Have a node stand still."""
+        self._on_loop(self._servers[name].turns.pause)
+
+    def resume(self, name: str) -> None:
+        """Have it go on."""
+        self._on_loop(self._servers[name].turns.resume)
+
+    def _on_loop(self, action: Callable[[], None]) -> None:
+        async def act() -> None:
+            action()
+
+        self._run(act())
+
+
+def local(nodes: int = 3, default_mode: str = "cp", directory: Path | None = None) -> LocalCluster:
+    """Return a cluster to be used as a context manager.
+
+    Args:
+        nodes: how many; named n1, n2, ...
+        default_mode: the mode of the keyspace `default`: cp, ap or ca.
+        directory: where data is kept, and left; None for one that is removed at the end.
+    """
+    return LocalCluster(nodes, default_mode, directory)
