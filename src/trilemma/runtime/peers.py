@@ -43,9 +43,10 @@ class PeerCounters:
 class Lane:
     """What is on its way to one peer."""
 
-    __slots__ = ("delayed_bytes", "dialing", "parts", "size", "trouble")
+    __slots__ = ("delayed_bytes", "dialing", "parts", "peer", "size", "trouble")
 
-    def __init__(self) -> None:
+    def __init__(self, peer: NodeId) -> None:
+        self.peer = peer
         self.dialing: Dialing
         self.parts: list[bytes] = []
         self.size = 0
@@ -81,7 +82,7 @@ class PeerTransport:
     def start(self, addresses: Mapping[NodeId, Address]) -> None:
         """Dial the peers."""
         for peer, address in addresses.items():
-            lane = self._lanes[peer] = Lane()
+            lane = self._lanes[peer] = Lane(peer)
             lane.dialing = self._dial(peer, address, lane)
         if self._lab is not None:
             self._lab.start(self.tell, self.connected)
@@ -93,17 +94,18 @@ class PeerTransport:
             if self._lab is not None:
                 self._lab.joined(peer)
 
-        def refused(reason: str) -> None:
-            if reason != lane.trouble:
-                lane.trouble = reason
-                self._told(self._identity.name(peer), reason)
-
         return Dialing(
             address,
             lambda: Dialer(self._identity, peer, secrets.token_bytes(NONCE_BYTES)),
             joined,
-            refused,
+            lambda reason: self._trouble(lane, reason),
         )
+
+    def _trouble(self, lane: Lane, reason: str) -> None:
+        """Say what is wrong with a peer, once."""
+        if reason != lane.trouble:
+            lane.trouble = reason
+            self._told(self._identity.name(lane.peer), reason)
 
     async def stop(self) -> None:
         """Close everything and dial no more."""
@@ -147,7 +149,10 @@ class PeerTransport:
 
     def _put(self, lane: Lane, kind: Kind, body: bytes) -> None:
         channel = lane.dialing.channel
-        if channel is None or channel.unsent_bytes > PEER_QUEUE_BYTES_MAX or len(body) > FRAME_BYTES_MAX:
+        if len(body) > FRAME_BYTES_MAX:
+            self._trouble(lane, f"a frame of {len(body)} bytes was dropped, allowed are {FRAME_BYTES_MAX}")
+            channel = None
+        if channel is None or channel.unsent_bytes > PEER_QUEUE_BYTES_MAX:
             self.counters.dropped_frames += 1
             return
         if not lane.parts:

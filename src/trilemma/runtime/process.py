@@ -1,6 +1,7 @@
 """A node as a process of its own: event loop, signals, exit status. `trilemma serve` is this."""
 
 import asyncio
+import resource
 import signal
 
 import uvloop
@@ -8,6 +9,21 @@ import uvloop
 from trilemma.runtime.config import ServerConfig
 from trilemma.runtime.port import Laboratory
 from trilemma.runtime.server import Server
+
+DESCRIPTORS_RESERVED = 512
+"""Beside clients: peers, log segments, RocksDB's files."""
+
+
+def raise_descriptor_limit(clients_max: int) -> int | None:
+    """Allow as many open files as the clients need; return the limit where the system allows fewer, as Redis does."""
+    needed = clients_max + DESCRIPTORS_RESERVED
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return None
 
 
 def serve(config: ServerConfig, lab: Laboratory | None = None) -> None:
@@ -22,6 +38,9 @@ def serve(config: ServerConfig, lab: Laboratory | None = None) -> None:
 
 
 async def _serve(server: Server) -> None:
+    allowed = raise_descriptor_limit(server.config.maxclients)
+    if allowed is not None:
+        server.logger.warning("few descriptors", allowed=allowed, maxclients=server.config.maxclients)
     await server.start()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

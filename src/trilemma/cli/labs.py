@@ -1,0 +1,53 @@
+"""`trilemma lab`: faults on a live cluster, on links by the nodes, on processes by the supervisor."""
+
+from pathlib import Path
+
+import redis
+import typer
+
+from trilemma.cli.console import DEFAULT_DIRECTORY, Address, Directory, console, refuse
+from trilemma.client import control
+
+PROCESS_FAULTS = ("pause", "resume", "kill", "restart", "start")
+
+
+def lab(context: typer.Context, directory: Directory = DEFAULT_DIRECTORY, node: Address = "") -> None:
+    """Inject faults: cut, slow, loss, heal, status on links; pause, resume, kill, start, restart of a node.
+
+    trilemma lab cut n3 · cut 'n1>n2' · slow n1-n2 80ms · loss n1-n2 10% · heal · status · kill n3 · start n3
+    """
+    words = list(context.args)
+    directory = directory.resolve()
+    if not words:
+        refuse("say what to do: cut, slow, loss, heal, status, pause, resume, kill, start, restart")
+    try:
+        if words[0].lower() in PROCESS_FAULTS:
+            _process(directory, words)
+        else:
+            _links(directory, node, words)
+    except (control.NoClusterError, redis.RedisError) as problem:
+        refuse(str(problem))
+
+
+def _process(directory: Path, words: list[str]) -> None:
+    if len(words) != 2:
+        refuse(f"the form is: trilemma lab {words[0]} n3")
+    answer = control.ask(directory, words[0].lower(), words[1])["node"]
+    console.print(f"{answer['name']}: {answer['state']}")
+
+
+def _links(directory: Path, node: str, words: list[str]) -> None:
+    addresses = control.nodes(directory)
+    wanted = [addresses.get(node, node)] if node else list(addresses.values())
+    problem: redis.RedisError | None = None
+    for address in wanted:
+        try:
+            with control.connect(address, socket_timeout=3, socket_connect_timeout=1) as client:
+                answer = client.execute_command("LAB", *words)
+        except (redis.ConnectionError, redis.TimeoutError) as found:
+            problem = found
+            continue
+        for line in answer if isinstance(answer, list) else [answer]:
+            console.print(line)
+        return
+    raise problem or control.NoClusterError("no node answers")

@@ -1,0 +1,81 @@
+"""The other end of the supervisor's socket, and what else is known of a cluster from its directory."""
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from trilemma.client.layout import CONTROL
+
+ANSWER_S = 15.0
+READY_S = 20.0
+POLL_S = 0.03
+
+
+class NoClusterError(Exception):
+    """There is no cluster where one was expected; the text says what to do."""
+
+
+def ask(directory: Path, action: str, node: str | None = None) -> dict[str, Any]:
+    """Ask the supervisor of a directory for something.
+
+    Raises:
+        NoClusterError: no supervisor runs there, or it refuses.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_S)
+        try:
+            connection.connect(str(directory / CONTROL))
+        except OSError as problem:
+            raise NoClusterError(
+                f"no cluster runs in {directory}: start one with `trilemma up --dir {directory}`"
+            ) from problem
+        connection.sendall(json.dumps({"do": action, "node": node}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(connection.makefile().readline() or '{"error": "no answer"}')
+    if "error" in answer:
+        raise NoClusterError(str(answer["error"]))
+    return answer
+
+
+def nodes(directory: Path) -> dict[str, str]:
+    """Return the nodes' addresses by name, running or not.
+
+    Raises:
+        NoClusterError: the directory is none of a cluster.
+    """
+    try:
+        found = json.loads((directory / "cluster.json").read_text())
+    except OSError as problem:
+        raise NoClusterError(f"{directory} holds no cluster: `trilemma up --dir {directory}` makes one") from problem
+    return {node["name"]: node["address"] for node in found["nodes"]}
+
+
+def connect(address: str, **options: Any) -> redis.Redis:
+    """Return a client that never retries: what happened is told as it is."""
+    host, _, port = address.rpartition(":")
+    chosen: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "decode_responses": True, **options}
+    return redis.Redis(host=host, port=int(port), **chosen)
+
+
+def wait_until_ready(addresses: dict[str, str], seconds: float = READY_S) -> None:
+    """Wait until every node answers for the keyspace `default`.
+
+    Raises:
+        NoClusterError: one does not in time.
+    """
+    end = time.monotonic() + seconds
+    for name, address in addresses.items():
+        with connect(address, socket_timeout=3) as client:
+            while True:
+                try:
+                    client.exists("ready")
+                    break
+                except redis.RedisError as problem:
+                    if time.monotonic() > end:
+                        raise NoClusterError(f"{name} at {address} does not serve: {problem}") from problem
+                    time.sleep(POLL_S)

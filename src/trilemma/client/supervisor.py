@@ -1,0 +1,174 @@
+"""The supervisor of a local cluster: starts node processes, and pauses, kills and restarts them by its own child ids.
+
+One JSON object per line on a socket in the cluster's directory; `control` is the other end. What it did not start it
+cannot touch.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from trilemma.client.layout import CONTROL, NodePlace
+
+STOP_S = 8.0
+"""How long a node may take to hand over before it is killed."""
+
+LINE_BYTES_MAX = 64 << 10
+
+
+class NodeProcess:
+    """One child."""
+
+    def __init__(self, place: NodePlace, directory: Path) -> None:
+        self.place = place
+        self._home = directory / place.name
+        self._child: asyncio.subprocess.Process | None = None
+        self._log: IO[bytes] | None = None
+        self.is_paused = False
+        self.is_wanted = True
+
+    @property
+    def state(self) -> str:
+        """running, paused, or down with the exit status."""
+        child = self._child
+        if child is None:
+            return "down"
+        if child.returncode is not None:
+            return f"down (exit {child.returncode})"
+        return "paused" if self.is_paused else "running"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._child is not None and self._child.returncode is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while it is down."""
+        return self._child.pid if self._child is not None and self.is_running else None
+
+    async def start(self) -> None:
+        """Start it, unless it runs."""
+        if self.is_running:
+            return
+        self._log = (self._home / "log").open("ab")
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "trilemma",
+            "serve",
+            "--config",
+            str(self._home / "node.toml"),
+            stdout=self._log,
+            stderr=self._log,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        self._log.close()
+        self.is_paused = False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the child, if it runs."""
+        if self._child is not None and self.is_running:
+            self._child.send_signal(number)
+
+    async def kill(self) -> None:
+        """End it at once."""
+        self.signal(signal.SIGKILL)
+        await self.wait()
+
+    async def stop(self) -> None:
+        """Have it hand over and leave; kill it where that takes too long."""
+        if self.is_paused:
+            self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.wait(), STOP_S)
+        except TimeoutError:
+            await self.kill()
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        if self._child is not None:
+            await self._child.wait()
+
+
+class Supervisor:
+    """All nodes of one directory."""
+
+    def __init__(self, directory: Path, places: list[NodePlace]) -> None:
+        self._directory = directory
+        self._nodes = {place.name: NodeProcess(place, directory) for place in places}
+        self._stopped = asyncio.Event()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Run the cluster until it is told to stop. `ready` is called when the processes are started."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopped.set)
+        path = self._directory / CONTROL
+        path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, path, limit=LINE_BYTES_MAX)
+        os.chmod(path, 0o600)
+        try:
+            await asyncio.gather(*(node.start() for node in self._nodes.values()))
+            ready()
+            await self._stopped.wait()
+        finally:
+            await asyncio.gather(*(node.stop() for node in self._nodes.values()))
+            server.close()
+            path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+            answer = await self._answer(line)
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        except (ValueError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            action, name = str(request["do"]), request.get("node")
+        except (ValueError, KeyError, TypeError):
+            return {"error": "one JSON object with 'do' is expected"}
+        if action == "status":
+            return {"nodes": [self._describe(node) for node in self._nodes.values()]}
+        if action == "stop":
+            self._stopped.set()
+            return {"ok": True}
+        node = self._nodes.get(name)
+        if node is None:
+            return {"error": f"no node {name!r}; there are {', '.join(self._nodes)}"}
+        return await self._act(action, node)
+
+    async def _act(self, action: str, node: NodeProcess) -> dict[str, Any]:
+        match action:
+            case "kill":
+                await node.kill()
+            case "start":
+                await node.start()
+            case "restart":
+                await node.kill()
+                await node.start()
+            case "pause":
+                node.signal(signal.SIGSTOP)
+                node.is_paused = node.is_running
+            case "resume":
+                node.signal(signal.SIGCONT)
+                node.is_paused = False
+            case _:
+                return {"error": f"unknown action {action!r}"}
+        return {"ok": True, "node": self._describe(node)}
+
+    @staticmethod
+    def _describe(node: NodeProcess) -> dict[str, Any]:
+        return {"name": node.place.name, "address": node.place.address, "pid": node.pid, "state": node.state}
