@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trilemma.runtime import accepting
+from trilemma.runtime import accepting, peers
 from trilemma.runtime.framing import Kind, frame
 from trilemma.runtime.handshake import Identity
 from trilemma.runtime.listening import address_of, bind
@@ -272,3 +272,36 @@ def test_a_cut_takes_the_frames_that_are_under_way(pair: Any, until: Any) -> Non
         assert one.frames == [(2, b"after")]
 
     pair(body, lab=fog)
+
+
+def test_a_frame_over_the_bound_is_dropped_and_said_so_once(
+    pair: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        monkeypatch.setattr(peers, "FRAME_BYTES_MAX", 10)
+        for data in (b"x" * 11, b"y" * 11, b"z" * 10):
+            one.send(2, data)
+        await until(lambda: two.frames)
+        assert two.frames == [(1, b"z" * 10)]
+        assert one.sentences().count("a frame of 11 bytes was dropped, allowed are 10") == 1
+
+    pair(body)
+
+
+def test_a_peer_that_does_not_read_costs_a_bound_and_no_more(
+    pair: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        monkeypatch.setattr(peers, "PEER_QUEUE_BYTES_MAX", 1 << 20)
+        two.transport._accepting._peers[1].transport.pause_reading()
+        frame_bytes = 1 << 18
+        for _ in range(200):
+            one.send(2, b"x" * frame_bytes)
+        channel = one.transport._lanes[2].dialing.channel
+        assert channel is not None
+        assert channel.unsent_bytes <= (1 << 20) + 2 * frame_bytes
+        assert one.transport.counters.dropped_frames > 100
+
+    pair(body)

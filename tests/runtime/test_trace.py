@@ -1,0 +1,31 @@
+"""Messages for people: one line each, as JSON or text."""
+
+import json
+from io import StringIO
+
+from trilemma.node.effects import Trace
+from trilemma.runtime.trace import make_logger, write_trace
+
+
+def test_a_message_is_one_json_line_that_names_the_node() -> None:
+    out = StringIO()
+    write_trace(make_logger("n1", "info", "json", out), Trace("leader", 1024, "n2 leads\nterm 3"))
+    assert out.getvalue().count("\n") == 1
+    line = json.loads(out.getvalue())
+    assert (line["node"], line["event"], line["shard"], line["said"]) == ("n1", "leader", 1024, "n2 leads\nterm 3")
+    assert line["level"] == "info"
+
+
+def test_what_concerns_no_shard_names_none() -> None:
+    out = StringIO()
+    write_trace(make_logger("n1", "info", "json", out), Trace("links", -1, "up"))
+    assert "shard" not in json.loads(out.getvalue())
+
+
+def test_messages_below_the_level_are_not_written() -> None:
+    out = StringIO()
+    logger = make_logger("n1", "warning", "console", out)
+    logger.info("small talk")
+    logger.warning("few descriptors", allowed=3)
+    assert "small talk" not in out.getvalue()
+    assert "few descriptors" in out.getvalue()
