@@ -71,8 +71,12 @@ def run() -> Callable[[Coroutine[Any, Any, T]], T]:
     """Run a coroutine on the loop that the product uses."""
 
     def run(main: Coroutine[Any, Any, T]) -> T:
+        async def bounded() -> T:
+            async with asyncio.timeout(2 * TIMEOUT_S):
+                return await main
+
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(main)
+            return runner.run(bounded())
 
     return run
 

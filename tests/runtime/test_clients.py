@@ -222,3 +222,16 @@ def test_commands_before_an_end_of_input_are_answered_in_the_same_turn(serve: An
         assert await reader.read(-1) == b"+PONG\r\n"
 
     serve(body)
+
+
+def test_what_is_held_for_a_client_that_is_gone_is_forgotten(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        _, writer = await harness.connect()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"x" * 1000, after=7)
+        writer.transport.abort()
+        await until(lambda: ("gone", 1) in harness.seen)
+        assert harness.clients._held.bytes_of(1) == 0
+        harness.persisted(7)
+
+    serve(body)

@@ -252,3 +252,26 @@ def test_a_paused_node_takes_its_inputs_when_it_goes_on(rig: Any, until: Any, no
         await until(lambda: ("client", 1, b"x") in node.inputs())
 
     rig(body)
+
+
+def test_an_earlier_deadline_takes_the_place_of_a_later_one(rig: Any, until: Any, node: Any) -> None:
+    async def body(rig: Rig) -> None:
+        node.next = Effects(next_deadline_us=read_clock().mono_us + 3_600_000_000)
+        await until(lambda: rig.turns.turns == 1)
+        node.next = Effects(next_deadline_us=read_clock().mono_us + 5_000)
+        rig.turns.wake()
+        await until(lambda: rig.turns.turns == 3)
+
+    rig(body)
+
+
+def test_a_turn_that_was_due_when_the_node_was_stopped_is_not_taken(rig: Any, until: Any) -> None:
+    async def body(rig: Rig) -> None:
+        await until(lambda: rig.turns.turns == 1)
+        rig.turns.receive_client(1, b"x")
+        rig.turns.stop()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert rig.turns.turns == 1
+
+    rig(body)

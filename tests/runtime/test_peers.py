@@ -115,6 +115,8 @@ def test_frames_go_both_ways_in_order_and_whole(pair: Any, until: Any) -> None:
         await until(lambda: len(two.frames) == 4 and one.frames)
         assert two.frames == [(1, b""), (1, b"first"), (1, big), (1, b"last")]
         assert one.frames == [(2, b"back")]
+        assert one.transport.counters.sent_bytes == two.transport.counters.read_bytes == len(big) + 9
+        assert one.transport.counters.sent_frames == 4
 
     pair(body)
 
