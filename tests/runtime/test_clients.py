@@ -1,6 +1,8 @@
 """Client sockets: order, bounds, closing."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -224,14 +226,30 @@ def test_commands_before_an_end_of_input_are_answered_in_the_same_turn(serve: An
     serve(body)
 
 
-def test_what_is_held_for_a_client_that_is_gone_is_forgotten(serve: Any, until: Any) -> None:
+def test_what_is_held_for_a_client_that_was_reset_is_forgotten(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         _, writer = await harness.connect()
         await until(lambda: harness.seen)
         harness.reply(1, b"x" * 1000, after=7)
+        # Without lingering a close is a reset, not an end of input, behind which held replies would still leave.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
         await until(lambda: ("gone", 1) in harness.seen)
         assert harness.clients._held.bytes_of(1) == 0
         harness.persisted(7)
+
+    serve(body)
+
+
+def test_an_end_of_input_lets_out_what_waits_for_the_disk_and_then_closes(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, writer = await harness.connect()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"+OK\r\n", after=7)
+        writer.write_eof()
+        await until(lambda: harness.clients._connections[1].is_closing)
+        harness.persisted(7)
+        assert await reader.read(-1) == b"+OK\r\n"
+        await until(lambda: ("gone", 1) in harness.seen)
 
     serve(body)
