@@ -1,5 +1,12 @@
-"""`trilemma demo`: see client/demo."""
+"""`trilemma demo`: the scene that must always work, on three real processes."""
+
+import typer
+
+from trilemma.cli.console import console
+from trilemma.demo.play import play
 
 
 def demo() -> None:
-    """Three real nodes, a cut, a crash, and the verdict on what every keyspace promised."""
+    """Start three nodes, cut one off, heal, kill it, and judge what every keyspace promised."""
+    if not play(console):
+        raise typer.Exit(1)

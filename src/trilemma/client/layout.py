@@ -8,6 +8,8 @@ D/n1/node.toml, D/n1/data, D/n1/log
 
 import json
 import secrets
+import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +50,19 @@ def places(nodes: int, base_port: int) -> list[NodePlace]:
     return [
         NodePlace(f"n{number}", number, base_port + number - 1, base_port + number - 1 + PEER_PORT_OFFSET)
         for number in range(1, nodes + 1)
+    ]
+
+
+def free_places(nodes: int) -> list[NodePlace]:
+    """Return places whose ports are free now, asked from the operating system."""
+    with ExitStack() as stack:
+        ports = []
+        for _ in range(2 * nodes):
+            bound = stack.enter_context(socket.socket())
+            bound.bind((HOST, 0))
+            ports.append(bound.getsockname()[1])
+    return [
+        NodePlace(f"n{number}", number, ports[2 * number - 2], ports[2 * number - 1]) for number in range(1, nodes + 1)
     ]
 
 

@@ -9,7 +9,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +25,9 @@ LINE_BYTES_MAX = 64 << 10
 class NodeProcess:
     """One child."""
 
-    def __init__(self, place: NodePlace, directory: Path) -> None:
+    def __init__(self, place: NodePlace, directory: Path, command: Sequence[str]) -> None:
         self.place = place
+        self._command = command
         self._home = directory / place.name
         self._child: asyncio.subprocess.Process | None = None
         self._log: IO[bytes] | None = None
@@ -58,9 +60,7 @@ class NodeProcess:
             return
         self._log = (self._home / "log").open("ab")
         self._child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "trilemma",
+            *self._command,
             "serve",
             "--config",
             str(self._home / "node.toml"),
@@ -100,16 +100,22 @@ class NodeProcess:
 class Supervisor:
     """All nodes of one directory."""
 
-    def __init__(self, directory: Path, places: list[NodePlace]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        places: list[NodePlace],
+        command: Sequence[str] = (sys.executable, "-m", "trilemma"),
+    ) -> None:
+        """Args: command: what `serve --config FILE` is appended to."""
         self._directory = directory
-        self._nodes = {place.name: NodeProcess(place, directory) for place in places}
+        self._nodes = {place.name: NodeProcess(place, directory, command) for place in places}
         self._stopped = asyncio.Event()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Run the cluster until it is told to stop. `ready` is called when the processes are started."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopped.set)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self._stopped.set)
         path = self._directory / CONTROL
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, path, limit=LINE_BYTES_MAX)

@@ -229,6 +229,7 @@ TRILEMMA = (
         _node("keyspace|create", -3, "trilemma", "admin slow", "0.1.0", "Make a keyspace"),
         _node("keyspace|drop", 3, "trilemma", "admin dangerous slow", "0.1.0", "Delete a keyspace and its keys"),
         _node("keyspace|info", 3, "trilemma", "slow", "0.1.0", "Settings and leaders of a keyspace"),
+        _node("keyspace|lead", 4, "trilemma", "admin slow", "0.1.0", "Have a node lead a keyspace"),
         _node("keyspace|list", 2, "trilemma", "slow", "0.1.0", "Name all keyspaces"),
     ),
     _node("lab", -2, "trilemma", "admin dangerous slow", "0.1.0", "Cut, slow and heal links between nodes"),

@@ -17,6 +17,9 @@ ANY = b"\x00ANY"
 FLUSH = b"\x00FLUSH"
 VERSION = b"\x00VERSION"
 HOLDS_PREFIX = b"\x00HOLDSPREFIX"
+LEAD = b"\x00LEAD"
+"""Hand the leadership of the shard to the node argv[1]; carried out by the shard itself."""
+
 HELD = b"\x00HELD"
 """How many other replicas durably hold all that this one has acknowledged (WAIT); answered by the shard itself."""
 

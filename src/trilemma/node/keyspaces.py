@@ -9,11 +9,12 @@ from trilemma.command.keyspace import KeyspaceOptions, parse_alter, parse_create
 from trilemma.keyspace import settings
 from trilemma.keyspace.catalogue import Alter, Prepare
 from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node import internal
 from trilemma.node.change import ChangeSlot
 from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.server import Server
 from trilemma.node.session import Session, Slot
-from trilemma.node.unit import Unit
+from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import MapReply, Reply, encode
 
 CHANGE_US_MAX = 5 * US_PER_S
@@ -21,6 +22,7 @@ CHANGE_US_MAX = 5 * US_PER_S
 
 register("no_keyspace", "ERR no keyspace '{keyspace}'", "KEYSPACE LIST names them")
 register("keyspace_exists", "ERR keyspace '{keyspace}' exists already", "choose another name, or ALTER it")
+register("no_leader", "ERR {name} cannot lead keyspace '{keyspace}'", "name a member, and a keyspace with leaders")
 register("keyspace_kept", "ERR keyspace '{keyspace}' cannot be dropped", "it takes every key that names no other one")
 
 
@@ -38,6 +40,7 @@ class Keyspaces:
             "keyspace|create": self._create,
             "keyspace|alter": self._alter,
             "keyspace|drop": self._drop,
+            "keyspace|lead": self._lead,
             "keyspace|list": self._list,
             "keyspace|info": self._info,
         }
@@ -108,6 +111,15 @@ class Keyspaces:
         session.open(slot)
         self._changes.append(slot)
         slot.begin()
+
+    def _lead(self, session: Session, argv: list[bytes]) -> None:
+        """Begin to hand the leadership to a node; it leads a moment later."""
+        known, wanted = self._named(argv[2]), argv[3].decode("utf-8", "replace")
+        heir = next((member.id for member in self._server.config.members if member.name == wanted), None)
+        if heir is None or known.is_leaderless:
+            raise error("no_leader", keyspace=known.name, name=wanted)
+        unit = Unit(Path.READ, 0, session.protocol, [internal.LEAD, b"%d" % heir])
+        self._dispatcher.send(session, known.shard_ids()[0], unit, session.slot())
 
     def _list(self, session: Session, _argv: list[bytes]) -> None:
         names: Reply = [keyspace.name.encode() for keyspace in self._server.router.keyspaces]

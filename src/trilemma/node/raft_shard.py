@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.time import Now
@@ -27,10 +28,14 @@ from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units, e
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
 from trilemma.replication.raft.settings import Settings, encode_settings
-from trilemma.resp.reply import Reply, encode
+from trilemma.resp.reply import OK, ErrorReply, Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import LogRecord, RowBatch
 from trilemma.storage.rowkey import meta_key
+
+register(
+    "no_heir", "ERR {name} cannot take over: it has no vote, or no link to the leader is up", "choose another node"
+)
 
 APPLIED = b"applied"
 """The META row that says which entry the shard's rows reflect."""
@@ -362,7 +367,14 @@ class RaftShard:
     def _read(self, unit: Unit) -> Result:
         if unit.argv and unit.argv[0] == internal.HELD:
             return [encode(self.held_by(self._applied.index), unit.protocol)]
+        if unit.argv and unit.argv[0] == internal.LEAD:
+            return [encode(self._hand_to(int(unit.argv[1])), unit.protocol)]
         return run_unit(self._view, unit, self._receipt)
+
+    def _hand_to(self, node: NodeId) -> Reply:
+        if node == self._config.node_id or self.raft.transfer_leadership(node):
+            return OK
+        return ErrorReply(error("no_heir", name=self._config.member_name(node)).text)
 
     def _begin_read(self) -> None:
         stamp_ms = self._applied.stamp_ms

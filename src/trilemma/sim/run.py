@@ -1,6 +1,6 @@
 """One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from trilemma.check.history import Operation
@@ -136,8 +136,9 @@ class _Prober:
 class Schedule:
     """Runs one seed."""
 
-    def __init__(self, options: Options, keep_trace: bool = False) -> None:
+    def __init__(self, options: Options, keep_trace: bool = False, *, is_short: bool = False) -> None:
         self.options = options
+        self._is_short = is_short
         self._rng = Random(options.seed ^ 0x5EED)
         self._trace = Trace(keep_trace)
         self._scheduler = Scheduler()
@@ -261,7 +262,7 @@ class Schedule:
             client.start()
         self._nemesis.start()
         self._scheduler.run_until(self._scheduler.now_us + options.safety_us)
-        longest_us = self._scheduler.now_us + SAFETY_EXTRA_US
+        longest_us = self._scheduler.now_us + (0 if self._is_short else SAFETY_EXTRA_US)
         self._scheduler.run_until(longest_us, lambda: self._recorded() >= OPERATIONS_MIN)
         for _, client in self._clients:
             client.is_running = False
@@ -349,6 +350,8 @@ class Reads:
         return []
 
 
-def run_schedule(options: Options, keep_trace: bool = False) -> Outcome:
-    """Run one schedule and return what came of it."""
-    return Schedule(options, keep_trace).run()
+def run_schedule(options: Options, keep_trace: bool = False, safety_us: int | None = None) -> Outcome:
+    """Run one schedule and return what came of it. `safety_us`: a shorter safety phase, for traces."""
+    if safety_us is not None:
+        options = replace(options, safety_us=safety_us)
+    return Schedule(options, keep_trace, is_short=safety_us is not None).run()

@@ -1,0 +1,42 @@
+"""A few schedules of each mode, and that a planted bug is found: the campaigns themselves are commands of their own."""
+
+import pytest
+
+from trilemma.sim.campaign import run_seed
+from trilemma.sim.mutants import MUTANTS, planted
+from trilemma.sim.options import FAULTS, draw
+from trilemma.sim.run import run_schedule
+
+
+@pytest.mark.parametrize("mode", ["cp", "ca", "ap"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_schedule_keeps_every_promise_of_its_mode(mode: str, seed: int) -> None:
+    outcome = run_schedule(draw(seed, mode))
+    assert outcome.broken == []
+    assert outcome.failures == []
+    assert outcome.operations >= 300
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("R6", (2,)), ("X5", range(12)), ("P4", range(12)), ("C2", range(30))])
+def test_a_planted_bug_is_found_by_what_clients_saw(name: str, seeds: range) -> None:
+    assert any(run_seed(seed, MUTANTS[name].mode, 0, name).verdict == "broken" for seed in seeds)
+
+
+def test_a_mutant_is_gone_after_its_block() -> None:
+    from trilemma.replication.raft.commit import CommitRule
+
+    before = CommitRule._may_commit
+    with planted("R1"):
+        assert CommitRule._may_commit is not before
+    assert CommitRule._may_commit is before
+
+
+def test_seeds_draw_every_kind_of_fault() -> None:
+    assert {fault for seed in range(60) for fault in draw(seed).faults} == set(FAULTS)
+
+
+def test_a_kept_trace_and_a_hashed_one_are_the_same_run() -> None:
+    options = draw(5, "cp")
+    kept = run_schedule(options, keep_trace=True)
+    assert kept.trace_hash == run_schedule(options).trace_hash
+    assert any("nemesis" in line for line in kept.trace)
