@@ -84,7 +84,7 @@ def test_a_cut_is_answered_as_each_keyspace_promises_and_heals(cluster: LocalClu
         assert (far.get("shop:c"), near.get("shop:d")) == ("before", None)
         far.execute_command("READONLY")
         assert far.get("bank:c") in ("before", None), "current at some time"
-        assert far.execute_command("CAP", "EXPLAIN", "GET", "bank:c")[1][7].startswith("stale")
+        assert "stale: current at some time" in str(far.execute_command("CAP", "EXPLAIN", "GET", "bank:c"))
         far.execute_command("READWRITE")
     finally:
         cluster.heal()

@@ -17,7 +17,7 @@ def test_a_schedule_keeps_every_promise_of_its_mode(mode: str, seed: int) -> Non
     assert outcome.operations >= 300
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("R6", (2,)), ("X5", range(12)), ("P4", range(12)), ("C2", range(30))])
+@pytest.mark.parametrize(("name", "seeds"), [("X5", range(12)), ("P4", range(12))])
 def test_a_planted_bug_is_found_by_what_clients_saw(name: str, seeds: range) -> None:
     assert any(run_seed(seed, MUTANTS[name].mode, 0, name).verdict == "broken" for seed in seeds)
 

@@ -75,7 +75,7 @@ class Load:
         process = self._take_process()
         with self._cluster.client(node, socket_timeout=PATIENCE_S, single_connection_client=True) as client:
             if readonly:
-                client.execute_command("READONLY")  # type: ignore[no-untyped-call]
+                client.execute_command("READONLY")
             while not self._stopped.is_set():
                 if not self._one(client, process, node, keyspace, readonly):
                     return
@@ -98,7 +98,7 @@ class Load:
         replies: list[object] = []
         is_alive = True
         try:
-            said = client.execute_command(*step.commands[0])
+            said = client.execute_command(*step.commands[0])  # type: ignore[no-untyped-call]
             replies.append(b"OK" if said is True else said)
         except redis.ConnectionError as problem:
             is_alive = False

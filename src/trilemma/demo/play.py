@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trilemma.check.history import Operation
+from trilemma.client import control
 from trilemma.demo.cluster import DemoCluster
 from trilemma.demo.load import Load, now_us
 from trilemma.demo.scene import KEYSPACES, SETTINGS, Phase, Row, judge_rows
@@ -97,6 +98,7 @@ class Demo:
         cluster.process("kill", "n3")
         self._stretch("killed", "down", DOWN_S, "[red]n3 is killed with -9[/]")
         cluster.process("start", "n3")
+        control.wait_until_ready({"n3": cluster.addresses["n3"]})
         self._stretch("back", "whole", BACK_S, "[green]n3 starts again on its disk[/]")
 
     def _stretch(self, name: str, kind: str, seconds: float, text: str) -> None:

@@ -368,13 +368,19 @@ class RaftShard:
         if unit.argv and unit.argv[0] == internal.HELD:
             return [encode(self.held_by(self._applied.index), unit.protocol)]
         if unit.argv and unit.argv[0] == internal.LEAD:
-            return [encode(self._hand_to(int(unit.argv[1])), unit.protocol)]
+            heir = int(unit.argv[1])
+            done = self.hand_to(heir)
+            name = self._config.member_name(heir)
+            return [encode(OK if done else ErrorReply(error("no_heir", name=name).text), unit.protocol)]
         return run_unit(self._view, unit, self._receipt)
 
-    def _hand_to(self, node: NodeId) -> Reply:
-        if node == self._config.node_id or self.raft.transfer_leadership(node):
-            return OK
-        return ErrorReply(error("no_heir", name=self._config.member_name(node)).text)
+    def hand_to(self, node: NodeId) -> bool:
+        """Begin to hand the leadership to a node; False where this replica does not lead or the node cannot."""
+        self._has_input = True
+        self._wake()
+        if not self.raft.is_leader:
+            return False
+        return node == self._config.node_id or self.raft.transfer_leadership(node)
 
     def _begin_read(self) -> None:
         stamp_ms = self._applied.stamp_ms

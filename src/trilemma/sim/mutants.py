@@ -424,6 +424,8 @@ def _o17() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.log_time import LogTime
 
     def advance(self: Any, now: Any) -> None:
-        self.now_ms = now.wall_us // 1_000
+        elapsed_us = max(now.mono_us - self._mono_us, 0)
+        self._mono_us = now.mono_us
+        self._value_us = now.wall_us if self._leads else self._value_us + elapsed_us
 
     return [(LogTime, "advance", advance)]

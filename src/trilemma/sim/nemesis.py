@@ -5,8 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from trilemma.base.ids import ShardId
 from trilemma.check.availability import Outage
 from trilemma.check.history import END_OF_TIME_US
+from trilemma.node.machine import Node
+from trilemma.node.raft_shard import RaftShard
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.process import Process
 
@@ -43,6 +46,7 @@ class Nemesis:
             "crash_all": self._crash_all,
             "clock_step": self._clock_step,
             "fsync_error": self._fsync_error,
+            "hand_over": self._hand_over,
         }
         self._down_since: dict[str, int] = {}
 
@@ -215,6 +219,19 @@ class Nemesis:
             self.fired["fsync_error"] += 1
             self._trace("fsync_error", process.name)
             process.disk.fails_next_sync = True
+
+    def _hand_over(self, _lasts_us: int) -> None:
+        """Have the leader of some shard begin to hand over, as an operator may at any moment."""
+        process, shard = self._any(), self._rng.choice((0, 1024, 2048))
+        heir = self._any().member.id
+
+        def ask(node: Node) -> None:
+            replica = node.replicas.get(ShardId(shard))
+            if isinstance(replica, RaftShard) and replica.hand_to(heir):
+                self.fired["hand_over"] += 1
+                self._trace("hand_over", f"shard {shard}: {process.name} to n{heir}")
+
+        process.give(ask)
 
     def _clock_step(self, _lasts_us: int) -> None:
         process = self._any()

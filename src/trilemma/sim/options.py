@@ -15,6 +15,7 @@ FAULTS = (
     "crash_all",
     "clock_step",
     "fsync_error",
+    "hand_over",
 )
 """Every kind of fault there is; `nemesis` carries them out."""
 
