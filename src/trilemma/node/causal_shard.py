@@ -22,7 +22,7 @@ from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.config import NodeConfig
 from trilemma.node.execute import run_unit
 from trilemma.node.request import Target
-from trilemma.node.unit import NOT_EXECUTED, Result, Unit
+from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Result, Unit, result_bytes
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
@@ -32,6 +32,9 @@ from trilemma.storage.rowkey import meta_key
 
 VECTOR = b"applied"
 """The META row that says which batches the shard's rows reflect."""
+
+UNITS_MAX = 2_048
+"""Units executed in one turn, and in one batch; what is over has the next turn."""
 
 Waiter = tuple[UnitBatch, int]
 
@@ -127,18 +130,29 @@ class CausalShard:
 
     def _execute(self, token: int) -> bool:
         """Execute the turn's units as one batch; return whether it holds anything."""
-        units, self._units = self._units, []
-        if not units:
+        if not self._units:
             return False
         header = self.replica.next_header()
         self._view.begin(header, self.replica.expiry.now_ms, self._random.next())
-        results = [(waiter, *self._run(waiter[0].units[waiter[1]])) for waiter in units]
+        results = self._run_within(REPLY_BYTES_PER_TURN)
         wrote = bool(self._view.operations)
         if wrote:
             self.replica.append(header._replace(body=encode_operations(self._view.operations)))
         for waiter, result, shown, has_written in results:
             self._answer(waiter, result, token if has_written else shown, header.seq if has_written else 0)
         return wrote
+
+    def _run_within(self, budget: int) -> list[tuple[Waiter, Result, int, bool]]:
+        """Execute units until their replies fill the budget; the rest has the next turn."""
+        results: list[tuple[Waiter, Result, int, bool]] = []
+        for batch, place in self._units:
+            if budget <= 0 or len(results) >= UNITS_MAX:
+                break
+            result, shown, has_written = self._run(batch.units[place])
+            budget -= result_bytes(result)
+            results.append(((batch, place), result, shown, has_written))
+        del self._units[: len(results)]
+        return results
 
     def _run(self, unit: Unit) -> tuple[Result, int, bool]:
         """Execute a unit; return its result, the token its replies wait for by what they show, whether it wrote."""
@@ -214,6 +228,8 @@ class CausalShard:
     @property
     def next_deadline_us(self) -> int:
         """See ShardReplica."""
+        if self._units:
+            return self._now.mono_us
         return min([self.replica.next_deadline_us, *(short.deadline_us for short in self._short)])
 
     def why_down(self, up: frozenset[NodeId]) -> str | None:

@@ -24,7 +24,16 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.dirty import DirtyKeys
 from trilemma.node.execute import run_unit
 from trilemma.node.request import Target
-from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units, encode_units
+from trilemma.node.unit import (
+    NOT_EXECUTED,
+    REPLY_BYTES_PER_TURN,
+    Path,
+    Result,
+    Unit,
+    decode_units,
+    encode_units,
+    result_bytes,
+)
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
 from trilemma.replication.raft.settings import Settings, encode_settings
@@ -356,12 +365,18 @@ class RaftShard:
             return
         left = []
         self._begin_read()
+        budget = REPLY_BYTES_PER_TURN
         for index, waiters in self._confirmed:
             if index > self._applied.index:
                 left.append((index, waiters))
                 continue
-            for batch, position in waiters:
-                batch.complete(position, self._read(batch.units[position]), 0)
+            for served, (batch, position) in enumerate(waiters):
+                if budget <= 0:
+                    left.append((index, waiters[served:]))
+                    break
+                result = self._read(batch.units[position])
+                budget -= result_bytes(result)
+                batch.complete(position, result, 0)
         self._confirmed = left
 
     def _read(self, unit: Unit) -> Result:
@@ -427,7 +442,7 @@ class RaftShard:
         return self._deadline_us
 
     def _find_deadline_us(self) -> int:
-        if self._logged:
+        if self._logged or (self._confirmed and self._confirmed[0][0] <= self._applied.index):
             return self._now.mono_us
         deadline = self.raft.next_deadline_us
         due = self._view.next_deadline_ms() if self.raft.is_leader else None

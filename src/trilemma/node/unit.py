@@ -8,6 +8,8 @@ from enum import IntEnum
 
 import msgspec
 
+from trilemma.base.limits import MIB, limit
+
 
 class Path(IntEnum):
     """How a unit is ordered against others."""
@@ -60,6 +62,20 @@ Result = list[bytes] | bytes | bool | None
 False: it was not executed and never will be by this executor, so it may be sent elsewhere."""
 
 NOT_EXECUTED: Result = False
+
+REPLY_BYTES_PER_TURN = limit(
+    "reply_bytes_per_turn",
+    8 * MIB,
+    "bytes per shard",
+    "replies made faster than they leave are held in memory",
+    "the rest is answered in the next turn",
+)
+
+
+def result_bytes(result: Result) -> int:
+    """Return how many bytes a result holds."""
+    return sum(map(len, result)) if type(result) is list else 0
+
 
 encode_units = msgspec.msgpack.Encoder().encode
 decode_units = msgspec.msgpack.Decoder(list[Unit]).decode
