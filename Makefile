@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deps check docs format clean
+.PHONY: help setup demo test test-deps check docs sim mutants format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,15 @@ check: setup ## ruff, mypy --strict, import rules, links of the documents
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/house
+
+docs: setup ## write the reference pages that are made from the code
+	$(BIN)/python -c "from pathlib import Path; from trilemma.cli.documents import write; write(Path('docs'))"
+
+sim: setup ## a thousand schedules of the simulator
+	$(BIN)/trilemma sim run --seeds 0:1000
+
+mutants: setup ## plant known bugs and see them found
+	$(BIN)/trilemma sim mutants
 
 format: setup ## let ruff format the sources
 	$(BIN)/ruff check --fix src tests

@@ -174,8 +174,9 @@ class Node:
         """A connection is gone; what it had under way goes on without it."""
         session = self._sessions.pop(conn, None)
         if session is not None:
-            session.closing = True
+            session.closing = session.is_gone = True
             session.commands.clear()
+            session.drop_replies()
 
     def receive_peer(self, peer: NodeId, frame: bytes) -> None:
         """A frame came from a peer."""

@@ -24,7 +24,8 @@ class Slot:
 
     def fill(self, data: bytes, token: int = 0) -> None:
         """Put the encoded reply in; it leaves once `token` is durable and all earlier replies have left."""
-        self.data = data
+        # Nobody reads a connection that is gone: what it had asked for must not pile up.
+        self.data = b"" if self.session.is_gone else data
         self.token = token
         self.session.touched()
 
@@ -73,6 +74,8 @@ class Session:
         self.last_command = ""
         self.closing = False
         """Close once the replies so far have left; nothing more is read."""
+        self.is_gone = False
+        """Whether the connection has ended."""
         self.parser = RequestParser()
         self.commands: deque[list[bytes]] = deque()
         """Parsed, not yet dispatched."""
@@ -144,6 +147,10 @@ class Session:
     def open(self, slot: Slot) -> None:
         """Put a special slot at the place of the next reply."""
         self._slots.append(slot)
+
+    def drop_replies(self) -> None:
+        """Forget the replies that nobody will read."""
+        self._slots.clear()
 
     def reply(self, data: bytes) -> None:
         """Answer the next command at once."""

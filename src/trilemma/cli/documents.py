@@ -1,0 +1,96 @@
+"""The reference pages that are made from the tables of the code: commands, errors, limits, configuration."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import trilemma
+from trilemma.base.errors import REGISTRY
+from trilemma.base.limits import LIMITS
+from trilemma.command.table import TABLE
+from trilemma.runtime.config import options
+
+HEADER = "<!-- Made by `make docs` from the code; edit it there. -->\n"
+
+
+def _import_all() -> None:
+    """Import every module, so that every error and bound is registered."""
+    for module in pkgutil.walk_packages(trilemma.__path__, "trilemma."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += [
+        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """Return the page of commands."""
+    rows: list[tuple[str, str, tuple[object, ...]]] = []
+    for spec in TABLE.values():
+        for one in spec.subcommands.values() if spec.subcommands else (spec,):
+            name = one.name.upper().replace("|", " ")
+            rows.append((one.group, name, (f"`{name}`", one.arity, one.since, one.summary)))
+    parts = [HEADER, "# Commands\n", "Arity counts the command itself; a negative one means at least that many.\n"]
+    for group in sorted({group for group, _, _ in rows}):
+        parts.append(f"## {group}\n")
+        chosen = sorted((name, row) for each, name, row in rows if each == group)
+        parts.append(_table(("command", "arity", "since (Redis)", "what it does"), (row for _, row in chosen)))
+    return "\n".join(parts)
+
+
+def errors() -> str:
+    """Return the page of errors."""
+    _import_all()
+    rows = (
+        (f"`{entry.template}`", entry.outcome.value, entry.remedy)
+        for entry in sorted(REGISTRY.values(), key=lambda each: each.template)
+    )
+    intro = (
+        "Every error a client can get: what it says about the command, and what to do. Redis' own texts are 7.0's.\n"
+    )
+    return "\n".join([HEADER, "# Errors\n", intro, _table(("text", "the command", "what to do"), rows)])
+
+
+def limits() -> str:
+    """Return the page of bounds."""
+    _import_all()
+    rows = (
+        (f"`{entry.name}`", f"{entry.default:,}", entry.unit, entry.reason, entry.answer)
+        for entry in sorted(LIMITS.values(), key=lambda each: each.name)
+    )
+    columns = ("name", "default", "unit", "reason", "at the bound")
+    return "\n".join(
+        [HEADER, "# Limits\n", "Every queue and size is bounded; here is by what.\n", _table(columns, rows)]
+    )
+
+
+def configuration() -> str:
+    """Return the page of options."""
+    rows = (
+        (
+            option.table or "top level",
+            f"`{option.name}`",
+            option.type,
+            option.default or "*required*",
+            option.description,
+        )
+        for option in options()
+    )
+    intro = "The TOML file of `trilemma serve --config FILE`. Unknown options are refused.\n"
+    columns = ("table", "option", "type", "default", "what it does")
+    return "\n".join([HEADER, "# Configuration\n", intro, _table(columns, rows)])
+
+
+PAGES = {"commands.md": commands, "errors.md": errors, "limits.md": limits, "configuration.md": configuration}
+
+
+def write(directory: Path) -> None:
+    """Write all pages."""
+    for name, make in PAGES.items():
+        (directory / name).write_text(make())
