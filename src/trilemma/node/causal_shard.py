@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.invariant import InvariantViolated
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import US_PER_MS, Now
-from trilemma.crdt.vector import text
+from trilemma.crdt.vector import covers, text
 from trilemma.datatype.causal import CausalView, encode_operations
 from trilemma.datatype.keyscan import DBS
 from trilemma.keyspace.settings import Keyspace
@@ -27,7 +28,7 @@ from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import LogRecord, RowBatch
+from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
 from trilemma.storage.rowkey import meta_key
 
 VECTOR = b"applied"
@@ -68,7 +69,13 @@ class CausalShard:
         self._now = Now(0, 0)
         self._up: frozenset[NodeId] = frozenset()
         self._units: list[Waiter] = []
+        self._last_token = 0
         self._short: list[_Short] = []
+        self.behind: Sequence[NodeId] = ()
+        """Nobody is sent rows unasked."""
+        self.donors: Sequence[NodeId] = ()
+        """Peers whose rows this replica needs, because their log no longer has what it lacks."""
+        self._switched: LogRecord | None = None
         self._sealed: deque[tuple[int, dict[NodeId, int]]] = deque()
         self._in_engine = self._flushing = self._flushed = self.read_vector(rows)
 
@@ -116,8 +123,14 @@ class CausalShard:
         """See ShardReplica: READONLY changes nothing here."""
         return False
 
+    @property
+    def _undurable_token(self) -> int:
+        """The token by which all that was handed to the log so far is durable."""
+        return self._last_token
+
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """See ShardReplica."""
+        self._last_token = token
         delivered = self.replica.take_delivered()
         for batch, _ in delivered:
             self._view.apply(batch)
@@ -125,6 +138,7 @@ class CausalShard:
         if delivered or wrote:
             self._seal(token)
         ready = self.replica.ready(token)
+        self.donors = ready.needs_transfer
         self._release_short()
         return ready.records, ready.must_sync, ready.messages
 
@@ -219,7 +233,7 @@ class CausalShard:
 
     def restate(self) -> list[LogRecord]:
         """See ShardReplica."""
-        return self.replica.restate()
+        return [*self.replica.restate(), *([self._switched] if self._switched is not None else [])]
 
     def first_needed(self, stream: int) -> int:
         """See ShardReplica: what rows on disk lack, and what a peer may still ask for."""
@@ -240,9 +254,55 @@ class CausalShard:
         """See ShardReplica: there is nothing to hand over."""
         return False
 
+    def hand_to(self, node: NodeId) -> bool:
+        """See ShardReplica: nobody leads."""
+        return False
+
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
         return f"vector {text(self.replica.vector)}", self._view.digest()
+
+    # Rows that move between nodes (node/transfer.py)
+
+    @property
+    def generation(self) -> int:
+        """The generation of rows in use."""
+        return self._rows.generation
+
+    def label_of(self, view: ReadView) -> bytes:
+        """See Movable: the vector that the rows reflect, read from the rows themselves."""
+        return view.get(meta_key(self.shard, self.generation, VECTOR)) or _encode_vector({})
+
+    def accepts(self, label: bytes) -> bool:
+        """See Movable: rows that have something new, on top of which all that is held here can be put again."""
+        vector = _decode_vector(label)
+        return not covers(self.replica.vector, vector) and self.replica.held_above(vector) is not None
+
+    def prepare_switch(self, generation: int, label: bytes) -> LogRecord:
+        """See Movable: no batch is let go, so what the rows lack can be put on top of them."""
+        body = msgspec.msgpack.encode({"generation": generation, "vector": _decode_vector(label)})
+        self._switched = LogRecord(RecordKind.GENERATION, self.shard, 0, 0, 0, body)
+        self.replica.keeps_all = True
+        return self._switched
+
+    def switch(self, generation: int, label: bytes, engine: Engine) -> None:
+        """See Movable: what is held here and the rows lack, whoever wrote it, is applied on top (PROTOCOLS §5.8)."""
+        vector = _decode_vector(label)
+        above = self.replica.held_above(vector)
+        if above is None:
+            raise InvariantViolated("batches that the new rows lack are kept until the switch")
+        self.replica.keeps_all = False
+        self._rows = ShardRows(engine, self.shard, generation)
+        self._view = CausalView(self._rows, self._config.node_id)
+        for batch in above:
+            self._view.apply(batch)
+        self._sealed.clear()
+        self.replica.install(vector)
+        self._in_engine = self._flushing = self._flushed = vector
+        self._seal(self._undurable_token)
+
+    def moved(self, peer: NodeId, label: bytes | None) -> None:
+        """See Movable: the peer's own gossip will tell what it holds."""
 
     @property
     def position(self) -> int:

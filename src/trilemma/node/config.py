@@ -3,6 +3,7 @@
 import msgspec
 
 from trilemma.base.ids import NodeId
+from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     lab: bool = False
     debug_commands: bool = False
     segment_bytes: int = 64 << 20
+    retained_bytes: int = LOG_RETAINED_BYTES_MAX
     timing: Timing = Timing()
 
     @property

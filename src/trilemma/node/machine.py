@@ -10,6 +10,7 @@ from trilemma.command.spec import SessionHandler
 from trilemma.keyspace.routing import Router
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.cap import Cap
+from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.effects import AdminRequest, Effects
@@ -26,10 +27,12 @@ from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
 from trilemma.node.transactions import Transactions
+from trilemma.node.transfer import Transfers
 from trilemma.node.unit import Unit
 from trilemma.node.waiting import Waiting
 from trilemma.node.wholedb import WholeDb
 from trilemma.replication.port import Message
+from trilemma.replication.transfer import Ask, TransferMessage
 from trilemma.resp.reply import OK, ErrorReply, encode
 from trilemma.storage.port import Engine, LogReader, LogRecord, Recovered
 
@@ -73,6 +76,7 @@ class Node:
         self._leave_us = 0
         self._administrators: dict[int, Callable[[bytes], None]] = {}
         self._next_request = 1
+        self._transfers = Transfers(engine, self._executors.replicas.get, self._peers.send, now)
         self._options = Options(config)
         self._server = Server(
             config, self._executors, self._peers, self._router, self._system, self._port, entropy, now
@@ -184,6 +188,9 @@ class Node:
             message = envelope.message
             if isinstance(message, Forward | ForwardReply):
                 self._executors.receive(envelope.source, message)
+            elif isinstance(message, TransferMessage):
+                if envelope.source == peer:
+                    self._transfers.receive(peer, envelope.shard, message)
             elif isinstance(message, Message) and envelope.source == peer:
                 replica = self._executors.replicas.get(envelope.shard)
                 if replica is not None:
@@ -194,12 +201,14 @@ class Node:
         self._log.persisted(token)
         for replica in self._executors.replicas.values():
             replica.persisted(token)
+        self._transfers.persisted(token)
         self._system.refresh_fences()
 
     def rows_flushed(self, token: int) -> None:
         """The rows that were in the engine when the flush was asked for are durable."""
         if token == self._flush_token:
             self._is_flushing = False
+            self._transfers.rows_flushed()
             for replica in self._executors.replicas.values():
                 replica.rows_flushed()
 
@@ -228,9 +237,11 @@ class Node:
 
     def ready(self) -> Effects:
         """End the turn: return all that is to be done."""
+        self._transfers.advance(self._now)
         if self._system.is_caught_up:
             self._dispatch()
         self._collect()
+        self._move_rows()
         self._follow_catalogue()
         self._executors.note_leaders()
         self._system.refresh_fences()
@@ -265,16 +276,32 @@ class Node:
                 after = self._log.undurable_token if out.after_sync else 0
                 self._peers.send(out.peer, shard, out.message, after)  # type: ignore[arg-type]
 
+    def _move_rows(self) -> None:
+        """Begin the transfers that replicas need, and switch to rows that have come whole."""
+        for shard, replica in self._executors.replicas.items():
+            for peer in replica.behind:
+                if peer in self._peers.up:
+                    self._transfers.begin(shard, peer)
+            if isinstance(replica, CausalShard):
+                for donor in replica.donors:
+                    self._peers.send(donor, shard, Ask())
+        records = self._transfers.take_records(self._log.next_token)
+        if records:
+            self._log.add(records, True)
+
     def _write_rows(self, effects: Effects) -> None:
         for replica in self._executors.replicas.values():
             batch = replica.rows(self._log.durable_token)
             if batch is not None:
                 self._engine.write(batch)
-        if not self._is_flushing and self._log.bytes_written - self._flushed_bytes >= self._flush_log_bytes:
+        if not self._is_flushing and (
+            self._transfers.wants_flush or self._log.bytes_written - self._flushed_bytes >= self._flush_log_bytes
+        ):
             self._flushed_bytes = self._log.bytes_written
             self._is_flushing = True
             self._flush_token += 1
             effects.flush_rows = self._flush_token
+            self._transfers.flush_begins()
             for replica in self._executors.replicas.values():
                 replica.flush_begins()
 
@@ -305,6 +332,8 @@ class Node:
         if self._touched:
             return self._now.mono_us
         deadlines = [self._peers.next_deadline_us]
+        if self._transfers.next_deadline_us is not None:
+            deadlines.append(self._transfers.next_deadline_us)
         waits_until_us = self._waiting.next_deadline_us
         if waits_until_us is not None:
             deadlines.append(waits_until_us)

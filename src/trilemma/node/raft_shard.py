@@ -35,11 +35,12 @@ from trilemma.node.unit import (
     result_bytes,
 )
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
+from trilemma.replication.raft.configuration import Configuration
 from trilemma.replication.raft.replica import Raft
 from trilemma.replication.raft.settings import Settings, encode_settings
 from trilemma.resp.reply import OK, ErrorReply, Reply, encode
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import LogRecord, RowBatch
+from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
 from trilemma.storage.rowkey import meta_key
 
 register(
@@ -51,6 +52,20 @@ APPLIED = b"applied"
 
 REAP_KEYS_MAX = 1_000
 """Expired keys that one TICK entry removes; more are due at the next."""
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What a set of rows reflects; the fields are those of a SHARD_STATE's base."""
+
+    base_index: int
+    base_term: int
+    stamp_ms: int
+    configuration: Configuration
+    leases: bool
+
+
+encode_label = msgspec.msgpack.Encoder().encode
+decode_label = msgspec.msgpack.Decoder(Label).decode
 
 UNITS_MAX = 2_048
 """Units in one entry; what is over goes into the next turn's."""
@@ -107,6 +122,12 @@ class RaftShard:
         self._asked: dict[int, list[Waiter]] = {}
         self._confirmed: list[tuple[int, list[Waiter]]] = []
         self._short: list[_Committed] = []
+        self.behind: Sequence[NodeId] = ()
+        """Peers whose next entry is gone: they need this shard's rows."""
+        self._switched: LogRecord | None = None
+        """The record of the generation in use, or about to be."""
+        self._held_back: list[Entry] | None = None
+        """Committed entries that wait while a switch of generations becomes durable, None where none does."""
         self._next_context = 1
         self._has_input = True
         self._is_idle = False
@@ -230,12 +251,15 @@ class RaftShard:
         self._propose()
         self._ask()
         ready = self.raft.ready(token)
+        self.behind = ready.needs_snapshot
         for context in ready.failed_reads:
             for batch, position in self._asked.pop(context, []):
                 batch.complete(position, NOT_EXECUTED, 0)
         for context, index in ready.reads:
             self._confirmed.append((index, self._asked.pop(context, [])))
-        if ready.committed:
+        if self._held_back is not None:
+            self._held_back.extend(ready.committed)
+        elif ready.committed:
             self._apply_all(ready.committed, token if ready.records else token - 1)
         self._serve_reads()
         self._release_short()
@@ -430,7 +454,7 @@ class RaftShard:
 
     def restate(self) -> list[LogRecord]:
         """See ShardReplica."""
-        return self.raft.restate()
+        return [*self.raft.restate(), *([self._switched] if self._switched is not None else [])]
 
     def first_needed(self, stream: int) -> int:
         """See ShardReplica."""
@@ -471,6 +495,65 @@ class RaftShard:
     def serves_leased_reads(self) -> bool:
         """Say whether followers of this shard may answer reads (`ca`, READ local)."""
         return self.keyspace.mode is Mode.CA or self.keyspace.read == "local"
+
+    # Rows that move between nodes (node/transfer.py)
+
+    @property
+    def generation(self) -> int:
+        """The generation of rows in use."""
+        return self._rows.generation
+
+    def label_of(self, view: ReadView) -> bytes:
+        """See Movable: the entry that the rows reflect, read from the rows themselves."""
+        row = view.get(meta_key(self.shard, self.generation, APPLIED))
+        applied = Applied(0, 0, 0) if row is None else msgspec.msgpack.decode(row, type=Applied)
+        configuration, leases = self.raft.configuration, self.raft.grants_leases
+        return encode_label(Label(applied.index, applied.term, applied.stamp_ms, configuration, leases))
+
+    def accepts(self, label: bytes) -> bool:
+        """See Movable."""
+        return not self.raft.is_leader and decode_label(label).base_index > self._applied.index
+
+    def prepare_switch(self, generation: int, label: bytes) -> LogRecord:
+        """See Movable: nothing more is applied, so the rows that serve stay older than the ones to come."""
+        found = decode_label(label)
+        body = msgspec.to_builtins(found) | {"generation": generation, "term": self.raft.term}
+        record = LogRecord(RecordKind.GENERATION, self.shard, 0, 0, found.base_term, msgspec.msgpack.encode(body))
+        self._switched = record
+        self._held_back = []
+        return record
+
+    def switch(self, generation: int, label: bytes, engine: Engine) -> None:
+        """See Movable."""
+        self._has_input = True
+        self._wake()
+        # What was held back comes again: the entries above the new rows are handed out anew.
+        self._held_back = None
+        self._rows = ShardRows(engine, self.shard, generation)
+        self._view = PlainView(self._rows)
+        self._applied = self.read_applied(self._rows)
+        self._sealed.clear()
+        self._in_engine = self._flushing = self._flushed = self._applied
+        found = decode_label(label)
+        self.raft.install(found.base_index, found.base_term, found.configuration, found.leases)
+        self._lose_track(found.base_index)
+        self._installed()
+
+    def _lose_track(self, index: int) -> None:
+        """Answer what was proposed here at entries that came as rows: whether it is among them nobody can tell."""
+        text = refusal.uncertain(self.keyspace, "the entry came as part of a snapshot")
+        for place in [place for place in self._proposed if place <= index]:
+            proposed = self._proposed.pop(place)
+            for (batch, position), unit in zip(proposed.waiters, proposed.units, strict=True):
+                batch.complete(position, NOT_EXECUTED if unit.is_read else text, 0)
+
+    def _installed(self) -> None:
+        """New rows are in use."""
+
+    def moved(self, peer: NodeId, label: bytes | None) -> None:
+        """See Movable."""
+        self._has_input = True
+        self.raft.snapshot_sent(peer, 0 if label is None else decode_label(label).base_index)
 
     @property
     def position(self) -> int:

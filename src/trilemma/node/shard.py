@@ -3,25 +3,27 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.ids import NodeId
 from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.batch import Batch
 from trilemma.node.request import Target
+from trilemma.node.transfer import Movable
 from trilemma.node.unit import Result, Unit
 from trilemma.replication.port import Message, Outbound
 from trilemma.storage.port import LogRecord, RowBatch
 
 
-class ShardReplica(Protocol):
+class ShardReplica(Movable, Protocol):
     """One shard's replica on this node: protocol, rows and execution together.
 
     One turn: `receive`, `persisted`, `advance`, then `submit` of batches, then one `collect`, which may be followed by
     `rows` to be written to the engine.
     """
 
-    shard: ShardId
     keyspace: Keyspace
+    behind: Sequence[NodeId]
+    """Peers that need this shard's rows from here."""
 
     def target(self) -> Target | None:
         """Return (this node, epoch) where this replica executes commands now."""
@@ -95,6 +97,10 @@ class ShardReplica(Protocol):
 
     def hand_over(self) -> bool:
         """Give up leading, if it leads and somebody can take over; return whether it still leads."""
+        ...
+
+    def hand_to(self, node: NodeId) -> bool:
+        """Begin to hand the leadership to a node; False where this replica does not lead, or the node cannot."""
         ...
 
     def digest(self) -> tuple[str, str]:

@@ -14,8 +14,10 @@ from trilemma.node.shard import ShardReplica
 from trilemma.node.system_shard import SystemShard, system_keyspace
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.raft.replica import Raft
+from trilemma.storage.generation import GENERATION_MAX, decode_generation
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import Engine, LogReader, LogRecord, RecordKind, Recovered
+from trilemma.storage.port import Engine, LogReader, LogRecord, RecordKind, Recovered, RowBatch
+from trilemma.storage.rowkey import shard_range
 
 
 class ShardFactory:
@@ -35,17 +37,28 @@ class ShardFactory:
         """Make this node's replica of the catalogue."""
         members = tuple(member.id for member in self._config.members)
         keyspace = system_keyspace(members)
-        rows = ShardRows(self._engine, SYSTEM_SHARD, 0)
+        rows = self._rows(SYSTEM_SHARD)
         raft = self._raft(keyspace, SYSTEM_SHARD, rows, now)
         first = Catalogue.first(members, Mode(self._config.default_mode))
         return SystemShard(self._config, keyspace, SYSTEM_SHARD, raft, rows, first)
 
     def replica(self, keyspace: Keyspace, shard: ShardId, now: Now) -> ShardReplica:
         """Make this node's replica of a shard."""
-        rows = ShardRows(self._engine, shard, 0)
+        rows = self._rows(shard)
         if keyspace.is_leaderless:
             return self._causal(keyspace, shard, rows, now)
         return RaftShard(self._config, keyspace, shard, self._raft(keyspace, shard, rows, now), rows)
+
+    def _rows(self, shard: ShardId) -> ShardRows:
+        """Return the rows of the generation that is in use; what is left of others goes."""
+        generation = 0
+        for record in self._found.get(shard, ()):
+            if record.kind == RecordKind.GENERATION:
+                generation = max(generation, decode_generation(record.body).generation)
+        others = [(shard_range(shard, 0)[0], shard_range(shard, generation)[0])] if generation else []
+        others.append((shard_range(shard, generation + 1)[0], shard_range(shard, GENERATION_MAX)[1]))
+        self._engine.write(RowBatch((), (), others))
+        return ShardRows(self._engine, shard, generation)
 
     def _causal(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> CausalShard:
         replica = Leaderless(
@@ -56,6 +69,7 @@ class ShardFactory:
             self._log,
             now,
             applied=CausalShard.read_vector(rows),
+            retained_bytes=self._config.retained_bytes,
         )
         return CausalShard(self._config, keyspace, shard, replica, rows, self._entropy.next())
 
@@ -72,6 +86,7 @@ class ShardFactory:
             now,
             leases=keyspace.mode is Mode.CA or keyspace.read == "local",
             applied_index=applied.index,
+            retained_bytes=self._config.retained_bytes,
         )
 
     @property

@@ -90,6 +90,14 @@ class SystemShard(RaftShard):
         waits = self._changed_index > self.durable_applied and self._remembered is None
         return self._now.mono_us if waits else super()._find_deadline_us()
 
+    def _installed(self) -> None:
+        row = self._rows.get(self._row_key())
+        if row is not None:
+            self.catalogue = Catalogue.decode(row)
+        self.changes_applied += 1
+        self.durable_applied = max(self.durable_applied, self.applied_index)
+        self._fences_of = (-1, -1, -1)
+
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica."""
         super().advance(now, up, offsets_ms)

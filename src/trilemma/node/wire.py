@@ -10,8 +10,9 @@ from trilemma.base.ids import NodeId, ShardId
 from trilemma.cluster.messages import Forward, ForwardReply, Status
 from trilemma.replication.leaderless.messages import LeaderlessMessage
 from trilemma.replication.raft.messages import RaftMessage
+from trilemma.replication.transfer import TransferMessage
 
-AnyMessage = RaftMessage | LeaderlessMessage | Status | Forward | ForwardReply
+AnyMessage = RaftMessage | LeaderlessMessage | TransferMessage | Status | Forward | ForwardReply
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

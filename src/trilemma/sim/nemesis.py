@@ -9,7 +9,6 @@ from trilemma.base.ids import ShardId
 from trilemma.check.availability import Outage
 from trilemma.check.history import END_OF_TIME_US
 from trilemma.node.machine import Node
-from trilemma.node.raft_shard import RaftShard
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.process import Process
 
@@ -227,7 +226,7 @@ class Nemesis:
 
         def ask(node: Node) -> None:
             replica = node.replicas.get(ShardId(shard))
-            if isinstance(replica, RaftShard) and replica.hand_to(heir):
+            if replica is not None and replica.hand_to(heir):
                 self.fired["hand_over"] += 1
                 self._trace("hand_over", f"shard {shard}: {process.name} to n{heir}")
 

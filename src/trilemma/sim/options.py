@@ -54,6 +54,7 @@ class Options:
     keep_share: float
     drift: float
     segment_bytes: int
+    retained_bytes: int
     safety_us: int
 
     def describe(self) -> str:
@@ -93,6 +94,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         keep_share=rng.choice((0.0, 0.5, 1.0)),
         drift=rng.choice((0.0, 0.01, 0.045)),
         segment_bytes=rng.choice((4_000, 60_000, 64 << 20)),
+        retained_bytes=rng.choice((500, 5_000, 1 << 30)),
         safety_us=8_500_000,
     )
 

@@ -14,7 +14,7 @@ from trilemma.sim.disk import FLUSH_US, Disk
 if TYPE_CHECKING:
     from trilemma.sim.cluster import Cluster
 
-TURN_US = 30
+TURN_US = 200
 """How long after an input its turn comes: what arrives meanwhile shares it."""
 
 
@@ -58,6 +58,7 @@ class Process:
             cluster.members,
             default_mode=cluster.options.mode,
             segment_bytes=cluster.options.segment_bytes,
+            retained_bytes=cluster.options.retained_bytes,
         )
         self.disk.open(self._persisted, lambda: cluster.crash(self, "fsync failed"))
         recovered = self.disk.log.recover()

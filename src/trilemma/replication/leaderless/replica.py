@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from trilemma.base.hlc import HybridLogicalClock
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
-from trilemma.base.limits import limit
+from trilemma.base.limits import LOG_RETAINED_BYTES_MAX, limit
 from trilemma.base.time import Now
 from trilemma.crdt.vector import covers, join, meet
 from trilemma.replication.leaderless.expiry_clock import ExpiryClock
@@ -55,6 +55,7 @@ class Leaderless:
         now: Now,
         *,
         applied: dict[NodeId, int],
+        retained_bytes: int = LOG_RETAINED_BYTES_MAX,
     ) -> None:
         self.shard = shard
         self.node = node_id
@@ -70,7 +71,7 @@ class Leaderless:
         self.clock = HybridLogicalClock()
         self._now = now
         self._up: frozenset[NodeId] = frozenset()
-        self._retention = Retention(shard, log)
+        self._retention = Retention(shard, log, retained_bytes)
         self._early: dict[tuple[NodeId, int], Batch] = {}
         self._inbox: list[tuple[NodeId, Message]] = []
         self._outbox: list[Outbound] = []
@@ -83,6 +84,8 @@ class Leaderless:
         self._pulled_us: dict[NodeId, int] = {}
         self._heard_new = False
         self._offsets_ms: dict[NodeId, int] = {}
+        self.keeps_all = False
+        """Whether nothing may be let go for now, because rows that are about to come may lack it."""
         expiry_ms = self._recover(records)
         self.expiry = ExpiryClock(expiry_ms, now)
         self.durable = dict(self.vector)
@@ -102,9 +105,12 @@ class Leaderless:
                 dropped = join((dropped, state.dropped))
                 self.clock.observe(state.hlc)
                 expiry_ms = max(expiry_ms, state.expiry_ms)
-        first = {origin: min(seq for each, seq in batches if each == origin) for origin, _ in batches}
-        for origin in sorted(join((self.vector, first))):
-            gone = first[origin] - 1 if origin in first else self.vector.get(origin, 0)
+        for origin in sorted({*self.vector, *(origin for origin, _ in batches)}):
+            held = {seq for each, seq in batches if each == origin}
+            # Below a gap lies what the rows brought: only what follows it can be handed on.
+            gone = max(held, default=self.vector.get(origin, 0))
+            while gone in held:
+                gone -= 1
             self._retention.found(origin, max(gone, min(dropped.get(origin, 0), self.vector.get(origin, 0))))
         for batch in batches.values():
             if batch.seq > self.vector.get(batch.origin, 0):
@@ -223,6 +229,33 @@ class Leaderless:
         self._records.append(record_of(self.shard, batch))
         self._own.append(batch)
 
+    # State transfer
+
+    def held_above(self, vector: dict[NodeId, int]) -> list[Batch] | None:
+        """Return the batches held that a vector lacks, in causal order, whoever wrote them; None where one is gone."""
+        found: list[Batch] = []
+        for origin, last in sorted(self.vector.items()):
+            seq = vector.get(origin, 0)
+            while seq < last:
+                batches = self._retention.after(origin, seq, last)
+                if not batches:
+                    return None
+                found.extend(batches)
+                seq = batches[-1].seq
+        # Stamps grow along causality.
+        return sorted(found, key=lambda batch: (batch.stamp, batch.origin, batch.seq))
+
+    def install(self, vector: dict[NodeId, int]) -> None:
+        """Go on from rows that reflect a vector and all that was held beside it."""
+        for origin, seq in vector.items():
+            if seq > self.vector.get(origin, 0):
+                self._retention.jump(origin, seq)
+        self.vector = join((self.vector, vector))
+        self.durable = join((self.durable, vector))
+        self._pending = [(token, join((each, vector))) for token, each in self._pending]
+        self._early = {key: batch for key, batch in self._early.items() if key[1] > self.vector.get(key[0], 0)}
+        self._deliver_early()
+
     # What leaves
 
     def _say(self, peer: NodeId, *, asks: bool) -> None:
@@ -270,6 +303,8 @@ class Leaderless:
 
     def _collect(self) -> None:
         """Let go what every replica holds durably (PROTOCOLS §5.7)."""
+        if self.keeps_all:
+            return
         views = [self.held.get(peer, {}) for peer in self.peers if covers(self.durable, self.held.get(peer, {}))]
         if len(views) == len(self.peers):
             for origin, seq in meet([self.durable, *views]).items():

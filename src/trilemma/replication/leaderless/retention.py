@@ -6,7 +6,6 @@ A batch is let go when all replicas hold it durably, or, at the bound, when a ma
 from collections import deque
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.replication.leaderless.record import batch_of
 from trilemma.replication.port import Batch
 from trilemma.storage.port import LogReader
@@ -32,7 +31,8 @@ class _Stream:
 class Retention:
     """All origins' batches of one shard."""
 
-    def __init__(self, shard: ShardId, log: LogReader) -> None:
+    def __init__(self, shard: ShardId, log: LogReader, retained_bytes: int) -> None:
+        self._retained_bytes = retained_bytes
         self._shard = shard
         self._log = log
         self._streams: dict[NodeId, _Stream] = {}
@@ -86,6 +86,14 @@ class Retention:
         records = self._log.read(self._shard, origin, seq + 1, min(last, stream.first - 1), READ_BYTES_MAX)
         return [batch_of(record) for record in records] or None
 
+    def jump(self, origin: NodeId, seq: int) -> None:
+        """Begin anew above a sequence number: what came before arrived as rows, not as batches."""
+        stream = self._streams.get(origin)
+        if stream is not None:
+            self.bytes -= sum(stream.sizes)
+            self._memory_bytes -= sum(stream.sizes)
+        self._streams[origin] = _Stream(seq)
+
     def drop(self, origin: NodeId, seq: int) -> None:
         """Let go an origin's batches up to a sequence number."""
         stream = self._streams.get(origin)
@@ -100,4 +108,4 @@ class Retention:
     @property
     def is_over_bound(self) -> bool:
         """Say whether more is retained than is kept for a replica that is away."""
-        return self.bytes > LOG_RETAINED_BYTES_MAX
+        return self.bytes > self._retained_bytes

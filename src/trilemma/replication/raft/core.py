@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
-from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message
@@ -30,11 +29,20 @@ class Core:
     """One replica's state, shared by its roles."""
 
     def __init__(
-        self, shard: ShardId, node: NodeId, timing: Timing, seed: int, found: Recovery, now: Now, applied_index: int
+        self,
+        shard: ShardId,
+        node: NodeId,
+        timing: Timing,
+        seed: int,
+        found: Recovery,
+        now: Now,
+        applied_index: int,
+        retained_bytes: int,
     ) -> None:
         self.shard = shard
         self.node = node
         self.timing = timing
+        self._retained_bytes = retained_bytes
         self.random = SplitMix64(seed)
         self.timer = ElectionTimer(timing, self.random)
         self.now = now
@@ -200,7 +208,7 @@ class Core:
         invariant(flushed_index <= self.commit_index, "only committed entries are in flushed rows")
         self.flushed_index = max(self.flushed_index, flushed_index)
         keep = min(self.flushed_index, self.replicated_index)
-        if self.log.retention.bytes_above(keep) > LOG_RETAINED_BYTES_MAX:
+        if self.log.retention.bytes_above(keep) > self._retained_bytes:
             keep = self.flushed_index
         if keep > self.log.base_index:
             self.log.compact(keep)

@@ -10,6 +10,7 @@ from typing import Any
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
+from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound, RaftReady
 from trilemma.replication.raft import messages as m
@@ -51,6 +52,7 @@ class Raft:
         records: what the node's log kept of this shard, in write order.
         leases: whether the shard's first setting is to grant read leases.
         applied_index: the entry that the rows reflect.
+        retained_bytes: how much log is kept for a replica that is away.
     """
 
     def __init__(
@@ -66,10 +68,11 @@ class Raft:
         *,
         leases: bool = False,
         applied_index: int = 0,
+        retained_bytes: int = LOG_RETAINED_BYTES_MAX,
     ) -> None:
         found = Recovery(shard, voters, leases, log)
         found.replay(records)
-        self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index)
+        self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, retained_bytes)
         wait_us = core.refusal.until_us - now.mono_us + core.timer.stagger_us()
         self._role: Follower | Campaign | Leader = Follower(core, None, wait_us)
         self._quorum_was_reachable = False
@@ -305,9 +308,8 @@ class Raft:
         self._core.compact(index)
 
     def install(self, base_index: int, base_term: int, configuration: Configuration, leases: bool = False) -> None:
-        """Go on from a snapshot whose rows are loaded and whose switch is durable; one that is not newer is refused."""
-        invariant(not isinstance(self._role, Leader), "a leader needs no snapshot")
-        invariant(base_index >= self._core.handed_index, "rows never go back")
+        """Go on from a snapshot whose rows are loaded and whose switch is durable: committed entries, newer than the
+        applied ones. A leader has them all in its log; entries above the snapshot are handed out again."""
         self._core.install(base_index, base_term, configuration, leases)
         if isinstance(self._role, Follower):
             self._role.installed(base_index)
