@@ -1,6 +1,8 @@
 """The expiry clock: the wall clock last agreed with most peers, carried on by the monotonic clock, never backwards.
 
 PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted offset from most peers does not trust it.
+Across a restart it is the wall clock that tells how long the node was away, by how far the two were apart before: so a
+wall clock that was set while the node ran, or was wrong all along, does no harm.
 """
 
 from collections.abc import Iterable
@@ -9,23 +11,38 @@ from trilemma.base.limits import CLOCK_OFFSET_MS_MAX
 from trilemma.base.time import US_PER_MS, Now
 
 
+APART_US = 50_000
+"""How far the distance between expiry clock and wall clock may be from what the log says of it."""
+
+
 class ExpiryClock:
     """One node's judge of deadlines."""
 
-    __slots__ = ("_mono_us", "_value_us", "is_trusted")
+    __slots__ = ("_mono_us", "_stated_us", "_value_us", "is_trusted")
 
-    def __init__(self, last_ms: int, now: Now) -> None:
-        self._value_us = last_ms * US_PER_MS
+    def __init__(self, last_ms: int, last_wall_ms: int, now: Now) -> None:
+        """Begin; `last_ms`, `last_wall_ms`: what this and the wall clock last showed together, 0 where never."""
+        away_us = max(now.wall_us - last_wall_ms * US_PER_MS, 0) if last_wall_ms else 0
+        self._value_us = last_ms * US_PER_MS + away_us
         self._mono_us = now.mono_us
         self.is_trusted = True
         """Whether the wall clock agreed with most peers when it was last looked at."""
         if not last_ms:
             self._value_us = now.wall_us
+        self._stated_us: int | None = None
 
     @property
     def now_ms(self) -> int:
         """The time as of the last `advance`."""
         return self._value_us // US_PER_MS
+
+    def wants_statement(self, now: Now) -> bool:
+        """Say whether the two clocks are not as far apart as the log says; the answer yes counts as having told it."""
+        apart_us = self._value_us - now.wall_us
+        if self._stated_us is not None and abs(apart_us - self._stated_us) <= APART_US:
+            return False
+        self._stated_us = apart_us
+        return True
 
     def advance(self, now: Now, offsets_ms: Iterable[int]) -> None:
         """Let time pass. `offsets_ms`: how far each peer's wall clock is from the own one, as far as is known."""

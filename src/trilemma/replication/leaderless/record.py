@@ -14,12 +14,17 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LeaderlessState(msgspec.Struct, frozen=True):
-    """The body of a SHARD_STATE record: what is held, what is gone from the log, and both clocks."""
+    """The body of a SHARD_STATE record: what is held, what is gone from the log, and the clocks.
+
+    `wall_ms` is what the wall clock showed when the expiry clock showed `expiry_ms`: how far apart the two were, so
+    that a start can tell by the wall clock how long the node was away.
+    """
 
     vector: dict[NodeId, int] = {}
     dropped: dict[NodeId, int] = {}
     hlc: int = 0
     expiry_ms: int = 0
+    wall_ms: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

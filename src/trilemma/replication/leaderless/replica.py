@@ -86,15 +86,19 @@ class Leaderless:
         self._offsets_ms: dict[NodeId, int] = {}
         self.keeps_all = False
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
-        expiry_ms = self._recover(records)
-        self.expiry = ExpiryClock(expiry_ms, now)
+        expiry_ms, wall_ms = self._recover(records)
+        self.expiry = ExpiryClock(expiry_ms, wall_ms, now)
         self.durable = dict(self.vector)
 
-    def _recover(self, records: Sequence[LogRecord]) -> int:
-        """Take in what the log kept; batches that the rows lack are delivered first."""
+    def _recover(self, records: Sequence[LogRecord]) -> tuple[int, int]:
+        """Take in what the log kept; batches that the rows lack are delivered first.
+
+        Returns:
+            What the expiry clock and the wall clock last showed together.
+        """
         batches: dict[tuple[NodeId, int], Batch] = {}
         dropped: dict[NodeId, int] = {}
-        expiry_ms = 0
+        expiry_ms = wall_ms = 0
         for record in records:
             if record.kind == RecordKind.BATCH:
                 batch = batch_of(record)
@@ -104,7 +108,7 @@ class Leaderless:
                 state = decode_state(record.body)
                 dropped = join((dropped, state.dropped))
                 self.clock.observe(state.hlc)
-                expiry_ms = max(expiry_ms, state.expiry_ms)
+                expiry_ms, wall_ms = max(expiry_ms, state.expiry_ms), state.wall_ms
         for origin in sorted({*self.vector, *(origin for origin, _ in batches)}):
             held = {seq for each, seq in batches if each == origin}
             # Below a gap lies what the rows brought: only what follows it can be handed on.
@@ -117,7 +121,7 @@ class Leaderless:
                 self._early[batch.origin, batch.seq] = batch
         self._deliver_early(is_recorded=True)
         self._early.clear()
-        return expiry_ms
+        return expiry_ms, wall_ms
 
     # The turn
 
@@ -320,6 +324,8 @@ class Leaderless:
 
     def ready(self, token: int) -> LeaderlessReady:
         """Return this turn's outcome; its records become durable under `token`."""
+        if self.expiry.wants_statement(self._now):
+            self._records.append(self._statement())
         records, self._records = self._records, []
         deliver = self.take_delivered()
         own, self._own = self._own, []
@@ -345,9 +351,12 @@ class Leaderless:
 
     def restate(self) -> list[LogRecord]:
         """Return the record that a fresh log segment must hold of this shard."""
+        return [self._statement()]
+
+    def _statement(self) -> LogRecord:
         dropped = {origin: self._retention.dropped(origin) for origin in sorted(self.vector)}
-        state = LeaderlessState(dict(self.vector), dropped, self.clock.last, self.expiry.now_ms)
-        return [state_record(self.shard, state)]
+        clocks = self.clock.last, self.expiry.now_ms, self._now.wall_ms
+        return state_record(self.shard, LeaderlessState(dict(self.vector), dropped, *clocks))
 
     def first_retained(self, origin: NodeId) -> int:
         """Return the lowest sequence number of an origin that a peer may still ask for."""
