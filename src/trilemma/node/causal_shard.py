@@ -75,7 +75,7 @@ class CausalShard:
         """Nobody is sent rows unasked."""
         self.donors: Sequence[NodeId] = ()
         """Peers whose rows this replica needs, because their log no longer has what it lacks."""
-        self._switched: LogRecord | None = None
+        self._switched = rows.named_by
         self._sealed: deque[tuple[int, dict[NodeId, int]]] = deque()
         self._in_engine = self._flushing = self._flushed = self.read_vector(rows)
 
@@ -131,6 +131,7 @@ class CausalShard:
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """See ShardReplica."""
         self._last_token = token
+        self._rows.expect(token)
         delivered = self.replica.take_delivered()
         for batch, _ in delivered:
             self._view.apply(batch)
@@ -281,9 +282,10 @@ class CausalShard:
     def prepare_switch(self, generation: int, label: bytes) -> LogRecord:
         """See Movable: no batch is let go, so what the rows lack can be put on top of them."""
         body = msgspec.msgpack.encode({"generation": generation, "vector": _decode_vector(label)})
-        self._switched = LogRecord(RecordKind.GENERATION, self.shard, 0, 0, 0, body)
+        record = LogRecord(RecordKind.GENERATION, self.shard, 0, 0, 0, body)
+        self._switched = record
         self.replica.keeps_all = True
-        return self._switched
+        return record
 
     def switch(self, generation: int, label: bytes, engine: Engine) -> None:
         """See Movable: what is held here and the rows lack, whoever wrote it, is applied on top (PROTOCOLS §5.8)."""
@@ -292,7 +294,7 @@ class CausalShard:
         if above is None:
             raise InvariantViolated("batches that the new rows lack are kept until the switch")
         self.replica.keeps_all = False
-        self._rows = ShardRows(engine, self.shard, generation)
+        self._rows = ShardRows(engine, self.shard, generation, self._switched)
         self._view = CausalView(self._rows, self._config.node_id)
         for batch in above:
             self._view.apply(batch)

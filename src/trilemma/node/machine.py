@@ -282,7 +282,7 @@ class Node:
             for peer in replica.behind:
                 if peer in self._peers.up:
                     self._transfers.begin(shard, peer)
-            if isinstance(replica, CausalShard):
+            if isinstance(replica, CausalShard) and not self._transfers.is_expected(shard):
                 for donor in replica.donors:
                     self._peers.send(donor, shard, Ask())
         records = self._transfers.take_records(self._log.next_token)

@@ -124,7 +124,7 @@ class RaftShard:
         self._short: list[_Committed] = []
         self.behind: Sequence[NodeId] = ()
         """Peers whose next entry is gone: they need this shard's rows."""
-        self._switched: LogRecord | None = None
+        self._switched = rows.named_by
         """The record of the generation in use, or about to be."""
         self._held_back: list[Entry] | None = None
         """Committed entries that wait while a switch of generations becomes durable, None where none does."""
@@ -529,7 +529,7 @@ class RaftShard:
         self._wake()
         # What was held back comes again: the entries above the new rows are handed out anew.
         self._held_back = None
-        self._rows = ShardRows(engine, self.shard, generation)
+        self._rows = ShardRows(engine, self.shard, generation, self._switched)
         self._view = PlainView(self._rows)
         self._applied = self.read_applied(self._rows)
         self._sealed.clear()

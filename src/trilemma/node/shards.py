@@ -51,14 +51,14 @@ class ShardFactory:
 
     def _rows(self, shard: ShardId) -> ShardRows:
         """Return the rows of the generation that is in use; what is left of others goes."""
-        generation = 0
+        generation, named_by = 0, None
         for record in self._found.get(shard, ()):
             if record.kind == RecordKind.GENERATION:
-                generation = max(generation, decode_generation(record.body).generation)
+                generation, named_by = decode_generation(record.body).generation, record
         others = [(shard_range(shard, 0)[0], shard_range(shard, generation)[0])] if generation else []
         others.append((shard_range(shard, generation + 1)[0], shard_range(shard, GENERATION_MAX)[1]))
         self._engine.write(RowBatch((), (), others))
-        return ShardRows(self._engine, shard, generation)
+        return ShardRows(self._engine, shard, generation, named_by)
 
     def _causal(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> CausalShard:
         replica = Leaderless(

@@ -21,6 +21,9 @@ CHUNK_BYTES = limit("transfer_chunk_bytes", 256 * KIB, "bytes", "a chunk is one 
 CHUNK_ROWS = 2_048
 WINDOW_CHUNKS = limit("transfer_window", 4, "chunks", "chunks under way are in memory at both ends", "sending waits")
 RESEND_US = 250_000
+STALLED_US = 1_000_000
+"""A donor silent for so long may be replaced by another one that offers the same shard."""
+
 SILENCE_US = 3_000_000
 """A transfer whose other end says nothing for so long is given up; it is begun again where it is still needed."""
 
@@ -170,10 +173,12 @@ class Transfers:
 
     def _offered(self, shard: ShardId, donor: NodeId, message: Offer) -> None:
         known, replica = self._incoming.get(shard), self._replica(shard)
-        if replica is None or (known is not None and known.step != "loading"):
+        if replica is None:
             return
-        if known is not None and known.donor == donor and known.number >= message.number:
+        if known is not None and (known.donor, known.number) == (donor, message.number):
             self._acknowledge(shard, known)
+            return
+        if known is not None and self._is_under_way(known):
             return
         if not replica.accepts(message.label):
             self._send(donor, shard, Took(message.number, 0, True))
@@ -182,6 +187,17 @@ class Transfers:
         self._clear(shard, generation)
         self._incoming[shard] = _Incoming(donor, message.number, message.label, generation, self._now.mono_us)
         self._acknowledge(shard, self._incoming[shard])
+
+    def _is_under_way(self, incoming: _Incoming) -> bool:
+        """Say whether a transfer goes on, so that another offer has to wait."""
+        if incoming.step == "loading":
+            return self._now.mono_us - incoming.heard_us < STALLED_US
+        return incoming.step != "installed"
+
+    def is_expected(self, shard: ShardId) -> bool:
+        """Say whether rows of a shard are coming, so that nobody else need be asked for them."""
+        incoming = self._incoming.get(shard)
+        return incoming is not None and self._is_under_way(incoming)
 
     def _clear(self, shard: ShardId, generation: int) -> None:
         """Delete what an earlier attempt left in a generation: rows are loaded into an empty one, never merged."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import limit
-from trilemma.storage.port import Engine, RowBatch
+from trilemma.storage.port import Engine, LogRecord, RowBatch
 
 HOT_ROWS_MAX = limit(
     "hot_rows_max", 16_384, "rows per shard", "rows kept in memory in front of the engine", "slower reads"
@@ -34,9 +34,11 @@ class _Layer:
 class ShardRows:
     """Reads and writes of one shard generation: the overlay's layers over the engine."""
 
-    def __init__(self, engine: Engine, shard: ShardId, generation: int) -> None:
+    def __init__(self, engine: Engine, shard: ShardId, generation: int, named_by: LogRecord | None = None) -> None:
         self.shard = shard
         self.generation = generation
+        self.named_by = named_by
+        """The record that made this the generation in use, None for the first: every log segment must restate it."""
         self.bytes = 0
         """Bytes in the overlay, for back-pressure."""
         self._engine = engine
@@ -101,6 +103,10 @@ class ShardRows:
     def _is_deleted(self, key: bytes) -> bool:
         layers = (*self._sealed, self._open)
         return any(start <= key < stop for layer in layers if layer.ranges for start, stop in layer.ranges)
+
+    def expect(self, token: int) -> None:
+        """Say with which token the open layer will be sealed, so that `token_of` knows it for rows in it."""
+        self._open.token = token
 
     def token_of(self, key: bytes) -> int:
         """Return the token that a reply which shows this row must wait for; 0 for none."""
