@@ -6,6 +6,15 @@ US_PER_MS = 1_000
 US_PER_S = 1_000_000
 
 
+def on_grid(mono_us: int, step_us: int) -> int:
+    """Return the last multiple of a step at or before a time.
+
+    What a node does again and again is due on one grid, so that all its shards and links do it in the same turn and
+    their messages share frames.
+    """
+    return mono_us - mono_us % step_us
+
+
 class Now(NamedTuple):
     """One reading of a node's clocks.
 

@@ -101,6 +101,11 @@ class CausalShard:
         """See ShardReplica."""
         self.replica.persisted(token)
 
+    @property
+    def is_idle(self) -> bool:
+        """See ShardReplica."""
+        return False
+
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica."""
         self._now, self._up = now, up

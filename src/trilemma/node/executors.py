@@ -83,7 +83,8 @@ class Executors(Surroundings):
         """See Surroundings."""
         if self._keyspaces[shard].is_leaderless:
             return self._nearest_replica(shard)
-        self._note_own_view(shard)
+        if shard in self.replicas:
+            self.note_own_view(shard, self.replicas[shard])
         known = self._peers.leaders.get(shard)
         if known is None or known.leader == self._config.node_id:
             return None
@@ -96,19 +97,14 @@ class Executors(Surroundings):
         ]
         return (reachable[0], self._peers.start_of(reachable[0])) if reachable else None
 
-    def _note_own_view(self, shard: ShardId) -> None:
-        replica = self.replicas.get(shard)
-        leader = None if replica is None else replica.leader()
+    def note_own_view(self, shard: ShardId, replica: ShardReplica) -> None:
+        """Make what a replica here knows of its leader part of what this node tells others."""
+        leader = replica.leader()
         if leader is None:
             return
         known = self._peers.leaders.get(shard)
         if known is None or leader[1] > known.term:
             self._peers.note_leader(Leadership(shard, leader[1], leader[0]))
-
-    def note_leaders(self) -> None:
-        """Make what this node's replicas know of leaders part of what it tells others."""
-        for shard in self.replicas:
-            self._note_own_view(shard)
 
     def has_path(self, node: NodeId) -> bool:
         """See Surroundings."""

@@ -243,7 +243,6 @@ class Node:
         self._collect()
         self._move_rows()
         self._follow_catalogue()
-        self._executors.note_leaders()
         self._system.refresh_fences()
         self._keyspaces.advance()
         self._waiting.advance()
@@ -269,7 +268,10 @@ class Node:
 
     def _collect(self) -> None:
         for shard, replica in self._executors.replicas.items():
+            if replica.is_idle:
+                continue
             records, must_sync, messages = replica.collect(self._log.next_token)
+            self._executors.note_own_view(shard, replica)
             if records:
                 self._log.add(records, must_sync)
             for out in messages:
@@ -279,6 +281,8 @@ class Node:
     def _move_rows(self) -> None:
         """Begin the transfers that replicas need, and switch to rows that have come whole."""
         for shard, replica in self._executors.replicas.items():
+            if replica.is_idle:
+                continue
             for peer in replica.behind:
                 if peer in self._peers.up:
                     self._transfers.begin(shard, peer)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.time import Now
+from trilemma.base.time import Now, on_grid
 from trilemma.cluster.link import Link
 from trilemma.cluster.messages import Leadership, Status
 from trilemma.node.config import NodeConfig
@@ -126,7 +126,7 @@ class Peers:
     def _add_statuses(self, system_applied: int) -> None:
         due: Iterable[NodeId] = sorted(self._greet)
         if self._now.mono_us >= self._next_status_us:
-            self._next_status_us = self._now.mono_us + self._heartbeat_us
+            self._next_status_us = on_grid(self._now.mono_us + self._heartbeat_us, self._heartbeat_us)
             due = self._links
         for peer in due:
             self.send(peer, 0, self._status(system_applied))

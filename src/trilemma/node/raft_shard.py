@@ -130,7 +130,7 @@ class RaftShard:
         """Committed entries that wait while a switch of generations becomes durable, None where none does."""
         self._next_context = 1
         self._has_input = True
-        self._is_idle = False
+        self.is_idle = False
         self._deadline_us = 0
         self._ticked_index = 0
         self._settled_term = 0
@@ -161,25 +161,25 @@ class RaftShard:
 
     def persisted(self, token: int) -> None:
         """See ShardReplica."""
-        self._has_input = True
-        self.raft.persisted(token)
+        if self.raft.persisted(token):
+            self._has_input = True
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica. A replica with nothing to do this turn is left alone: most are, most of the time."""
-        self._is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
+        self.is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
         self._now, self._up = now, up
-        if not self._is_idle:
+        if not self.is_idle:
             self._advance()
 
     def _advance(self) -> None:
-        self._is_idle = False
+        self.is_idle = False
         self.raft.advance(self._now, self._up)
         if self.raft.is_leader:
             self._tick()
 
     def _wake(self) -> None:
         """Bring a replica that was left alone up to this turn."""
-        if self._is_idle:
+        if self.is_idle:
             self._advance()
 
     def _tick(self) -> None:
@@ -240,7 +240,7 @@ class RaftShard:
 
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """See ShardReplica."""
-        if self._is_idle:
+        if self.is_idle:
             return (), False, ()
         self._has_input = False
         collected = self._collect(token)

@@ -20,6 +20,9 @@ from trilemma.node.batch import Batch, LocalBatch
 from trilemma.node.request import Request, Target
 from trilemma.node.unit import Result, Unit, decode_results, encode_units
 
+RETRY_US = 1_000
+"""What an executor refused waits so long unless something else happens: it may refuse it again at once."""
+
 HELD_REQUESTS_MAX = limit(
     "held_requests_max",
     65_536,
@@ -84,6 +87,9 @@ class Route:
         self._open: list[tuple[int, int, Request]] = []
         """Requests without an answer, as a heap by deadline."""
         self._added = 0
+        self._mono_us = 0
+        self._retry_us: int | None = None
+        """When what an executor refused is sent on its way again, at the latest."""
         self._is_fresh = False
         """Whether something came in that `dispatch` has not looked at."""
         self._streams: dict[Target, OutStream] = {}
@@ -104,11 +110,12 @@ class Route:
         if not request.is_done:
             request.take_back()
             self._waiting.appendleft(request)
-            self._is_fresh = True
+            self._retry_us = self._mono_us + RETRY_US
 
     def dispatch(self, mono_us: int) -> None:
         """Send on what waits, or refuse it at once where that is certain, or go on holding it."""
         self._is_fresh = False
+        self._retry_us = None
         if not self._waiting:
             return
         why = self._around.why_down(self.shard)
@@ -202,6 +209,7 @@ class Route:
 
     def advance(self, mono_us: int) -> None:
         """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
+        self._mono_us = mono_us
         self._time_out(mono_us)
         if self._streams:
             self._give_up_on_the_lost()
@@ -239,6 +247,8 @@ class Route:
         Reads go to the new one: they have no effect, so twice does no harm. Of writes nothing more will be heard where
         no path leads to the old one: waiting longer would not make them less uncertain.
         """
+        if not self._forwarded:
+            return
         target = self._around.local_target(self.shard) or self._around.remote_target(self.shard)
         if target is None:
             return
@@ -284,7 +294,10 @@ class Route:
         """When `advance` next has something to do, or None."""
         if self._is_fresh:
             return 0
-        return self._open[0][0] if self._open else None
+        deadline_us = self._open[0][0] if self._open else None
+        if self._retry_us is not None and (deadline_us is None or self._retry_us < deadline_us):
+            return self._retry_us
+        return deadline_us
 
     @property
     def has_streams(self) -> bool:

@@ -41,6 +41,11 @@ class ShardReplica(Movable, Protocol):
         """Take note that the log is durable up to a token."""
         ...
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing concerns this replica in this turn, so that it need not be looked at."""
+        ...
+
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """Move time on. `offsets_ms`: how far wall clocks of peers are from the own one."""
         ...

@@ -7,7 +7,7 @@ from typing import Protocol
 from trilemma.base.ids import ConnId, NodeId
 from trilemma.node.config import Member
 from trilemma.node.raft_shard import RaftShard
-from trilemma.sim.clock import Clock
+from trilemma.sim.clock import BOOT_US, Clock
 from trilemma.sim.network import Network
 from trilemma.sim.options import Options
 from trilemma.sim.process import Process
@@ -45,7 +45,7 @@ class Cluster:
         self.processes: dict[NodeId, Process] = {}
         for member in self.members:
             rate = 1.0 + rng.uniform(-options.drift, options.drift)
-            clock = Clock(rate, rng.randint(-WALL_SKEW_US, WALL_SKEW_US))
+            clock = Clock(rate, rng.randint(-WALL_SKEW_US, WALL_SKEW_US), BOOT_US + rng.randrange(BOOT_US))
             self.processes[member.id] = Process(self, member, Random(rng.getrandbits(62)), clock)
         self.on_crash: Callable[[Process], None] = lambda _: None
         self._callers: dict[ConnId, tuple[Process, Caller]] = {}

@@ -79,7 +79,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         settings=settings,
         workloads=tuple(workloads[: rng.randint(1, 3)]),
         clients=rng.randint(6, 9),
-        think_us=rng.choice((50_000, 90_000, 120_000)),
+        think_us=rng.choice((60_000, 120_000, 180_000)),
         pipeline_share=rng.choice((0.0, 0.1, 0.4)),
         readonly_share=rng.choice((0.0, 0.2)),
         faults=tuple(sorted(kinds[: rng.randint(2, 6)])),

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from trilemma.base.limits import CLOCK_OFFSET_MS_MAX
 from trilemma.base.time import US_PER_MS, Now
 
-
 APART_US = 50_000
 """How far the distance between expiry clock and wall clock may be from what the log says of it."""
 

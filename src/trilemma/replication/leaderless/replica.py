@@ -10,7 +10,7 @@ from trilemma.base.hlc import HybridLogicalClock
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX, limit
-from trilemma.base.time import Now
+from trilemma.base.time import Now, on_grid
 from trilemma.crdt.vector import covers, join, meet
 from trilemma.replication.leaderless.expiry_clock import ExpiryClock
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, Wire, wire_of
@@ -26,7 +26,7 @@ EARLY_BATCHES_MAX = limit(
     "what came before its cause is kept in memory",
     "it is dropped, and pulled again later",
 )
-GOSSIP_US = 120_000
+GOSSIP_US = 160_000
 """How often a replica says what it holds."""
 
 PULL_US = 60_000
@@ -271,7 +271,7 @@ class Leaderless:
     def _gossip(self) -> None:
         if self._now.mono_us < self._gossip_us:
             return
-        self._gossip_us = self._now.mono_us + GOSSIP_US
+        self._gossip_us = on_grid(self._now.mono_us + GOSSIP_US, GOSSIP_US)
         for peer in self.peers:
             self._say(peer, asks=False)
 

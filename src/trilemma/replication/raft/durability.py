@@ -19,10 +19,12 @@ class Durability:
         """Note that everything up to `last_index` is durable once `token` is."""
         self._pending.append((token, last_index, mono_us))
 
-    def persisted(self, token: int) -> None:
-        """Take note that tokens up to `token` are durable."""
+    def persisted(self, token: int) -> bool:
+        """Take note that tokens up to `token` are durable; say whether that was waited for."""
+        before = len(self._pending)
         while self._pending and self._pending[0][0] <= token:
             self.durable_index = max(self.durable_index, self._pending.popleft()[1])
+        return len(self._pending) < before
 
     def truncated(self, last_index: int) -> None:
         """Take back what was said of indexes above `last_index`: other entries will stand there."""

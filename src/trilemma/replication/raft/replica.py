@@ -86,10 +86,10 @@ class Raft:
         """Take in a message; it is judged by the next `advance`."""
         self._inbox.append((sender, message))
 
-    def persisted(self, token: int) -> None:
-        """Take note that everything handed out with tokens up to `token` is durable."""
-        self._core.state.persisted(token)
-        self._core.log.durability.persisted(token)
+    def persisted(self, token: int) -> bool:
+        """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
+        state_is = self._core.state.persisted(token)
+        return self._core.log.durability.persisted(token) or state_is
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:
         """Judge this turn's messages, then do what time demands."""

@@ -7,13 +7,11 @@ left out while answers to appends come in fast enough to say the same. Paper §5
 from collections.abc import Mapping
 
 from trilemma.base.ids import NodeId
+from trilemma.base.time import on_grid
 from trilemma.replication.raft.authority import Authority
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendEntries
 from trilemma.replication.raft.replication import APPEND_BYTES_MAX, APPENDS_PER_TURN_MAX, Mode, Progress
-
-HEARTBEAT_EARLY_DIVISOR = 4
-"""A heartbeat due within this part of the interval leaves along with one that is due: fewer wake-ups."""
 
 
 class Sender:
@@ -31,7 +29,8 @@ class Sender:
         return min((self._due_us(progress) for progress in self._peers.values()), default=None)
 
     def _due_us(self, progress: Progress) -> int:
-        return max(progress.heartbeat_us, progress.answered_us) + self._core.timing.heartbeat_us
+        step_us = self._core.timing.heartbeat_us
+        return on_grid(max(progress.heartbeat_us, progress.answered_us) + step_us, step_us)
 
     def send(self, read_round: bool) -> int:
         """Send what is to be sent; return the round it carries. `read_round`: every peer is to answer at once."""
@@ -40,11 +39,10 @@ class Sender:
         beats = due_us is not None and due_us <= mono_us
         rounds = self._authority.rounds
         number = rounds.open(mono_us) if read_round or beats else rounds.current(mono_us)
-        early_us = self._core.timing.heartbeat_us // HEARTBEAT_EARLY_DIVISOR
         self._replicated_index = self._on_all()
         for peer, progress in self._peers.items():
             appended = self._append(peer, progress, number)
-            due = beats and self._due_us(progress) - early_us <= mono_us
+            due = beats and self._due_us(progress) <= mono_us
             if read_round or due or (not appended and self._must_tell(progress)):
                 self._heartbeat(peer, progress, number)
         return number

@@ -69,10 +69,12 @@ class HardState:
             self._pending_token = token
         return changed
 
-    def persisted(self, token: int) -> None:
-        """Take note of durability."""
-        if self._pending_token is not None and token >= self._pending_token:
-            self._pending_token = None
+    def persisted(self, token: int) -> bool:
+        """Take note of durability; say whether term and vote waited for it."""
+        if self._pending_token is None or token < self._pending_token:
+            return False
+        self._pending_token = None
+        return True
 
     @property
     def is_durable(self) -> bool:
