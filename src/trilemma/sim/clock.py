@@ -8,12 +8,17 @@ WALL_US = 1_700_000_000_000_000
 
 
 class Clock:
-    """Turns virtual time into what one node reads. `rate` 1.0 is true; `boot_us` is the monotonic clock at the start."""
+    """Turns virtual time into what one node reads.
+
+    `rate` 1.0 is true; `boot_us` is what the monotonic clock shows at the start.
+    """
 
     def __init__(self, rate: float, wall_offset_us: int, boot_us: int = BOOT_US) -> None:
         self._rate = rate
         self._boot_us = boot_us
         self._wall_offset_us = wall_offset_us
+        self.stepped_us = 0
+        """How far the wall clock was set away from where it began."""
 
     def now(self, virtual_us: int) -> Now:
         """Return both clocks."""
@@ -27,3 +32,4 @@ class Clock:
     def step(self, by_us: int) -> None:
         """Set the wall clock forward or back."""
         self._wall_offset_us += by_us
+        self.stepped_us += by_us

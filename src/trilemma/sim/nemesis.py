@@ -196,11 +196,17 @@ class Nemesis:
         self._cluster.crash(process, kind)
         self._cluster.scheduler.after(RESTART_US + lasts_us, lambda: self._restart(process))
 
+    def _set_clocks_right(self) -> None:
+        """Set all wall clocks as a boot does: with no replica left that runs, only they can tell how long it was."""
+        for process in self._cluster.processes.values():
+            process.clock.step(-process.clock.stepped_us)
+
     def _crash_all(self, lasts_us: int) -> None:
         if self.fired["crash_all"] >= CRASH_ALL_MAX * len(self._cluster.processes):
             return
         for process in self._cluster.processes.values():
             self._kill(process, "crash_all", lasts_us // 2)
+        self._set_clocks_right()
 
     def _restart(self, process: Process) -> None:
         if process.node is None:
@@ -239,6 +245,8 @@ class Nemesis:
             # Deadlines on `ap` are judged by what most wall clocks say: most of them are right.
             minority = (len(self._cluster.processes) - 1) // 2
             process = list(self._cluster.processes.values())[self._rng.randrange(minority)]
+        if process.node is None:
+            return
         self.fired["clock_step"] += 1
         self._trace("clock_step", f"{process.name} by {by_us} us")
         process.clock.step(by_us)

@@ -1,8 +1,9 @@
 """Log time: the clock by which keys of `cp` and `ca` expire (PROTOCOLS §4.1).
 
 A leader lets it run by its monotonic clock, slewed towards its wall clock by at most a tenth, never back; a follower
-takes the newest value it heard plus its own elapsed time. A replica that has heard one goes on from there when it is
-elected; only one that has not looks at its wall clock. So no clock step can make log time leap.
+takes the newest value it heard plus its own elapsed time, and says so with its vote. A replica that has heard one goes
+on from there when it is elected; it looks at its wall clock only if neither it nor its voters have heard any since they
+started. So no clock step can make log time leap, unless a majority has just started.
 """
 
 from trilemma.base.time import US_PER_MS, Now
@@ -26,6 +27,11 @@ class LogTime:
     def now_ms(self) -> int:
         """Log time as of the last `advance`."""
         return self._value_us // US_PER_MS
+
+    @property
+    def heard_ms(self) -> int:
+        """Log time as known from a leader since the start, 0 where none was heard."""
+        return self.now_ms if self._heard else 0
 
     def lead(self, now: Now) -> None:
         """Begin to make log time instead of following it."""

@@ -39,10 +39,14 @@ class RequestVote(Message, frozen=True, array_like=True, tag=3):
 
 
 class VoteReply(Message, frozen=True, array_like=True, tag=4):
-    """The answer to a RequestVote; `term` is the replier's own after it, so a grant names the term it is for."""
+    """The answer to a RequestVote; `term` is the replier's own after it, so a grant names the term it is for.
+
+    `log_time_ms` is log time as the voter knows it from a leader since its start, 0 where it has heard none.
+    """
 
     term: Count
     granted: bool
+    log_time_ms: Count = 0
 
 
 class AppendEntries(Message, frozen=True, array_like=True, tag=5):

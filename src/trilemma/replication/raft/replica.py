@@ -218,7 +218,7 @@ class Raft:
         granted = message.term == core.term and self._may_grant(sender, message)
         if granted:
             self._grant(sender)
-        core.send(sender, m.VoteReply(core.term, granted))
+        core.send(sender, m.VoteReply(core.term, granted, core.log_time.heard_ms))
 
     def _may_grant(self, candidate: NodeId, message: m.RequestVote) -> bool:
         core = self._core
@@ -235,6 +235,8 @@ class Raft:
         self._learn_term(message.term)
         role = self._role
         if isinstance(role, Candidacy) and message.term == self._core.term:
+            if message.log_time_ms:
+                self._core.log_time.hear(message.log_time_ms)
             role.ballot.count(sender, message.granted)
             self._judge_ballot(role)
 
