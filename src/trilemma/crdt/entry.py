@@ -56,9 +56,11 @@ class Deadline(NamedTuple):
 class Count(NamedTuple):
     """What one node has added: a running sum that only it writes, and how much of it resets have taken out.
 
-    `seq` orders the node's own updates, `cleared_seq` names the newest update that a reset had seen.
+    `seq` orders the node's own updates, `run` is the first of them since the entry began, `cleared_seq` names the
+    newest update that a reset had seen. An entry that is wholly cleared may be dropped; the next one has a higher run.
     """
 
+    run: int
     seq: int
     total: Fraction
     cleared_seq: int
@@ -69,16 +71,22 @@ class Count(NamedTuple):
         """What counts of it."""
         return self.total - self.cleared
 
+    @property
+    def is_live(self) -> bool:
+        """Whether some update has not been reset."""
+        return self.seq > self.cleared_seq
+
 
 class Reset(NamedTuple):
     """What a SET, DEL or FLUSH had seen of one node's counter entry."""
 
     node: NodeId
+    run: int
     seq: int
     total: Fraction
 
 
-NOTHING = Count(0, Fraction(0), 0, Fraction(0))
+NOTHING = Count(0, 0, Fraction(0), 0, Fraction(0))
 
 
 @dataclass(slots=True)
@@ -106,7 +114,8 @@ class KeyState:
 
     def _reset(self, reset: Reset) -> None:
         count = self.counts.get(reset.node, NOTHING)
-        if reset.seq > count.cleared_seq:
+        # An entry that is not here any more was wholly cleared, by this reset too.
+        if reset.run == count.run and reset.seq > count.cleared_seq:
             self.counts[reset.node] = count._replace(cleared_seq=reset.seq, cleared=reset.total)
 
     def edit(self, written: Written, context: Context, resets: list[Reset]) -> None:
@@ -121,11 +130,29 @@ class KeyState:
         self.deadlines = [each for each in self.deadlines if not context.covers(each.dot)]
         self.deadlines.append(deadline)
 
-    def add(self, node: NodeId, seq: int, total: Fraction) -> None:
-        """Take a node's whole new sum; an older one says nothing."""
+    def added(self, node: NodeId, seq: int, amount: Fraction) -> Count:
+        """Return a node's entry with more added to it by its update number `seq`."""
         count = self.counts.get(node, NOTHING)
-        if seq > count.seq:
-            self.counts[node] = count._replace(seq=seq, total=total)
+        return count._replace(run=count.run or seq, seq=seq, total=count.total + amount)
+
+    def add(self, node: NodeId, new: Count) -> None:
+        """Take a node's whole new entry: of one run the newer sum and the newer reset, of two the later run."""
+        count = self.counts.get(node, NOTHING)
+        if new.run > count.run:
+            self.counts[node] = new
+        elif new.run == count.run:
+            if new.seq > count.seq:
+                count = count._replace(seq=new.seq, total=new.total)
+            if new.cleared_seq > count.cleared_seq:
+                count = count._replace(cleared_seq=new.cleared_seq, cleared=new.cleared)
+            self.counts[node] = count
+
+    def drop_cleared(self, cleared: dict[NodeId, tuple[int, int]]) -> None:
+        """Forget entries that are wholly cleared still as of (run, cleared_seq), which every replica knows."""
+        for node, (run, cleared_seq) in cleared.items():
+            count = self.counts.get(node)
+            if count is not None and not count.is_live and (count.run, count.cleared_seq) == (run, cleared_seq):
+                del self.counts[node]
 
     # What is shown
 
@@ -140,7 +167,11 @@ class KeyState:
     @property
     def counts_live(self) -> bool:
         """Say whether some increment has not been reset."""
-        return any(count.seq > count.cleared_seq for count in self.counts.values())
+        return any(count.is_live for count in self.counts.values())
+
+    def cleared(self) -> dict[NodeId, tuple[int, int]]:
+        """Return (run, cleared_seq) of the entries that are wholly cleared."""
+        return {node: (count.run, count.cleared_seq) for node, count in self.counts.items() if not count.is_live}
 
     @property
     def has_content(self) -> bool:
@@ -155,9 +186,9 @@ class KeyState:
     def resets(self) -> list[Reset]:
         """Return what a reset made now would have seen."""
         return [
-            Reset(node, count.seq, count.total)
+            Reset(node, count.run, count.seq, count.total)
             for node, count in sorted(self.counts.items())
-            if count.seq > count.cleared_seq
+            if count.is_live
         ]
 
     # Bytes
@@ -171,7 +202,7 @@ class KeyState:
                 sorted([*each.dot, each.stamp, each.value] for each in self.sets),
                 sorted([*each.dot, each.at_ms] for each in self.deadlines),
                 [
-                    [node, count.seq, _text(count.total), count.cleared_seq, _text(count.cleared)]
+                    [node, count.run, count.seq, _text(count.total), count.cleared_seq, _text(count.cleared)]
                     for node, count in sorted(self.counts.items())
                 ],
             ]
@@ -179,7 +210,7 @@ class KeyState:
 
     def content(self) -> bytes | None:
         """Return the canonical bytes without what is out of sight: wholly cleared counters (PROTOCOLS §5.5)."""
-        live = {node: count for node, count in self.counts.items() if count.seq > count.cleared_seq}
+        live = {node: count for node, count in self.counts.items() if count.is_live}
         return KeyState(self.sets, self.deadlines if self.sets or live else [], live).encode()
 
     @classmethod
@@ -189,7 +220,7 @@ class KeyState:
         return cls(
             [Written(Dot(*each[:3]), each[3], each[4]) for each in sets],
             [Deadline(Dot(*each[:3]), each[3]) for each in deadlines],
-            {each[0]: Count(each[1], Fraction(each[2]), each[3], Fraction(each[4])) for each in counts},
+            {each[0]: Count(*each[1:3], Fraction(each[3]), each[4], Fraction(each[5])) for each in counts},
         )
 
 
@@ -198,7 +229,7 @@ _decode = msgspec.msgpack.Decoder(
     tuple[
         list[tuple[int, int, int, int, bytes]],
         list[tuple[int, int, int, int]],
-        list[tuple[int, int, str, int, str]],
+        list[tuple[int, int, int, str, int, str]],
     ]
 ).decode
 

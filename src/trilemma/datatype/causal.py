@@ -7,28 +7,29 @@ have, and goes into the batch's body, from which every other replica applies it 
     [2, db, key, resets]                    delete what was seen
     [3, db, key, value, resets]             replace the value that was seen, keep deadlines
     [4, db, key, deadline]                  replace the deadlines that were seen; 0 is for ever
-    [5, db, key, total]                     this node's new sum
+    [5, db, key, run, total, cleared_seq, cleared]   this node's whole new counter entry
     [6, db or -1, [[db, key, resets], ...]] empty a db, or all
 
-`resets` are [node, seq, total] of the counter entries that were seen. PROTOCOLS §5.5, §5.6.
+`resets` are [node, run, seq, total] of the counter entries that were seen. PROTOCOLS §5.5, §5.6.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from trilemma.base.errors import error
 from trilemma.base.ids import Dot, NodeId
 from trilemma.base.prng import SplitMix64
-from trilemma.crdt.entry import FOREVER_MS, NOTHING, Context, Deadline, KeyState, Reset, Written
+from trilemma.crdt.entry import FOREVER_MS, Context, Count, Deadline, KeyState, Reset, Written
 from trilemma.datatype.keyscan import DBS, PAGE_ROWS, KeyScan, rowkey_stop, string_encoding
 from trilemma.datatype.view import STRING
 from trilemma.replication.port import Batch
 from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse_long_double
 from trilemma.resp.number import parse_int64
+from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import pages
 
@@ -56,6 +57,8 @@ class CausalView(KeyScan):
 
     def __init__(self, rows: ShardRows, node: NodeId) -> None:
         super().__init__(rows)
+        self._expiry_head = rowkey.head(rows.shard, rows.generation, rowkey.EXPIRY)
+        self._cleared_head = rowkey.head(rows.shard, rows.generation, rowkey.CLEARED)
         self._node = node
         self._now_ms = 0
         self._header = Batch(node, 0, 0, {}, b"")
@@ -105,14 +108,30 @@ class CausalView(KeyScan):
         state = self._state(db, key)
         return state if self._is_visible(state) else None
 
-    def _store(self, db: int, key: bytes, had_content: bool, state: KeyState) -> None:
+    def _store(self, db: int, key: bytes, before: "_Marks", state: KeyState) -> None:
         row_key, row = self._key(db, key), state.encode()
         if row is None:
             self._rows.delete(row_key)
         else:
             self._rows.put(row_key, row)
-        if state.has_content != had_content:
-            self._count(db, 1 if state.has_content else -1)
+        after = _Marks.of(state)
+        if after != before:
+            self._mark(db, rowkey.located(db, key), before, after)
+
+    def _mark(self, db: int, place: bytes, before: "_Marks", after: "_Marks") -> None:
+        """Keep the count of keys, and the rows by which what is to be removed some day is found without a search."""
+        if after.has_content != before.has_content:
+            self._count(db, 1 if after.has_content else -1)
+        if after.expires_ms != before.expires_ms:
+            if before.expires_ms is not None:
+                self._rows.delete(self._expiry_head + rowkey.expiry_suffix(before.expires_ms, place))
+            if after.expires_ms is not None:
+                self._rows.put(self._expiry_head + rowkey.expiry_suffix(after.expires_ms, place), b"")
+        if after.is_cleared != before.is_cleared:
+            if after.is_cleared:
+                self._rows.put(self._cleared_head + place, b"")
+            else:
+                self._rows.delete(self._cleared_head + place)
 
     @staticmethod
     def shown(state: KeyState) -> bytes | None:
@@ -151,7 +170,7 @@ class CausalView(KeyScan):
         key = bytes(operation[2])
         row = self._rows.get(self._key(db, key))
         state = KeyState() if row is None else KeyState.decode(row)
-        had_content = state.has_content
+        before = _Marks.of(state)
         dot = Dot(context.node, context.seq, context.position)
         if kind == SET:
             state.set(Written(dot, stamp, bytes(operation[3])), operation[4], context, _resets(operation[5]))
@@ -162,8 +181,10 @@ class CausalView(KeyScan):
         elif kind == DEADLINE:
             state.expire(Deadline(dot, operation[3]), context)
         else:
-            state.add(context.node, context.seq << POSITION_BITS | context.position, Fraction(operation[3]))
-        self._store(db, key, had_content, state)
+            run, total, cleared_seq, cleared = operation[3:]
+            seq = context.seq << POSITION_BITS | context.position
+            state.add(context.node, Count(run, seq, Fraction(total), cleared_seq, Fraction(cleared)))
+        self._store(db, key, before, state)
 
     def _apply_flush(self, db: int, seen: list[list[Any]], context: Context) -> None:
         resets = {(each[0], bytes(each[1])): _resets(each[2]) for each in seen}
@@ -172,9 +193,9 @@ class CausalView(KeyScan):
             for row_key, row in list(pages(self._rows, head, rowkey_stop(head), PAGE_ROWS)):
                 key = self._place(row_key)[2]
                 state = KeyState.decode(row)
-                had_content = state.has_content
+                before = _Marks.of(state)
                 state.delete(context, resets.get((one, key), []))
-                self._store(one, key, had_content, state)
+                self._store(one, key, before, state)
 
     # View
 
@@ -236,8 +257,9 @@ class CausalView(KeyScan):
         if state.has_content and not self._is_visible(state):
             self._do([DELETE, db, key, _plain(state.resets())])
             state = self._state(db, key)
-        total = state.counts.get(self._node, NOTHING).total + amount
-        self._do([ADD, db, key, str(total)])
+        seq = self._header.seq << POSITION_BITS | len(self.operations)
+        new = state.added(self._node, seq, amount)
+        self._do([ADD, db, key, new.run, str(new.total), new.cleared_seq, str(new.cleared)])
 
     def exists(self, db: int, key: bytes) -> bool:
         """See View."""
@@ -298,6 +320,40 @@ class CausalView(KeyScan):
         content = (state.encode() or b"") + bytes((self._is_visible(state),))
         return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
 
+    # What goes some day (replication/leaderless/settled.py says when)
+
+    def expired(self, horizon_ms: int, keys_max: int) -> list[tuple[int, bytes]]:
+        """Return (db, key) of up to `keys_max` keys whose deadline lies at or before a time, the earliest first."""
+        stop = self._expiry_head + rowkey.expiry_suffix(horizon_ms + 1, b"")
+        found = []
+        for row_key, _ in self._rows.scan(self._expiry_head, stop, keys_max):
+            db, _, key = rowkey.read_place(rowkey.read_expiry(row_key[len(self._expiry_head) :])[1])
+            found.append((db, key))
+        return found
+
+    def remove_expired(self, db: int, key: bytes) -> None:
+        """Delete exactly what is seen of a key that has expired, as an operation of this turn's batch."""
+        self._do([DELETE, db, key, _plain(self._state(db, key).resets())])
+
+    def cleared(self, keys_max: int) -> dict[bytes, dict[NodeId, tuple[int, int]]]:
+        """Return up to `keys_max` row keys whose states have wholly cleared counter entries, and which."""
+        found = {}
+        for row_key, _ in self._rows.scan(self._cleared_head, rowkey_stop(self._cleared_head), keys_max):
+            key = self._key_head + row_key[len(self._cleared_head) :]
+            row = self._rows.get(key)
+            found[key] = {} if row is None else KeyState.decode(row).cleared()
+        return found
+
+    def drop_cleared(self, row_key: bytes, cleared: dict[NodeId, tuple[int, int]]) -> None:
+        """Forget counter entries of a row that are out of sight on every replica; not an operation: nobody sees it."""
+        row = self._rows.get(row_key)
+        if row is not None:
+            state = KeyState.decode(row)
+            before = _Marks.of(state)
+            state.drop_cleared(cleared)
+            db, _, key = self._place(row_key)
+            self._store(db, key, before, state)
+
     def digest(self) -> str:
         """Return a hash of all that the shard holds, hidden and expired included, judged by no clock."""
         content = blake2b(digest_size=16)
@@ -309,12 +365,26 @@ class CausalView(KeyScan):
         return content.hexdigest()
 
 
+class _Marks(NamedTuple):
+    """What other rows say of a state."""
+
+    has_content: bool
+    expires_ms: int | None
+    is_cleared: bool
+
+    @classmethod
+    def of(cls, state: KeyState) -> "_Marks":
+        """Return the marks of a state."""
+        has_content = state.has_content
+        return cls(has_content, state.deadline_ms() if has_content else None, bool(state.counts and state.cleared()))
+
+
 def _resets(plain: list[list[Any]]) -> list[Reset]:
-    return [Reset(node, seq, Fraction(total)) for node, seq, total in plain]
+    return [Reset(node, run, seq, Fraction(total)) for node, run, seq, total in plain]
 
 
 def _plain(resets: list[Reset]) -> list[list[Any]]:
-    return [[reset.node, reset.seq, str(reset.total)] for reset in resets]
+    return [[reset.node, reset.run, reset.seq, str(reset.total)] for reset in resets]
 
 
 def _number(text: bytes) -> Fraction | None:

@@ -22,8 +22,9 @@ from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.config import NodeConfig
 from trilemma.node.execute import run_unit
+from trilemma.node.reaper import Reaper
 from trilemma.node.request import Target
-from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Result, Unit, result_bytes
+from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
@@ -53,6 +54,15 @@ class _Short:
     result: Result
 
 
+@dataclass(slots=True)
+class _Asked:
+    """Reads that wait until as many replicas as READ names have said what they hold, and it is here."""
+
+    question: int
+    deadline_us: int
+    waiters: list[Waiter]
+
+
 class CausalShard:
     """See node/shard.py for the contract."""
 
@@ -71,6 +81,9 @@ class CausalShard:
         self._units: list[Waiter] = []
         self._last_token = 0
         self._short: list[_Short] = []
+        self._reads: list[Waiter] = []
+        self._asked: list[_Asked] = []
+        self._reaper = Reaper(config.node_id, replica, 0)
         self.behind: Sequence[NodeId] = ()
         """Nobody is sent rows unasked."""
         self.donors: Sequence[NodeId] = ()
@@ -109,11 +122,17 @@ class CausalShard:
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica."""
         self._now, self._up = now, up
+        self.replica.acknowledges = self.keyspace.write_count > 1
         self.replica.advance(now, up, offsets_ms)
 
     def submit(self, batch: UnitBatch) -> None:
         """See ShardReplica."""
-        self._units.extend((batch, place) for place in range(len(batch.units)) if place not in batch.skipped)
+        count = self.keyspace.read_count
+        for place, unit in enumerate(batch.units):
+            if place in batch.skipped:
+                continue
+            asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0] == internal.HELD)
+            (self._reads if asks else self._units).append((batch, place))
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica: not asked, since every read is current here."""
@@ -140,20 +159,28 @@ class CausalShard:
         delivered = self.replica.take_delivered()
         for batch, _ in delivered:
             self._view.apply(batch)
-        wrote = self._execute(token)
+        self._read_answered()
+        is_reaping = self._reaper.is_due(self._now.mono_us)
+        wrote = self._execute(token, is_reaping)
+        swept = is_reaping and self._reaper.sweep(self._view)
         if delivered or wrote:
             self._seal(token)
+        elif swept:
+            self._seal(token - 1)
         ready = self.replica.ready(token)
         self.donors = ready.needs_transfer
         self._release_short()
         return ready.records, ready.must_sync, ready.messages
 
-    def _execute(self, token: int) -> bool:
-        """Execute the turn's units as one batch; return whether it holds anything."""
-        if not self._units:
+    def _execute(self, token: int, is_reaping: bool) -> bool:
+        """Execute the turn's units as one batch, with removals of what has expired; return whether it holds any."""
+        expired = self._reaper.expired(self._view) if is_reaping else []
+        if not self._units and not expired:
             return False
         header = self.replica.next_header()
         self._view.begin(header, self.replica.expiry.now_ms, self._random.next())
+        for db, key in expired:
+            self._view.remove_expired(db, key)
         results = self._run_within(REPLY_BYTES_PER_TURN)
         wrote = bool(self._view.operations)
         if wrote:
@@ -161,6 +188,39 @@ class CausalShard:
         for waiter, result, shown, has_written in results:
             self._answer(waiter, result, token if has_written else shown, header.seq if has_written else 0)
         return wrote
+
+    def _read_answered(self) -> None:
+        """Ask for this turn's reads; execute those of which enough replicas have answered (READ n)."""
+        if not self._reads and not self._asked:
+            return
+        wanted = self.keyspace.read_count - 1
+        waiters, self._reads = self._reads, []
+        reached = sum(peer in self._up for peer in self.replica.peers)
+        if waiters and reached < wanted:
+            total = len(self.keyspace.replicas)
+            text = refusal.down(self.keyspace, refusal.reaches(self._config.name, reached + 1, total, wanted + 1))
+            self._refuse(waiters, text)
+        elif waiters:
+            deadline_us = self._now.mono_us + self.keyspace.timeout_ms * US_PER_MS
+            self._asked.append(_Asked(self.replica.ask(), deadline_us, waiters))
+        self._asked = [asked for asked in self._asked if not self._is_read(asked, wanted)]
+
+    def _is_read(self, asked: _Asked, wanted: int) -> bool:
+        """Deal with reads whose answers have come, or did not in time; say whether that is done."""
+        answers = list(self.replica.answers[asked.question].values())
+        if len(answers) >= wanted and sum(covers(self.replica.vector, held) for held in answers) >= wanted:
+            self._units.extend(asked.waiters)
+        elif self._now.mono_us >= asked.deadline_us:
+            text = f"{1 + len(answers)} of {self.keyspace.read_count} replicas answered in time"
+            self._refuse(asked.waiters, refusal.down(self.keyspace, text))
+        else:
+            return False
+        self.replica.forget(asked.question)
+        return True
+
+    def _refuse(self, waiters: list[Waiter], text: bytes) -> None:
+        for batch, place in waiters:
+            batch.complete(place, text, 0)
 
     def _run_within(self, budget: int) -> list[tuple[Waiter, Result, int, bool]]:
         """Execute units until their replies fill the budget; the rest has the next turn."""
@@ -248,9 +308,10 @@ class CausalShard:
     @property
     def next_deadline_us(self) -> int:
         """See ShardReplica."""
-        if self._units:
+        if self._units or self._reads:
             return self._now.mono_us
-        return min([self.replica.next_deadline_us, *(short.deadline_us for short in self._short)])
+        waits_us = [*(short.deadline_us for short in self._short), *(asked.deadline_us for asked in self._asked)]
+        return min([self.replica.next_deadline_us, self._reaper.next_us, *waits_us])
 
     def why_down(self, up: frozenset[NodeId]) -> str | None:
         """See ShardReplica: a replica always serves."""
@@ -304,6 +365,7 @@ class CausalShard:
         for batch in above:
             self._view.apply(batch)
         self._sealed.clear()
+        self._reaper.forget()
         self.replica.install(vector)
         self._in_engine = self._flushing = self._flushed = vector
         self._seal(self._undurable_token)

@@ -55,9 +55,14 @@ class Dispatcher:
     def run(self, session: Session) -> None:
         """Dispatch what a session has sent, as far as order allows."""
         left = COMMANDS_PER_TURN
+        session.is_waiting = False
         while not session.closing:
             while session.commands and not session.blocked and not session.closing:
-                if left == 0 or not self._one(session, session.commands[0]):
+                if left == 0:
+                    return
+                if not self._one(session, session.commands[0]):
+                    # The reply that it waits for touches the session.
+                    session.is_waiting = True
                     return
                 session.commands.popleft()
                 left -= 1
@@ -164,6 +169,10 @@ class Dispatcher:
         lane = session.lane(shard)
         if is_write:
             return Path.WRITE if not lane.reads else None
+        keyspace = self._server.executors.keyspace(shard)
+        if keyspace.is_leaderless and keyspace.read_count > 1:
+            # Such a read asks other replicas; what comes before and after it in its session keeps its place by waiting.
+            return Path.READ if not lane.logged else None
         if lane.logged or (not lane.reads and self._writes_ahead(session)):
             return Path.LOGGED_READ
         return Path.READ

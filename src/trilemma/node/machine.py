@@ -320,7 +320,7 @@ class Node:
             effects.client_bytes.extend(session.take_bytes())
             if session.closing and session.is_answered:
                 effects.close.append(session.id)
-            elif session.commands and not session.blocked:
+            elif session.commands and not session.blocked and not session.is_waiting:
                 again.append(session)
         self._touched = []
         for session in again:

@@ -70,6 +70,11 @@ class Request:
             self.handed = False
             self.lane.handed -= 1
 
+    @property
+    def is_behind_reads(self) -> bool:
+        """Say whether reads before it in its session are not answered yet: it must not take effect before them."""
+        return self.unit.path != 1 and self.lane.reads > 0
+
     def may_go_to(self, target: Target) -> bool:
         """Say whether nothing earlier of its lane is still with another executor."""
         return not self.lane.handed or self.lane.target == target

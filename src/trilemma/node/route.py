@@ -144,7 +144,10 @@ class Route:
         for request in self._waiting:
             if request.is_done or request.handed:
                 continue
-            if not request.may_go_to(target):
+            if request.is_behind_reads:
+                stay.append(request)
+                self._retry_us = self._mono_us + RETRY_US
+            elif not request.may_go_to(target):
                 stay.append(request)
             elif why is not None and not request.unit.is_read:
                 request.finish(refusal.down(self.keyspace, why), 0)

@@ -27,6 +27,7 @@ class Slot:
         # Nobody reads a connection that is gone: what it had asked for must not pile up.
         self.data = b"" if self.session.is_gone else data
         self.token = token
+        self.session.is_waiting = False
         self.session.touched()
 
     def result(self, request: Request, result: Result, token: int) -> None:
@@ -83,6 +84,8 @@ class Session:
         """Whether a write is among `commands`; None where nobody has looked."""
         self.blocked = False
         """Whether a command must be answered before the next one may begin."""
+        self.is_waiting = False
+        """Whether the next command has to wait until some reply is filled in."""
         self.multi: Multi | None = None
         self.watches: list[tuple[ShardId, Watch]] = []
         self.lanes: dict[ShardId, Lane] = {}

@@ -109,6 +109,10 @@ def _keyspace(rng: Random, mode: str) -> tuple[str, tuple[str, ...]]:
             return "quick", ("READ", "lease")
         if kind < 0.5:
             return "near", ("READ", "local")
-    if mode == "ap" and rng.random() < 0.2:
-        return "shop", ("TIMEOUT", "1500")
+    if mode == "ap":
+        kind = rng.random()
+        if kind < 0.15:
+            return "shop", ("TIMEOUT", "1500")
+        if kind < 0.25:
+            return "orders", ("WRITE", "2", "READ", "2", "TIMEOUT", "1500")
     return "default", ()

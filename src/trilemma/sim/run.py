@@ -324,7 +324,7 @@ class Schedule:
         places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
-        if options.mode == "ap":
+        if options.mode == "ap" and "WRITE" not in options.settings:
             outcome.verdicts.append(judge_availability(everything, outages))
 
 

@@ -24,11 +24,16 @@ class Batches(Message, frozen=True, array_like=True, tag=40):
 
 
 class Gossip(Message, frozen=True, array_like=True, tag=41):
-    """What the sender holds durably, and its expiry clock. `asks`: answer with your own."""
+    """What the sender holds durably, how many batches it had made, and its expiry clock, all at one moment.
+
+    `asks`: the number of a question, to be answered by a Gossip whose `answers` says it; 0 for none.
+    """
 
     durable: dict[NodeId, Count]
+    made: Count
     expiry_ms: Count
-    asks: bool
+    asks: Count
+    answers: Count
 
 
 class Pull(Message, frozen=True, array_like=True, tag=42):

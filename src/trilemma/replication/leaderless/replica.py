@@ -16,6 +16,7 @@ from trilemma.replication.leaderless.expiry_clock import ExpiryClock
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, Wire, wire_of
 from trilemma.replication.leaderless.record import LeaderlessState, batch_of, decode_state, record_of, state_record
 from trilemma.replication.leaderless.retention import Retention
+from trilemma.replication.leaderless.settled import Report, Settled
 from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound
 from trilemma.storage.port import LogReader, LogRecord, RecordKind
 
@@ -66,8 +67,12 @@ class Leaderless:
         """What is delivered here and durable here."""
         self.held: dict[NodeId, dict[NodeId, int]] = {}
         """Per peer: what it said to hold durably."""
-        self.expiry_of: dict[NodeId, int] = {}
-        """Per peer: its expiry clock when it said so."""
+        self.settled = Settled(self.peers)
+        """Per peer: its newest report of which everything has come here."""
+        self.answers: dict[int, dict[NodeId, dict[NodeId, int]]] = {}
+        """Per question that is open: what peers held durably when they answered."""
+        self.acknowledges = False
+        """Whether peers wait to hear that this replica holds what they sent."""
         self.clock = HybridLogicalClock()
         self._now = now
         self._up: frozenset[NodeId] = frozenset()
@@ -83,6 +88,7 @@ class Leaderless:
         self._gossip_us = now.mono_us
         self._pulled_us: dict[NodeId, int] = {}
         self._heard_new = False
+        self._next_question = 0
         self._offsets_ms: dict[NodeId, int] = {}
         self.keeps_all = False
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
@@ -134,6 +140,8 @@ class Leaderless:
         while self._pending and self._pending[0][0] <= token:
             self.durable = self._pending.pop(0)[1]
             self._heard_new = True
+            if self.acknowledges:
+                self._gossip_us = self._now.mono_us
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """Judge this turn's messages, then do what time demands."""
@@ -150,6 +158,7 @@ class Leaderless:
         self._pull()
         if self._heard_new:
             self._heard_new = False
+            self.settled.advance(self.vector)
             self._collect()
 
     def _judge(self, sender: NodeId, message: Message) -> None:
@@ -170,10 +179,24 @@ class Leaderless:
     def _hear(self, sender: NodeId, message: Gossip) -> None:
         self._must_hold_own(message.durable)
         self.held[sender] = join((self.held.get(sender, {}), message.durable))
-        self.expiry_of[sender] = max(self.expiry_of.get(sender, 0), message.expiry_ms)
+        self.settled.hear(sender, Report(message.durable, message.made, message.expiry_ms))
         self._heard_new = True
         if message.asks:
-            self._say(sender, asks=False)
+            self._say(sender, answers=message.asks)
+        if message.answers in self.answers:
+            self.answers[message.answers][sender] = message.durable
+
+    def ask(self) -> int:
+        """Ask all peers what they hold; the answers gather in `answers` until `forget`."""
+        self._next_question += 1
+        self.answers[self._next_question] = {}
+        for peer in self.peers:
+            self._say(peer, asks=self._next_question)
+        return self._next_question
+
+    def forget(self, question: int) -> None:
+        """Stop gathering answers to a question."""
+        del self.answers[question]
 
     def _must_hold_own(self, held: dict[NodeId, int]) -> None:
         """Stop where a peer holds a batch of this node's that it does not know: its disk went back in time."""
@@ -205,6 +228,7 @@ class Leaderless:
         return batch.seq == self.vector.get(batch.origin, 0) + 1 and covers(self.vector, batch.depends)
 
     def _deliver_one(self, batch: Batch, *, is_recorded: bool) -> None:
+        self._heard_new = True
         self.clock.observe(batch.stamp)
         self.vector = {**self.vector, batch.origin: batch.seq}
         self._deliver.append((batch, self.vector))
@@ -262,8 +286,9 @@ class Leaderless:
 
     # What leaves
 
-    def _say(self, peer: NodeId, *, asks: bool) -> None:
-        self._send(peer, Gossip(self.durable, self.expiry.now_ms, asks))
+    def _say(self, peer: NodeId, *, asks: int = 0, answers: int = 0) -> None:
+        made = self.vector.get(self.node, 0)
+        self._send(peer, Gossip(self.durable, made, self.expiry.now_ms, asks, answers))
 
     def _send(self, peer: NodeId, message: Message) -> None:
         self._outbox.append(Outbound(peer, message, False))
@@ -273,7 +298,7 @@ class Leaderless:
             return
         self._gossip_us = on_grid(self._now.mono_us + GOSSIP_US, GOSSIP_US)
         for peer in self.peers:
-            self._say(peer, asks=False)
+            self._say(peer)
 
     def _pull(self) -> None:
         """Ask for what others are known to hold and this replica lacks, one peer at a time."""
