@@ -15,6 +15,7 @@ from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
 from trilemma.workload.counter import Counters
 from trilemma.workload.expiry import Expiries
+from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.register import Registers
 from trilemma.workload.reply import LOST
@@ -28,6 +29,7 @@ MAKERS: dict[str, Callable[[Random], Generator]] = {
     "bank": lambda rng: Bank(rng, b"b:"),
     "counter": lambda rng: Counters(rng, b"c:"),
     "expiry": lambda rng: Expiries(rng, b"e:"),
+    "mixed": lambda rng: Mixed(rng, b"x:"),
     "multi": lambda rng: Groups(rng, b"m:"),
     "register": lambda rng: Registers(rng, b"r:"),
     "strings": lambda rng: StringCommands(rng, b"s:"),
@@ -37,6 +39,7 @@ MODELS = {
     "append": APPEND,
     "bank": REDIS,
     "counter": COUNTER,
+    "mixed": REDIS,
     "multi": MULTI_REGISTER,
     "register": register(),
     "strings": REDIS,

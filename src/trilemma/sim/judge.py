@@ -10,7 +10,7 @@ from trilemma.check import model
 from trilemma.check.availability import Outage, check_availability
 from trilemma.check.bank import check_bank
 from trilemma.check.causal import check_causal
-from trilemma.check.convergence import check_convergence
+from trilemma.check.convergence import check_convergence, check_equal_reads
 from trilemma.check.counter import check_counter, check_final_sums
 from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
@@ -105,11 +105,16 @@ def _lagging_expiry(part: Judged) -> list[Verdict]:
     return [check_expiry(part.operations, EXPIRY_ERROR_US, replicas_lag=True)]
 
 
+def _equal(part: Judged) -> list[Verdict]:
+    return [check_equal_reads(part.finals)]
+
+
 LEADERLESS: dict[str, Judge] = {
     "registers": _causal,
     "counters": _lagging_counters,
     "groups": _causal,
     "expiry": _lagging_expiry,
+    "mixed": _equal,
 }
 """For `ap`: causal order, nothing lost, convergence."""
 

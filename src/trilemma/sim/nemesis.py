@@ -21,6 +21,11 @@ PAUSE_US_MAX = 2_500_000
 CRASH_ALL_MAX = 2
 """More often and too little is answered to be judged."""
 
+KINDS_EARLY = 2
+"""Until so many kinds have fired, new kinds come first, at most GAP_EARLY_US apart: else too little would happen."""
+
+GAP_EARLY_US = 700_000
+
 Direction = tuple[int, int]
 
 
@@ -55,12 +60,16 @@ class Nemesis:
 
     def _later(self) -> None:
         gap_us = int(self._rng.expovariate(1.0) * self._cluster.options.fault_gap_us) + 10_000
+        if len(self.fired) < KINDS_EARLY:
+            gap_us = min(gap_us, GAP_EARLY_US)
         self._cluster.scheduler.after(gap_us, self._strike)
 
     def _strike(self) -> None:
         if self.is_over:
             return
         kind = self._rng.choice(self._cluster.options.faults)
+        if kind in self.fired and len(self.fired) < KINDS_EARLY:
+            kind = self._rng.choice([each for each in self._cluster.options.faults if each not in self.fired])
         lasts_us = int(self._rng.expovariate(1.0) * self._cluster.options.fault_us) + 5_000
         self._kinds[kind](lasts_us)
         self._later()

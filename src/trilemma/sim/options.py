@@ -24,7 +24,7 @@ MODES = ("cp", "ca", "ap")
 WORKLOADS = {
     "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank"),
     "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank"),
-    "ap": ("registers", "counters", "groups", "expiry"),
+    "ap": ("registers", "counters", "groups", "expiry", "mixed"),
 }
 
 

@@ -21,6 +21,7 @@ from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
 from trilemma.workload.counter import Counters
 from trilemma.workload.expiry import Expiries
+from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.register import Registers
 from trilemma.workload.step import Generator
@@ -171,6 +172,8 @@ class Schedule:
                 return Appends(rng, prefix)
             case "groups":
                 return Groups(rng, prefix)
+            case "mixed":
+                return Mixed(rng, prefix)
             case "expiry":
                 return Expiries(rng, prefix)
             case _:

@@ -1,0 +1,87 @@
+"""Mutants of leaderless replication and its states: what FAULTS §2 lists for `ap`."""
+
+from typing import Any
+
+from trilemma.sim.mutation import mutant
+
+
+@mutant("O1", "ap", "a batch leaves before it is durable at home: its dot is used again after a crash")
+def _o1() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.replica import Leaderless
+
+    return [
+        (Leaderless, "_own_waits", lambda self: False),
+        (Leaderless, "_must_hold_own", lambda self, held: None),
+    ]
+
+
+@mutant("O7", "ap", "a report counts before all that its sender had made has come: cleared entries go too early")
+def _o7() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.settled import Settled
+
+    return [(Settled, "_is_dominated", lambda self, peer, report, vector: True)]
+
+
+@mutant("O8", "ap", "of concurrent SETs the loser is thrown away where both have come")
+def _o8() -> list[tuple[Any, str, Any]]:
+    from trilemma.crdt.entry import KeyState
+
+    original = KeyState.set
+
+    def keep_winner(self: Any, written: Any, at_ms: int, context: Any, resets: Any) -> None:
+        original(self, written, at_ms, context, resets)
+        winner = self.winner()
+        self.sets = [winner]
+        self.deadlines = [each for each in self.deadlines if each.dot == winner.dot]
+
+    return [(KeyState, "set", keep_winner)]
+
+
+@mutant("O13", "ap", "DEL and SET take counter entries away instead of noting what they saw")
+def _o13() -> list[tuple[Any, str, Any]]:
+    from trilemma.crdt.entry import KeyState
+
+    return [(KeyState, "_reset", lambda self, reset: self.counts.pop(reset.node, None))]
+
+
+@mutant("A10", "ap", "a stamp that comes from elsewhere does not move the clock beyond its milliseconds")
+def _a10() -> list[tuple[Any, str, Any]]:
+    from trilemma.base.hlc import LOGICAL_BITS, HybridLogicalClock
+
+    def observe(self: Any, stamp: int) -> None:
+        self.last = max(self.last, stamp >> LOGICAL_BITS << LOGICAL_BITS)
+
+    return [(HybridLogicalClock, "observe", observe)]
+
+
+@mutant("A13", "ap", "a tie of stamps goes to whichever SET came first")
+def _a13() -> list[tuple[Any, str, Any]]:
+    from trilemma.crdt.entry import KeyState
+
+    original = KeyState.set
+
+    def first_stays(self: Any, written: Any, at_ms: int, context: Any, resets: Any) -> None:
+        ties = [each for each in self.sets if each.stamp == written.stamp and not context.covers(each.dot)]
+        original(self, written, at_ms, context, resets)
+        if ties:
+            self.sets.remove(written)
+
+    return [(KeyState, "set", first_stays)]
+
+
+@mutant("H1", "ap", "a batch is let go when it is sent, not when it is acknowledged, and nothing else repairs")
+def _h1() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.replica import Leaderless
+
+    ready, judge = Leaderless.ready, Leaderless._judge
+
+    def forget(self: Any, token: int) -> Any:
+        outcome = ready(self, token)
+        self._retention.drop(self.node, self.durable.get(self.node, 0))
+        return outcome
+
+    def ignore(self: Any, sender: Any, message: Any) -> None:
+        if type(message).__name__ != "Dropped":
+            judge(self, sender, message)
+
+    return [(Leaderless, "ready", forget), (Leaderless, "_judge", ignore)]

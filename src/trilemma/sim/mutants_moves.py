@@ -1,0 +1,88 @@
+"""Mutants of snapshots, state transfer and the catalogue: what FAULTS §2 lists where rows or keys move."""
+
+from typing import Any
+
+from trilemma.sim.mutation import mutant
+
+
+@mutant("N1", "cp", "a snapshot is labelled with what is applied now, not with what its pinned view reflects")
+def _n1() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.raft_shard import Label, RaftShard, encode_label
+
+    def label_of(self: Any, view: Any) -> bytes:
+        found = self._applied
+        return encode_label(
+            Label(found.index, found.term, found.stamp_ms, self.raft.configuration, self.raft.grants_leases)
+        )
+
+    return [(RaftShard, "label_of", label_of)]
+
+
+@mutant("N2", "cp", "the rows of a snapshot are switched to, the log is cut in a later step that a crash can prevent")
+def _n2() -> list[tuple[Any, str, Any]]:
+    import msgspec
+
+    from trilemma.node.raft_shard import RaftShard
+    from trilemma.replication.raft.replica import Raft
+    from trilemma.storage.port import LogRecord
+
+    prepare, install = RaftShard.prepare_switch, Raft.install
+
+    def without_base(self: Any, generation: int, label: bytes) -> Any:
+        record = prepare(self, generation, label)
+        body = msgspec.msgpack.encode({"generation": generation})
+        self._switched = LogRecord(record.kind, record.shard, 0, 0, 0, body)
+        return self._switched
+
+    def untold(self: Any, *args: Any, **kwargs: Any) -> None:
+        install(self, *args, **kwargs)
+        self._core._base_changed = False
+
+    return [(RaftShard, "prepare_switch", without_base), (Raft, "install", untold)]
+
+
+@mutant("N7", "cp", "the rows of a snapshot are loaded into those that are there")
+def _n7() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.raft_shard import RaftShard
+    from trilemma.storage.port import RowBatch
+    from trilemma.storage.rowkey import shard_range
+
+    original = RaftShard.switch
+
+    def merge(self: Any, generation: int, label: bytes, engine: Any) -> None:
+        head = len(shard_range(self.shard, 0)[0]) - 1
+        new = {row[0][head:] for row in engine.scan(*shard_range(self.shard, generation), 1 << 30)}
+        prefix = shard_range(self.shard, generation)[0][:head]
+        old = engine.scan(*shard_range(self.shard, self.generation), 1 << 30)
+        left = [(prefix + key[head:], value) for key, value in old if key[head:] not in new]
+        engine.write(RowBatch(left, (), ()))
+        original(self, generation, label, engine)
+
+    return [(RaftShard, "switch", merge)]
+
+
+@mutant("O12", "cp", "the record that switches is written before the new rows are flushed")
+def _o12() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.transfer import Transfers
+
+    original = Transfers._loaded
+
+    def hasty(self: Any, shard: Any, incoming: Any) -> None:
+        original(self, shard, incoming)
+        if incoming.step == "loaded":
+            incoming.step = "flushed"
+
+    return [(Transfers, "_loaded", hasty)]
+
+
+@mutant("O15", "ap", "only what the receiver wrote itself is put on top of the rows that came")
+def _o15() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.replica import Leaderless
+
+    original = Leaderless.held_above
+
+    def only_own(self: Any, vector: Any) -> Any:
+        found = original(self, vector)
+        return None if found is None else [batch for batch in found if batch.origin == self.node]
+
+    return [(Leaderless, "held_above", only_own)]

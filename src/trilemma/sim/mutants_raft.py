@@ -1,0 +1,382 @@
+"""Mutants of Raft, leases, the disk, forwarding and the session: what FAULTS §2 lists for `cp` and `ca`."""
+
+from typing import Any
+
+from trilemma.sim.mutation import mutant
+
+# Raft log and election
+
+
+@mutant("R1", "cp", "an entry of an older term is committed by counting its copies")
+def _r1() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.commit import CommitRule
+
+    return [(CommitRule, "_may_commit", lambda self, index: index > self._log.base_index)]
+
+
+@mutant("R2", "cp", "a vote is answered before it is durable")
+def _r2() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.replica import Raft
+
+    return [(Raft, "_waits_for_sync", lambda self: False)]
+
+
+@mutant("R3", "cp", "the vote of a term is forgotten when a candidate steps back in it")
+def _r3() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.replica import Raft
+
+    original = Raft._follow
+
+    def follow(self: Any, leader: Any, wait_us: int) -> None:
+        original(self, leader, wait_us)
+        self._core.state.voted_for = None
+
+    return [(Raft, "_follow", follow)]
+
+
+@mutant("R4", "cp", "answers are counted, not voters: one that comes twice counts twice")
+def _r4() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.election import Ballot
+
+    def count(self: Any, voter: Any, granted: bool) -> None:
+        chosen = self._granted if granted else self._refused
+        chosen.add((voter, len(chosen)))
+
+    return [(Ballot, "count", count)]
+
+
+@mutant("R6", "cp", "a vote is given whatever the candidate's log lacks")
+def _r6() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft import replica
+    from trilemma.replication.raft.core import Core
+
+    return [
+        (replica, "is_up_to_date", lambda log, last_index, last_term: True),
+        (Core, "_must_not_be_committed", lambda self, first: None),
+    ]
+
+
+@mutant("R7", "cp", "entries that agree are cut off all the same")
+def _r7() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.core import Core
+    from trilemma.replication.raft.follower import Follower
+
+    return [
+        (Follower, "_conflicts", lambda self, index, term: True),
+        (Core, "_must_not_be_committed", lambda self, first: None),
+        (Follower, "_disk_must_hold", lambda self, index: None),
+    ]
+
+
+@mutant("R9", "cp", "a follower commits what it has not compared with the leader's log")
+def _r9() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.core import Core
+    from trilemma.replication.raft.follower import Follower
+
+    return [
+        (Follower, "_committable", lambda self, leader_commit: min(leader_commit, self._core.log.last_index)),
+        (Core, "_must_not_be_committed", lambda self, first: None),
+    ]
+
+
+@mutant("R10", "cp", "an append is acknowledged before it is durable")
+def _r10() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.follower import Follower
+
+    return [
+        (Follower, "_durable_index", lambda self: self._received_index),
+        (Follower, "_disk_must_hold", lambda self, index: None),
+    ]
+
+
+@mutant("R12", "cp", "a refused pre-vote does not spread a higher term")
+def _r12() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.replica import Raft
+
+    return [(Raft, "_learn_from_refusal", lambda self, message: None)]
+
+
+@mutant("R15", "cp", "rows and the applied index enter the engine in two batches")
+def _r15() -> list[tuple[Any, str, Any]]:
+    from trilemma.storage.memory import MemoryEngine
+    from trilemma.storage.port import RowBatch
+
+    original = MemoryEngine.write
+
+    def write(self: Any, batch: RowBatch) -> None:
+        applied = [put for put in batch.puts if put[0].endswith(b"applied")]
+        original(self, RowBatch([put for put in batch.puts if put not in applied], batch.deletes, batch.delete_ranges))
+        if applied:
+            original(self, RowBatch(applied, (), ()))
+
+    return [(MemoryEngine, "write", write)]
+
+
+# Reads
+
+
+@mutant("C1", "cp", "reads are served by a leader that has committed nothing in its own term")
+def _c1() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.read_index import ReadIndex
+
+    return [(ReadIndex, "_commit_index_is_current", lambda self, own_term_committed: True)]
+
+
+@mutant("C2", "cp", "reads are served without confirming leadership")
+def _c2() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.read_index import ReadIndex
+
+    return [(ReadIndex, "_is_confirmed", lambda self, number, majority_round: True)]
+
+
+@mutant("C3", "cp", "a read does not wait until what it must see is applied")
+def _c3() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.raft_shard import RaftShard
+
+    original = RaftShard._serve_reads
+
+    def serve(self: Any) -> None:
+        self._confirmed = [(0, waiters) for _, waiters in self._confirmed]
+        original(self)
+
+    return [(RaftShard, "_serve_reads", serve)]
+
+
+@mutant("C4", "cp", "a leader's lease counts from the newest round opened, not from the one that was answered")
+def _c4() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.rounds import Rounds
+
+    return [(Rounds, "opened_us", lambda self, number: self._opened_us[self.newest])]
+
+
+# Disk
+
+
+@mutant("D1", "cp", "a failed sync is taken for done at the second attempt, though its pages are gone")
+def _d1() -> list[tuple[Any, str, Any]]:
+    from trilemma.sim.disk import Disk
+
+    synced, crash = Disk._synced, Disk.crash
+
+    def forget(self: Any, epoch: int) -> None:
+        if epoch == self._epoch and self.fails_next_sync:
+            self.fails_next_sync = False
+            self.__class__.lost.setdefault(id(self), []).append(self._syncing)
+        synced(self, epoch)
+
+    def lose(self: Any) -> None:
+        tokens = self.__class__.lost.pop(id(self), [])
+        for number, writes in self.log._segments.items():
+            self.log._segments[number] = [write for write in writes if write.token not in tokens or not write.token]
+        crash(self)
+
+    Disk.lost = {}  # type: ignore[attr-defined]
+    return [(Disk, "_synced", forget), (Disk, "crash", lose)]
+
+
+@mutant("D2", "cp", "a node refuses to start on a log whose last write was torn")
+def _d2() -> list[tuple[Any, str, Any]]:
+    from trilemma.storage.memory import MemoryLog
+
+    crash, recover = MemoryLog.crash, MemoryLog.recover
+    torn: dict[int, bool] = {}
+
+    def tear(self: Any, draw: Any = None) -> None:
+        before = sum(map(len, self._segments.values()))
+        crash(self, draw)
+        torn[id(self)] = sum(map(len, self._segments.values())) < before
+
+    def refuse(self: Any) -> Any:
+        if torn.get(id(self)):
+            raise ValueError("short last record")
+        return recover(self)
+
+    return [(MemoryLog, "crash", tear), (MemoryLog, "recover", refuse)]
+
+
+# Leases
+
+
+@mutant("I1", "ca", "a replica reads keys that entries it has not applied touch")
+def _i1() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.dirty import DirtyKeys
+
+    return [(DirtyKeys, "is_clean", lambda self, unit, applied_index: True)]
+
+
+@mutant("I2", "ca", "an entry commits although a possible lease holder lacks it")
+def _i2() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.commit import CommitRule
+
+    return [(CommitRule, "_on_lease_holders", lambda self, durable, holders, index: index)]
+
+
+@mutant("O3", "ca", "a follower's lease runs from when the grant arrived")
+def _o3() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.leases import HeldLease
+
+    return [(HeldLease, "_starts_us", lambda self, sent_us, received_us: received_us)]
+
+
+@mutant("O4", "cp", "a voter that starts gives its vote at once, whatever lease it stood behind")
+def _o4() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.election import Refusal
+
+    return [(Refusal, "_after_start", lambda self, starts_us, has_a_past: starts_us)]
+
+
+@mutant("O5", "ca", "the dirty keys are not looked up in the log that a start has found")
+def _o5() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.dirty import DirtyKeys
+
+    original = DirtyKeys.__init__
+
+    def init(self: Any, raft: Any) -> None:
+        original(self, raft)
+        self._seen = raft.last_index
+
+    return [(DirtyKeys, "__init__", init)]
+
+
+@mutant("O11", "ca", "leases come from a leader that has committed nothing, and outlast its own")
+def _o11() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.authority import Authority
+
+    return [
+        (Authority, "_may_hold_lease", lambda self: not self.is_spent),
+        (Authority, "_grant_us", lambda self: self._core.timing.lease_us),
+    ]
+
+
+# Forwarding, replies, sessions
+
+
+@mutant("O6", "cp", "a forwarded batch that comes twice is executed twice")
+def _o6() -> list[tuple[Any, str, Any]]:
+    from trilemma.cluster.stream import InStream
+
+    return [(InStream, "take", lambda self, forward: ([forward], None))]
+
+
+@mutant("O10", "cp", "a write that was forwarded is refused when the path to the leader goes")
+def _o10() -> list[tuple[Any, str, Any]]:
+    from trilemma.node import refusal
+    from trilemma.node.route import Route
+
+    original = Route.advance
+
+    def advance(self: Any, mono_us: int) -> None:
+        for (target, _), requests in list(self._forwarded.items()):
+            if not self._around.has_path(target[0]):
+                for request in requests:
+                    request.finish(refusal.down(self.keyspace, "the leader is out of reach"), 0)
+        original(self, mono_us)
+
+    return [(Route, "advance", advance)]
+
+
+@mutant("X5", "cp", "'did not happen' is said of what may have happened")
+def _x5() -> list[tuple[Any, str, Any]]:
+    from trilemma.node import refusal
+
+    return [(refusal, "uncertain", refusal.down)]
+
+
+@mutant("P1", "cp", "a transaction's commands take effect in two entries")
+def _p1() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.execute import run
+    from trilemma.node.raft_shard import RaftShard
+
+    apply_commands, run_unit = RaftShard._apply_commands, RaftShard._run
+    late: dict[int, list[Any]] = {}
+
+    def apply(self: Any, entry: Any, proposed: Any) -> None:
+        self._view.begin(entry.index, entry.stamp_ms, entry.stamp_ms, entry.seed)
+        for part in late.pop(id(self), []):
+            run(self._view, part.db, part.argv, 2)
+        apply_commands(self, entry, proposed)
+
+    def execute(self: Any, entry: Any, unit: Any) -> Any:
+        if len(unit.parts) < 2 or any(part.argv[0] != b"SET" for part in unit.parts) or unit.watches:
+            return run_unit(self, entry, unit)
+        late.setdefault(id(self), []).extend(unit.parts[1:])
+        first = unit.parts[0]
+        return [run(self._view, first.db, first.argv, unit.protocol)] + [b"+OK\r\n"] * (len(unit.parts) - 1)
+
+    return [(RaftShard, "_apply_commands", apply), (RaftShard, "_run", execute)]
+
+
+@mutant("P4", "cp", "replies leave as they are ready, not in the order of their commands")
+def _p4() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.session import Session
+
+    original = Session.take_bytes
+
+    def take(self: Any) -> Any:
+        ready = [slot for slot in self._slots if slot.data is not None]
+        waiting = [slot for slot in self._slots if slot.data is None]
+        self._slots.clear()
+        self._slots.extend(ready + waiting)
+        return original(self)
+
+    return [(Session, "take_bytes", take)]
+
+
+# Log, catalogue and time
+
+
+@mutant("O2", "cp", "rows enter the engine before their entries are durable here")
+def _o2() -> list[tuple[Any, str, Any]]:
+    from trilemma.storage.overlay import ShardRows
+
+    original = ShardRows.seal
+    return [(ShardRows, "seal", lambda self, token: original(self, 0))]
+
+
+@mutant("O9", "cp", "reads judge expiry by the wall clock of the node")
+def _o9() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.raft_shard import RaftShard
+
+    def begin(self: Any) -> None:
+        wall_ms = self._now.wall_us // 1_000
+        self._view.begin(self._applied.index, wall_ms, wall_ms, self._applied.index)
+
+    return [(RaftShard, "_begin_read", begin)]
+
+
+@mutant("O14", "cp", "a new segment does not say again whom this node has voted for")
+def _o14() -> list[tuple[Any, str, Any]]:
+    import msgspec
+
+    from trilemma.node.log import NodeLog
+    from trilemma.replication.raft.state import decode_state, state_record
+    from trilemma.storage.port import RecordKind
+
+    original = NodeLog.__init__
+
+    def init(self: Any, recovered: Any, segment_bytes: int, restate: Any) -> None:
+        def forgetful() -> list[Any]:
+            records = []
+            for record in restate():
+                if record.kind == RecordKind.SHARD_STATE:
+                    state = msgspec.structs.replace(decode_state(record.body), term=0, voted_for=None)
+                    records.append(state_record(record.shard, state))
+                else:
+                    records.append(record)
+            return records
+
+        original(self, recovered, segment_bytes, forgetful)
+
+    return [(NodeLog, "__init__", init)]
+
+
+@mutant("O17", "cp", "log time is the leader's wall clock as it stands")
+def _o17() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.log_time import LogTime
+
+    def advance(self: Any, now: Any) -> None:
+        elapsed_us = max(now.mono_us - self._mono_us, 0)
+        self._mono_us = now.mono_us
+        self._value_us = now.wall_us if self._leads else self._value_us + elapsed_us
+
+    return [(LogTime, "advance", advance)]
