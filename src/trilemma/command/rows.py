@@ -213,7 +213,7 @@ TRILEMMA = (
         "trilemma",
         "0.1.0",
         "What was promised and what is held",
-        _node("cap|conflicts", -2, "trilemma", "readonly slow", "0.1.0", "What became hidden when a cut healed"),
+        _node("cap|conflicts", -3, "trilemma", "readonly slow", "0.1.0", "What became hidden when a cut healed"),
         _node("cap|digest", -2, "trilemma", "readonly slow", "0.1.0", "What each replica here holds"),
         _node("cap|explain", -3, "trilemma", "slow", "0.1.0", "A command's reply with its receipt"),
         _node("cap|token", 2, "trilemma", "readonly fast", "0.1.0", "What this session has seen"),

@@ -2,6 +2,7 @@
 
 from trilemma.base.errors import ReplyError, error, register
 from trilemma.command import introspection
+from trilemma.command.help import with_help
 from trilemma.command.rows import ROWS
 from trilemma.command.spec import CommandSpec, keys_of
 
@@ -13,6 +14,9 @@ SHOWN_BYTES_MAX = 128
 
 TABLE: dict[str, CommandSpec] = {row.name: row for row in ROWS}
 TABLE["command"] = introspection.container(TABLE)
+for _spec in TABLE.values():
+    if _spec.subcommands:
+        with_help(_spec)
 
 _BY_WORD = {name.encode(): spec for name, spec in TABLE.items()} | {
     name.upper().encode(): spec for name, spec in TABLE.items()

@@ -52,6 +52,15 @@ def encode_operations(operations: Sequence[Operation]) -> bytes:
     return _encode(operations)
 
 
+class Conflict(NamedTuple):
+    """A key under which concurrent SETs stand: the one that is shown, and the hidden ones, newest first."""
+
+    db: int
+    key: bytes
+    shown: Written
+    hidden: list[Written]
+
+
 class CausalView(KeyScan):
     """The View of an `ap` shard. `begin` before a turn's reads and writes."""
 
@@ -59,6 +68,7 @@ class CausalView(KeyScan):
         super().__init__(rows)
         self._expiry_head = rowkey.head(rows.shard, rows.generation, rowkey.EXPIRY)
         self._cleared_head = rowkey.head(rows.shard, rows.generation, rowkey.CLEARED)
+        self._hidden_head = rowkey.head(rows.shard, rows.generation, rowkey.HIDDEN)
         self._node = node
         self._now_ms = 0
         self._header = Batch(node, 0, 0, {}, b"")
@@ -128,10 +138,15 @@ class CausalView(KeyScan):
             if after.expires_ms is not None:
                 self._rows.put(self._expiry_head + rowkey.expiry_suffix(after.expires_ms, place), b"")
         if after.is_cleared != before.is_cleared:
-            if after.is_cleared:
-                self._rows.put(self._cleared_head + place, b"")
-            else:
-                self._rows.delete(self._cleared_head + place)
+            self._flag(self._cleared_head + place, after.is_cleared)
+        if after.hides != before.hides:
+            self._flag(self._hidden_head + place, after.hides)
+
+    def _flag(self, row_key: bytes, is_set: bool) -> None:
+        if is_set:
+            self._rows.put(row_key, b"")
+        else:
+            self._rows.delete(row_key)
 
     @staticmethod
     def shown(state: KeyState) -> bytes | None:
@@ -320,6 +335,15 @@ class CausalView(KeyScan):
         content = (state.encode() or b"") + bytes((self._is_visible(state),))
         return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
 
+    def conflicts(self, keys_max: int) -> list[Conflict]:
+        """Return up to `keys_max` keys under which concurrent SETs are hidden by the one that won."""
+        found = []
+        for row_key, _ in self._rows.scan(self._hidden_head, rowkey_stop(self._hidden_head), keys_max):
+            db, _, key = rowkey.read_place(row_key[len(self._hidden_head) :])
+            sets = sorted(self._state(db, key).sets, key=lambda each: each.rank, reverse=True)
+            found.append(Conflict(db, key, sets[0], sets[1:]))
+        return found
+
     # What goes some day (replication/leaderless/settled.py says when)
 
     def expired(self, horizon_ms: int, keys_max: int) -> list[tuple[int, bytes]]:
@@ -371,12 +395,14 @@ class _Marks(NamedTuple):
     has_content: bool
     expires_ms: int | None
     is_cleared: bool
+    hides: bool
 
     @classmethod
     def of(cls, state: KeyState) -> "_Marks":
         """Return the marks of a state."""
         has_content = state.has_content
-        return cls(has_content, state.deadline_ms() if has_content else None, bool(state.counts and state.cleared()))
+        expires_ms = state.deadline_ms() if has_content else None
+        return cls(has_content, expires_ms, bool(state.counts and state.cleared()), len(state.sets) > 1)
 
 
 def _resets(plain: list[list[Any]]) -> list[Reset]:

@@ -1,15 +1,45 @@
-"""CAP: what was promised and what is held. EXPLAIN, DIGEST."""
+"""CAP: what was promised and what is held. EXPLAIN, DIGEST, TOKEN, WAIT, CONFLICTS."""
+
+from itertools import chain
+from typing import cast
+
+import msgspec
 
 from trilemma.base.errors import error, register
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.time import US_PER_MS
+from trilemma.command.arguments import integer
 from trilemma.command.table import lookup_argv
-from trilemma.node.dispatch import Dispatcher, NodeCommand
+from trilemma.crdt.vector import covers, text
+from trilemma.node import internal
+from trilemma.node.causal_shard import CausalShard
+from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.request import Request
 from trilemma.node.server import Server
 from trilemma.node.session import Session, Slot
-from trilemma.node.unit import Result
-from trilemma.resp.reply import Reply, encode
+from trilemma.node.slots import GatherSlot
+from trilemma.node.token import Seen, decode_token, encode_token
+from trilemma.node.unit import Path, Result, Unit
+from trilemma.node.waiting import Waiting, integer_timeout
+from trilemma.resp.decode import decode_reply
+from trilemma.resp.reply import ErrorReply, Reply, encode
 
+register("no_replica_here", "ERR keyspace '{name}' has no replica at {node}", "ask a node that has one")
+register(
+    "token_not_reached",
+    "TRYAGAIN {node} does not hold yet what the token names: keyspace '{name}' holds {held}, the token names {wanted}",
+    "send CAP WAIT again, or go to the node that gave the token",
+)
+register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
 register("explain_data_only", "ERR CAP EXPLAIN takes a command that reads or writes keys", "name such a command")
+
+WAIT_MS = 5_000
+"""How long CAP WAIT waits unless it says otherwise."""
+
+CONFLICTS_SHOWN = 100
+CONFLICTS_SHOWN_MAX = 10_000
+
+_decode_vector = msgspec.msgpack.Decoder(dict[NodeId, int]).decode
 
 
 class ExplainSlot(Slot):
@@ -29,13 +59,20 @@ class ExplainSlot(Slot):
 class Cap:
     """The CAP command."""
 
-    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+    def __init__(self, server: Server, dispatcher: Dispatcher, waiting: Waiting) -> None:
         self._server = server
         self._dispatcher = dispatcher
+        self._waiting = waiting
 
     def commands(self) -> dict[str, NodeCommand]:
         """Return what this object drives, by command name."""
-        return {"cap|explain": self._explain, "cap|digest": self._digest}
+        return {
+            "cap|explain": self._explain,
+            "cap|digest": self._digest,
+            "cap|token": self._token,
+            "cap|wait": self._wait,
+            "cap|conflicts": self._conflicts,
+        }
 
     def _explain(self, session: Session, argv: list[bytes]) -> None:
         inner = argv[2:]
@@ -56,3 +93,91 @@ class Cap:
                 row: list[Reply] = [keyspace.name.encode(), shard, reflects.encode(), digest.encode()]
                 rows.append(row)
         session.reply(encode(rows, session.protocol))
+
+    # Sessions
+
+    def _leaderless_shards(self) -> list[ShardId]:
+        executors = self._server.executors
+        return sorted(shard for shard in executors.user_shards() if executors.keyspace(shard).is_leaderless)
+
+    def _token(self, session: Session, _argv: list[bytes]) -> None:
+        """Answer with what this session may have seen: what its executors hold, once that is durable."""
+        shards = self._leaderless_shards()
+        if not shards:
+            session.reply(encode(encode_token({}), session.protocol))
+            return
+
+        def combined(replies: list[bytes]) -> bytes:
+            vectors = [_decode_vector(cast(bytes, decode_reply(reply))) for reply in replies]
+            return encode(encode_token(dict(zip(shards, vectors, strict=True))), session.protocol)
+
+        self._ask(session, shards, [internal.POSITION], GatherSlot(session, len(shards), combined, _first_error))
+
+    def _ask(self, session: Session, shards: list[ShardId], argv: list[bytes], slot: GatherSlot) -> None:
+        """Ask shards, each in the place that its session has reached there."""
+        session.open(slot)
+        session.blocked = True
+        for shard in shards:
+            self._dispatcher.send(session, shard, Unit(Path.LOGGED_READ, session.db, 2, argv), slot)
+
+    def _wait(self, session: Session, argv: list[bytes]) -> None:
+        """Answer once this node holds all that a token names: CAP WAIT token [ms]."""
+        if len(argv) > 4:
+            raise error("arity", command="cap|wait")
+        seen = decode_token(argv[2])
+        timeout_ms = integer_timeout(argv[3]) if len(argv) == 4 else WAIT_MS
+        executors = self._server.executors
+        known = {shard: vector for shard, vector in seen.items() if shard in executors.routes}
+        for shard in known:
+            if not isinstance(executors.replicas.get(shard), CausalShard):
+                name = executors.keyspace(shard).name
+                raise error("no_replica_here", name=name, node=self._server.config.name)
+        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else 1 << 62
+        self._waiting.until(session, deadline_us, lambda is_late: self._reached(session, known, is_late=is_late))
+
+    def _reached(self, session: Session, wanted: Seen, *, is_late: bool) -> bytes | None:
+        for shard, vector in wanted.items():
+            replica = self._server.executors.replicas.get(shard)
+            if not isinstance(replica, CausalShard) or covers(replica.replica.vector, vector):
+                continue
+            if not is_late:
+                return None
+            problem = error(
+                "token_not_reached",
+                node=self._server.config.name,
+                name=replica.keyspace.name,
+                held=text(replica.replica.vector) or "nothing",
+                wanted=text(vector),
+            )
+            return encode(ErrorReply(problem.text), session.protocol)
+        return ok(session)
+
+    # What a cut has hidden
+
+    def _conflicts(self, session: Session, argv: list[bytes]) -> None:
+        """Answer, per key with concurrent SETs: db, key, the shown one, the hidden ones; each value, node, ms."""
+        count = CONFLICTS_SHOWN
+        if len(argv) > 3:
+            if len(argv) != 5 or argv[3].upper() != b"COUNT":
+                raise error("syntax")
+            count = max(1, min(integer(argv[4]), CONFLICTS_SHOWN_MAX))
+        keyspace = self._server.router.named(argv[2])
+        if keyspace is None:
+            raise error("no_keyspace", keyspace=argv[2].decode("utf-8", "replace"))
+        if not keyspace.is_leaderless:
+            raise error("not_ap", name=keyspace.name, mode=keyspace.mode.value)
+
+        def combined(replies: list[bytes]) -> bytes:
+            rows = [row for reply in replies for row in cast(list[Reply], decode_reply(reply))]
+            return encode(rows[:count], session.protocol)
+
+        shards = sorted(keyspace.shard_ids())
+        slot = GatherSlot(session, len(shards), combined, _first_error)
+        self._ask(session, shards, [internal.CONFLICTS, b"%d" % count], slot)
+
+
+def _first_error(results: list[Result]) -> bytes:
+    """Return the first refusal among results, of which there is one."""
+    refusals = (result for result in results if isinstance(result, bytes))
+    replies = (result[0] for result in results if isinstance(result, list) and result[0][:1] == b"-")
+    return next(chain(refusals, replies))

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from trilemma.base.hlc import stamp_ms
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import InvariantViolated
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import US_PER_MS, Now
-from trilemma.crdt.vector import covers, text
+from trilemma.crdt.entry import Written
+from trilemma.crdt.vector import covers, join, text
 from trilemma.datatype.causal import CausalView, encode_operations
 from trilemma.datatype.keyscan import DBS
 from trilemma.keyspace.settings import Keyspace
@@ -80,6 +82,8 @@ class CausalShard:
         self._up: frozenset[NodeId] = frozenset()
         self._units: list[Waiter] = []
         self._last_token = 0
+        self._written_token = 0
+        """The token by which all that the rows show is durable."""
         self._short: list[_Short] = []
         self._reads: list[Waiter] = []
         self._asked: list[_Asked] = []
@@ -131,7 +135,7 @@ class CausalShard:
         for place, unit in enumerate(batch.units):
             if place in batch.skipped:
                 continue
-            asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0] == internal.HELD)
+            asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0][:1] == b"\x00")
             (self._reads if asks else self._units).append((batch, place))
 
     def run_stale(self, unit: Unit) -> Result:
@@ -157,6 +161,8 @@ class CausalShard:
         self._last_token = token
         self._rows.expect(token)
         delivered = self.replica.take_delivered()
+        if delivered:
+            self._written_token = token
         for batch, _ in delivered:
             self._view.apply(batch)
         self._read_answered()
@@ -238,10 +244,38 @@ class CausalShard:
         """Execute a unit; return its result, the token its replies wait for by what they show, whether it wrote."""
         if unit.argv and unit.argv[0] == internal.HELD:
             return [encode(self.held_by(self.position), unit.protocol)], 0, False
+        if unit.argv and unit.argv[0] == internal.POSITION:
+            # What it names must not be lost any more: the reply waits until all of it is durable.
+            return [encode(_encode_vector(self._position()), unit.protocol)], self._shown_token(), False
+        if unit.argv and unit.argv[0] == internal.CONFLICTS:
+            return [encode(self._conflicts(int(unit.argv[1])), unit.protocol)], self._shown_token(), False
         before = len(self._view.operations)
         self._view.next_unit()
         result = run_unit(self._view, unit, self._receipt)
         return result, self._view.touched_token, len(self._view.operations) > before
+
+    def _shown_token(self) -> int:
+        """Return the token by which all that is applied up to here, in this turn too, is durable."""
+        return self._last_token if self._view.operations else self._written_token
+
+    def _position(self) -> dict[NodeId, int]:
+        """Return what is applied up to here, this turn's own batch included."""
+        header = self.replica.next_seq if self._view.operations else 0
+        return join((self.replica.vector, {self._config.node_id: header}))
+
+    def _conflicts(self, keys_max: int) -> Reply:
+        rows: list[Reply] = []
+        for conflict in self._view.conflicts(keys_max):
+            hidden: list[Reply] = [self._told(written) for written in conflict.hidden]
+            row: list[Reply] = [conflict.db, conflict.key, self._told(conflict.shown), hidden]
+            rows.append(row)
+        return rows
+
+    def _told(self, written: Written) -> Reply:
+        """Return a SET as CAP CONFLICTS shows it: value, who wrote it, when by its stamp in ms."""
+        told: list[Reply] = [written.value, self._config.member_name(written.dot.node).encode()]
+        told.append(stamp_ms(written.stamp))
+        return told
 
     def _answer(self, waiter: Waiter, result: Result, token: int, seq: int) -> None:
         batch, place = waiter
@@ -249,7 +283,9 @@ class CausalShard:
             deadline_us = self._now.mono_us + self.keyspace.timeout_ms * US_PER_MS
             self._short.append(_Short(seq, deadline_us, waiter, result))
             return
-        batch.complete(place, result, 0 if self.keyspace.durability == "everysec" else token)
+        argv = batch.units[place].argv
+        waits = self.keyspace.durability != "everysec" or (argv and argv[0] == internal.POSITION)
+        batch.complete(place, result, token if waits else 0)
 
     def _release_short(self) -> None:
         """Answer what as many replicas hold as WRITE names; say how many do where that takes too long."""
@@ -267,6 +303,7 @@ class CausalShard:
         self._short = left
 
     def _seal(self, token: int) -> None:
+        self._written_token = max(self._written_token, token)
         vector = self.replica.vector
         self._rows.put(meta_key(self._rows.shard, self._rows.generation, VECTOR), _encode_vector(vector))
         self._rows.seal(token)

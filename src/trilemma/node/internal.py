@@ -23,6 +23,12 @@ LEAD = b"\x00LEAD"
 HELD = b"\x00HELD"
 """How many other replicas durably hold all that this one has acknowledged (WAIT); answered by the shard itself."""
 
+POSITION = b"\x00POSITION"
+"""What an `ap` replica holds, as msgpack {node: sequence} (CAP TOKEN); answered by the shard itself."""
+
+CONFLICTS = b"\x00CONFLICTS"
+"""Up to argv[1] keys with hidden concurrent SETs (CAP CONFLICTS); answered by the shard itself."""
+
 BARRIER_PAGE_KEYS = 4_096
 """Keys looked at between two cursors while a barrier searches for a prefix."""
 

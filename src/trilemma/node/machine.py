@@ -104,7 +104,7 @@ class Node:
         for part in (
             Transactions(self._server, self._dispatcher, alone),
             WholeDb(self._server, self._dispatcher),
-            Cap(self._server, self._dispatcher),
+            Cap(self._server, self._dispatcher, self._waiting),
             self._keyspaces,
             self._waiting,
         ):

@@ -5,6 +5,7 @@
     KEY     ... | db u8 | key hash u48 | key
     EXPIRY  ... | deadline u64 (ms) | db u8 | key hash u48 | key
     CLEARED ... | db u8 | key hash u48 | key
+    HIDDEN  ... | db u8 | key hash u48 | key
 
 All big-endian, so that keys order as bytes the way their fields order: a SCAN cursor is a key hash, the next key to
 expire is the first EXPIRY row.
@@ -20,6 +21,7 @@ META = 1
 KEY = 2
 EXPIRY = 3
 CLEARED = 4
+HIDDEN = 5
 
 HASH_BITS = 48
 HASH_MAX = (1 << HASH_BITS) - 1

@@ -243,11 +243,15 @@ class Leaderless:
 
     # Own batches
 
+    @property
+    def next_seq(self) -> int:
+        """The sequence number of the next own batch."""
+        return self.vector.get(self.node, 0) + 1
+
     def next_header(self) -> Batch:
         """Return the next own batch without a body: its dot, stamp and what it depends on."""
         stamp = self.clock.tick(self._now.wall_ms if self.expiry.is_trusted else None)
-        seq = self.vector.get(self.node, 0) + 1
-        return Batch(self.node, seq, stamp, dict(self.vector), b"")
+        return Batch(self.node, self.next_seq, stamp, dict(self.vector), b"")
 
     def append(self, batch: Batch) -> None:
         """Make an own batch part of what is held; the caller has applied it. It leaves once it is durable."""
