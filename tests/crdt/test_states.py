@@ -147,6 +147,21 @@ def test_a_delete_takes_hidden_sets_along() -> None:
     assert other.get(b"a") is None
 
 
+def test_the_loser_comes_to_light_where_only_the_winner_was_deleted() -> None:
+    one, other = pair()
+    third = Replica(3)
+    one.do(put(b"a", b"loser"))
+    other.do(put(b"a", b"zero"))
+    other.do(put(b"a", b"winner"))
+    third.take(one)
+    third.take(other)
+    other.do(remove(b"a"))
+    third.take(other)
+    meet(one, other)
+    meet(one, third)
+    assert third.get(b"a") == b"loser"
+
+
 def test_increments_of_both_sides_add_up() -> None:
     one, other = pair()
     one.do(add(b"a", 5))
