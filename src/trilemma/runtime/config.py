@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from trilemma.base.ids import NodeId
-from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX
+from trilemma.base.limits import CLIENTS_MAX, LOG_RETAINED_BYTES_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX
 from trilemma.base.time import US_PER_MS
 from trilemma.node.config import Member, NodeConfig, Timing
 from trilemma.runtime.address import AddressError, split_address
@@ -96,6 +96,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1024, description="A client with more unread reply bytes than this is not read from.")
     ] = OUTPUT_PAUSE_BYTES
     segment_bytes: Annotated[int, Meta(description="Size of one file of the log; at least 1 MiB.")] = 64 * MIB
+    log_retained_bytes: Annotated[
+        int, Meta(ge=0, description="Log kept per shard for a replica that is away; beyond, it returns by snapshot.")
+    ] = LOG_RETAINED_BYTES_MAX
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe messages that are logged.")
     ] = "info"
@@ -122,6 +125,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             lab=self.lab,
             debug_commands=self.enable_debug_command,
             segment_bytes=self.segment_bytes,
+            retained_bytes=self.log_retained_bytes,
             timing=self.timing.timing(),
         )
 

@@ -65,7 +65,8 @@ class Options:
 def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     """Return the options of a seed, for one mode or (`all`) a drawn one; 0 nodes: 3, sometimes 5."""
     rng = Random(seed)
-    chosen_mode = rng.choice(MODES) if mode == "all" else mode
+    drawn_mode = rng.choice(MODES)
+    chosen_mode = drawn_mode if mode == "all" else mode
     kinds = list(FAULTS)
     rng.shuffle(kinds)
     workloads = list(WORKLOADS[chosen_mode])

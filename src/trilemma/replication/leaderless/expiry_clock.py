@@ -1,8 +1,8 @@
 """The expiry clock: the wall clock last agreed with most peers, carried on by the monotonic clock, never backwards.
 
 PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted offset from most peers does not trust it.
-Across a restart it is the wall clock that tells how long the node was away, by how far the two were apart before: so a
-wall clock that was set while the node ran, or was wrong all along, does no harm.
+Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it may
+have been put right meanwhile, or not: of both readings the earlier one is taken, for what has expired does not come back.
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,9 @@ class ExpiryClock:
 
     def __init__(self, last_ms: int, last_wall_ms: int, now: Now) -> None:
         """Begin; `last_ms`, `last_wall_ms`: what this and the wall clock last showed together, 0 where never."""
-        away_us = max(now.wall_us - last_wall_ms * US_PER_MS, 0) if last_wall_ms else 0
-        self._value_us = last_ms * US_PER_MS + away_us
+        last_us = last_ms * US_PER_MS
+        as_before_us = last_us + now.wall_us - last_wall_ms * US_PER_MS
+        self._value_us = max(last_us, min(as_before_us, now.wall_us))
         self._mono_us = now.mono_us
         self.is_trusted = True
         """Whether the wall clock agreed with most peers when it was last looked at."""

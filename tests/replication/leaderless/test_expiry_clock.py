@@ -1,0 +1,62 @@
+"""The expiry clock: never back, by most peers' wall clocks, and right after a restart where that can be known."""
+
+import pytest
+
+from trilemma.base.time import US_PER_MS, Now
+from trilemma.replication.leaderless.expiry_clock import APART_US, ExpiryClock
+
+NOON_MS = 1_700_000_000_000
+S = 1_000
+
+
+def now(mono_ms: int, wall_ms: int) -> Now:
+    return Now(mono_ms * US_PER_MS, (NOON_MS + wall_ms) * US_PER_MS)
+
+
+def test_it_begins_with_the_wall_clock_and_goes_on_by_the_monotonic_one() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0))
+    clock.advance(now(5 * S, 5 * S), [])
+    assert clock.now_ms == NOON_MS + 5 * S
+
+
+def test_a_step_of_the_own_wall_clock_moves_nothing_while_peers_disagree() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0))
+    clock.advance(now(S, 61 * S), [-60 * S, -60 * S])
+    assert not clock.is_trusted
+    assert clock.now_ms == NOON_MS + S
+
+
+def test_it_follows_its_wall_clock_forward_where_most_peers_agree_and_never_back() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0))
+    clock.advance(now(S, 3 * S), [10, -20])
+    assert clock.now_ms == NOON_MS + 3 * S
+    clock.advance(now(2 * S, S), [10, -20])
+    assert clock.now_ms == NOON_MS + 4 * S
+
+
+@pytest.mark.parametrize(
+    ("apart_ms", "wall_now_ms", "wanted_ms"),
+    [
+        (0, 30 * S, 30 * S),  # it was right and is right
+        (5 * S, 35 * S, 30 * S),  # it was ahead, and still is
+        (5 * S, 30 * S, 25 * S),  # it was ahead and was put right: later is safe, earlier is not
+        (-5 * S, 30 * S, 30 * S),  # it was behind and was put right
+        (-5 * S, 25 * S, 25 * S),  # it was behind, and still is
+        (60 * S, 30 * S, 10 * S),  # never back
+    ],
+)
+def test_after_a_restart_nothing_expires_early(apart_ms: int, wall_now_ms: int, wanted_ms: int) -> None:
+    """The node ended at 10 s by its expiry clock; its wall clock was `apart_ms` ahead then. It is 30 s now."""
+    clock = ExpiryClock(NOON_MS + 10 * S, NOON_MS + 10 * S + apart_ms, now(0, wall_now_ms))
+    assert clock.now_ms == NOON_MS + wanted_ms
+
+
+def test_the_log_is_told_how_far_apart_the_clocks_are_whenever_that_changes() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0))
+    assert clock.wants_statement(now(0, 0))
+    assert not clock.wants_statement(now(0, 0))
+    clock.advance(now(S, S), [])
+    assert not clock.wants_statement(now(S, S))
+    step_ms = APART_US // US_PER_MS + 1
+    assert clock.wants_statement(now(S, S + step_ms))
+    assert not clock.wants_statement(now(S, S + step_ms))
