@@ -109,7 +109,7 @@ PLAIN = {
     "renamenx": command("renamenx", key, key),
     "type": command("type", key),
     "object|freq": command("object", st.just(b"freq"), st.just(b"absent")),
-    "object|idletime": command("object", word("idletime"), key),
+    "object|idletime": command("object", word("idletime"), st.just(b"absent")),
     "object|encoding": command("object", word("encoding"), st.just(b"absent")),
     "object|refcount": command("object", word("refcount"), st.just(b"absent")),
     "keys": command("keys", st.sampled_from([b"a", b"[b-b]", b"k?", b"none*", b"\\a"])),
@@ -152,6 +152,7 @@ NOT_COMPARED = {
     "info", "command", "command|count", "command|docs", "command|getkeys", "command|info", "command|list", "client",
     "client|id", "client|info", "client|list", "client|setinfo", "config", "config|get", "cluster", "cluster|info",
     "debug", "function", "script", "object", "quit", "reset", "shutdown", "lab", "cap", "keyspace",
+    "client|help", "cluster|help", "config|help", "debug|help", "function|help", "object|help", "script|help",
 }  # fmt: skip
 
 any_command = st.one_of([*PLAIN.values(), UNKNOWN.filter(lambda words: words[0] != b"")])

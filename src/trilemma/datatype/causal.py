@@ -381,12 +381,18 @@ class CausalView(KeyScan):
     def digest(self) -> str:
         """Return a hash of all that the shard holds, hidden and expired included, judged by no clock."""
         content = blake2b(digest_size=16)
-        for row_key, row in pages(self._rows, self._key_head, rowkey_stop(self._key_head), PAGE_ROWS):
-            held = KeyState.decode(row).content()
-            if held is not None:
-                suffix = row_key[len(self._key_head) :]
-                content.update(len(suffix).to_bytes(4, "big") + suffix + len(held).to_bytes(4, "big") + held)
+        for row_key, row in pages(self._rows, *self.key_range, PAGE_ROWS):
+            content.update(self.row_hash(row_key, row))
         return content.hexdigest()
+
+    @staticmethod
+    def row_hash(row_key: bytes, row: bytes) -> bytes:
+        """Return what counts of a KEY row in the digest."""
+        held = KeyState.decode(row).content()
+        if held is None:
+            return b""
+        suffix = row_key[rowkey.HEAD_BYTES :]
+        return len(suffix).to_bytes(4, "big") + suffix + len(held).to_bytes(4, "big") + held
 
 
 class _Marks(NamedTuple):

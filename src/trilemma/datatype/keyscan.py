@@ -37,6 +37,11 @@ class KeyScan:
         self._key_head = rowkey.head(rows.shard, rows.generation, rowkey.KEY)
         self._counts = [self._read_number(self._count_key(db)) for db in range(DBS)]
 
+    @property
+    def key_range(self) -> tuple[bytes, bytes]:
+        """The range of all KEY rows."""
+        return self._key_head, rowkey_stop(self._key_head)
+
     def draw(self, bound: int) -> int:
         """See View."""
         raise NotImplementedError

@@ -299,7 +299,12 @@ class PlainView(KeyScan):
     def digest(self) -> str:
         """Return a hash of all rows that are the shard's content: equal on replicas that applied the same entries."""
         content = blake2b(digest_size=16)
-        for row_key, value in pages(self._rows, self._key_head, rowkey_stop(self._key_head), PAGE_ROWS):
-            suffix = row_key[len(self._key_head) :]
-            content.update(_NUMBER.pack(len(suffix)) + suffix + _NUMBER.pack(len(value)) + value)
+        for row_key, value in pages(self._rows, *self.key_range, PAGE_ROWS):
+            content.update(self.row_hash(row_key, value))
         return content.hexdigest()
+
+    @staticmethod
+    def row_hash(row_key: bytes, value: bytes) -> bytes:
+        """Return what counts of a KEY row in the digest."""
+        suffix = row_key[rowkey.HEAD_BYTES :]
+        return _NUMBER.pack(len(suffix)) + suffix + _NUMBER.pack(len(value)) + value

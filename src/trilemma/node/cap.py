@@ -13,6 +13,7 @@ from trilemma.command.table import lookup_argv
 from trilemma.crdt.vector import covers, text
 from trilemma.node import internal
 from trilemma.node.causal_shard import CausalShard
+from trilemma.node.digest import Digest
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.request import Request
 from trilemma.node.server import Server
@@ -23,6 +24,7 @@ from trilemma.node.unit import Path, Result, Unit
 from trilemma.node.waiting import Waiting, integer_timeout
 from trilemma.resp.decode import decode_reply
 from trilemma.resp.reply import ErrorReply, Reply, encode
+from trilemma.storage.port import Engine
 
 register("no_replica_here", "ERR keyspace '{name}' has no replica at {node}", "ask a node that has one")
 register(
@@ -59,7 +61,8 @@ class ExplainSlot(Slot):
 class Cap:
     """The CAP command."""
 
-    def __init__(self, server: Server, dispatcher: Dispatcher, waiting: Waiting) -> None:
+    def __init__(self, server: Server, dispatcher: Dispatcher, waiting: Waiting, engine: Engine) -> None:
+        self._engine = engine
         self._server = server
         self._dispatcher = dispatcher
         self._waiting = waiting
@@ -84,15 +87,13 @@ class Cap:
     def _digest(self, session: Session, argv: list[bytes]) -> None:
         """Answer, per shard that has a replica here: keyspace, what its rows reflect, their digest."""
         wanted = {name.decode("utf-8", "replace") for name in argv[2:]}
-        rows: list[Reply] = []
+        digests: list[tuple[bytes, ShardId, Digest]] = []
         for shard in self._server.executors.user_shards():
             replica = self._server.executors.replicas.get(shard)
             keyspace = self._server.executors.keyspace(shard)
             if replica is not None and (not wanted or keyspace.name in wanted):
-                reflects, digest = replica.digest()
-                row: list[Reply] = [keyspace.name.encode(), shard, reflects.encode(), digest.encode()]
-                rows.append(row)
-        session.reply(encode(rows, session.protocol))
+                digests.append((keyspace.name.encode(), shard, replica.paged_digest(self._engine.read_view())))
+        self._waiting.until(session, 1 << 62, lambda is_late: _digested(session, digests, is_late=is_late), works=True)
 
     # Sessions
 
@@ -174,6 +175,23 @@ class Cap:
         shards = sorted(keyspace.shard_ids())
         slot = GatherSlot(session, len(shards), combined, _first_error)
         self._ask(session, shards, [internal.CONFLICTS, b"%d" % count], slot)
+
+
+def _digested(session: Session, digests: list[tuple[bytes, ShardId, Digest]], *, is_late: bool) -> bytes | None:
+    """Go on with digests, one page; return the reply once all are done. Nobody waits any more where it is late."""
+    left = [digest for _, _, digest in digests if not digest.is_done]
+    if is_late:
+        for digest in left:
+            digest.close()
+        return b""
+    if left:
+        left[0].step()
+        return None
+    rows: list[Reply] = []
+    for name, shard, digest in digests:
+        row: list[Reply] = [name, shard, digest.reflects.encode(), digest.text.encode()]
+        rows.append(row)
+    return encode(rows, session.protocol)
 
 
 def _first_error(results: list[Result]) -> bytes:

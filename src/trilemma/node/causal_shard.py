@@ -23,6 +23,7 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.config import NodeConfig
+from trilemma.node.digest import Digest
 from trilemma.node.execute import run_unit
 from trilemma.node.reaper import Reaper
 from trilemma.node.request import Target
@@ -365,6 +366,11 @@ class CausalShard:
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
         return f"vector {text(self.replica.vector)}", self._view.digest()
+
+    def paged_digest(self, view: ReadView) -> Digest:
+        """See ShardReplica."""
+        reflects = f"vector {text(_decode_vector(self.label_of(view)))}"
+        return Digest(reflects, view, *self._view.key_range, self._view.row_hash)
 
     # Rows that move between nodes (node/transfer.py)
 

@@ -104,7 +104,7 @@ class Node:
         for part in (
             Transactions(self._server, self._dispatcher, alone),
             WholeDb(self._server, self._dispatcher),
-            Cap(self._server, self._dispatcher, self._waiting),
+            Cap(self._server, self._dispatcher, self._waiting, engine),
             self._keyspaces,
             self._waiting,
         ):

@@ -21,6 +21,7 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
+from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
 from trilemma.node.execute import run_unit
 from trilemma.node.request import Target
@@ -490,6 +491,11 @@ class RaftShard:
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
         return f"index {self._applied.index}", self._view.digest()
+
+    def paged_digest(self, view: ReadView) -> Digest:
+        """See ShardReplica."""
+        reflects = f"index {decode_label(self.label_of(view)).base_index}"
+        return Digest(reflects, view, *self._view.key_range, self._view.row_hash)
 
     @property
     def serves_leased_reads(self) -> bool:

@@ -7,11 +7,12 @@ from trilemma.base.ids import NodeId
 from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.batch import Batch
+from trilemma.node.digest import Digest
 from trilemma.node.request import Target
 from trilemma.node.transfer import Movable
 from trilemma.node.unit import Result, Unit
 from trilemma.replication.port import Message, Outbound
-from trilemma.storage.port import LogRecord, RowBatch
+from trilemma.storage.port import LogRecord, ReadView, RowBatch
 
 
 class ShardReplica(Movable, Protocol):
@@ -106,6 +107,10 @@ class ShardReplica(Movable, Protocol):
 
     def hand_to(self, node: NodeId) -> bool:
         """Begin to hand the leadership to a node; False where this replica does not lead, or the node cannot."""
+        ...
+
+    def paged_digest(self, view: ReadView) -> Digest:
+        """Return a digest to be made, page by page, of what a pinned view of the engine holds of this shard."""
         ...
 
     def digest(self) -> tuple[str, str]:

@@ -37,18 +37,24 @@ SLEEP_US_MAX = 60 * US_PER_S
 
 
 class ConditionSlot(Slot):
-    """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait."""
+    """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait.
 
-    __slots__ = ("_poll", "deadline_us")
+    `poll` is told whether it is late: time is up, or the client is gone. `works`: it wants every turn it can get.
+    """
 
-    def __init__(self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None]) -> None:
+    __slots__ = ("_poll", "deadline_us", "works")
+
+    def __init__(
+        self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None], *, works: bool = False
+    ) -> None:
         super().__init__(session)
         self.deadline_us = deadline_us
+        self.works = works
         self._poll = poll
 
     def advance(self, mono_us: int) -> bool:
         """Look again; return whether it is answered."""
-        reply = self._poll(mono_us >= self.deadline_us)
+        reply = self._poll(mono_us >= self.deadline_us or self.session.closing)
         if reply is None and not self.session.closing:
             return False
         self.session.blocked = False
@@ -68,9 +74,11 @@ class Waiting:
         """Return what this object drives, by command name."""
         return {"wait": self._wait, "debug|sleep": self._sleep, "lab": self._admin, "shutdown": self._shutdown}
 
-    def until(self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None]) -> None:
-        """Answer the next command once `poll(time is up)` returns its reply; the session waits for it."""
-        slot = ConditionSlot(session, deadline_us, poll)
+    def until(
+        self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None], *, works: bool = False
+    ) -> None:
+        """Answer the next command once `poll(it is late)` returns its reply; the session waits for it."""
+        slot = ConditionSlot(session, deadline_us, poll, works=works)
         session.open(slot)
         session.blocked = True
         if not slot.advance(self._server.now.mono_us):
@@ -85,6 +93,8 @@ class Waiting:
     @property
     def next_deadline_us(self) -> int | None:
         """When the next reply is due though nothing comes in."""
+        if any(slot.works for slot in self._slots):
+            return self._server.now.mono_us
         return min((slot.deadline_us for slot in self._slots), default=None)
 
     def _sleep(self, session: Session, argv: list[bytes]) -> None:

@@ -1,8 +1,9 @@
 """The expiry clock: the wall clock last agreed with most peers, carried on by the monotonic clock, never backwards.
 
 PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted offset from most peers does not trust it.
-Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it may
-have been put right meanwhile, or not: of both readings the earlier one is taken, for what has expired does not come back.
+Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
+may have been put right meanwhile, or not: of both readings the earlier one is taken, for what has expired does not come
+back.
 """
 
 from collections.abc import Iterable
