@@ -81,6 +81,11 @@ class CausalShard:
         self._random = SplitMix64(entropy)
         self._now = Now(0, 0)
         self._up: frozenset[NodeId] = frozenset()
+        self._offsets_ms: dict[NodeId, int] | None = None
+        self._has_input = True
+        self._deadline_us = 0
+        self.is_idle = False
+        """Whether nothing concerns this replica in this turn."""
         self._units: list[Waiter] = []
         self._last_token = 0
         self._written_token = 0
@@ -113,25 +118,35 @@ class CausalShard:
 
     def receive(self, sender: NodeId, message: Message) -> None:
         """See ShardReplica."""
+        self._has_input = True
         self.replica.receive(sender, message)
 
     def persisted(self, token: int) -> None:
         """See ShardReplica."""
-        self.replica.persisted(token)
-
-    @property
-    def is_idle(self) -> bool:
-        """See ShardReplica."""
-        return False
+        if self.replica.persisted(token):
+            self._has_input = True
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
-        """See ShardReplica."""
-        self._now, self._up = now, up
+        """See ShardReplica. A replica with nothing to do this turn is left alone."""
+        self.is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
+        self._now, self._up, self._offsets_ms = now, up, offsets_ms
+        if not self.is_idle:
+            self._advance()
+
+    def _advance(self) -> None:
+        self.is_idle = False
         self.replica.acknowledges = self.keyspace.write_count > 1
-        self.replica.advance(now, up, offsets_ms)
+        self.replica.advance(self._now, self._up, self._offsets_ms)
+
+    def _wake(self) -> None:
+        """Bring a replica that was left alone up to this turn."""
+        self._has_input = True
+        if self.is_idle:
+            self._advance()
 
     def submit(self, batch: UnitBatch) -> None:
         """See ShardReplica."""
+        self._wake()
         count = self.keyspace.read_count
         for place, unit in enumerate(batch.units):
             if place in batch.skipped:
@@ -159,6 +174,14 @@ class CausalShard:
 
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """See ShardReplica."""
+        if self.is_idle:
+            return (), False, ()
+        self._has_input = False
+        collected = self._collect(token)
+        self._deadline_us = self._find_deadline_us()
+        return collected
+
+    def _collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         self._last_token = token
         self._rows.expect(token)
         delivered = self.replica.take_delivered()
@@ -346,6 +369,9 @@ class CausalShard:
     @property
     def next_deadline_us(self) -> int:
         """See ShardReplica."""
+        return self._deadline_us
+
+    def _find_deadline_us(self) -> int:
         if self._units or self._reads:
             return self._now.mono_us
         waits_us = [*(short.deadline_us for short in self._short), *(asked.deadline_us for asked in self._asked)]
@@ -398,6 +424,7 @@ class CausalShard:
 
     def switch(self, generation: int, label: bytes, engine: Engine) -> None:
         """See Movable: what is held here and the rows lack, whoever wrote it, is applied on top (PROTOCOLS §5.8)."""
+        self._wake()
         vector = _decode_vector(label)
         above = self.replica.held_above(vector)
         if above is None:

@@ -103,8 +103,8 @@ class Replica(Protocol):
         """Take in a message; anything stale, repeated or not for this role is dropped."""
         ...
 
-    def persisted(self, token: int) -> None:
-        """Everything handed out by `ready(t)` with t <= token is durable."""
+    def persisted(self, token: int) -> bool:
+        """Everything handed out by `ready(t)` with t <= token is durable; return whether anything waited for it."""
         ...
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:

@@ -135,13 +135,15 @@ class Leaderless:
         """Take in a message; it is judged by the next `advance`."""
         self._inbox.append((sender, message))
 
-    def persisted(self, token: int) -> None:
-        """Take note that everything handed out with tokens up to `token` is durable."""
+    def persisted(self, token: int) -> bool:
+        """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
+        found = False
         while self._pending and self._pending[0][0] <= token:
             self.durable = self._pending.pop(0)[1]
-            self._heard_new = True
+            found = self._heard_new = True
             if self.acknowledges:
                 self._gossip_us = self._now.mono_us
+        return found
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """Judge this turn's messages, then do what time demands."""
