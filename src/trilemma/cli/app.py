@@ -2,7 +2,7 @@
 
 import typer
 
-from trilemma.cli import cluster, demo, keyspaces, labs, simulator
+from trilemma.cli import cluster, demo, keyspaces, labs, simulator, trials
 from trilemma.version import __version__
 
 app = typer.Typer(
@@ -29,3 +29,4 @@ app.command()(demo.demo)
 app.add_typer(keyspaces.app, name="keyspace")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(labs.lab)
 app.add_typer(simulator.app, name="sim")
+app.add_typer(trials.app, name="trial")

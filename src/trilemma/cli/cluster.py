@@ -46,7 +46,7 @@ def up(
     lab: Annotated[bool, typer.Option("--lab", help="Allow LAB: cut, slow and lossy links.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trilemma down` ends it.")] = False,
     as_json: AsJson = False,
-    segment_bytes: Annotated[int, typer.Option(hidden=True)] = 64 << 20,
+    segment_bytes: Annotated[int, typer.Option(hidden=True)] = 16 << 20,
 ) -> None:
     """Start a local cluster: node processes with disks of their own, under a supervisor."""
     if default_mode not in ("cp", "ap", "ca"):

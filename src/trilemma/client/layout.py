@@ -41,7 +41,7 @@ class Settings:
     cluster_id: str
     default_mode: str = "cp"
     lab: bool = False
-    segment_bytes: int = 64 << 20
+    segment_bytes: int = 16 << 20
     metrics: bool = False
 
 

@@ -8,7 +8,7 @@ import redis
 
 from trilemma.check.history import Operation
 from trilemma.check.recorder import Recorder
-from trilemma.demo.cluster import DemoCluster
+from trilemma.client.processes import ProcessCluster
 from trilemma.workload.register import Registers
 from trilemma.workload.step import Generator
 
@@ -26,7 +26,7 @@ def now_us() -> int:
 class Load:
     """All clients, and the history of what they were told."""
 
-    def __init__(self, cluster: DemoCluster, keyspaces: dict[str, str]) -> None:
+    def __init__(self, cluster: ProcessCluster, keyspaces: dict[str, str]) -> None:
         """Args: keyspaces: modes by name."""
         self.recorders = {name: Recorder() for name in keyspaces}
         self._cluster = cluster

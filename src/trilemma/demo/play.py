@@ -12,7 +12,7 @@ from rich.table import Table
 
 from trilemma.check.history import Operation
 from trilemma.client import control
-from trilemma.demo.cluster import DemoCluster
+from trilemma.client.processes import ProcessCluster
 from trilemma.demo.load import Load, now_us
 from trilemma.demo.scene import KEYSPACES, SETTINGS, Phase, Row, judge_rows
 from trilemma.demo.verdicts import availability, consistency, convergence
@@ -35,7 +35,7 @@ class Demo:
         """Play; return whether every row of the promise held."""
         say = self._console.print
         say("[bold]1[/] three nodes start, as processes with disks of their own")
-        with DemoCluster(self._command) as cluster:
+        with ProcessCluster(self._command) as cluster:
             self._make_keyspaces(cluster)
             self._load_airports(cluster)
             self._lead(cluster)
@@ -48,12 +48,12 @@ class Demo:
         histories = {name: recorder.history().operations for name, recorder in load.recorders.items()}
         return self._report(histories, finals, digests)
 
-    def _make_keyspaces(self, cluster: DemoCluster) -> None:
+    def _make_keyspaces(self, cluster: ProcessCluster) -> None:
         for name, mode in KEYSPACES.items():
             cluster.command("n1", "KEYSPACE", "CREATE", name, "MODE", mode, *SETTINGS[name])
         self._console.print("  keyspaces: bank (cp), ledger (cp, WRITE all), site (ca), shop (ap)")
 
-    def _load_airports(self, cluster: DemoCluster) -> None:
+    def _load_airports(self, cluster: ProcessCluster) -> None:
         import airportsdata
 
         airports = airportsdata.load()
@@ -72,24 +72,17 @@ class Demo:
             f"(EDDB is {sample.get('name')})"
         )
 
-    def _lead(self, cluster: DemoCluster) -> None:
+    def _lead(self, cluster: ProcessCluster) -> None:
         """Have n3 lead bank and ledger, so that the cut takes the leader."""
         end = time.monotonic() + LEAD_S
         for name in ("bank", "ledger"):
-            while self._leader(cluster, name) != b"n3" and time.monotonic() < end:
+            while cluster.leader(name) != "n3" and time.monotonic() < end:
                 with suppress(redis.RedisError):
                     cluster.command("n1", "KEYSPACE", "LEAD", name, "n3")
                 time.sleep(0.1)
         self._console.print("[bold]3[/] n3 leads bank and ledger; clients drive all keyspaces at all nodes")
 
-    @staticmethod
-    def _leader(cluster: DemoCluster, keyspace: str) -> object:
-        facts = cluster.command("n1", "KEYSPACE", "INFO", keyspace)
-        if isinstance(facts, list):
-            facts = dict(zip(facts[::2], facts[1::2], strict=True))
-        return facts[b"leaders"][0] if isinstance(facts, dict) else None
-
-    def _perform(self, cluster: DemoCluster) -> None:
+    def _perform(self, cluster: ProcessCluster) -> None:
         self._stretch("before", "whole", BEFORE_S, "all links stand")
         cluster.command("n1", "LAB", "CUT", "n3")
         self._stretch("cut", "cut", CUT_S, "[red]n3 is cut off from n1 and n2[/]")
@@ -107,7 +100,7 @@ class Demo:
         time.sleep(seconds)
         self._phases.append(Phase(name, kind, began, now_us()))
 
-    def _read_finals(self, cluster: DemoCluster) -> dict[str, list[Operation]]:
+    def _read_finals(self, cluster: ProcessCluster) -> dict[str, list[Operation]]:
         """Read every register at every node, once all is whole and at rest."""
         time.sleep(0.5)
         finals: dict[str, list[Operation]] = {name: [] for name in KEYSPACES}
@@ -125,7 +118,7 @@ class Demo:
                         )
         return finals
 
-    def _digests(self, cluster: DemoCluster) -> dict[str, dict[str, str]]:
+    def _digests(self, cluster: ProcessCluster) -> dict[str, dict[str, str]]:
         """Return every replica's digest per keyspace, once they agree or ought to."""
         end = time.monotonic() + AGREE_S
         while True:

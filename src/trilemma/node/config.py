@@ -47,7 +47,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     protected_mode: bool = True
     lab: bool = False
     debug_commands: bool = False
-    segment_bytes: int = 64 << 20
+    segment_bytes: int = 16 << 20
     retained_bytes: int = LOG_RETAINED_BYTES_MAX
     timing: Timing = Timing()
 

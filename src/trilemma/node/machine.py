@@ -15,6 +15,7 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.effects import AdminRequest, Effects
 from trilemma.node.executors import Executors
+from trilemma.node.flushing import Flushing
 from trilemma.node.information import Information
 from trilemma.node.keyspaces import Keyspaces
 from trilemma.node.log import NodeLog
@@ -42,9 +43,6 @@ register(
     "set requirepass, or protected_mode = false where the network itself is trusted",
 )
 
-FLUSH_LOG_SHARE = 0.75
-"""Share of a segment that is written before rows are flushed again, so that old segments can go."""
-
 
 class Node:
     """One node of a cluster. The order of calls in a turn: inputs, `advance`, `ready`."""
@@ -68,10 +66,7 @@ class Node:
         self._effects = Effects()
         self._sessions: dict[ConnId, Session] = {}
         self._touched: list[Session] = []
-        self._flush_token = 0
-        self._flushed_bytes = 0
-        self._flush_log_bytes = int(config.segment_bytes * FLUSH_LOG_SHARE)
-        self._is_flushing = False
+        self._flushing = Flushing(config.segment_bytes, now.mono_us, has_recovered=bool(recovered.records))
         self._is_leaving = False
         self._leave_us = 0
         self._administrators: dict[int, Callable[[bytes], None]] = {}
@@ -206,8 +201,7 @@ class Node:
 
     def rows_flushed(self, token: int) -> None:
         """The rows that were in the engine when the flush was asked for are durable."""
-        if token == self._flush_token:
-            self._is_flushing = False
+        if self._flushing.done(token):
             self._transfers.rows_flushed()
             for replica in self._executors.replicas.values():
                 replica.rows_flushed()
@@ -298,13 +292,10 @@ class Node:
             batch = replica.rows(self._log.durable_token)
             if batch is not None:
                 self._engine.write(batch)
-        if not self._is_flushing and (
-            self._transfers.wants_flush or self._log.bytes_written - self._flushed_bytes >= self._flush_log_bytes
-        ):
-            self._flushed_bytes = self._log.bytes_written
-            self._is_flushing = True
-            self._flush_token += 1
-            effects.flush_rows = self._flush_token
+        effects.flush_rows = self._flushing.begin(
+            self._now.mono_us, self._log.bytes_written, self._transfers.wants_flush
+        )
+        if effects.flush_rows:
             self._transfers.flush_begins()
             for replica in self._executors.replicas.values():
                 replica.flush_begins()
@@ -335,17 +326,18 @@ class Node:
     def _next_deadline_us(self) -> int:
         if self._touched:
             return self._now.mono_us
-        deadlines = [self._peers.next_deadline_us]
-        if self._transfers.next_deadline_us is not None:
-            deadlines.append(self._transfers.next_deadline_us)
-        waits_until_us = self._waiting.next_deadline_us
-        if waits_until_us is not None:
-            deadlines.append(waits_until_us)
-        deadlines.extend(replica.next_deadline_us for replica in self._executors.replicas.values())
-        deadlines.extend(
-            deadline for route in self._executors.routes.values() if (deadline := route.next_deadline_us) is not None
+        routes = self._executors.routes.values()
+        optional = (
+            self._transfers.next_deadline_us,
+            self._waiting.next_deadline_us,
+            self._flushing.deadline_us,
+            *(route.next_deadline_us for route in routes),
         )
-        return min(deadlines)
+        return min(
+            self._peers.next_deadline_us,
+            *(replica.next_deadline_us for replica in self._executors.replicas.values()),
+            *(deadline for deadline in optional if deadline is not None),
+        )
 
     # The catalogue
 

@@ -95,7 +95,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_pause_bytes: Annotated[
         int, Meta(ge=1024, description="A client with more unread reply bytes than this is not read from.")
     ] = OUTPUT_PAUSE_BYTES
-    segment_bytes: Annotated[int, Meta(description="Size of one file of the log; at least 1 MiB.")] = 64 * MIB
+    segment_bytes: Annotated[int, Meta(description="Size of one file of the log; at least 1 MiB.")] = 16 * MIB
     log_retained_bytes: Annotated[
         int, Meta(ge=0, description="Log kept per shard for a replica that is away; beyond, it returns by snapshot.")
     ] = LOG_RETAINED_BYTES_MAX

@@ -60,3 +60,34 @@ def test_the_log_is_told_how_far_apart_the_clocks_are_whenever_that_changes() ->
     step_ms = APART_US // US_PER_MS + 1
     assert clock.wants_statement(now(S, S + step_ms))
     assert not clock.wants_statement(now(S, S + step_ms))
+
+
+def test_what_is_written_anyway_tells_the_log_once_a_second() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0))
+    assert clock.wants_statement(now(0, 0), True)
+    clock.advance(now(S - 1, S - 1), [])
+    assert not clock.wants_statement(now(S - 1, S - 1), True)
+    clock.advance(now(S, S), [])
+    assert not clock.wants_statement(now(S, S), False)
+    assert clock.wants_statement(now(S, S), True)
+    assert not clock.wants_statement(now(S, S), True)
+
+
+def test_what_most_members_clocks_have_passed_has_passed() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0), peers=4)
+    clock.hear(2, NOON_MS + 9 * S)
+    assert clock.now_ms == NOON_MS
+    clock.hear(3, NOON_MS + 3 * S)
+    # Two of five are ahead; one of them may be wrong, and the other one too.
+    assert clock.now_ms == NOON_MS
+    clock.hear(4, NOON_MS + 4 * S)
+    assert clock.now_ms == NOON_MS + 3 * S
+    clock.hear(3, NOON_MS + 1 * S)
+    assert clock.now_ms == NOON_MS + 3 * S
+
+
+def test_one_peer_of_two_that_is_ahead_moves_nothing() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0), peers=2)
+    clock.hear(2, NOON_MS + 9 * S)
+    clock.hear(3, NOON_MS - 9 * S)
+    assert clock.now_ms == NOON_MS

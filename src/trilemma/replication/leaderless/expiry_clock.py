@@ -3,25 +3,33 @@
 PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted offset from most peers does not trust it.
 Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
 may have been put right meanwhile, or not: of both readings the earlier one is taken, for what has expired does not come
-back.
+back. Whoever restarts with a wrong wall clock is put right by the others: what most members' expiry clocks have passed
+has passed.
 """
 
 from collections.abc import Iterable
 
+from trilemma.base.ids import NodeId
 from trilemma.base.limits import CLOCK_OFFSET_MS_MAX
-from trilemma.base.time import US_PER_MS, Now
+from trilemma.base.time import US_PER_MS, US_PER_S, Now
 
 APART_US = 50_000
 """How far the distance between expiry clock and wall clock may be from what the log says of it."""
+
+STATED_US = US_PER_S
+"""How old what the log says of both clocks may be where something is written to it anyway."""
 
 
 class ExpiryClock:
     """One node's judge of deadlines."""
 
-    __slots__ = ("_mono_us", "_stated_us", "_value_us", "is_trusted")
+    __slots__ = ("_heard_us", "_mono_us", "_quorum", "_stated_mono_us", "_stated_us", "_value_us", "is_trusted")
 
-    def __init__(self, last_ms: int, last_wall_ms: int, now: Now) -> None:
+    def __init__(self, last_ms: int, last_wall_ms: int, now: Now, peers: int = 0) -> None:
         """Begin; `last_ms`, `last_wall_ms`: what this and the wall clock last showed together, 0 where never."""
+        self._quorum = (peers + 1) // 2 + 1
+        self._heard_us: dict[NodeId, int] = {}
+        self._stated_mono_us = now.mono_us
         last_us = last_ms * US_PER_MS
         as_before_us = last_us + now.wall_us - last_wall_ms * US_PER_MS
         self._value_us = max(last_us, min(as_before_us, now.wall_us))
@@ -37,13 +45,22 @@ class ExpiryClock:
         """The time as of the last `advance`."""
         return self._value_us // US_PER_MS
 
-    def wants_statement(self, now: Now) -> bool:
-        """Say whether the two clocks are not as far apart as the log says; the answer yes counts as having told it."""
+    def wants_statement(self, now: Now, is_writing: bool = False) -> bool:
+        """Say whether the two clocks are not as far apart as the log says, or what it says is old and it is written to
+        anyway; the answer yes counts as having told it."""
         apart_us = self._value_us - now.wall_us
-        if self._stated_us is not None and abs(apart_us - self._stated_us) <= APART_US:
+        is_known = self._stated_us is not None and abs(apart_us - self._stated_us) <= APART_US
+        if is_known and not (is_writing and now.mono_us - self._stated_mono_us >= STATED_US):
             return False
-        self._stated_us = apart_us
+        self._stated_us, self._stated_mono_us = apart_us, now.mono_us
         return True
+
+    def hear(self, peer: NodeId, expiry_ms: int) -> None:
+        """Take in what a peer's expiry clock showed; a time that most members' clocks have passed has passed."""
+        self._heard_us[peer] = max(self._heard_us.get(peer, 0), expiry_ms * US_PER_MS)
+        shown = sorted((self._value_us, *self._heard_us.values()), reverse=True)
+        if len(shown) >= self._quorum:
+            self._value_us = max(self._value_us, shown[self._quorum - 1])
 
     def advance(self, now: Now, offsets_ms: Iterable[int]) -> None:
         """Let time pass. `offsets_ms`: how far each peer's wall clock is from the own one, as far as is known."""

@@ -61,6 +61,7 @@ class Leaderless:
         self.shard = shard
         self.node = node_id
         self.peers = tuple(sorted(member for member in members if member != node_id))
+        self._origins = tuple(sorted(members))
         self.vector: dict[NodeId, int] = dict(applied)
         """What is delivered here."""
         self.durable: dict[NodeId, int] = {}
@@ -93,7 +94,7 @@ class Leaderless:
         self.keeps_all = False
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
         expiry_ms, wall_ms = self._recover(records)
-        self.expiry = ExpiryClock(expiry_ms, wall_ms, now)
+        self.expiry = ExpiryClock(expiry_ms, wall_ms, now, len(self.peers))
         self.durable = dict(self.vector)
 
     def _recover(self, records: Sequence[LogRecord]) -> tuple[int, int]:
@@ -182,6 +183,7 @@ class Leaderless:
         self._must_hold_own(message.durable)
         self.held[sender] = join((self.held.get(sender, {}), message.durable))
         self.settled.hear(sender, Report(message.durable, message.made, message.expiry_ms))
+        self.expiry.hear(sender, message.expiry_ms)
         self._heard_new = True
         if message.asks:
             self._say(sender, answers=message.asks)
@@ -205,29 +207,32 @@ class Leaderless:
         invariant(held.get(self.node, 0) <= self.vector.get(self.node, 0), "a node holds every batch that it made")
 
     def _take(self, batch: Batch) -> None:
-        """Put a batch aside unless it is known or too far ahead."""
+        """Put a batch aside unless it is known or too far ahead; what can be delivered now is never too far."""
         key = (batch.origin, batch.seq)
         if batch.seq <= self.vector.get(batch.origin, 0) or batch.origin == self.node or key in self._early:
             return
-        if len(self._early) < EARLY_BATCHES_MAX:
+        is_next = batch.seq == self.vector.get(batch.origin, 0) + 1 and self._is_due(batch)
+        if is_next or len(self._early) < EARLY_BATCHES_MAX:
             self._early[key] = batch
 
     def _deliver_early(self, *, is_recorded: bool = False) -> None:
         """Deliver everything whose causes are all delivered, until nothing more can be."""
-        progress = True
-        while progress and self._early:
+        progress = bool(self._early)
+        while progress:
             progress = False
-            for key in sorted(self._early):
-                batch = self._early[key]
-                if batch.seq <= self.vector.get(batch.origin, 0):
-                    del self._early[key]
-                elif self._is_due(batch):
-                    del self._early[key]
+            for origin in self._origins:
+                while (batch := self._next_of(origin)) is not None:
+                    del self._early[origin, batch.seq]
                     self._deliver_one(batch, is_recorded=is_recorded)
                     progress = True
 
+    def _next_of(self, origin: NodeId) -> Batch | None:
+        """Return an origin's next batch if it has come and its causes are delivered."""
+        batch = self._early.get((origin, self.vector.get(origin, 0) + 1))
+        return batch if batch is not None and self._is_due(batch) else None
+
     def _is_due(self, batch: Batch) -> bool:
-        return batch.seq == self.vector.get(batch.origin, 0) + 1 and covers(self.vector, batch.depends)
+        return covers(self.vector, batch.depends)
 
     def _deliver_one(self, batch: Batch, *, is_recorded: bool) -> None:
         self._heard_new = True
@@ -355,7 +360,7 @@ class Leaderless:
 
     def ready(self, token: int) -> LeaderlessReady:
         """Return this turn's outcome; its records become durable under `token`."""
-        if self.expiry.wants_statement(self._now):
+        if self.expiry.wants_statement(self._now, bool(self._records)):
             self._records.append(self._statement())
         records, self._records = self._records, []
         deliver = self.take_delivered()

@@ -1,0 +1,255 @@
+"""A leaderless replica by itself: causal order, gaps, repeats, restarts, what it lets go (PROTOCOLS §5)."""
+
+from collections.abc import Sequence
+from itertools import permutations
+from random import Random
+
+import pytest
+
+from trilemma.base.invariant import InvariantViolated
+from trilemma.base.time import Now
+from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, wire_of
+from trilemma.replication.leaderless.replica import EARLY_BATCHES_MAX, PULL_US, Leaderless
+from trilemma.replication.port import Batch, LeaderlessReady, Message
+from trilemma.storage.memory import MemoryLog
+from trilemma.storage.port import LogWrite
+
+SHARD = 1024
+BOTH = frozenset({2, 3})
+
+
+class Alone:
+    """Replica 1 of 1, 2, 3, its disk, and what it did."""
+
+    def __init__(self, log: MemoryLog | None = None, applied: dict[int, int] | None = None) -> None:
+        self.log = log or MemoryLog()
+        self.us = 1_000_000
+        self.token = 0
+        self.delivered: list[tuple[int, int]] = []
+        self.sent: list[tuple[int, Message]] = []
+        records = self.log.recover().records
+        self.replica = Leaderless(SHARD, 1, (1, 2, 3), records, self.log, self.now, applied=applied or {})
+
+    @property
+    def now(self) -> Now:
+        return Now(self.us, 1_700_000_000_000_000 + self.us)
+
+    def turn(self, *messages: tuple[int, Message], sync: bool = True, up: frozenset[int] = BOTH) -> LeaderlessReady:
+        self.us += 1_000
+        for sender, message in messages:
+            self.replica.receive(sender, message)
+        self.replica.advance(self.now, up)
+        self.token += 1
+        ready = self.replica.ready(self.token)
+        self.delivered += [(batch.origin, batch.seq) for batch, _ in ready.deliver]
+        self.sent = [(out.peer, out.message) for out in ready.messages]
+        if ready.records:
+            self.log.append(LogWrite(self.token, 1, False, ready.records, True, 0))
+        if sync:
+            self.sync()
+        return ready
+
+    def sync(self) -> None:
+        self.log.sync(self.token)
+        self.replica.persisted(self.token)
+
+    def write(self, body: bytes = b"x") -> Batch:
+        batch = self.replica.next_header()._replace(body=body)
+        self.replica.append(batch)
+        return batch
+
+
+def batch(origin: int, seq: int, depends: dict[int, int], body: bytes = b"x") -> Batch:
+    return Batch(origin, seq, (seq << 20) + origin, depends, body)
+
+
+def batches(*found: Batch) -> Batches:
+    return Batches([wire_of(each) for each in found])
+
+
+CHAIN = (
+    batch(2, 1, {}),
+    batch(3, 1, {2: 1}),
+    batch(2, 2, {2: 1, 3: 1}),
+    batch(3, 2, {2: 2, 3: 1}),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_whatever_order_they_come_in_causes_are_delivered_first(order: Sequence[int]) -> None:
+    alone = Alone()
+    for place in order:
+        alone.turn((2, batches(CHAIN[place])))
+    assert alone.delivered == [(2, 1), (3, 1), (2, 2), (3, 2)]
+
+
+def test_what_comes_twice_is_delivered_once() -> None:
+    alone = Alone()
+    alone.turn((2, batches(*CHAIN)), (3, batches(*CHAIN)))
+    alone.turn((2, batches(*CHAIN)))
+    assert len(alone.delivered) == 4
+
+
+def test_a_cause_that_is_missing_is_pulled_from_whoever_has_it() -> None:
+    alone = Alone()
+    alone.turn((3, batches(CHAIN[1])), (3, Gossip({2: 1, 3: 1}, 1, 0, 0, 0)))
+    assert (3, Pull({})) in alone.sent
+    alone.turn()
+    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+    alone.us += PULL_US
+    alone.turn()
+    assert (3, Pull({})) in alone.sent
+
+
+def test_who_is_out_of_reach_is_not_asked() -> None:
+    alone = Alone()
+    alone.turn((3, Gossip({2: 1, 3: 1}, 1, 0, 0, 0)), up=frozenset({2}))
+    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+
+
+def test_a_pull_is_answered_with_what_is_durable_only() -> None:
+    alone = Alone()
+    alone.write(b"durable")
+    alone.turn()
+    alone.write(b"not yet")
+    alone.turn(sync=False)
+    alone.turn((2, Pull({})), sync=False)
+    answers = [message for peer, message in alone.sent if peer == 2 and isinstance(message, Batches)]
+    assert [wire[4] for answer in answers for wire in answer.batches] == [b"durable"]
+
+
+def test_an_own_batch_leaves_only_once_it_is_durable() -> None:
+    alone = Alone()
+    alone.write()
+    ready = alone.turn(sync=False)
+    assert all(out.after_sync for out in ready.messages if isinstance(out.message, Batches))
+
+
+def test_a_start_delivers_again_what_the_rows_lack_and_goes_on_counting() -> None:
+    alone = Alone()
+    alone.turn((2, batches(*CHAIN)))
+    alone.write()
+    alone.turn()
+    alone.log.crash()
+    again = Alone(alone.log, {2: 1})
+    again.turn()
+    assert again.delivered == [(3, 1), (2, 2), (3, 2), (1, 1)]
+    assert again.replica.next_seq == 2
+
+
+def test_a_start_takes_time_in_proportion_to_what_it_replays(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Alone()
+    count = 3_000
+    found = []
+    for seq in range(1, count + 1):
+        found += [batch(2, seq, {2: seq - 1, 3: seq - 1}), batch(3, seq, {2: seq, 3: seq - 1})]
+    for start in range(0, len(found), 1_000):
+        alone.turn((2, batches(*found[start : start + 1_000])))
+    asked = 0
+    is_due = Leaderless._is_due
+
+    def counted(self: Leaderless, each: Batch) -> bool:
+        nonlocal asked
+        asked += 1
+        return is_due(self, each)
+
+    monkeypatch.setattr(Leaderless, "_is_due", counted)
+    again = Alone(alone.log)
+    assert again.replica.vector == {2: count, 3: count}
+    assert asked <= 4 * len(found)
+
+
+def test_a_peer_that_knows_more_of_this_node_than_it_does_itself_stops_it() -> None:
+    alone = Alone()
+    alone.write()
+    alone.turn()
+    with pytest.raises(InvariantViolated, match="every batch that it made"):
+        alone.turn((2, Gossip({1: 2}, 0, 0, 0, 0)))
+
+
+def test_what_all_hold_is_let_go_and_who_asks_for_it_later_is_told_to_take_the_rows() -> None:
+    alone = Alone()
+    alone.write()
+    alone.turn()
+    alone.turn((2, Gossip({1: 1}, 0, 0, 0, 0)))
+    assert alone.replica.first_retained(1) == 1
+    alone.turn((3, Gossip({1: 1}, 0, 0, 0, 0)))
+    assert alone.replica.first_retained(1) == 2
+    alone.turn((3, Pull({})))
+    assert (3, Dropped({1: 1})) in alone.sent
+
+
+def test_a_peer_that_dropped_what_is_lacking_is_named_as_donor_once() -> None:
+    alone = Alone()
+    ready = alone.turn((2, Dropped({2: 5})), (2, Dropped({2: 5})))
+    assert list(ready.needs_transfer) == [2]
+    assert list(alone.turn((2, Dropped({}))).needs_transfer) == []
+
+
+def test_rows_that_were_installed_let_what_waits_for_them_follow() -> None:
+    alone = Alone()
+    alone.turn((2, batches(CHAIN[3])))
+    assert alone.delivered == []
+    alone.replica.install({2: 2, 3: 1})
+    alone.turn()
+    assert alone.delivered == [(3, 2)]
+
+
+def test_what_comes_too_early_is_bounded() -> None:
+    alone = Alone()
+    many = [batch(2, seq, {}) for seq in range(2, EARLY_BATCHES_MAX + 500)]
+    alone.turn((2, batches(*many)))
+    alone.turn((2, batches(batch(2, 1, {}))))
+    assert len(alone.delivered) == EARLY_BATCHES_MAX + 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_three_replicas_agree_after_loss_repeats_and_crashes(seed: int) -> None:
+    random = Random(seed)
+    logs = {node: MemoryLog() for node in (1, 2, 3)}
+    delivered: dict[int, list[tuple[int, int]]] = {node: [] for node in logs}
+    us = 1_000_000
+    tokens = dict.fromkeys(logs, 0)
+
+    def start(node: int) -> Leaderless:
+        tokens[node] = 0
+        now = Now(us, 1_700_000_000_000_000 + us)
+        delivered[node].clear()
+        return Leaderless(SHARD, node, (1, 2, 3), logs[node].recover().records, logs[node], now, applied={})
+
+    replicas = {node: start(node) for node in logs}
+    under_way: list[tuple[int, int, Message]] = []
+    for step in range(3_000):
+        us += 5_000
+        is_calm = step > 2_500
+        node = 1 + step % 3
+        if not is_calm and random.random() < 0.01:
+            logs[node].crash()
+            replicas[node] = start(node)
+        replica = replicas[node]
+        mine = [letter for letter in under_way if letter[1] == node]
+        under_way = [letter for letter in under_way if letter[1] != node]
+        random.shuffle(mine)
+        for sender, _, message in mine:
+            replica.receive(sender, message)
+        replica.advance(Now(us, 1_700_000_000_000_000 + us), frozenset({1, 2, 3} - {node}))
+        if not is_calm and random.random() < 0.3:
+            header = replica.next_header()
+            replica.append(header._replace(body=b"%d" % step))
+            delivered[node].append((node, header.seq))
+        tokens[node] += 1
+        ready = replica.ready(tokens[node])
+        for each, _ in ready.deliver:
+            assert all((origin, seq) in delivered[node] for origin, seq in each.depends.items() if seq)
+            delivered[node].append((each.origin, each.seq))
+        if ready.records:
+            logs[node].append(LogWrite(tokens[node], 1, False, ready.records, True, 0))
+        logs[node].sync(tokens[node])
+        replica.persisted(tokens[node])
+        for out in ready.messages:
+            for _ in range(1 if is_calm else random.choice((0, 1, 1, 2))):
+                under_way.append((node, out.peer, out.message))
+    assert replicas[1].vector == replicas[2].vector == replicas[3].vector
+    assert all(sorted(set(found)) == sorted(found) for found in delivered.values())
+    assert sorted(delivered[1]) == sorted(delivered[2]) == sorted(delivered[3])
+    assert len(delivered[1]) > 500
