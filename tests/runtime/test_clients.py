@@ -29,6 +29,9 @@ class Harness:
     def receive_client(self, conn: int, data: bytes) -> None:
         self.seen.append(("client", conn, data))
 
+    def client_stalled(self, conn: int, is_stalled: bool) -> None:
+        self.seen.append(("stalled", conn, is_stalled))
+
     def client_gone(self, conn: int) -> None:
         self.seen.append(("gone", conn))
 

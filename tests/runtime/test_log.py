@@ -145,13 +145,21 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 CHILD = """
 import sys
+import threading
 from pathlib import Path
 from trilemma.base.ids import ShardId
 from trilemma.runtime.log import Log
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 
+durable = 0
+moved = threading.Condition()
+
 def persisted(token):
+    global durable
     print(token, flush=True)
+    with moved:
+        durable = token
+        moved.notify()
 
 log = Log(Path(sys.argv[1]), 1 << 16, persisted, print)
 token, segment = 0, log.recovered.next_segment
@@ -165,6 +173,8 @@ while True:
     filled = 0 if opens else filled + 100
     record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, first + token, 1, b"%d" % (first + token) * 5)
     log.append(LogWrite(token, segment, opens, [record], True, 0))
+    with moved:
+        moved.wait_for(lambda: token - durable < 40)
 """
 
 

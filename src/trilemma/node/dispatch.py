@@ -54,11 +54,13 @@ class Dispatcher:
 
     def run(self, session: Session) -> None:
         """Dispatch what a session has sent, as far as order allows."""
+        if session.is_stalled:
+            return
         left = COMMANDS_PER_TURN
         session.is_waiting = False
         while not session.closing:
             while session.commands and not session.blocked and not session.closing:
-                if left == 0:
+                if left == 0 or session.is_full:
                     return
                 if not self._one(session, session.commands[0]):
                     # The reply that it waits for touches the session.

@@ -54,6 +54,8 @@ class Effects:
     send: list[PeerFrame] = field(default_factory=list)
     client_bytes: list[ClientBytes] = field(default_factory=list)
     close: list[ConnId] = field(default_factory=list)
+    reading: list[tuple[ConnId, bool]] = field(default_factory=list)
+    """Connections from which to read on (True), or not for now."""
     admin: list[AdminRequest] = field(default_factory=list)
     flush_rows: int = 0
     next_deadline_us: int = 0

@@ -165,8 +165,18 @@ class Node:
         session = self._sessions.get(conn)
         if session is not None and not session.closing:
             session.parser.feed(data)
+            session.input_bytes += len(data)
             if session.received_us is None:
                 session.received_us = self._now.mono_us
+            session.touched()
+
+    def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
+        """A client does not read its replies, or does again."""
+        session = self._sessions.get(conn)
+        if session is not None:
+            session.is_stalled = is_stalled
+            # TIMEOUT bounds how long the store keeps a client waiting, not how long the client keeps itself waiting.
+            session.batch_us = self._now.mono_us
             session.touched()
 
     def client_gone(self, conn: ConnId) -> None:
@@ -311,8 +321,11 @@ class Node:
             effects.client_bytes.extend(session.take_bytes())
             if session.closing and session.is_answered:
                 effects.close.append(session.id)
-            elif session.commands and not session.blocked and not session.is_waiting:
+            elif session.commands and session.can_go_on:
                 again.append(session)
+            reads = session.judge_input()
+            if reads is not None:
+                effects.reading.append((session.id, reads))
         self._touched = []
         for session in again:
             session.touched()

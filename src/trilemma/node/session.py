@@ -5,11 +5,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trilemma.base.ids import ConnId, ShardId
+from trilemma.base.limits import KIB, MIB, limit
 from trilemma.command.table import CommandSpec
 from trilemma.node.effects import ClientBytes
 from trilemma.node.request import Lane, Request
 from trilemma.node.unit import Result, Watch
 from trilemma.resp.request import RequestParser
+
+REPLIES_AHEAD_BYTES = limit(
+    "client_replies_ahead_bytes",
+    8 * MIB,
+    "bytes",
+    "what a client has asked for and not been sent is held in memory",
+    "its next commands wait for earlier replies",
+)
+REPLIES_AHEAD_MAX = 16_384
+"""Commands of one connection under way at once, however small their replies."""
+
+REPLY_BYTES_EXPECTED = 256 * KIB
+"""How big replies are taken to be until the first ones are known."""
+
+INPUT_PAUSE_BYTES = limit(
+    "client_input_pause_bytes",
+    MIB,
+    "bytes",
+    "commands that cannot be begun yet are held in memory",
+    "nothing more is read from the client until they are begun",
+)
 
 
 class Slot:
@@ -91,8 +113,15 @@ class Session:
         self.lanes: dict[ShardId, Lane] = {}
         self.last_write_shard: ShardId | None = None
         self.is_touched = False
+        self.is_stalled = False
+        """Whether the client does not read its replies: no further command of it is begun."""
+        self.is_paused = False
+        """Whether nothing is read from the client for now."""
+        self.input_bytes = 0
+        """Bytes received since no command was waiting to be begun."""
         self.on_reset: Callable[[Session], None] = lambda _: None
         self._slots: deque[Slot] = deque()
+        self._reply_bytes = REPLY_BYTES_EXPECTED
         self._on_touch = on_touch
 
     @property
@@ -151,6 +180,17 @@ class Session:
         """Put a special slot at the place of the next reply."""
         self._slots.append(slot)
 
+    @property
+    def is_full(self) -> bool:
+        """Say whether no further command may begin, because what is under way may come to too many bytes."""
+        ahead = min(REPLIES_AHEAD_BYTES // self._reply_bytes, REPLIES_AHEAD_MAX)
+        return len(self._slots) >= max(ahead, 1)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Say whether the next command could begin now."""
+        return not (self.blocked or self.is_waiting or self.is_stalled or self.is_full)
+
     def drop_replies(self) -> None:
         """Forget the replies that nobody will read."""
         self._slots.clear()
@@ -168,7 +208,7 @@ class Session:
         """Return the replies that can leave, in order, joined where they wait for the same token."""
         out: list[ClientBytes] = []
         parts: list[bytes] = []
-        token = 0
+        token = largest = 0
         slots = self._slots
         while slots and (data := slots[0].data) is not None:
             slot = slots.popleft()
@@ -178,6 +218,21 @@ class Session:
                     parts = []
                 token = slot.token
             parts.append(data)
+            largest = max(largest, len(data))
         if parts:
             out.append(ClientBytes(self.id, b"".join(parts), token))
+            # A burst of small replies after a large one soon counts for what it is.
+            self._reply_bytes = max(largest, self._reply_bytes >> 4, 1)
         return out
+
+    def judge_input(self) -> bool | None:
+        """Say whether reading from the client is to go on (True) or to pause (False) from now; None for no change."""
+        if not self.commands:
+            self.input_bytes = 0
+        if self.is_paused and not self.commands:
+            self.is_paused = False
+            return True
+        if not self.is_paused and self.input_bytes > INPUT_PAUSE_BYTES:
+            self.is_paused = True
+            return False
+        return None

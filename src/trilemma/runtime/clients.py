@@ -1,7 +1,8 @@
 """Client connections: bytes in, bytes out, and the bounds on both. Knows no command.
 
-A client that does not read its replies is first not read from any more, then closed, as by Redis' option
-client-output-buffer-limit, but by default (FAULTS §5 row 38). One over the bound on connections gets Redis' sentence.
+From a client that does not read its replies nothing more is read, and no further command of it is begun; one that has
+too much unread all the same is closed, as by Redis' option client-output-buffer-limit, but by default (FAULTS §5 row
+38). Nor is more read from one whose commands wait to be begun. One over the bound on connections gets Redis' sentence.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Counters:
 class ClientConnection(asyncio.Protocol):
     """One client's socket."""
 
-    __slots__ = ("_clients", "id", "is_closing", "parts", "transport")
+    __slots__ = ("_clients", "_is_held_back", "_is_stalled", "id", "is_closing", "parts", "transport")
 
     def __init__(self, clients: "Clients") -> None:
         self.id: ConnId = 0
@@ -67,6 +68,8 @@ class ClientConnection(asyncio.Protocol):
         self.is_closing = False
         self.transport: asyncio.Transport
         self._clients = clients
+        self._is_stalled = False
+        self._is_held_back = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -90,11 +93,27 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read."""
-        self.transport.pause_reading()
+        self._is_stalled = True
+        self._read_or_not()
+        self._clients.inputs.client_stalled(self.id, True)
 
     def resume_writing(self) -> None:
         """Go on reading from it."""
-        if not self.transport.is_closing():
+        self._is_stalled = False
+        self._read_or_not()
+        self._clients.inputs.client_stalled(self.id, False)
+
+    def read_on(self, reads: bool) -> None:
+        """Read on, or not for now, as the node asks."""
+        self._is_held_back = not reads
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._is_stalled or self._is_held_back:
+            self.transport.pause_reading()
+        else:
             self.transport.resume_reading()
 
 
@@ -165,6 +184,12 @@ class Clients:
         self._held.hold(connection.id, data, after)
         if self._held.bytes_of(connection.id) > self._limits.output_bytes_max:
             self._drop(connection)
+
+    def read_on(self, conn: ConnId, reads: bool) -> None:
+        """See ClientOutlet."""
+        connection = self._connections.get(conn)
+        if connection is not None:
+            connection.read_on(reads)
 
     def release(self, durable: int) -> None:
         """See ClientOutlet."""

@@ -81,6 +81,10 @@ class NodeLoop:
         if not self._is_due:
             self.wake()
 
+    def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
+        """A client does not read its replies, or does again."""
+        self._take(self._node.client_stalled, conn, is_stalled)
+
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone."""
         self._take(self._node.client_gone, conn)
@@ -202,6 +206,8 @@ class NodeLoop:
         for conn, data, after in effects.client_bytes:
             clients.put(conn, data, after)
         clients.flush()
+        for conn, reads in effects.reading:
+            clients.read_on(conn, reads)
         for conn in effects.close:
             clients.close(conn)
 

@@ -20,6 +20,9 @@ class Core(Protocol):
     def receive_client(self, conn: ConnId, data: bytes) -> None:
         """Bytes came from a client."""
 
+    def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
+        """A client does not read its replies, or does again."""
+
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone."""
 
@@ -55,6 +58,9 @@ class Inputs(Protocol):
     def receive_client(self, conn: ConnId, data: bytes) -> None:
         """Bytes came from a client."""
 
+    def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
+        """A client does not read its replies, or does again."""
+
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone."""
 
@@ -70,6 +76,9 @@ class ClientOutlet(Protocol):
 
     def close(self, conn: ConnId) -> None:
         """Close a connection once everything put so far has left."""
+
+    def read_on(self, conn: ConnId, reads: bool) -> None:
+        """Read on from a connection, or not for now."""
 
     def release(self, durable: int) -> None:
         """Let out what waited for a token up to `durable`."""

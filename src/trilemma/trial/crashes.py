@@ -85,7 +85,7 @@ class Crashes:
         lost = []
         for writer in writers:
             known = self._checked.setdefault(writer.name, set())
-            new = {key: value for key, value in list(writer.told.keys.items()) if key not in known}
+            new = {key: value for key, value in writer.told.keys.copy().items() if key not in known}
             lost += self._missing(cluster, writer.node, new)
             known.update(new)
         return lost
