@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deps check docs sim mutants format clean
+.PHONY: help setup demo test test-deps check docs sim mutants trials bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ sim: setup ## a thousand schedules of the simulator
 
 mutants: setup ## plant known bugs and see them found
 	$(BIN)/trilemma sim mutants
+
+trials: setup ## kill -9, fail-over, convergence, a long absence, many starts: on real processes, measured
+	for trial in starts failover divergence crashes absence; do $(BIN)/trilemma trial $$trial || exit 1; done
+
+bench: setup ## speed beside a redis-server in the same minutes, memory, bytes on disk
+	$(BIN)/trilemma bench
 
 format: setup ## let ruff format the sources
 	$(BIN)/ruff check --fix src tests

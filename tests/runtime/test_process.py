@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.backoff import ConstantBackoff
+from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as Unreachable
-from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from trilemma.runtime.listening import Sockets
@@ -24,7 +24,7 @@ from trilemma.runtime.config import load
 from trilemma.runtime.listening import StartRefused
 from trilemma.runtime.process import serve
 try:
-    serve(load(Path(sys.argv[1])))
+    serve(load(Path(sys.argv[1])), config_file=Path(sys.argv[1]))
 except StartRefused as refused:
     sys.exit(str(refused))
 """
@@ -112,3 +112,16 @@ def test_a_second_process_on_the_same_directory_says_who_holds_it(process: Proce
     _, said = other.child.communicate(timeout=TIMEOUT_S)
     assert other.child.returncode == 1
     assert f"n1 is in use by process {process.child.pid}" in said
+
+
+def test_config_rewrite_keeps_what_config_set_changed(process: Process) -> None:
+    with process.client() as client:
+        assert client.set("k", "v")
+        assert client.config_set("requirepass", 'two "words"')
+        assert client.config_rewrite()
+    process.end(signal.SIGTERM)
+    process.start()
+    with pytest.raises(AuthenticationError):
+        written(process, 1)
+    with Redis(port=process.port, password='two "words"') as client:
+        assert client.get("k") == b"v"

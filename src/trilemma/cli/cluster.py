@@ -33,7 +33,7 @@ def serve(
     try:
         found = load(config)
         desk = Desk(found.me.id, member_ids(found)) if found.lab else None
-        run_node(found, desk)
+        run_node(found, desk, config)
     except (ConfigError, StartRefused) as problem:
         refuse(str(problem))
 

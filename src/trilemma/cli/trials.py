@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from trilemma.cli.console import AsJson, console, print_json
+from trilemma.cli.console import AsJson, console, print_json, refuse
 from trilemma.trial.absence import absence as run_absence
+from trilemma.trial.bench import Bench
 from trilemma.trial.crashes import Crashes
 from trilemma.trial.divergence import divergence as run_divergence
 from trilemma.trial.failover import failover as run_failover
@@ -62,6 +63,18 @@ def starts(
 ) -> None:
     """Start and stop trilemma.local() many times: quick, and nothing left behind."""
     _show(run_starts(count, _sayer(as_json)), as_json)
+
+
+def bench(
+    requests: Annotated[int, typer.Option(min=1_000, help="Requests of a run without pipelines.")] = 50_000,
+    keys: Annotated[int, typer.Option(min=1, help="Keys loaded to measure memory and disk.")] = 1_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Speed beside a redis-server in the same minutes, memory, bytes on disk."""
+    try:
+        _show(Bench(requests, keys, _sayer(as_json)).run(), as_json)
+    except FileNotFoundError as problem:
+        refuse(str(problem))
 
 
 def _sayer(as_json: bool) -> Callable[[str], None]:

@@ -98,6 +98,10 @@ class ProcessCluster:
         files = [path for path in (self.directory / name / "data").rglob("*") if path.is_file()]
         return sum(path.stat().st_size for path in files)
 
+    def log_tail(self, name: str, lines: int = 12) -> str:
+        """Return the last lines that a node logged."""
+        return "\n".join((self.directory / name / "log").read_text("utf-8", "replace").splitlines()[-lines:])
+
     def process(self, action: str, name: str) -> None:
         """Kill, start, pause or resume a node's process."""
         control.ask(self.directory, action, name)

@@ -159,7 +159,7 @@ SERVER = (
         "Options of this node",
         _node("config|get", -3, "server", "admin noscript dangerous slow", "2.0.0", "Options", server.config_get),
         _node("config|resetstat", 2, "server", "admin noscript slow", "2.0.0", "Zero", server.config_resetstat),
-        _node("config|rewrite", 2, "server", "admin noscript slow", "2.8.0", "Keep", server.config_rewrite),
+        _node("config|rewrite", 2, "server", "admin noscript slow", "2.8.0", "Keep"),
         _node("config|set", -4, "server", "admin noscript dangerous slow", "2.0.0", "Change", server.config_set),
     ),
     _container(

@@ -75,11 +75,6 @@ def config_resetstat(port: SessionPort, argv: list[bytes]) -> Reply:
     return OK
 
 
-def config_rewrite(port: SessionPort, argv: list[bytes]) -> Reply:
-    """CONFIG REWRITE."""
-    raise error("no_config_file")
-
-
 def flush_code(port: SessionPort, argv: list[bytes]) -> Reply:
     """SCRIPT FLUSH and FUNCTION FLUSH [ASYNC|SYNC]: there are no scripts, so none is left."""
     if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):

@@ -91,7 +91,7 @@ class Node:
         node_commands: dict[str, NodeCommand] = {}
         self._dispatcher = Dispatcher(self._server, node_commands)
         self._keyspaces = Keyspaces(self._server, self._dispatcher)
-        self._waiting = Waiting(self._server, self._dispatcher)
+        self._waiting = Waiting(self._server, self._dispatcher, self._options.changeable)
         alone: dict[str, SessionHandler] = {
             "wait": self._waiting.wait_in_multi,
             "unwatch": lambda _port, _argv: OK,

@@ -1,6 +1,6 @@
 """The options that CONFIG shows, under Redis' names. Most are fixed: they say what this server does."""
 
-from trilemma.base.limits import CLIENTS_MAX, OUTPUT_BUFFER_BYTES_MAX, VALUE_BYTES_MAX
+from trilemma.base.limits import VALUE_BYTES_MAX
 from trilemma.node.config import NodeConfig
 
 
@@ -11,10 +11,10 @@ class Options:
         self.values: dict[str, str] = {
             "appendfsync": "always",
             "appendonly": "yes",
-            "client-output-buffer-limit": f"normal {OUTPUT_BUFFER_BYTES_MAX} 0 0",
+            "client-output-buffer-limit": f"normal {config.output_bytes_max} 0 0",
             "databases": "16",
             "enable-debug-command": "yes" if config.debug_commands else "no",
-            "maxclients": str(CLIENTS_MAX),
+            "maxclients": str(config.clients_max),
             "maxmemory": "0",
             "maxmemory-policy": "noeviction",
             "proto-max-bulk-len": str(VALUE_BYTES_MAX),
@@ -23,6 +23,10 @@ class Options:
             "save": "",
             "timeout": "0",
         }
+
+    def changeable(self) -> dict[str, str]:
+        """Return the options that can change while the node runs, for CONFIG REWRITE."""
+        return {name: self.values[name] for name in ("requirepass", "protected-mode")}
 
     def set(self, name: str, value: str) -> str | None:
         """Change an option while the node runs; return why it cannot be, or None."""

@@ -65,14 +65,22 @@ class ConditionSlot(Slot):
 class Waiting:
     """The waiting replies of all sessions."""
 
-    def __init__(self, server: Server, dispatcher: Dispatcher) -> None:
+    def __init__(self, server: Server, dispatcher: Dispatcher, changeable: Callable[[], dict[str, str]]) -> None:
+        """Args: changeable: the options that CONFIG REWRITE keeps."""
         self._server = server
         self._dispatcher = dispatcher
+        self._changeable = changeable
         self._slots: list[ConditionSlot] = []
 
     def commands(self) -> dict[str, NodeCommand]:
         """Return what this object drives, by command name."""
-        return {"wait": self._wait, "debug|sleep": self._sleep, "lab": self._admin, "shutdown": self._shutdown}
+        return {
+            "wait": self._wait,
+            "debug|sleep": self._sleep,
+            "lab": self._admin,
+            "config|rewrite": self._rewrite,
+            "shutdown": self._shutdown,
+        }
 
     def until(
         self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None], *, works: bool = False
@@ -144,6 +152,10 @@ class Waiting:
             slot.fill(reply)
 
         self._server.admin(argv, take, session.protocol)
+
+    def _rewrite(self, session: Session, argv: list[bytes]) -> None:
+        words = [part.encode("utf-8", "surrogateescape") for pair in self._changeable().items() for part in pair]
+        self._admin(session, [*argv[:2], *words])
 
     def _shutdown(self, session: Session, argv: list[bytes]) -> None:
         words = {word.upper() for word in argv[1:]}

@@ -125,6 +125,8 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             lab=self.lab,
             debug_commands=self.enable_debug_command,
             segment_bytes=self.segment_bytes,
+            clients_max=self.maxclients,
+            output_bytes_max=self.output_bytes_max,
             retained_bytes=self.log_retained_bytes,
             timing=self.timing.timing(),
         )

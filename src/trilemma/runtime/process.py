@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import signal
+from pathlib import Path
 
 import uvloop
 
@@ -26,7 +27,7 @@ def raise_descriptor_limit(clients_max: int) -> int | None:
     return None
 
 
-def serve(config: ServerConfig, lab: Laboratory | None = None) -> None:
+def serve(config: ServerConfig, lab: Laboratory | None = None, config_file: Path | None = None) -> None:
     """Run a node until it is told to leave by SIGTERM, SIGINT or SHUTDOWN.
 
     Raises:
@@ -34,7 +35,7 @@ def serve(config: ServerConfig, lab: Laboratory | None = None) -> None:
         Exception: what broke the node while it ran; it has been logged.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(config, lab=lab)))
+        runner.run(_serve(Server(config, lab=lab, config_file=config_file)))
 
 
 async def _serve(server: Server) -> None:

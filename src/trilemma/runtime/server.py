@@ -33,6 +33,7 @@ from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
+from trilemma.runtime.rewrite import rewrite
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.storage.port import Engine, LogReader, Recovered
 from trilemma.storage.segment import CorruptLogError
@@ -51,6 +52,13 @@ ENTROPY_BITS = 62
 MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
 
 
+register(
+    "not_rewritten",
+    "ERR Rewriting config file: {reason}",
+    "see that the node may write its configuration file; what CONFIG SET changed is in force until it stops",
+)
+
+
 class Server:
     """A node that runs on the current event loop between `start` and `stop`."""
 
@@ -63,8 +71,10 @@ class Server:
         storage: Callable[[Path], Storage] | None = None,
         logger: FilteringBoundLogger | None = None,
         make_node: MakeNode = Node,
+        config_file: Path | None = None,
     ) -> None:
-        """Args: lab: ignored unless the configuration allows it; storage: made for the data directory's path."""
+        """Args: lab: ignored unless the configuration allows it; storage: made for the data directory's path;
+        config_file: what CONFIG REWRITE writes."""
         self.config = config
         self.logger = logger or make_logger(config.name, config.log_level, config.log_format)
         self.clients: Clients
@@ -75,6 +85,7 @@ class Server:
         self.peer_address: tuple[str, int]
         self._lab = lab if config.lab else None
         self._sockets = sockets
+        self._config_file = config_file
         self._make_storage = storage or (lambda path: DiskStorage(path, config.segment_bytes))
         self._make_node = make_node
         self._stack = AsyncExitStack()
@@ -228,10 +239,28 @@ class Server:
     # What the node and the shell ask of each other
 
     def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
-        if self._lab is None:
+        if words[0].lower() == b"config":
+            done(self._rewrite(words[2:]))
+        elif self._lab is None:
             done(encode_error(error("lab_off").text))
         else:
             self._lab.answer(words, protocol, done)
+
+    def _rewrite(self, words: list[bytes]) -> bytes:
+        """Answer CONFIG REWRITE; `words` are names and values of options."""
+        if self._config_file is None:
+            return encode_error(error("no_config_file").text)
+        texts = [word.decode("utf-8", "replace") for word in words]
+        options = dict(zip(texts[::2], texts[1::2], strict=True))
+        values: dict[str, str | bool] = {
+            "requirepass": options["requirepass"],
+            "protected_mode": options["protected-mode"] == "yes",
+        }
+        try:
+            rewrite(self._config_file, values)
+        except OSError as problem:
+            return encode_error(error("not_rewritten", reason=problem.strerror or str(problem)).text)
+        return b"+OK\r\n"
 
     def _end(self) -> None:
         if not self._ended.done():

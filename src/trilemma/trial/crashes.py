@@ -51,7 +51,8 @@ class Crashes:
                     break
             for writer in writers:
                 writer.stop()
-            self._check_all(cluster, writers)
+            if not self._report.broken:
+                self._check_all(cluster, writers)
         self._sum_up(writers)
         return self._report
 
@@ -70,6 +71,7 @@ class Crashes:
             control.wait_until_ready(cluster.addresses, BACK_S)
         except control.NoClusterError as problem:
             self._report.broken.append(f"round {number}: after {victims} were killed: {problem}")
+            self._report.broken += [f"{victim} logged:\n{cluster.log_tail(victim)}" for victim in victims]
             return
         self._back_s.append(time.monotonic() - began)
         lost = self._check_new(cluster, writers)

@@ -1,0 +1,40 @@
+"""CONFIG REWRITE: what CONFIG SET changed goes into the node's own TOML file; all other lines stay as they are."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+_TABLE = re.compile(r"\s*\[")
+
+
+def rewritten(text: str, values: Mapping[str, str | bool]) -> str:
+    """Return a TOML text with top-level keys set; a key that is not there yet goes above the first table."""
+    lines = text.splitlines()
+    end = next((number for number, line in enumerate(lines) if _TABLE.match(line)), len(lines))
+    for name, value in values.items():
+        line = f"{name} = {json.dumps(value)}"
+        known = next((at for at in range(end) if re.match(rf"\s*{re.escape(name)}\s*=", lines[at])), None)
+        if known is not None:
+            lines[known] = line
+        else:
+            lines.insert(end, line)
+            end += 1
+    return "\n".join(lines) + "\n"
+
+
+def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
+    """Change a file in one step: a crash leaves the old text or the new one.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    text = rewritten(path.read_text("utf-8"), values)
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, path.stat().st_mode & 0o777)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
