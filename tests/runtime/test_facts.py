@@ -5,6 +5,7 @@ import os
 import pytest
 
 from trilemma.runtime.facts import fixed_facts, human, moving_facts
+from trilemma.runtime.room import Room
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ def test_sizes_are_written_as_redis_writes_them(size: int, text: str) -> None:
 
 
 def test_facts_are_those_of_this_process() -> None:
-    fixed, moving = fixed_facts(7001, 50), moving_facts(123)
+    fixed, moving = fixed_facts(7001, 50), moving_facts(123, Room(0))
     assert (fixed["process_id"], fixed["tcp_port"], fixed["maxclients"]) == (str(os.getpid()), "7001", "50")
     assert moving["log_bytes"] == "123"
     assert int(moving["used_memory_rss"]) > 1 << 20

@@ -8,10 +8,11 @@ D/n1/node.toml, D/n1/data, D/n1/log
 
 import json
 import secrets
-import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from trilemma.runtime.listening import bind_free
 
 CONTROL = "control.sock"
 HOST = "127.0.0.1"
@@ -54,13 +55,9 @@ def places(nodes: int, base_port: int) -> list[NodePlace]:
 
 
 def free_places(nodes: int) -> list[NodePlace]:
-    """Return places whose ports are free now, asked from the operating system."""
+    """Return places whose ports are free now."""
     with ExitStack() as stack:
-        ports = []
-        for _ in range(2 * nodes):
-            bound = stack.enter_context(socket.socket())
-            bound.bind((HOST, 0))
-            ports.append(bound.getsockname()[1])
+        ports = [stack.enter_context(bind_free(HOST)).getsockname()[1] for _ in range(2 * nodes)]
     return [
         NodePlace(f"n{number}", number, ports[2 * number - 2], ports[2 * number - 1]) for number in range(1, nodes + 1)
     ]

@@ -24,7 +24,7 @@ from redis.retry import Retry
 from trilemma.client.layout import HOST
 from trilemma.lab.desk import Desk
 from trilemma.runtime.config import MemberOptions, ServerConfig
-from trilemma.runtime.listening import Sockets, bind
+from trilemma.runtime.listening import Sockets
 from trilemma.runtime.server import Server
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class LocalCluster:
         """Start all nodes, and wait until every one of them serves."""
         self._thread.start()
         try:
-            sockets = {name: Sockets(bind(HOST, 0), bind(HOST, 0)) for name in self.names}
+            sockets = {name: Sockets.free(HOST) for name in self.names}
             members = tuple(self._member(number, sockets[name]) for number, name in enumerate(self.names, 1))
             for name in self.names:
                 self._configs[name] = self._config(name, members)

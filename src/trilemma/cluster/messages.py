@@ -18,12 +18,14 @@ class Status(msgspec.Struct, frozen=True, array_like=True, tag=80):
 
     `up`: peers its links are up to. `leaders`: the newest leaderships it knows of, so that a node finds a leader it has
     no link to. `system_applied`: how far it has applied the catalogue. `wall_ms`: its wall clock, for the offset check.
+    `has_room`: whether its disk takes further entries.
     """
 
     up: tuple[NodeId, ...]
     leaders: tuple[Leadership, ...]
     system_applied: int
     wall_ms: int
+    has_room: bool = True
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True, tag=81):

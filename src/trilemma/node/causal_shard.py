@@ -13,6 +13,7 @@ import msgspec
 from trilemma.base.hlc import stamp_ms
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import InvariantViolated
+from trilemma.base.limits import GIB, limit
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import US_PER_MS, Now
 from trilemma.crdt.entry import Written
@@ -40,6 +41,14 @@ VECTOR = b"applied"
 
 UNITS_MAX = 2_048
 """Units executed in one turn, and in one batch; what is over has the next turn."""
+
+UNSHARED_BYTES_MAX = limit(
+    "unshared_bytes_max",
+    GIB,
+    "bytes per shard",
+    "what no majority of the replicas holds is never dropped from the log",
+    "writes are refused: CLUSTERDOWN ... no majority of the replicas holds yet",
+)
 
 Waiter = tuple[UnitBatch, int]
 
@@ -84,6 +93,7 @@ class CausalShard:
         self._offsets_ms: dict[NodeId, int] | None = None
         self._has_input = True
         self._deadline_us = 0
+        self._is_full = False
         self.is_idle = False
         """Whether nothing concerns this replica in this turn."""
         self._units: list[Waiter] = []
@@ -144,12 +154,30 @@ class CausalShard:
         if self.is_idle:
             self._advance()
 
+    def note_full_disks(self, full: frozenset[NodeId]) -> None:
+        """See ShardReplica."""
+        self._is_full = self._config.node_id in full
+        self.replica.takes_batches = not self._is_full
+        self._has_input = True
+
+    def why_not_written(self) -> str | None:
+        """Return why writes are refused now, or None: a full disk, or too much that nobody else holds."""
+        if self._is_full:
+            return refusal.disk_full([self._config.name])
+        if self.replica.retained_bytes > UNSHARED_BYTES_MAX:
+            return "too much was written that no majority of the replicas holds yet"
+        return None
+
     def submit(self, batch: UnitBatch) -> None:
         """See ShardReplica."""
         self._wake()
         count = self.keyspace.read_count
+        refused = self.why_not_written()
         for place, unit in enumerate(batch.units):
             if place in batch.skipped:
+                continue
+            if refused is not None and not unit.is_read:
+                batch.complete(place, refusal.down(self.keyspace, refused), 0)
                 continue
             asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0][:1] == b"\x00")
             (self._reads if asks else self._units).append((batch, place))
@@ -190,7 +218,7 @@ class CausalShard:
         for batch, _ in delivered:
             self._view.apply(batch)
         self._read_answered()
-        is_reaping = self._reaper.is_due(self._now.mono_us)
+        is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full
         wrote = self._execute(token, is_reaping)
         swept = is_reaping and self._reaper.sweep(self._view)
         if delivered or wrote:
@@ -412,6 +440,8 @@ class CausalShard:
     def accepts(self, label: bytes) -> bool:
         """See Movable: rows that have something new, on top of which all that is held here can be put again."""
         vector = _decode_vector(label)
+        if self._is_full:
+            return False
         return not covers(self.replica.vector, vector) and self.replica.held_above(vector) is not None
 
     def prepare_switch(self, generation: int, label: bytes) -> LogRecord:

@@ -29,6 +29,7 @@ class Executors(Surroundings):
     ) -> None:
         self.replicas: dict[ShardId, ShardReplica] = {}
         self.routes: dict[ShardId, Route] = {}
+        self._full_disks: frozenset[NodeId] = frozenset()
         self._keyspaces: dict[ShardId, Keyspace] = {}
         self._config = config
         self._peers = peers
@@ -55,7 +56,15 @@ class Executors(Surroundings):
         self._keyspaces[shard] = keyspace
         if replica is not None:
             self.replicas[shard] = replica
+            replica.note_full_disks(self._full_disks)
         self.routes[shard] = Route(self._config.node_id, self._config.starts, keyspace, shard, self)
+
+    def note_full_disks(self, full: frozenset[NodeId]) -> None:
+        """Take note of the nodes whose disks take no further entries."""
+        if full != self._full_disks:
+            self._full_disks = full
+            for replica in self.replicas.values():
+                replica.note_full_disks(full)
 
     def alter(self, keyspace: Keyspace, shard: ShardId) -> None:
         """Take new settings of a shard's keyspace into use."""

@@ -216,6 +216,10 @@ class Node:
             for replica in self._executors.replicas.values():
                 replica.rows_flushed()
 
+    def disk_room(self, has_room: bool) -> None:
+        """The disk has room for further entries, or is so full that what is left must do for votes (PROTOCOLS §6.4)."""
+        self._peers.has_room = has_room
+
     def admin_done(self, request: int, reply: bytes) -> None:
         """The shell has carried out an AdminRequest."""
         take = self._administrators.pop(request, None)
@@ -233,6 +237,8 @@ class Node:
         """Move time on; the last input of a turn."""
         self._now = self._server.now = now
         self._peers.advance(now)
+        own = frozenset() if self._peers.has_room else frozenset({self.config.node_id})
+        self._executors.note_full_disks(self._peers.full | own)
         offsets_ms = self._peers.wall_offsets_ms()
         for replica in self._executors.replicas.values():
             replica.advance(now, self._peers.up, offsets_ms)

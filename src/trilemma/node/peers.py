@@ -25,6 +25,10 @@ class Peers:
         self.system_applied: dict[NodeId, int] = {}
         """Per peer: how far it has applied the catalogue."""
         self.leaders: dict[ShardId, Leadership] = {}
+        self.full: frozenset[NodeId] = frozenset()
+        """Peers whose disks are full, by what they said last."""
+        self.has_room = True
+        """Whether the own disk takes further entries."""
         self.bad_frames = 0
         self._config = config
         self._heartbeat_us = config.timing.heartbeat_us
@@ -68,6 +72,8 @@ class Peers:
         link.peer_up = frozenset(status.up)
         self.wall_ms[peer] = (status.wall_ms, self._now.mono_us)
         self.system_applied[peer] = max(status.system_applied, self.system_applied.get(peer, 0))
+        if status.has_room is (peer in self.full):
+            self.full = self.full ^ {peer}
         for leadership in status.leaders:
             self.note_leader(leadership)
 
@@ -134,7 +140,7 @@ class Peers:
 
     def _status(self, system_applied: int) -> Status:
         leaders = tuple(self.leaders[shard] for shard in sorted(self.leaders))
-        return Status(tuple(sorted(self.up)), leaders, system_applied, self._now.wall_ms)
+        return Status(tuple(sorted(self.up)), leaders, system_applied, self._now.wall_ms, self.has_room)
 
     def _frame(self, peer: NodeId, after: int, envelopes: list[Envelope]) -> PeerFrame:
         link = self._links[peer]

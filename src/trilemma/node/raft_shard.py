@@ -130,6 +130,7 @@ class RaftShard:
         self._held_back: list[Entry] | None = None
         """Committed entries that wait while a switch of generations becomes durable, None where none does."""
         self._next_context = 1
+        self._full_disks: frozenset[NodeId] = frozenset()
         self._has_input = True
         self.is_idle = False
         self._deadline_us = 0
@@ -183,8 +184,27 @@ class RaftShard:
         if self.is_idle:
             self._advance()
 
+    def note_full_disks(self, full: frozenset[NodeId]) -> None:
+        """See ShardReplica."""
+        self._full_disks = full
+        self.raft.takes_entries = self._config.node_id not in full
+        self._has_input = True
+
+    def _leave_to_whoever_has_room(self) -> None:
+        """Hand over where the own disk is full; reads go on here until then."""
+        voters = [
+            node
+            for node in self.keyspace.replicas
+            if node in self._up and node not in self._full_disks and node != self._config.node_id
+        ]
+        if voters:
+            self.raft.transfer_leadership(max(voters, key=lambda node: (self.raft.match_index(node), -node)))
+
     def _tick(self) -> None:
         """Have due keys removed on every replica at the same place in the log; have leases granted, or no more."""
+        if self._config.node_id in self._full_disks:
+            self._leave_to_whoever_has_room()
+            return
         if self.raft.grants_leases != self.serves_leased_reads and self._settled_term != self.raft.term:
             self._settled_term = self.raft.term
             self.raft.propose(EntryKind.SETTINGS, encode_settings(Settings(self.serves_leased_reads)))
@@ -203,9 +223,14 @@ class RaftShard:
             (self._reads if unit.path is Path.READ else self._logged).append((batch, position))
 
     def why_not_written(self) -> str | None:
-        """Return why the admission rule refuses writes now (PROTOCOLS §3.7), or None."""
+        """Return why writes are refused now, by the admission rule (PROTOCOLS §3.7) or for a full disk, or None."""
+        if self._config.node_id in self._full_disks:
+            return refusal.disk_full([self._config.name])
         if self.keyspace.write != "all":
             return None
+        full = [self._config.member_name(node) for node in self.keyspace.replicas if node in self._full_disks]
+        if full:
+            return refusal.disk_full(full)
         others = [node for node in self.keyspace.replicas if node != self._config.node_id]
         missing = [self._config.member_name(node) for node in others if node not in self._up]
         if not missing:
@@ -286,8 +311,9 @@ class RaftShard:
     def _refuse_writes(self, waiters: Sequence[Waiter], reason: str) -> list[Waiter]:
         text = refusal.down(self.keyspace, reason)
         left = []
+        has_room = self._config.node_id not in self._full_disks
         for batch, position in waiters:
-            if batch.units[position].is_read:
+            if has_room and batch.units[position].is_read:
                 left.append((batch, position))
             else:
                 batch.complete(position, text, 0)
@@ -470,7 +496,8 @@ class RaftShard:
         if self._logged or (self._confirmed and self._confirmed[0][0] <= self._applied.index):
             return self._now.mono_us
         deadline = self.raft.next_deadline_us
-        due = self._view.next_deadline_ms() if self.raft.is_leader else None
+        can_tick = self.raft.is_leader and self._config.node_id not in self._full_disks
+        due = self._view.next_deadline_ms() if can_tick and self._ticked_index <= self.applied_index else None
         if due is None:
             return deadline
         return min(deadline, self._now.mono_us + max(due - self.raft.log_time_ms(), 1) * 1_000)
@@ -518,6 +545,8 @@ class RaftShard:
 
     def accepts(self, label: bytes) -> bool:
         """See Movable."""
+        if self._config.node_id in self._full_disks:
+            return False
         return not self.raft.is_leader and decode_label(label).base_index > self._applied.index
 
     def prepare_switch(self, generation: int, label: bytes) -> LogRecord:

@@ -1,6 +1,6 @@
 """The sentences of refusal: each names keyspace, mode, node, what is missing, and the outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from trilemma.base.errors import error
 from trilemma.command.table import keys_of, lookup
@@ -18,6 +18,11 @@ def uncertain(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded UNCERTAIN: it may have happened, or may yet."""
     text = error("uncertain", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
     return b"-" + text.encode() + b"\r\n"
+
+
+def disk_full(names: Sequence[str]) -> str:
+    """Return the reason of writes that need the disks of these nodes."""
+    return f"disk full on {', '.join(names)}"
 
 
 def reaches(name: str, reached: int, total: int, needed: int) -> str:

@@ -51,6 +51,10 @@ class ShardReplica(Movable, Protocol):
         """Move time on. `offsets_ms`: how far wall clocks of peers are from the own one."""
         ...
 
+    def note_full_disks(self, full: frozenset[NodeId]) -> None:
+        """Take note of the nodes, this one perhaps among them, whose disks take no further entries."""
+        ...
+
     def submit(self, batch: Batch) -> None:
         """Execute a batch; results come by its `complete`."""
         ...

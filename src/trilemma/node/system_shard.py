@@ -105,7 +105,8 @@ class SystemShard(RaftShard):
 
     def _abort_overdue(self) -> None:
         prepared = self.catalogue.prepared
-        if prepared is None or not self.raft.is_leader or self._abort_proposed == prepared.index:
+        is_full = self._config.node_id in self._full_disks
+        if prepared is None or is_full or not self.raft.is_leader or self._abort_proposed == prepared.index:
             return
         if self.raft.log_time_ms() - prepared.stamp_ms >= PREPARED_MS_MAX:
             self._wake()

@@ -17,6 +17,7 @@ from trilemma.base.time import US_PER_MS
 from trilemma.node.config import Member, NodeConfig, Timing
 from trilemma.runtime.address import AddressError, split_address
 from trilemma.runtime.clients import OUTPUT_PAUSE_BYTES
+from trilemma.runtime.room import DISK_RESERVE_BYTES
 
 SECRET_BYTES_MIN = 16
 SEGMENT_BYTES_MIN = MIB
@@ -99,6 +100,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_retained_bytes: Annotated[
         int, Meta(ge=0, description="Log kept per shard for a replica that is away; beyond, it returns by snapshot.")
     ] = LOG_RETAINED_BYTES_MAX
+    disk_reserve_bytes: Annotated[
+        int, Meta(ge=0, description="With less than this free on the disk of `dir`, writes are refused.")
+    ] = DISK_RESERVE_BYTES
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe messages that are logged.")
     ] = "info"

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from trilemma.base.limits import KIB, MIB
+from trilemma.runtime.room import Room
 
 _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = resource.getpagesize()
@@ -24,7 +25,7 @@ def fixed_facts(port: int, clients_max: int) -> dict[str, str]:
     }
 
 
-def moving_facts(log_bytes: int) -> dict[str, str]:
+def moving_facts(log_bytes: int, room: Room) -> dict[str, str]:
     """Return what does."""
     used = rss_bytes()
     spent = resource.getrusage(resource.RUSAGE_SELF)
@@ -33,6 +34,8 @@ def moving_facts(log_bytes: int) -> dict[str, str]:
         "used_memory_rss": str(used),
         "used_memory_human": human(used),
         "log_bytes": str(log_bytes),
+        "disk_free_bytes": str(room.free_bytes),
+        "disk_full": "0" if room.is_enough else "1",
         "used_cpu_sys": f"{spent.ru_stime:.6f}",
         "used_cpu_user": f"{spent.ru_utime:.6f}",
     }

@@ -1,9 +1,17 @@
 """Sockets to listen on, bound before anything else in a start, so that a taken port is known at once."""
 
 import socket
+from contextlib import suppress
+from pathlib import Path
+from secrets import randbelow
 
 from trilemma.runtime.address import join_address, split_address
 from trilemma.runtime.config import ServerConfig
+
+FREE_PORTS_FROM = 12_000
+OUTGOING_PORTS_FROM = 32_768
+TRIES = 100
+_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class StartRefused(Exception):  # noqa: N818 - the sentence says what was refused
@@ -33,6 +41,27 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+def bind_free(host: str) -> socket.socket:
+    """Return a socket bound to a free port that the system does not give to outgoing connections.
+
+    A node that is down must find its port free again: whoever tries to reach it meanwhile could be given that very
+    port for its own end, and so be connected with itself.
+    """
+    low = _outgoing_ports_from()
+    for _ in range(TRIES):
+        with suppress(StartRefused):
+            return bind(host, FREE_PORTS_FROM + randbelow(low - FREE_PORTS_FROM))
+    return bind(host, 0)
+
+
+def _outgoing_ports_from() -> int:
+    try:
+        first = int(_PORT_RANGE.read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        first = OUTGOING_PORTS_FROM
+    return max(first, FREE_PORTS_FROM + 1)
+
+
 def address_of(bound: socket.socket) -> tuple[str, int]:
     """Return the host and the port that a socket is bound to."""
     host, port = bound.getsockname()[:2]
@@ -48,8 +77,8 @@ class Sockets:
 
     @classmethod
     def free(cls, host: str = "127.0.0.1") -> "Sockets":
-        """Bind two ports that the system chooses."""
-        return cls(bind(host, 0), bind(host, 0))
+        """Bind two free ports."""
+        return cls(bind_free(host), bind_free(host))
 
     @property
     def addresses(self) -> tuple[str, str]:

@@ -108,6 +108,10 @@ class NodeLoop:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, argument)
 
+    def disk_room(self, has_room: bool) -> None:
+        """The disk has room for further entries, or not."""
+        self._take(self._node.disk_room, has_room)
+
     def begin_shutdown(self) -> None:
         """Have the node hand over what it leads; `left` is called when it has."""
         self._take(self._node.begin_shutdown)

@@ -35,6 +35,9 @@ class Core(Protocol):
     def rows_flushed(self, token: int) -> None:
         """A flush is done."""
 
+    def disk_room(self, has_room: bool) -> None:
+        """The disk has room for further entries, or not."""
+
     def admin_done(self, request: int, reply: bytes) -> None:
         """An AdminRequest is answered."""
 

@@ -27,6 +27,8 @@ def readings(server: "Server") -> Iterator[Reading]:
     yield "peer_sent_frames_total", "Frames to peers.", peers.sent_frames, {}
     yield "peer_dropped_frames_total", "Frames that had no way to their peer.", peers.dropped_frames, {}
     yield "log_bytes", "Bytes of the log's segments.", sum(server.storage.log.sizes().values()), {}
+    yield "disk_free_bytes", "Bytes free on the disk of the data directory.", server.room.free_bytes, {}
+    yield "disk_full", "Writes are refused because the disk is full.", not server.room.is_enough, {}
     connected = set(server.peers.connected())
     for member in server.config.members:
         if member.name != server.config.name:

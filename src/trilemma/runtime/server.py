@@ -34,6 +34,7 @@ from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
 from trilemma.runtime.rewrite import rewrite
+from trilemma.runtime.room import ROOM_INTERVAL_S, Room, free_bytes
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.storage.port import Engine, LogReader, Recovered
 from trilemma.storage.segment import CorruptLogError
@@ -72,9 +73,10 @@ class Server:
         logger: FilteringBoundLogger | None = None,
         make_node: MakeNode = Node,
         config_file: Path | None = None,
+        free_bytes: Callable[[Path], int] = free_bytes,
     ) -> None:
         """Args: lab: ignored unless the configuration allows it; storage: made for the data directory's path;
-        config_file: what CONFIG REWRITE writes."""
+        config_file: what CONFIG REWRITE writes; free_bytes: how much is free on the disk of a path."""
         self.config = config
         self.logger = logger or make_logger(config.name, config.log_level, config.log_format)
         self.clients: Clients
@@ -92,6 +94,8 @@ class Server:
         self._ended: asyncio.Future[None]
         self.storage: Storage
         self._facts_timer: asyncio.TimerHandle | None = None
+        self._room_timer: asyncio.TimerHandle | None = None
+        self.room = Room(config.disk_reserve_bytes, free_bytes)
 
     async def start(self) -> None:
         """Bring the node up; it listens when this returns.
@@ -143,6 +147,7 @@ class Server:
             self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients))
         self._refresh_facts()
         self._stack.callback(self._stop_facts)
+        self._watch_room()
         await self._listen(sockets)
         await self._listen_for_metrics()
         self.logger.info("started", clients=self.client_address, peers=self.peer_address)
@@ -275,9 +280,22 @@ class Server:
 
     def _refresh_facts(self) -> None:
         if isinstance(self.node, Node):
-            self.node.facts.update(moving_facts(sum(self.storage.log.sizes().values())))
+            self.node.facts.update(moving_facts(sum(self.storage.log.sizes().values()), self.room))
         self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
 
+    def _watch_room(self) -> None:
+        """Tell the node when the disk is nearly full, and when it is not any more."""
+        changed = self.room.look(Path(self.config.dir))
+        if changed:
+            self.turns.disk_room(self.room.is_enough)
+            if self.room.is_enough:
+                self.logger.info("the disk has room again: writes are taken")
+            else:
+                self.logger.error("the disk is full: writes are refused", free_bytes=self.room.free_bytes)
+        self._room_timer = asyncio.get_running_loop().call_later(ROOM_INTERVAL_S, self._watch_room)
+
     def _stop_facts(self) -> None:
+        if self._room_timer is not None:
+            self._room_timer.cancel()
         if self._facts_timer is not None:
             self._facts_timer.cancel()

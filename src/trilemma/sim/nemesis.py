@@ -18,6 +18,9 @@ LOSS = 0.4
 RESTART_US = 120_000
 PAUSE_US_MAX = 2_500_000
 
+ROOM_KNOWN_US = 5_000
+"""After so long a node that has room again takes writes again."""
+
 CRASH_ALL_MAX = 2
 """More often and too little is answered to be judged."""
 
@@ -35,6 +38,8 @@ class Nemesis:
     def __init__(self, cluster: Cluster, rng: Random) -> None:
         self.fired: Counter[str] = Counter()
         self.outages: list[Outage] = []
+        self.refusals: list[Outage] = []
+        """Times in which a node's disk was full: it takes no writes then."""
         self.is_over = False
         self._cluster = cluster
         self._rng = rng
@@ -51,8 +56,10 @@ class Nemesis:
             "clock_step": self._clock_step,
             "fsync_error": self._fsync_error,
             "hand_over": self._hand_over,
+            "disk_full": self._disk_full,
         }
         self._down_since: dict[str, int] = {}
+        self._full_since: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin."""
@@ -82,6 +89,7 @@ class Nemesis:
         for process in self._cluster.processes.values():
             process.disk.is_healed = True
             process.disk.fails_next_sync = False
+            self._make_room(process)
             if process.is_paused:
                 self._resume(process)
             if process.node is None:
@@ -233,6 +241,24 @@ class Nemesis:
             self.fired["fsync_error"] += 1
             self._trace("fsync_error", process.name)
             process.disk.fails_next_sync = True
+
+    def _disk_full(self, lasts_us: int) -> None:
+        process = self._any()
+        if process.node is None or not process.has_room:
+            return
+        self.fired["disk_full"] += 1
+        self._trace("disk_full", f"{process.name} for {lasts_us} us")
+        self._full_since[process.name] = self._cluster.scheduler.now_us
+        process.set_room(False)
+        self._cluster.scheduler.after(lasts_us, lambda: self._make_room(process))
+
+    def _make_room(self, process: Process) -> None:
+        if process.has_room:
+            return
+        self._trace("disk_room", process.name)
+        process.set_room(True)
+        until_us = self._cluster.scheduler.now_us + ROOM_KNOWN_US
+        self.refusals.append(Outage(process.name, self._full_since.pop(process.name), until_us))
 
     def _hand_over(self, _lasts_us: int) -> None:
         """Have the leader of some shard begin to hand over, as an operator may at any moment."""

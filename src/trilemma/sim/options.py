@@ -16,6 +16,7 @@ FAULTS = (
     "clock_step",
     "fsync_error",
     "hand_over",
+    "disk_full",
 )
 """Every kind of fault there is; `nemesis` carries them out."""
 

@@ -26,6 +26,8 @@ class Process:
         self.clock = clock
         self.disk = Disk(cluster.scheduler, rng, cluster.options)
         self.node: Node | None = None
+        self.has_room = True
+        """Whether its disk takes further entries."""
         self.is_paused = False
         self.starts = 0
         self._cluster = cluster
@@ -69,6 +71,7 @@ class Process:
     def _make(self, config: NodeConfig, recovered: object, now: object) -> None:
         entropy = self._rng.getrandbits(62)
         self.node = Node(config, recovered, self.disk.log, self.disk.engine, now, entropy)  # type: ignore[arg-type]
+        self.node.disk_room(self.has_room)
 
     def crash(self) -> None:
         """End at once, as kill -9 or the loss of power do."""
@@ -81,6 +84,11 @@ class Process:
     def pause(self) -> None:
         """Stand still: nothing is read or sent, time goes on."""
         self.is_paused = True
+
+    def set_room(self, has_room: bool) -> None:
+        """Make room on the disk, or take it away; a start finds it as it is."""
+        self.has_room = has_room
+        self.give(lambda node: node.disk_room(has_room))
 
     def resume(self) -> None:
         """Go on."""

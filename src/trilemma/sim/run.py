@@ -328,7 +328,7 @@ class Schedule:
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
         if options.mode == "ap" and "WRITE" not in options.settings:
-            outcome.verdicts.append(judge_availability(everything, outages))
+            outcome.verdicts.append(judge_availability(everything, outages + self._nemesis.refusals))
 
 
 class Reads:

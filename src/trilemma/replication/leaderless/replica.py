@@ -91,6 +91,8 @@ class Leaderless:
         self._heard_new = False
         self._next_question = 0
         self._offsets_ms: dict[NodeId, int] = {}
+        self.takes_batches = True
+        """Whether the disk has room for others' batches; without it they count as lost on the way."""
         self.keeps_all = False
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
         expiry_ms, wall_ms = self._recover(records)
@@ -168,6 +170,8 @@ class Leaderless:
         if sender not in self.peers:
             return
         if isinstance(message, Batches):
+            if not self.takes_batches:
+                return
             for wire in message.batches:
                 self._take(Batch(*wire))
             self._deliver_early()
@@ -313,6 +317,8 @@ class Leaderless:
 
     def _pull(self) -> None:
         """Ask for what others are known to hold and this replica lacks, one peer at a time."""
+        if not self.takes_batches:
+            return
         for peer in self.peers:
             held = self.held.get(peer)
             if held is None or covers(self.vector, held) or peer not in self._up:
@@ -393,6 +399,11 @@ class Leaderless:
         dropped = {origin: self._retention.dropped(origin) for origin in sorted(self.vector)}
         clocks = self.clock.last, self.expiry.now_ms, self._now.wall_ms
         return state_record(self.shard, LeaderlessState(dict(self.vector), dropped, *clocks))
+
+    @property
+    def retained_bytes(self) -> int:
+        """How much is kept for peers that may still ask for it."""
+        return self._retention.bytes
 
     def first_retained(self, origin: NodeId) -> int:
         """Return the lowest sequence number of an origin that a peer may still ask for."""

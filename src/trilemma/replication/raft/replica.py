@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
+import msgspec
+
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
@@ -79,6 +81,8 @@ class Raft:
         self._inbox: list[tuple[NodeId, Message]] = []
         self._confirmed_reads: list[tuple[int, int]] = []
         self._failed_reads: list[int] = []
+        self.takes_entries = True
+        """Whether the disk has room for others' entries; without it they count as lost on the way (PROTOCOLS §6.4)."""
 
     # --- the turn ---
 
@@ -256,6 +260,8 @@ class Raft:
             return
         if not all(is_payload(payload) for _, payload in message.entries):
             return
+        if message.entries and not self.takes_entries:
+            message = msgspec.structs.replace(message, entries=[])
         self._learn_term(message.term)
         invariant(not isinstance(self._role, Leader), "a term has one leader")
         if not isinstance(self._role, Follower):
