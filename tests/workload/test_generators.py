@@ -15,6 +15,7 @@ from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
 from trilemma.workload.counter import Counters
 from trilemma.workload.expiry import Expiries
+from trilemma.workload.founding import NAMES_MAX, Foundings
 from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.register import Registers
@@ -188,3 +189,16 @@ def test_string_commands_cover_every_command_of_the_model() -> None:
     generator = StringCommands(Random(9), b"s:")
     sent = {command[0] for _ in range(5_000) for command in generator.next(1).commands}
     assert sent >= set(redis_keys.COMMANDS) | set(redis_strings.COMMANDS)
+
+
+def test_each_keyspace_is_founded_once_before_its_keys_are_used() -> None:
+    generator = Foundings(Random(6))
+    founded: list[bytes] = []
+    for number in range(STEPS):
+        step = generator.next(number % 4)
+        if step.kind == "create":
+            founded.append(step.argument)
+        else:
+            assert step.key.partition(b":")[0] == founded[-1]
+    assert founded == [b"f%d" % number for number in range(1, NAMES_MAX + 1)]
+    assert {step.key.partition(b":")[0] for step in generator.finals(1)} == set(founded)

@@ -61,6 +61,11 @@ def check_stale(operations: Sequence[Operation]) -> Verdict:
     return valid(checker)
 
 
+def _foundings(part: Judged) -> list[Verdict]:
+    operations = [each for each in _fresh(part) if each.kind != "create"]
+    return [check_register(operations), check_lost_writes(operations, part.finals)]
+
+
 def _counters(part: Judged) -> list[Verdict]:
     operations = _fresh(part)
     return [check_counter(operations), check_final_sums(operations, part.finals)]
@@ -89,6 +94,7 @@ ORDERED: dict[str, Judge] = {
     "strings": _strings,
     "groups": _groups,
     "expiry": _expiry,
+    "founding": _foundings,
 }
 """For `cp` and `ca`: one order of everything."""
 

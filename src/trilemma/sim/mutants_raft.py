@@ -380,3 +380,17 @@ def _o17() -> list[tuple[Any, str, Any]]:
         self._value_us = now.wall_us if self._leads else self._value_us + elapsed_us
 
     return [(LogTime, "advance", advance)]
+
+
+@mutant(
+    "O16", "cp", "the prefix of a keyspace in the making is fenced when its entry is applied, not once it is durable"
+)
+def _o16() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.system_shard import SystemShard
+
+    def refresh(self: Any) -> None:
+        prepared = self.catalogue.prepared
+        names = [] if prepared is None else [prepared.keyspace.name]
+        self.fences = {name.encode(): f"keyspace '{name}' is being created or dropped" for name in names}
+
+    return [(SystemShard, "refresh_fences", refresh)]

@@ -23,8 +23,8 @@ FAULTS = (
 MODES = ("cp", "ca", "ap")
 
 WORKLOADS = {
-    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank"),
-    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank"),
+    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding"),
+    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding"),
     "ap": ("registers", "counters", "groups", "expiry", "mixed"),
 }
 

@@ -21,6 +21,7 @@ from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
 from trilemma.workload.counter import Counters
 from trilemma.workload.expiry import Expiries
+from trilemma.workload.founding import Foundings
 from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.register import Registers
@@ -174,6 +175,8 @@ class Schedule:
                 return Groups(rng, prefix)
             case "mixed":
                 return Mixed(rng, prefix)
+            case "founding":
+                return Foundings(rng)
             case "expiry":
                 return Expiries(rng, prefix)
             case _:
@@ -322,7 +325,8 @@ class Schedule:
         outcome.ok_reads = sum("read" in each.kind or each.kind == "command" for each in done)
         outcome.ok_writes = sum("read" not in each.kind for each in done)
         outages = self._nemesis.all_outages()
-        live = [each for each in everything if not any(outage.node == each.node for outage in outages)]
+        down = {outage.node for outage in outages}
+        live = [each for each in everything if each.node not in down and each.kind != "create"]
         outcome.verdicts.append(check_waits(live, WAIT_US_MAX, self._scheduler.now_us))
         places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from trilemma.client.processes import ProcessCluster
-from trilemma.trial.report import Report, seconds_until
+from trilemma.trial.report import Report, patiently, seconds_until, send_pairs
 
 BATCH = 2_000
 KEYS = 100_000
@@ -42,10 +42,9 @@ def _write(cluster: ProcessCluster, keyspace: str, writes: int) -> int:
     highest = 0
     with cluster.client("n1") as client:
         for start in range(0, writes, BATCH):
-            batch = client.pipeline(transaction=False)
-            for number in range(start, min(start + BATCH, writes)):
-                batch.set(f"{keyspace}:k{number % KEYS}", f"{number:064d}")
-            batch.execute()
+            numbers = range(start, min(start + BATCH, writes))
+            pairs = {f"{keyspace}:k{number % KEYS}": f"{number:064d}" for number in numbers}
+            patiently(lambda pairs=pairs: send_pairs(client, pairs))  # type: ignore[misc]
             if start % (50 * BATCH) == 0:
                 highest = max(highest, cluster.disk_bytes("n1"))
     return highest

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import redis
 
 from trilemma.client.processes import ProcessCluster
-from trilemma.trial.report import Report
+from trilemma.trial.report import Report, patiently, send_pairs
 
 CLIENTS = 50
 KEYS = 100_000
@@ -122,10 +122,10 @@ def _benchmark(port: int, words: list[str], depth: int, requests: int) -> Speed:
 def _load(cluster: ProcessCluster, keys: int) -> None:
     with cluster.client("n1") as client:
         for start in range(0, keys, LOAD_BATCH):
-            batch = client.pipeline(transaction=False)
-            for number in range(start, min(start + LOAD_BATCH, keys)):
-                batch.set(f"k{number}", f"{number:0{VALUE_BYTES}d}")
-            batch.execute()
+            pairs = {
+                f"k{number}": f"{number:0{VALUE_BYTES}d}" for number in range(start, min(start + LOAD_BATCH, keys))
+            }
+            patiently(lambda pairs=pairs: send_pairs(client, pairs))  # type: ignore[misc]
 
 
 def _resident_mib(cluster: ProcessCluster) -> str:

@@ -1,0 +1,54 @@
+"""Founding: keyspaces are created while keys with their names are written. Each key is one register all along.
+
+A key `f3:a` belongs to `default` until a keyspace `f3` is there, and to that one then. A CREATE that would hide a key
+is to be refused, so whatever was acknowledged stays readable. Operations: `create` (argument: the name), `write` and
+`read` as of registers. Judged as registers; a `create` itself is not judged.
+"""
+
+from collections.abc import Sequence
+from random import Random
+
+from trilemma.workload.reply import judge_single
+from trilemma.workload.step import Recorded, Reply, Step
+
+NAMES_MAX = 4
+"""Keyspaces created in a run: each is a shard more, with a leader of its own."""
+
+STEPS_A_NAME = 14
+"""Steps that go to a name's keys before the next one is founded."""
+
+KEYS = 3
+
+
+class Foundings:
+    """One name after the other: its CREATE first, then reads and writes of its keys while that is under way."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._names = 0
+        self._steps = STEPS_A_NAME
+        self._written = 0
+
+    def next(self, process: int) -> Step:
+        """Return a KEYSPACE CREATE, or a SET or GET of a key of the newest name."""
+        self._steps += 1
+        if self._steps > STEPS_A_NAME and self._names < NAMES_MAX:
+            self._steps = 0
+            self._names += 1
+            name = b"f%d" % self._names
+            return Step(process, ((b"KEYSPACE", b"CREATE", name, b"MODE", b"cp"),), "create", name, name)
+        key = b"f%d:%d" % (self._names, self._rng.randrange(KEYS))
+        if self._rng.random() < 0.5:
+            return Step(process, ((b"GET", key),), "read", key)
+        self._written += 1
+        value = b"%s=%d" % (key, self._written)
+        return Step(process, ((b"SET", key, value),), "write", key, value)
+
+    def record(self, step: Step, replies: Sequence[Reply]) -> Recorded:
+        """Return what became of a step."""
+        return judge_single(step, replies)
+
+    def finals(self, process: int) -> list[Step]:
+        """Return one GET per key of every name."""
+        keys = [b"f%d:%d" % (name, key) for name in range(1, self._names + 1) for key in range(KEYS)]
+        return [Step(process, ((b"GET", key),), "read", key) for key in keys]
