@@ -2,6 +2,7 @@
 
 import pytest
 
+from trilemma.node.machine import Node
 from trilemma.sim.campaign import run_seed
 from trilemma.sim.mutants import MUTANTS, planted
 from trilemma.sim.options import FAULTS, draw
@@ -40,3 +41,12 @@ def test_a_kept_trace_and_a_hashed_one_are_the_same_run() -> None:
     kept = run_schedule(options, keep_trace=True)
     assert kept.trace_hash == run_schedule(options).trace_hash
     assert any("nemesis" in line for line in kept.trace)
+
+
+def test_a_node_that_keeps_itself_busy_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def soon(self: Node) -> int:
+        return self._now.mono_us + 400
+
+    monkeypatch.setattr(Node, "_next_deadline_us", soon)
+    outcome = run_schedule(draw(1), safety_us=500_000)
+    assert any("turns in" in failure for failure in outcome.failures)

@@ -273,8 +273,9 @@ class Node:
         # Whoever is answered at once is touched again, and is looked after in _send_replies.
         self._touched.extend(touched)
         for route in self._executors.routes.values():
-            route.advance(self._now.mono_us)
-            route.dispatch(self._now.mono_us)
+            if not route.is_at_rest:
+                route.advance(self._now.mono_us)
+                route.dispatch(self._now.mono_us)
 
     def _collect(self) -> None:
         for shard, replica in self._executors.replicas.items():

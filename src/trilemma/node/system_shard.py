@@ -122,8 +122,11 @@ class SystemShard(RaftShard):
         self._fences_of = position
         prepared = self.catalogue.prepared
         names = [] if prepared is None else [prepared.keyspace.name]
-        for entry in self.raft.entries(self.applied_index + 1, self.raft.durable_index):
-            names.extend(self._prepares(entry))
+        first = self.applied_index + 1
+        while entries := self.raft.entries(first, self.raft.durable_index):
+            for entry in entries:
+                names.extend(self._prepares(entry))
+            first = entries[-1].index + 1
         self.fences = {name.encode(): f"keyspace '{name}' is being created or dropped" for name in names}
 
     def _prepares(self, entry: Entry) -> list[str]:

@@ -26,6 +26,8 @@ class Process:
         self.clock = clock
         self.disk = Disk(cluster.scheduler, rng, cluster.options)
         self.node: Node | None = None
+        self.turns = 0
+        """Turns taken in all its lives."""
         self.has_room = True
         """Whether its disk takes further entries."""
         self.is_paused = False
@@ -127,6 +129,7 @@ class Process:
         node = self.node
         if node is None:
             return
+        self.turns += 1
         inbox, self._inbox = self._inbox, []
         for action in inbox:
             action(node)

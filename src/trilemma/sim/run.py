@@ -41,6 +41,9 @@ PROBE_GAP_US = 100_000
 WAIT_US_MAX = 2_400_000
 """No request waits longer than TIMEOUT, plus the slowest drawn clock's lag, delays and the length of a turn."""
 
+TURNS_PER_S_MAX = 1_500
+"""No schedule has so many inputs that a node could need more turns a virtual second."""
+
 OPERATIONS_MIN = 300
 SAFETY_EXTRA_US = 12_000_000
 """How much longer the safety phase may last where few operations were answered."""
@@ -312,7 +315,15 @@ class Schedule:
 
     # The judges
 
+    def _check_turns(self) -> None:
+        """See that no node kept itself busy with turns in which there was nothing to do."""
+        seconds = self._scheduler.now_us / 1_000_000
+        for process in self._cluster.processes.values():
+            if process.turns > seconds * TURNS_PER_S_MAX:
+                self._cluster.failures.append(f"{process.name} took {process.turns} turns in {seconds:.0f} s")
+
     def _judge(self, healed_us: int) -> None:
+        self._check_turns()
         outcome, options = self._outcome, self.options
         everything: list[Operation] = []
         for name in options.workloads:

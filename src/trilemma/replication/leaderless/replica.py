@@ -33,8 +33,8 @@ GOSSIP_US = 160_000
 PULL_US = 60_000
 """How long a pull waits for its answer before the next one is sent."""
 
-SEND_BYTES_MAX = 1 << 20
-"""Bodies in one answer to a pull."""
+SEND_BYTES_MAX = 128 << 10
+"""Bodies in one answer to a pull: a thousand small operations, which are applied in less than a heartbeat."""
 
 
 class Leaderless:
