@@ -4,8 +4,9 @@ After each round the nodes must come back, and every write acknowledged in that 
 of them, at every node, with counters between what was acknowledged and what was tried, and equal digests.
 """
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 import redis
@@ -25,7 +26,15 @@ BATCH = 1_000
 class Crashes:
     """One campaign."""
 
-    def __init__(self, rounds: int, seed: int, say: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        rounds: int,
+        seed: int,
+        say: Callable[[str], None] = lambda text: None,
+        command: Sequence[str] = (sys.executable, "-m", "trilemma"),
+    ) -> None:
+        """Args: seed: what is killed when; command: how a node is started; tests plant a bug here."""
+        self._command = command
         self._rounds = rounds
         self._random = Random(seed)
         self._say = say
@@ -35,7 +44,7 @@ class Crashes:
 
     def run(self) -> Report:
         """Run all rounds."""
-        with ProcessCluster() as cluster:
+        with ProcessCluster(self._command) as cluster:
             for name, mode in KEYSPACES.items():
                 cluster.command("n1", "KEYSPACE", "CREATE", name, "MODE", mode)
             writers = [
