@@ -118,6 +118,21 @@ def test_a_pull_is_answered_with_what_is_durable_only() -> None:
     assert [wire[4] for answer in answers for wire in answer.batches] == [b"durable"]
 
 
+def test_without_room_nothing_is_taken_or_asked_for_and_nothing_is_due() -> None:
+    alone = Alone()
+    alone.turn((3, batches(CHAIN[1])), (3, Gossip({2: 1, 3: 1}, 1, 0, 0, 0)))
+    alone.replica.takes_batches = False
+    alone.turn((2, batches(CHAIN[0])))
+    assert alone.delivered == []
+    alone.us += 2 * PULL_US
+    alone.turn()
+    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+    assert alone.replica.next_deadline_us > alone.us
+    alone.replica.takes_batches = True
+    alone.turn()
+    assert (3, Pull({})) in alone.sent
+
+
 def test_an_own_batch_leaves_only_once_it_is_durable() -> None:
     alone = Alone()
     alone.write()

@@ -416,4 +416,6 @@ class Leaderless:
         return min([self._gossip_us, *waits])
 
     def _lacking(self) -> Iterable[NodeId]:
+        if not self.takes_batches:
+            return ()
         return (peer for peer, held in self.held.items() if peer in self._up and not covers(self.vector, held))
