@@ -35,7 +35,9 @@ NodeCommand = Callable[[Session, list[bytes]], None]
 IN_MULTI_AT_ONCE = frozenset({"multi", "exec", "discard", "watch", "quit", "reset"})
 """Commands that are not queued after MULTI."""
 
-IN_MULTI = frozenset({"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait"})
+IN_MULTI = frozenset(
+    {"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait", "config|rewrite"}
+)
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
 
 COMMANDS_PER_TURN = 1_024

@@ -61,6 +61,7 @@ class Information:
             *self._facts("os", "arch_bits", "multiplexing_api", "process_id"),
             ("run_id", config.disk_id),
             *self._facts("tcp_port"),
+            *self._facts("config_file"),
             ("server_time_usec", self._server.now.wall_us),
             ("uptime_in_seconds", up_s),
             ("uptime_in_days", up_s // 86_400),
@@ -78,7 +79,7 @@ class Information:
         return [*self._facts("used_memory", "used_memory_rss", "used_memory_human"), ("maxmemory", 0)]
 
     def _persistence(self) -> list[tuple[str, object]]:
-        return [("loading", 0), ("aof_enabled", 1), *self._facts("log_bytes", "rows_bytes")]
+        return [("loading", 0), ("aof_enabled", 1), *self._facts("log_bytes", "rows_bytes", "disk_free_bytes", "disk_full")]
 
     def _stats(self) -> list[tuple[str, object]]:
         counted = self._server.statistics

@@ -91,9 +91,12 @@ class Node:
         node_commands: dict[str, NodeCommand] = {}
         self._dispatcher = Dispatcher(self._server, node_commands)
         self._keyspaces = Keyspaces(self._server, self._dispatcher)
-        self._waiting = Waiting(self._server, self._dispatcher, self._options.changeable)
+        self._waiting = Waiting(
+            self._server, self._dispatcher, self._options.changeable, lambda: bool(self.facts.get("config_file"))
+        )
         alone: dict[str, SessionHandler] = {
             "wait": self._waiting.wait_in_multi,
+            "config|rewrite": self._waiting.rewrite_in_multi,
             "unwatch": lambda _port, _argv: OK,
         }
         for part in (

@@ -65,11 +65,18 @@ class ConditionSlot(Slot):
 class Waiting:
     """The waiting replies of all sessions."""
 
-    def __init__(self, server: Server, dispatcher: Dispatcher, changeable: Callable[[], dict[str, str]]) -> None:
-        """Args: changeable: the options that CONFIG REWRITE keeps."""
+    def __init__(
+        self,
+        server: Server,
+        dispatcher: Dispatcher,
+        changeable: Callable[[], dict[str, str]],
+        has_config_file: Callable[[], bool],
+    ) -> None:
+        """Args: changeable: the options that CONFIG REWRITE keeps; has_config_file: whether it has where to."""
         self._server = server
         self._dispatcher = dispatcher
         self._changeable = changeable
+        self._has_config_file = has_config_file
         self._slots: list[ConditionSlot] = []
 
     def commands(self) -> dict[str, NodeCommand]:
@@ -153,7 +160,15 @@ class Waiting:
 
         self._server.admin(argv, take, session.protocol)
 
+    def rewrite_in_multi(self, port: SessionPort, argv: list[bytes]) -> Reply:
+        """Answer CONFIG REWRITE within a transaction, which cannot wait for a file to be written."""
+        if not self._has_config_file():
+            raise error("no_config_file")
+        raise error("not_in_multi")
+
     def _rewrite(self, session: Session, argv: list[bytes]) -> None:
+        if not self._has_config_file():
+            raise error("no_config_file")
         words = [part.encode("utf-8", "surrogateescape") for pair in self._changeable().items() for part in pair]
         self._admin(session, [*argv[:2], *words])
 

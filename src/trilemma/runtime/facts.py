@@ -13,7 +13,7 @@ _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = resource.getpagesize()
 
 
-def fixed_facts(port: int, clients_max: int) -> dict[str, str]:
+def fixed_facts(port: int, clients_max: int, config_file: str = "") -> dict[str, str]:
     """Return what does not change while the node runs."""
     return {
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -22,6 +22,7 @@ def fixed_facts(port: int, clients_max: int) -> dict[str, str]:
         "process_id": str(os.getpid()),
         "tcp_port": str(port),
         "maxclients": str(clients_max),
+        "config_file": config_file,
     }
 
 

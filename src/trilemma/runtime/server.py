@@ -144,7 +144,7 @@ class Server:
         self._stack.callback(directory.close)
         await self._start_node(directory, secret)
         if isinstance(self.node, Node):
-            self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients))
+            self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients, str(self._config_file or "")))
         self._refresh_facts()
         self._stack.callback(self._stop_facts)
         self._watch_room()
