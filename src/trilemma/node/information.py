@@ -79,7 +79,8 @@ class Information:
         return [*self._facts("used_memory", "used_memory_rss", "used_memory_human"), ("maxmemory", 0)]
 
     def _persistence(self) -> list[tuple[str, object]]:
-        return [("loading", 0), ("aof_enabled", 1), *self._facts("log_bytes", "rows_bytes", "disk_free_bytes", "disk_full")]
+        facts = self._facts("log_bytes", "rows_bytes", "disk_free_bytes", "disk_full")
+        return [("loading", 0), ("aof_enabled", 1), *facts]
 
     def _stats(self) -> list[tuple[str, object]]:
         counted = self._server.statistics
