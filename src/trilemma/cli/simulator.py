@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trilemma.cli.console import console, refuse
 from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
 from trilemma.sim.mutants import MUTANTS, planted
+from trilemma.sim.mutation import MASKS_ONLY
 from trilemma.sim.options import draw
 from trilemma.sim.run import run_schedule
 
@@ -119,7 +120,7 @@ def _hunt(name: str, seeds: range, clean: bool) -> bool:
         if finding.verdict != "broken":
             continue
         text = finding.text.splitlines()[0][:160]
-        again = next(iter(run_seeds([finding.seed], mutant.mode, 0))).verdict if clean else "not run"
+        again = next(iter(run_seeds([finding.seed], mutant.mode, 0, name + MASKS_ONLY))).verdict if clean else "not run"
         console.print(f"[green]{name}[/] found by seed {finding.seed} ({tried} tried; without it: {again}): {text}")
         return True
     console.print(f"[red]{name}[/] not found in {tried} seeds ({internal} times by a node itself): {mutant.story}")

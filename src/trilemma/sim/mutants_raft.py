@@ -14,7 +14,28 @@ def _r1() -> list[tuple[Any, str, Any]]:
     return [(CommitRule, "_may_commit", lambda self, index: index > self._log.base_index)]
 
 
-@mutant("R2", "cp", "a vote is answered before it is durable")
+def _voters_trust_their_start() -> list[tuple[Any, str, Any]]:
+    """Masks R2: a voter that starts refuses votes for the time of a lease, and by then the term has moved on."""
+    from trilemma.replication.raft.election import Refusal
+
+    return [(Refusal, "_after_start", lambda self, starts_us, has_a_past: starts_us)]
+
+
+def _leaders_stay() -> list[tuple[Any, str, Any]]:
+    """Masks C2 and C4: a leader steps down when its links go, which is before another one can be elected."""
+    from trilemma.replication.raft.authority import Authority
+
+    return [(Authority, "is_lost", lambda self: False)]
+
+
+def _applying_lags() -> list[tuple[Any, str, Any]]:
+    """Masks C3: what is committed in a turn is applied in it, so no read is served before that anyway."""
+    from trilemma.replication.raft import core
+
+    return [(core, "COMMITTED_BYTES_MAX", 1)]
+
+
+@mutant("R2", "cp", "a vote is answered before it is durable", _voters_trust_their_start)
 def _r2() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.replica import Raft
 
@@ -122,14 +143,14 @@ def _c1() -> list[tuple[Any, str, Any]]:
     return [(ReadIndex, "_commit_index_is_current", lambda self, own_term_committed: True)]
 
 
-@mutant("C2", "cp", "reads are served without confirming leadership")
+@mutant("C2", "cp", "reads are served without confirming leadership", _leaders_stay)
 def _c2() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.read_index import ReadIndex
 
     return [(ReadIndex, "_is_confirmed", lambda self, number, majority_round: True)]
 
 
-@mutant("C3", "cp", "a read does not wait until what it must see is applied")
+@mutant("C3", "cp", "a read does not wait until what it must see is applied", _applying_lags)
 def _c3() -> list[tuple[Any, str, Any]]:
     from trilemma.node.raft_shard import RaftShard
 
@@ -142,7 +163,12 @@ def _c3() -> list[tuple[Any, str, Any]]:
     return [(RaftShard, "_serve_reads", serve)]
 
 
-@mutant("C4", "cp", "a leader's lease counts from the newest round opened, not from the one that was answered")
+@mutant(
+    "C4",
+    "cp",
+    "a leader's lease counts from the newest round opened, not from the one that was answered",
+    _leaders_stay,
+)
 def _c4() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.rounds import Rounds
 

@@ -65,12 +65,12 @@ class Process:
             retained_bytes=cluster.options.retained_bytes,
         )
         self.disk.open(self._persisted, lambda: cluster.crash(self, "fsync failed"))
-        recovered = self.disk.log.recover()
         now = self.clock.now(cluster.scheduler.now_us)
-        cluster.guard(self, lambda: self._make(config, recovered, now))
+        cluster.guard(self, lambda: self._make(config, now))
         self._wake(0)
 
-    def _make(self, config: NodeConfig, recovered: object, now: object) -> None:
+    def _make(self, config: NodeConfig, now: object) -> None:
+        recovered = self.disk.log.recover()
         entropy = self._rng.getrandbits(62)
         self.node = Node(config, recovered, self.disk.log, self.disk.engine, now, entropy)  # type: ignore[arg-type]
         self.node.disk_room(self.has_room)
