@@ -11,6 +11,7 @@ from random import Random
 from trilemma.base.time import Now
 from trilemma.node.config import Timing
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
+from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.replica import Raft
 from trilemma.storage.memory import MemoryLog
 from trilemma.storage.port import LogWrite
@@ -69,7 +70,7 @@ class Group:
         index = applied[-1].index if applied else 0
         raft = Raft(
             SHARD, node, self.voters, self.timing, self.starts, log.recover().records, log, self.now,
-            leases=self.leases, applied_index=index, retained_bytes=self.retained_bytes,
+            leases=self.leases, applied_index=index, bounds=Bounds(retained_bytes=self.retained_bytes),
         )  # fmt: skip
         self.members[node] = Member(log, raft, applied=list(applied))
         self.stopped.discard(node)

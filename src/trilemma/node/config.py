@@ -4,6 +4,7 @@ import msgspec
 
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import CLIENTS_MAX, LOG_RETAINED_BYTES_MAX, OUTPUT_BUFFER_BYTES_MAX
+from trilemma.replication.raft.bounds import APPEND_BYTES_MAX, APPLY_BYTES_MAX
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ class NodeConfig(msgspec.Struct, frozen=True):
     debug_commands: bool = False
     segment_bytes: int = 16 << 20
     retained_bytes: int = LOG_RETAINED_BYTES_MAX
+    append_bytes: int = APPEND_BYTES_MAX
+    apply_bytes: int = APPLY_BYTES_MAX
     clients_max: int = CLIENTS_MAX
     output_bytes_max: int = OUTPUT_BUFFER_BYTES_MAX
     timing: Timing = Timing()

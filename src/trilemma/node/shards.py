@@ -13,6 +13,7 @@ from trilemma.node.raft_shard import RaftShard
 from trilemma.node.shard import ShardReplica
 from trilemma.node.system_shard import SystemShard, system_keyspace
 from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.replica import Raft
 from trilemma.storage.generation import GENERATION_MAX, decode_generation
 from trilemma.storage.overlay import ShardRows
@@ -86,7 +87,7 @@ class ShardFactory:
             now,
             leases=keyspace.mode is Mode.CA or keyspace.read == "local",
             applied_index=applied.index,
-            retained_bytes=self._config.retained_bytes,
+            bounds=Bounds(self._config.append_bytes, self._config.apply_bytes, self._config.retained_bytes),
         )
 
     @property

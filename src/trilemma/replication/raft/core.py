@@ -10,6 +10,7 @@ from trilemma.base.invariant import invariant
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message
+from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.configuration import Configuration, decode_configuration
 from trilemma.replication.raft.election import Refusal
 from trilemma.replication.raft.entry import Header, body_of, decode_entry, encode_payload, kind_of
@@ -20,9 +21,6 @@ from trilemma.replication.raft.settings import leases_set_by
 from trilemma.replication.raft.state import HardState, ShardState, state_record
 from trilemma.replication.raft.timing import ElectionTimer, Timing, refusal_us
 from trilemma.storage.port import LogRecord
-
-COMMITTED_BYTES_MAX = 128 << 10
-"""Payload bytes handed out for applying in one turn: a thousand small commands, which take less than a heartbeat."""
 
 
 class Core:
@@ -37,12 +35,12 @@ class Core:
         found: Recovery,
         now: Now,
         applied_index: int,
-        retained_bytes: int,
+        bounds: Bounds,
     ) -> None:
         self.shard = shard
         self.node = node
         self.timing = timing
-        self._retained_bytes = retained_bytes
+        self.bounds = bounds
         self.random = SplitMix64(seed)
         self.timer = ElectionTimer(timing, self.random)
         self.now = now
@@ -168,7 +166,7 @@ class Core:
 
     def entries(self, first: int, last: int) -> list[Entry]:
         """Return entries first..last, fewer where they are many bytes; committed or not."""
-        stored = self.log.slice(first, min(last, self.log.last_index), COMMITTED_BYTES_MAX)
+        stored = self.log.slice(first, min(last, self.log.last_index), self.bounds.apply_bytes)
         return [decode_entry(index, term, payload) for index, (term, payload) in enumerate(stored, first)]
 
     def take_records(self, token: int) -> tuple[list[LogRecord], bool]:
@@ -208,7 +206,7 @@ class Core:
         invariant(flushed_index <= self.commit_index, "only committed entries are in flushed rows")
         self.flushed_index = max(self.flushed_index, flushed_index)
         keep = min(self.flushed_index, self.replicated_index)
-        if self.log.retention.bytes_above(keep) > self._retained_bytes:
+        if self.log.retention.bytes_above(keep) > self.bounds.retained_bytes:
             keep = self.flushed_index
         if keep > self.log.base_index:
             self.log.compact(keep)

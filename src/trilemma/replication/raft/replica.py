@@ -12,10 +12,10 @@ import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
-from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound, RaftReady
 from trilemma.replication.raft import messages as m
+from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.campaign import Campaign, Candidacy, PreCampaign
 from trilemma.replication.raft.configuration import Configuration
 from trilemma.replication.raft.core import Core
@@ -70,11 +70,11 @@ class Raft:
         *,
         leases: bool = False,
         applied_index: int = 0,
-        retained_bytes: int = LOG_RETAINED_BYTES_MAX,
+        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
     ) -> None:
         found = Recovery(shard, voters, leases, log)
         found.replay(records)
-        self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, retained_bytes)
+        self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
         wait_us = core.refusal.until_us - now.mono_us + core.timer.stagger_us()
         self._role: Follower | Campaign | Leader = Follower(core, None, wait_us)
         self._quorum_was_reachable = False

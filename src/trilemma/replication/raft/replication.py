@@ -14,9 +14,6 @@ APPENDS_IN_FLIGHT_MAX = 64
 BYTES_IN_FLIGHT_MAX = 16 << 20
 """Payload bytes of those; one append may exceed it when nothing else is on its way."""
 
-APPEND_BYTES_MAX = 256 << 10
-"""Payload bytes of one append, unless its first entry alone is more: taking it in must not hold up the receiver."""
-
 APPENDS_PER_TURN_MAX = 4
 """Appends to one peer in a turn, so that catching it up does not stall the others."""
 

@@ -11,7 +11,7 @@ from trilemma.base.time import on_grid
 from trilemma.replication.raft.authority import Authority
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendEntries
-from trilemma.replication.raft.replication import APPEND_BYTES_MAX, APPENDS_PER_TURN_MAX, Mode, Progress
+from trilemma.replication.raft.replication import APPENDS_PER_TURN_MAX, Mode, Progress
 
 
 class Sender:
@@ -66,7 +66,7 @@ class Sender:
             if progress.next_index > log.last_index or not progress.has_room():
                 return count > 0
             prev_index = progress.next_index - 1
-            entries = log.slice(progress.next_index, log.last_index, APPEND_BYTES_MAX)
+            entries = log.slice(progress.next_index, log.last_index, self._core.bounds.append_bytes)
             if not entries:
                 progress.await_snapshot()
                 return count > 0

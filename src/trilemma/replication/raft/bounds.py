@@ -1,0 +1,19 @@
+"""The bounds on one replica that a test may want small: what comes in pieces must be right in pieces too."""
+
+from typing import NamedTuple
+
+from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
+
+APPEND_BYTES_MAX = 256 << 10
+"""Payload bytes of one append, unless its first entry alone is more: taking it in must not hold up the receiver."""
+
+APPLY_BYTES_MAX = 128 << 10
+"""Payload bytes handed out for applying in one turn: a thousand small commands, which take less than a heartbeat."""
+
+
+class Bounds(NamedTuple):
+    """Bounds in payload bytes: of an append, of what is applied in a turn, of what is kept for a peer that is away."""
+
+    append_bytes: int = APPEND_BYTES_MAX
+    apply_bytes: int = APPLY_BYTES_MAX
+    retained_bytes: int = LOG_RETAINED_BYTES_MAX
