@@ -251,7 +251,8 @@ class Node:
     def ready(self) -> Effects:
         """End the turn: return all that is to be done."""
         self._transfers.advance(self._now)
-        if self._system.is_caught_up:
+        knows_keyspaces = self._system.is_caught_up
+        if knows_keyspaces:
             self._dispatch()
         self._collect()
         self._move_rows()
@@ -263,7 +264,7 @@ class Node:
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.durable_applied)
         self._write_rows(effects)
-        self._send_replies(effects)
+        self._send_replies(effects, knows_keyspaces)
         self._leave(effects)
         effects.next_deadline_us = self._next_deadline_us()
         return effects
@@ -320,7 +321,8 @@ class Node:
             for replica in self._executors.replicas.values():
                 replica.flush_begins()
 
-    def _send_replies(self, effects: Effects) -> None:
+    def _send_replies(self, effects: Effects, are_dispatched: bool) -> None:
+        """Send what is answered. `are_dispatched`: whether what came from clients was looked at this turn."""
         again: list[Session] = []
         seen: set[ConnId] = set()
         for session in self._touched:
@@ -331,7 +333,7 @@ class Node:
             effects.client_bytes.extend(session.take_bytes())
             if session.closing and session.is_answered:
                 effects.close.append(session.id)
-            elif session.commands and session.can_go_on:
+            elif not are_dispatched or (session.commands and session.can_go_on):
                 again.append(session)
             reads = session.judge_input()
             if reads is not None:
@@ -349,18 +351,21 @@ class Node:
     def _next_deadline_us(self) -> int:
         if self._touched:
             return self._now.mono_us
-        routes = self._executors.routes.values()
-        optional = (
+        soonest_us = self._peers.next_deadline_us
+        for deadline_us in (
             self._transfers.next_deadline_us,
             self._waiting.next_deadline_us,
             self._flushing.deadline_us,
-            *(route.next_deadline_us for route in routes),
-        )
-        return min(
-            self._peers.next_deadline_us,
-            *(replica.next_deadline_us for replica in self._executors.replicas.values()),
-            *(deadline for deadline in optional if deadline is not None),
-        )
+        ):
+            if deadline_us is not None and deadline_us < soonest_us:
+                soonest_us = deadline_us
+        for replica in self._executors.replicas.values():
+            if (due_us := replica.next_deadline_us) < soonest_us:
+                soonest_us = due_us
+        for route in self._executors.routes.values():
+            if not route.is_at_rest and (due := route.next_deadline_us) is not None and due < soonest_us:
+                soonest_us = due
+        return soonest_us
 
     # The catalogue
 

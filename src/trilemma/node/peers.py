@@ -41,6 +41,9 @@ class Peers:
         self._next_status_us = now.mono_us
         self._greet: set[NodeId] = set(self._links)
         self._outgoing: dict[tuple[NodeId, int], list[Envelope]] = {}
+        self._statuses_heard = 0
+        self._offsets_as_of: tuple[int, int, frozenset[NodeId]] | None = None
+        self._offsets_ms: dict[NodeId, int] = {}
 
     def receive(self, peer: NodeId, data: bytes) -> list[Envelope]:
         """Take in a frame; return what is meant for this node. A frame that does not decode is dropped and counted."""
@@ -70,6 +73,7 @@ class Peers:
 
     def _hear_status(self, peer: NodeId, link: Link, status: Status) -> None:
         link.peer_up = frozenset(status.up)
+        self._statuses_heard += 1
         self.wall_ms[peer] = (status.wall_ms, self._now.mono_us)
         self.system_applied[peer] = max(status.system_applied, self.system_applied.get(peer, 0))
         if status.has_room is (peer in self.full):
@@ -92,12 +96,16 @@ class Peers:
 
     def wall_offsets_ms(self) -> dict[NodeId, int]:
         """Return how far the wall clock of each peer in reach is ahead of the own one, by what it said last."""
-        own_ms = self._now.wall_ms
-        return {
-            peer: wall_ms + (self._now.mono_us - heard_us) // 1_000 - own_ms
-            for peer, (wall_ms, heard_us) in self.wall_ms.items()
-            if peer in self.up
-        }
+        as_of = (self._statuses_heard, (self._now.wall_us - self._now.mono_us) // 1_000, self.up)
+        if as_of != self._offsets_as_of:
+            own_ms = self._now.wall_ms
+            self._offsets_as_of = as_of
+            self._offsets_ms = {
+                peer: wall_ms + (self._now.mono_us - heard_us) // 1_000 - own_ms
+                for peer, (wall_ms, heard_us) in self.wall_ms.items()
+                if peer in self.up
+            }
+        return self._offsets_ms
 
     def start_of(self, peer: NodeId) -> int:
         """Return the newest start of a peer that was heard of, 0 for none."""

@@ -305,12 +305,7 @@ class Route:
     @property
     def is_at_rest(self) -> bool:
         """Say whether there is nothing to time out, to dispatch or to send again."""
-        return not (self._open or self._waiting or self._streams)
-
-    @property
-    def has_streams(self) -> bool:
-        """Say whether forwarded batches may have to be sent again."""
-        return bool(self._streams)
+        return not (self._open or self._waiting) and all(stream.is_idle for stream in self._streams.values())
 
 
 def deadline_us(keyspace: Keyspace, mono_us: int) -> int:
