@@ -1,5 +1,6 @@
 """`trilemma sim`: the deterministic simulator. A failure prints the one command that shows it again."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trilemma.cli.console import console, refuse
-from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
+from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seed, run_seeds
 from trilemma.sim.mutants import MUTANTS, planted
 from trilemma.sim.mutation import MASKS_ONLY
 from trilemma.sim.options import draw
@@ -112,16 +113,20 @@ def mutants(
 
 
 def _hunt(name: str, seeds: range, clean: bool) -> bool:
+    """Look for a seed that shows the bug, and is clean without it."""
     mutant = MUTANTS[name]
     tried = internal = 0
-    for finding in run_seeds(seeds, mutant.mode, 0, name, stop=lambda each: each.verdict == "broken"):
-        tried += 1
-        internal += finding.verdict == "failed"
-        if finding.verdict != "broken":
-            continue
-        text = finding.text.splitlines()[0][:160]
-        again = next(iter(run_seeds([finding.seed], mutant.mode, 0, name + MASKS_ONLY))).verdict if clean else "not run"
-        console.print(f"[green]{name}[/] found by seed {finding.seed} ({tried} tried; without it: {again}): {text}")
-        return True
+    with closing(run_seeds(seeds, mutant.mode, 0, name)) as findings:
+        for finding in findings:
+            tried += 1
+            internal += finding.verdict == "failed"
+            if finding.verdict != "broken":
+                continue
+            without = run_seed(finding.seed, mutant.mode, 0, name + MASKS_ONLY).verdict if clean else "not run"
+            if without in ("clean", "not run"):
+                text = finding.text.splitlines()[0][:160]
+                told = f"found by seed {finding.seed} ({tried} tried; without it: {without}): {text}"
+                console.print(f"[green]{name}[/] {told}")
+                return True
     console.print(f"[red]{name}[/] not found in {tried} seeds ({internal} times by a node itself): {mutant.story}")
     return False

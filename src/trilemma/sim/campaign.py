@@ -3,7 +3,7 @@
 import gc
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,20 +84,19 @@ def _run_chunk(seeds: list[int], mode: str, nodes: int, mutant: str) -> list[Fin
     return findings
 
 
-def run_seeds(
-    seeds: Iterable[int], mode: str, nodes: int, mutant: str = "", stop: Callable[[Finding], bool] | None = None
-) -> Iterator[Finding]:
-    """Yield the findings of many seeds as they come, in the order of the seeds, from all processors."""
+def run_seeds(seeds: Iterable[int], mode: str, nodes: int, mutant: str = "") -> Generator[Finding, None, None]:
+    """Yield the findings of many seeds as they come, in the order of the seeds, from all processors.
+
+    Whoever has seen enough closes the iterator: what has not begun by then is not run.
+    """
     wanted = list(seeds)
     chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
-    with ProcessPoolExecutor(os.cpu_count(), initializer=_spare_the_collector) as pool:
-        futures = [pool.submit(_run_chunk, chunk, mode, nodes, mutant) for chunk in chunks]
-        for future in futures:
-            for finding in future.result():
-                yield finding
-                if stop is not None and stop(finding):
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    return
+    pool = ProcessPoolExecutor(os.cpu_count(), initializer=_spare_the_collector)
+    try:
+        for future in [pool.submit(_run_chunk, chunk, mode, nodes, mutant) for chunk in chunks]:
+            yield from future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def done_seeds(path: Path, mode: str, nodes: int) -> dict[int, Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from trilemma.base.ids import ConnId, NodeId
+from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.node.config import Member
 from trilemma.node.raft_shard import RaftShard
 from trilemma.sim.clock import BOOT_US, Clock
@@ -51,6 +51,9 @@ class Cluster:
         self._callers: dict[ConnId, tuple[Process, Caller]] = {}
         self._next_conn = 1
         self._leaders: dict[tuple[int, int], str] = {}
+        self._terms: dict[tuple[str, int], int] = {}
+        self.on_term: Callable[[Process], None] = lambda _: None
+        """Told when a node has moved on to a higher term of the shard that is driven, or of `_system`."""
 
     def start(self) -> None:
         """Start all nodes."""
@@ -70,12 +73,31 @@ class Cluster:
         if process.node is None:
             return
         for shard, replica in process.node.replicas.items():
+            if replica.is_idle or not isinstance(replica, RaftShard):
+                continue
+            term = replica.raft.term
+            if replica.raft.is_leader and self._leaders.setdefault((shard, term), process.name) != process.name:
+                led = f"shard {shard}, term {term}: {self._leaders[shard, term]} and {process.name} both led"
+                if led not in self.failures:
+                    self.failures.append(led)
+            if term > self._terms.get((process.name, shard), 0):
+                self._terms[process.name, shard] = term
+                if shard in (SYSTEM_SHARD, self.driven_shard):
+                    self.on_term(process)
+
+    @property
+    def driven_shard(self) -> int:
+        """The shard that clients drive: of `default`, or of the one keyspace that is created."""
+        return 1024 if self.options.keyspace == "default" else 2048
+
+    def leader(self) -> Process | None:
+        """Return the node that leads the driven shard in the highest term, None where nobody does or needs to."""
+        led = {}
+        for process in self.processes.values():
+            replica = None if process.node is None else process.node.replicas.get(ShardId(self.driven_shard))
             if isinstance(replica, RaftShard) and replica.raft.is_leader:
-                known = self._leaders.setdefault((shard, replica.raft.term), process.name)
-                if known != process.name:
-                    self.failures.append(
-                        f"shard {shard}, term {replica.raft.term}: {known} and {process.name} both led"
-                    )
+                led[replica.raft.term] = process
+        return led[max(led)] if led else None
 
     def _deliver(self, source: NodeId, target: NodeId, frame: bytes) -> None:
         self.processes[target].give(lambda node: node.receive_peer(source, frame))

@@ -22,6 +22,8 @@ class Disk:
         self.engine = MemoryEngine()
         self.fails_next_sync = False
         self.is_healed = False
+        self.on_sync: Callable[[int], None] = lambda _: None
+        """Told when a sync begins, and how long it takes in microseconds."""
         self._scheduler = scheduler
         self._rng = rng
         self._options = options
@@ -57,7 +59,9 @@ class Disk:
         self._syncing = self._written
         epoch = self._epoch
         delay_us = 1 + int(self._rng.expovariate(1.0) * self._options.sync_us)
-        self._scheduler.after(min(delay_us, 10 * self._options.sync_us), lambda: self._synced(epoch))
+        delay_us = min(delay_us, 10 * self._options.sync_us)
+        self._scheduler.after(delay_us, lambda: self._synced(epoch))
+        self.on_sync(delay_us)
 
     def _synced(self, epoch: int) -> None:
         if epoch != self._epoch:

@@ -24,6 +24,9 @@ from trilemma.workload.bank import Bank
 STALE = "stale_"
 """What the kinds of operations on READONLY connections begin with: current at some time, no more."""
 
+SEARCH_STEPS_MAX = 300_000
+"""Steps of the model per key: a search that needs more is given up, and counted as unknown."""
+
 EXPIRY_ERROR_US = 1_200_000
 """By how much deadlines may be judged wrongly in a run with drift, fail-over and slewed clocks."""
 
@@ -72,15 +75,18 @@ def _counters(part: Judged) -> list[Verdict]:
 
 
 def _appends(part: Judged) -> list[Verdict]:
-    return [check_linearizable(_fresh(part), model.APPEND), check_lost_elements(part.operations, part.finals)]
+    return [
+        check_linearizable(_fresh(part), model.APPEND, SEARCH_STEPS_MAX),
+        check_lost_elements(part.operations, part.finals),
+    ]
 
 
 def _strings(part: Judged) -> list[Verdict]:
-    return [check_linearizable(_fresh(part), REDIS)]
+    return [check_linearizable(_fresh(part), REDIS, SEARCH_STEPS_MAX)]
 
 
 def _groups(part: Judged) -> list[Verdict]:
-    return [check_linearizable(_fresh(part), model.MULTI_REGISTER)]
+    return [check_linearizable(_fresh(part), model.MULTI_REGISTER, SEARCH_STEPS_MAX)]
 
 
 def _expiry(part: Judged) -> list[Verdict]:
@@ -129,7 +135,10 @@ def judge_workload(part: Judged, mode: str, bank: Bank | None) -> list[Verdict]:
     """Return the verdicts on one workload."""
     if part.workload == "bank" and bank is not None:
         operations = _fresh(part)
-        return [check_bank(operations, bank.accounts, bank.total), check_linearizable(operations, REDIS)]
+        return [
+            check_bank(operations, bank.accounts, bank.total),
+            check_linearizable(operations, REDIS, SEARCH_STEPS_MAX),
+        ]
     return (LEADERLESS if mode == "ap" else ORDERED)[part.workload](part)
 
 

@@ -7,11 +7,28 @@ from trilemma.sim.mutation import mutant
 # Raft log and election
 
 
-@mutant("R1", "cp", "an entry of an older term is committed by counting its copies")
+def _leaders_begin_silently() -> list[tuple[Any, str, Any]]:
+    """Masks R1: an entry of the own term goes out with those of older terms, in one append, and settles them too."""
+    from trilemma.replication.port import EntryKind
+    from trilemma.replication.raft.core import Core
+
+    original = Core.make_entry
+
+    def make(self: Any, kind: Any, body: bytes) -> int:
+        return self.log.last_index if kind is EntryKind.NOOP else original(self, kind, body)
+
+    return [(Core, "make_entry", make)]
+
+
+@mutant("R1", "cp", "an entry of an older term is committed by counting its copies", _leaders_begin_silently)
 def _r1() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.commit import CommitRule
+    from trilemma.replication.raft.core import Core
 
-    return [(CommitRule, "_may_commit", lambda self, index: index > self._log.base_index)]
+    return [
+        (CommitRule, "_may_commit", lambda self, index: index > self._log.base_index),
+        (Core, "_must_not_be_committed", lambda self, first: None),
+    ]
 
 
 def _voters_trust_their_start() -> list[tuple[Any, str, Any]]:
@@ -21,49 +38,88 @@ def _voters_trust_their_start() -> list[tuple[Any, str, Any]]:
     return [(Refusal, "_after_start", lambda self, starts_us, has_a_past: starts_us)]
 
 
-def _leaders_stay() -> list[tuple[Any, str, Any]]:
-    """Masks C2 and C4: a leader steps down when its links go, which is before another one can be elected."""
-    from trilemma.replication.raft.authority import Authority
+def _elections_are_plain() -> list[tuple[Any, str, Any]]:
+    """Masks R2, R3 and O14: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
+    the same term's votes."""
+    from trilemma.replication.raft.campaign import Candidacy, PreCampaign
+    from trilemma.replication.raft.replica import Raft
 
-    return [(Authority, "is_lost", lambda self: False)]
+    original = Raft._campaign
+
+    def campaign(self: Any, begun: Any) -> None:
+        original(self, Candidacy(self._core, transfer=False) if isinstance(begun, PreCampaign) else begun)
+
+    return [
+        *_voters_trust_their_start(),
+        (Raft, "_refuses_votes", lambda self: False),
+        (Raft, "_campaign", campaign),
+    ]
+
+
+def _leaders_stay() -> list[tuple[Any, str, Any]]:
+    """Masks C2 and C4: a leader steps down when its links go, which is before another one can be elected; and a node
+    that reaches no majority refuses before any replica is asked."""
+    from trilemma.node.executors import Executors
+    from trilemma.node.raft_shard import RaftShard
+    from trilemma.replication.raft.authority import Authority
+    from trilemma.replication.raft.timing import NEVER_US
+
+    return [
+        (Authority, "is_lost", lambda self: False),
+        (Authority, "lost_us", property(lambda self: NEVER_US)),
+        (RaftShard, "why_down", lambda self, up: None),
+        (Executors, "why_down", lambda self, shard: None),
+    ]
 
 
 def _applying_lags() -> list[tuple[Any, str, Any]]:
-    """Masks C3: what is committed in a turn is applied in it, so no read is served before that anyway."""
-    from trilemma.replication.raft import core
+    """Masks C3: what is committed in a turn is applied in it, so that hardly any read comes in between."""
+    from trilemma.replication.raft.core import Core
 
-    return [(core, "COMMITTED_BYTES_MAX", 1)]
+    original = Core.take_committed
+
+    def take(self: Any) -> Any:
+        self.bounds = self.bounds._replace(apply_bytes=1)
+        return original(self)
+
+    return [(Core, "take_committed", take)]
 
 
-@mutant("R2", "cp", "a vote is answered before it is durable", _voters_trust_their_start)
+@mutant("R2", "cp", "a vote is answered before it is durable", _elections_are_plain)
 def _r2() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.replica import Raft
 
     return [(Raft, "_waits_for_sync", lambda self: False)]
 
 
-@mutant("R3", "cp", "the vote of a term is forgotten when a candidate steps back in it")
+@mutant("R3", "cp", "the vote of a term is forgotten by whoever follows a leader in it", _elections_are_plain)
 def _r3() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.follower import Follower
     from trilemma.replication.raft.replica import Raft
 
-    original = Raft._follow
+    follow, append_entries = Raft._follow, Follower.append_entries
 
-    def follow(self: Any, leader: Any, wait_us: int) -> None:
-        original(self, leader, wait_us)
+    def forget(self: Any, leader: Any, wait_us: int) -> None:
+        follow(self, leader, wait_us)
         self._core.state.voted_for = None
 
-    return [(Raft, "_follow", follow)]
+    def forget_when_told(self: Any, leader: Any, message: Any) -> None:
+        append_entries(self, leader, message)
+        self._core.state.voted_for = None
+
+    return [(Raft, "_follow", forget), (Follower, "append_entries", forget_when_told)]
 
 
-@mutant("R4", "cp", "answers are counted, not voters: one that comes twice counts twice")
+@mutant("R4", "cp", "answers are counted, not voters: one that comes twice counts twice", _leaders_stay)
 def _r4() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.raft.core import Core
     from trilemma.replication.raft.election import Ballot
 
     def count(self: Any, voter: Any, granted: bool) -> None:
         chosen = self._granted if granted else self._refused
         chosen.add((voter, len(chosen)))
 
-    return [(Ballot, "count", count)]
+    return [(Ballot, "count", count), (Core, "_must_not_be_committed", lambda self, first: None)]
 
 
 @mutant("R6", "cp", "a vote is given whatever the candidate's log lacks")
@@ -166,13 +222,25 @@ def _c3() -> list[tuple[Any, str, Any]]:
 @mutant(
     "C4",
     "cp",
-    "a leader's lease counts from the newest round opened, not from the one that was answered",
+    "a leader's lease counts from when the answers came, and leaves no margin for clocks that drift",
     _leaders_stay,
 )
 def _c4() -> list[tuple[Any, str, Any]]:
-    from trilemma.replication.raft.rounds import Rounds
+    from trilemma.replication.raft.authority import Authority
+    from trilemma.replication.raft.leader import Leader
+    from trilemma.replication.raft.timing import refusal_us
 
-    return [(Rounds, "opened_us", lambda self, number: self._opened_us[self.newest])]
+    original = Leader.accepted
+
+    def accepted(self: Any, peer: Any, message: Any) -> None:
+        original(self, peer, message)
+        if peer in self.peers:
+            self.peers[peer].answered_us = self._core.now.mono_us
+
+    return [
+        (Leader, "accepted", accepted),
+        (Authority, "lease_until_us", property(lambda self: self.majority_us + refusal_us(self._core.timing))),
+    ]
 
 
 # Disk
@@ -205,15 +273,14 @@ def _d2() -> list[tuple[Any, str, Any]]:
     from trilemma.storage.memory import MemoryLog
 
     crash, recover = MemoryLog.crash, MemoryLog.recover
-    torn: dict[int, bool] = {}
 
     def tear(self: Any, draw: Any = None) -> None:
         before = sum(map(len, self._segments.values()))
         crash(self, draw)
-        torn[id(self)] = sum(map(len, self._segments.values())) < before
+        self.is_torn = getattr(self, "is_torn", False) or sum(map(len, self._segments.values())) < before
 
     def refuse(self: Any) -> Any:
-        if torn.get(id(self)):
+        if getattr(self, "is_torn", False):
             raise ValueError("short last record")
         return recover(self)
 

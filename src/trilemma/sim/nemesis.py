@@ -13,9 +13,17 @@ from trilemma.sim.cluster import Cluster
 from trilemma.sim.process import Process
 
 CLOCK_STEP_US = 3_000_000
-SLOW_US = 120_000
+SLOW_US = 300_000
 LOSS = 0.4
-RESTART_US = 120_000
+AGAIN_US = 480_000
+"""How long a process stays down that ended by itself, not by a fault that brings it back."""
+
+PAIR_SHARE = 0.5
+"""How often a fault of links takes just one of them, not all of a node."""
+
+HOLE_BYTES = (90, 130, 200)
+"""Longest frames that get through a black hole: heartbeats do, entries do not."""
+
 PAUSE_US_MAX = 2_500_000
 
 ROOM_KNOWN_US = 5_000
@@ -45,14 +53,18 @@ class Nemesis:
         self._rng = rng
         self._kinds: dict[str, Callable[[int], None]] = {
             "isolate": self._isolate,
+            "split": self._split,
             "cut_link": self._cut_link,
             "one_way": self._one_way,
             "swizzle": self._swizzle,
             "slow": self._slow,
             "loss": self._loss,
+            "black_hole": self._black_hole,
             "pause": self._pause,
             "crash": self._crash,
             "crash_all": self._crash_all,
+            "election": self._election,
+            "unsynced": self._unsynced,
             "clock_step": self._clock_step,
             "fsync_error": self._fsync_error,
             "hand_over": self._hand_over,
@@ -60,6 +72,11 @@ class Nemesis:
         }
         self._down_since: dict[str, int] = {}
         self._full_since: dict[str, int] = {}
+        self._election_us: int | None = None
+        """How long the fault lasts that strikes at the next election."""
+        self._left_out: list[Process] = []
+        cluster.on_crash = self.crashed
+        cluster.on_term = self._elected
 
     def start(self) -> None:
         """Begin."""
@@ -83,8 +100,26 @@ class Nemesis:
 
     def heal(self) -> None:
         """Undo everything: links, pauses, nodes that are down."""
+        self._left_out = []
+        self._heal("all")
+
+    def heal_majority(self) -> list[Process]:
+        """Undo everything but at a minority, which is down or cut off; return the others (TigerBeetle's core)."""
+        processes = list(self._cluster.processes.values())
+        self._left_out = self._rng.sample(processes, self._rng.randint(1, (len(processes) - 1) // 2))
+        self._heal("all but " + " ".join(process.name for process in self._left_out))
+        for process in self._left_out:
+            if self._cluster.options.left_out == "down" and process.node is not None:
+                self._cluster.crash(process, "left out")
+            for other in processes:
+                if other not in self._left_out:
+                    one, two = process.member.id, other.member.id
+                    self._cluster.network.cut |= {(one, two): None, (two, one): None}
+        return [process for process in processes if process not in self._left_out]
+
+    def _heal(self, what: str) -> None:
         self.is_over = True
-        self._trace("heal", "all")
+        self._trace("heal", what)
         self._cluster.network.heal()
         for process in self._cluster.processes.values():
             process.disk.is_healed = True
@@ -92,8 +127,7 @@ class Nemesis:
             self._make_room(process)
             if process.is_paused:
                 self._resume(process)
-            if process.node is None:
-                self._restart(process)
+            self._restart(process)
 
     # What happened to nodes, for the judges
 
@@ -115,7 +149,9 @@ class Nemesis:
         self._cluster.trace.add(self._cluster.scheduler.now_us, "nemesis", what, why)
 
     def _any(self) -> Process:
-        return self._rng.choice(list(self._cluster.processes.values()))
+        """Return some node; the leader, as often as this schedule aims at it."""
+        leader = self._cluster.leader() if self._rng.random() < self._cluster.options.aim else None
+        return leader or self._rng.choice(list(self._cluster.processes.values()))
 
     def _pair(self) -> Direction:
         first, second = self._rng.sample(sorted(self._cluster.processes), 2)
@@ -147,12 +183,26 @@ class Nemesis:
         others = [node for node in self._cluster.processes if node != one]
         self._cut("isolate", [pair for other in others for pair in ((one, other), (other, one))], lasts_us)
 
+    def _split(self, lasts_us: int) -> None:
+        """Cut the cluster in two, a majority and a minority (Jepsen's partition-random-halves)."""
+        nodes = sorted(self._cluster.processes)
+        few = self._rng.sample(nodes, (len(nodes) - 1) // 2)
+        pairs = [(a, b) for a in nodes for b in nodes if (a in few) != (b in few)]
+        self._cut("split", pairs, lasts_us)
+
     def _cut_link(self, lasts_us: int) -> None:
         first, second = self._pair()
         self._cut("cut_link", [(first, second), (second, first)], lasts_us)
 
     def _one_way(self, lasts_us: int) -> None:
-        self._cut("one_way", [self._pair()], lasts_us)
+        """One link in one direction; or a node that nobody hears any more, or that hears nobody."""
+        if self._rng.random() < PAIR_SHARE:
+            self._cut("one_way", [self._pair()], lasts_us)
+            return
+        one = self._any().member.id
+        others = [node for node in self._cluster.processes if node != one]
+        is_mute = self._rng.random() < 0.5
+        self._cut("one_way", [(one, other) if is_mute else (other, one) for other in others], lasts_us)
 
     def _swizzle(self, lasts_us: int) -> None:
         """Isolate some nodes one after the other, then mend them in another order (FoundationDB)."""
@@ -165,15 +215,22 @@ class Nemesis:
             self._cluster.scheduler.after(delay_us, partial(self._cut, "swizzle", pairs, ends_us))
 
     def _slow(self, lasts_us: int) -> None:
-        first, second = self._pair()
+        """One link, or all of a node."""
+        one, other = self._pair()
+        others = [other]
+        if self._rng.random() >= PAIR_SHARE:
+            one = self._any().member.id
+            others = [node for node in self._cluster.processes if node != one]
         network = self._cluster.network
-        network.slow[first, second] = network.slow[second, first] = self._rng.randrange(SLOW_US)
+        by_us = self._rng.randrange(SLOW_US)
+        pairs = [pair for other in others for pair in ((one, other), (other, one))]
+        network.slow.update((pair, by_us) for pair in pairs)
         self.fired["slow"] += 1
-        self._trace("slow", f"n{first}-n{second} for {lasts_us} us")
+        self._trace("slow", " ".join(f"n{a}>n{b}" for a, b in pairs) + f" by {by_us} us for {lasts_us} us")
 
         def end() -> None:
-            network.slow.pop((first, second), None)
-            network.slow.pop((second, first), None)
+            for pair in pairs:
+                network.slow.pop(pair, None)
 
         self._cluster.scheduler.after(lasts_us, end)
 
@@ -184,6 +241,14 @@ class Nemesis:
         self.fired["loss"] += 1
         self._trace("loss", f"n{direction[0]}>n{direction[1]} for {lasts_us} us")
         self._cluster.scheduler.after(lasts_us, lambda: network.lossy.pop(direction, None))
+
+    def _black_hole(self, lasts_us: int) -> None:
+        direction = self._pair()
+        network = self._cluster.network
+        network.holes[direction] = self._rng.choice(HOLE_BYTES)
+        self.fired["black_hole"] += 1
+        self._trace("black_hole", f"n{direction[0]}>n{direction[1]} for {lasts_us} us")
+        self._cluster.scheduler.after(lasts_us, lambda: network.holes.pop(direction, None))
 
     # Processes
 
@@ -207,11 +272,46 @@ class Nemesis:
         self._kill(self._any(), "crash", lasts_us)
 
     def _kill(self, process: Process, kind: str, lasts_us: int) -> None:
-        if process.node is None:
+        if process.node is None or self.is_over:
             return
         self.fired[kind] += 1
         self._cluster.crash(process, kind)
-        self._cluster.scheduler.after(RESTART_US + lasts_us, lambda: self._restart(process))
+        self._cluster.scheduler.after(self._cluster.options.restart_us + lasts_us, lambda: self._restart(process))
+
+    def _election(self, lasts_us: int) -> None:
+        """Strike in the midst of the next election: when some node has moved on to a higher term."""
+        self._election_us = lasts_us
+
+    def _elected(self, process: Process) -> None:
+        if self._election_us is None or self.is_over:
+            return
+        lasts_us, self._election_us = self._election_us, None
+        others = [each for each in self._cluster.processes.values() if each is not process]
+        other = self._rng.choice(others)
+        one, two = process.member.id, other.member.id
+        strikes: list[Callable[[], None]] = [
+            lambda: self._kill(process, "election", lasts_us),
+            lambda: self._kill(other, "election", lasts_us),
+            lambda: self._cut("election", [(one, two), (two, one)], lasts_us),
+            lambda: self._cut(
+                "election", [pair for it in others for pair in ((one, it.member.id), (it.member.id, one))], lasts_us
+            ),
+        ]
+        options = self._cluster.options
+        soon_us = int(self._rng.expovariate(1.0) * (options.delay_us + options.jitter_us + options.sync_us))
+        self._cluster.scheduler.after(soon_us, self._rng.choice(strikes))
+
+    def _unsynced(self, lasts_us: int) -> None:
+        """End a node while the next sync of its log is under way."""
+        process = self._any()
+
+        def begun(sync_us: int) -> None:
+            process.disk.on_sync = lambda _: None
+            if not self.is_over:
+                at_us = self._rng.randrange(sync_us)
+                self._cluster.scheduler.after(at_us, lambda: self._kill(process, "unsynced", lasts_us))
+
+        process.disk.on_sync = begun
 
     def _set_clocks_right(self) -> None:
         """Set all wall clocks as a boot does: with no replica left that runs, only they can tell how long it was."""
@@ -226,14 +326,14 @@ class Nemesis:
         self._set_clocks_right()
 
     def _restart(self, process: Process) -> None:
-        if process.node is None:
+        if process.node is None and process not in self._left_out:
             self._cluster.restart(process)
             self.note_up(process)
 
     def crashed(self, process: Process) -> None:
         """A process ended, by whatever cause: it comes back after a while."""
         self.note_down(process)
-        self._cluster.scheduler.after(RESTART_US * 4, lambda: self._restart(process))
+        self._cluster.scheduler.after(AGAIN_US, lambda: self._restart(process))
 
     def _fsync_error(self, _lasts_us: int) -> None:
         process = self._any()

@@ -22,6 +22,8 @@ class Network:
         self.cut: dict[Direction, None] = {}
         self.slow: dict[Direction, int] = {}
         self.lossy: dict[Direction, float] = {}
+        self.holes: dict[Direction, int] = {}
+        """Directions in which frames of more than so many bytes are lost, as behind a router with a small MTU."""
         self.is_healed = False
         self.lost = 0
         """Frames that a cut or loss took."""
@@ -30,7 +32,11 @@ class Network:
         """Send a frame, which may arrive once, twice or never."""
         direction = (source, target)
         loss = 0.0 if self.is_healed else self._options.loss + self.lossy.get(direction, 0.0)
-        if direction in self.cut or (loss and self._rng.random() < loss):
+        if (
+            direction in self.cut
+            or len(frame) > self.holes.get(direction, len(frame))
+            or (loss and self._rng.random() < loss)
+        ):
             self.lost += 1
             return
         copies = 2 if not self.is_healed and self._rng.random() < self._options.duplicate else 1
@@ -53,4 +59,5 @@ class Network:
         self.cut.clear()
         self.slow.clear()
         self.lossy.clear()
+        self.holes.clear()
         self.is_healed = True

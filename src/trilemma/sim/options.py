@@ -3,16 +3,22 @@
 from dataclasses import dataclass, fields
 from random import Random
 
+from trilemma.replication.raft.bounds import APPEND_BYTES_MAX, APPLY_BYTES_MAX
+
 FAULTS = (
     "isolate",
+    "split",
     "cut_link",
     "one_way",
     "swizzle",
     "slow",
     "loss",
+    "black_hole",
     "pause",
     "crash",
     "crash_all",
+    "election",
+    "unsynced",
     "clock_step",
     "fsync_error",
     "hand_over",
@@ -44,8 +50,13 @@ class Options:
     pipeline_share: float
     readonly_share: float
     faults: tuple[str, ...]
+    aim: float
+    """How often a fault of one node strikes the leader."""
     fault_gap_us: int
     fault_us: int
+    restart_us: int
+    turn_us: int
+    """How long after an input its turn comes: what arrives meanwhile shares it."""
     delay_us: int
     jitter_us: int
     loss: float
@@ -56,6 +67,10 @@ class Options:
     drift: float
     segment_bytes: int
     retained_bytes: int
+    append_bytes: int
+    apply_bytes: int
+    left_out: str
+    """What keeps a minority out when the first nodes are healed: "down", "cut", or "" where all heal at once."""
     safety_us: int
 
     def describe(self) -> str:
@@ -85,8 +100,11 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         pipeline_share=rng.choice((0.0, 0.1, 0.4)),
         readonly_share=rng.choice((0.0, 0.2)),
         faults=tuple(sorted(kinds[: rng.randint(2, 6)])),
+        aim=rng.choice((0.0, 0.5, 0.9)),
         fault_gap_us=rng.choice((400_000, 800_000, 1_500_000)),
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
+        restart_us=rng.choice((5_000, 120_000)),
+        turn_us=rng.choice((200, 1_000, 3_000)),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
         loss=rng.choice((0.0, 0.0, 0.005, 0.05)),
@@ -97,15 +115,24 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         drift=rng.choice((0.0, 0.01, 0.045)),
         segment_bytes=rng.choice((4_000, 60_000, 64 << 20)),
         retained_bytes=rng.choice((500, 5_000, 1 << 30)),
+        append_bytes=rng.choice((200, 5_000, APPEND_BYTES_MAX)),
+        apply_bytes=rng.choice((600, 6_000, APPLY_BYTES_MAX)),
+        left_out=_left_out(rng, chosen_mode, settings),
         safety_us=8_500_000,
     )
+
+
+def _left_out(rng: Random, mode: str, settings: tuple[str, ...]) -> str:
+    """Return what keeps a minority out at first; only where the others must serve without it."""
+    drawn = rng.choice(("", "", "down", "cut"))
+    return drawn if mode == "cp" and "WRITE" not in settings else ""
 
 
 def _keyspace(rng: Random, mode: str) -> tuple[str, tuple[str, ...]]:
     """Return the keyspace that is driven: `default`, or one that is created with settings of its own."""
     if mode == "cp":
         kind = rng.random()
-        if kind < 0.25:
+        if kind < 0.2:
             return "ledger", ("WRITE", "all")
         if kind < 0.4:
             return "quick", ("READ", "lease")

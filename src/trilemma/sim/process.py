@@ -14,9 +14,6 @@ from trilemma.sim.disk import FLUSH_US, Disk
 if TYPE_CHECKING:
     from trilemma.sim.cluster import Cluster
 
-TURN_US = 200
-"""How long after an input its turn comes: what arrives meanwhile shares it."""
-
 
 class Process:
     """A node that can be taken down."""
@@ -63,6 +60,8 @@ class Process:
             default_mode=cluster.options.mode,
             segment_bytes=cluster.options.segment_bytes,
             retained_bytes=cluster.options.retained_bytes,
+            append_bytes=cluster.options.append_bytes,
+            apply_bytes=cluster.options.apply_bytes,
         )
         self.disk.open(self._persisted, lambda: cluster.crash(self, "fsync failed"))
         now = self.clock.now(cluster.scheduler.now_us)
@@ -102,7 +101,7 @@ class Process:
         """Hand an input to the node; it is taken in at the next turn."""
         if self.node is not None:
             self._inbox.append(action)
-            self._wake(TURN_US)
+            self._wake(self._cluster.options.turn_us)
 
     def _persisted(self, token: int) -> None:
         self._persisted_token = token
@@ -138,7 +137,8 @@ class Process:
         effects = node.ready()
         self._carry_out(effects)
         if self.node is not None:
-            self._wake_at(max(self.clock.virtual_us(effects.next_deadline_us), self._cluster.scheduler.now_us + 1))
+            soonest_us = self._cluster.scheduler.now_us + self._cluster.options.turn_us
+            self._wake_at(max(self.clock.virtual_us(effects.next_deadline_us), soonest_us))
             self._cluster.observe(self)
 
     def _carry_out(self, effects: Effects) -> None:

@@ -1,8 +1,10 @@
 """One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from trilemma.base.ids import NodeId
 from trilemma.check.history import Operation
 from trilemma.check.history import Outcome as Ending
 from trilemma.check.liveness import check_recovery, check_waits
@@ -149,7 +151,6 @@ class Schedule:
         self._scheduler = Scheduler()
         self._cluster = Cluster(options, self._scheduler, self._rng, self._trace)
         self._nemesis = Nemesis(self._cluster, Random(self._rng.getrandbits(62)))
-        self._cluster.on_crash = self._nemesis.crashed
         self._recorders = {name: Recorder() for name in options.workloads}
         self._finals = {name: Recorder() for name in options.workloads}
         self._generators = {name: self._generator(name) for name in options.workloads}
@@ -190,6 +191,8 @@ class Schedule:
         self._cluster.start()
         if self._prepare():
             self._disturb()
+            if self.options.left_out:
+                self._heal_majority()
             healed_us = self._scheduler.now_us
             self._nemesis.heal()
             self._probe(healed_us)
@@ -279,11 +282,25 @@ class Schedule:
     def _recorded(self) -> int:
         return sum(recorder.size for recorder in self._recorders.values())
 
-    def _probe(self, healed_us: int) -> None:
-        """The liveness phase: every node must serve the keyspace again."""
-        probers = [_Prober(self._cluster, node, self._prefix, self._probes) for node in self._cluster.processes]
+    def _heal_majority(self) -> None:
+        """The first liveness phase: a majority that is whole serves without the others (PROMISES §2)."""
+        serving = self._nemesis.heal_majority()
+        healed_us = self._scheduler.now_us
+        probes: list[Operation] = []
+        probers = self._start_probers([process.member.id for process in serving], probes)
+        self._scheduler.run_until(healed_us + SERVED_US, lambda: all(prober.is_served for prober in probers))
+        places = [(self.options.keyspace, process.name) for process in serving]
+        self._outcome.verdicts.append(check_recovery(probes, places, healed_us + SERVED_US))
+
+    def _start_probers(self, nodes: Iterable[NodeId], probes: list[Operation]) -> list[_Prober]:
+        probers = [_Prober(self._cluster, node, self._prefix, probes) for node in nodes]
         for prober in probers:
             prober.start()
+        return probers
+
+    def _probe(self, healed_us: int) -> None:
+        """The liveness phase: every node must serve the keyspace again."""
+        probers = self._start_probers(self._cluster.processes, self._probes)
         self._scheduler.run_until(
             healed_us + SERVED_US,
             lambda: all(prober.is_served for prober in probers) and all(c.is_at_rest for _, c in self._clients),
