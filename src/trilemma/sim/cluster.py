@@ -55,6 +55,9 @@ class Cluster:
         self.on_term: Callable[[Process], None] = lambda _: None
         """Told when a node has moved on to a higher term of the shard that is driven, or of `_system`."""
 
+        self.on_leader: Callable[[Process], None] = lambda _: None
+        """Told when a node leads the shard that is driven; or `_system`, where that one has no leader."""
+
     def start(self) -> None:
         """Start all nodes."""
         for process in self.processes.values():
@@ -76,14 +79,23 @@ class Cluster:
             if replica.is_idle or not isinstance(replica, RaftShard):
                 continue
             term = replica.raft.term
-            if replica.raft.is_leader and self._leaders.setdefault((shard, term), process.name) != process.name:
-                led = f"shard {shard}, term {term}: {self._leaders[shard, term]} and {process.name} both led"
-                if led not in self.failures:
-                    self.failures.append(led)
+            if replica.raft.is_leader:
+                self._observe_leader(process, shard, term)
             if term > self._terms.get((process.name, shard), 0):
                 self._terms[process.name, shard] = term
                 if shard in (SYSTEM_SHARD, self.driven_shard):
                     self.on_term(process)
+
+    def _observe_leader(self, process: Process, shard: ShardId, term: int) -> None:
+        known = self._leaders.get((shard, term))
+        if known is None:
+            self._leaders[shard, term] = process.name
+            if shard == (SYSTEM_SHARD if self.options.mode == "ap" else self.driven_shard):
+                self.on_leader(process)
+        elif known != process.name:
+            led = f"shard {shard}, term {term}: {known} and {process.name} both led"
+            if led not in self.failures:
+                self.failures.append(led)
 
     @property
     def driven_shard(self) -> int:

@@ -7,20 +7,41 @@ from trilemma.sim.mutation import mutant
 # Raft log and election
 
 
-def _leaders_begin_silently() -> list[tuple[Any, str, Any]]:
-    """Masks R1: an entry of the own term goes out with those of older terms, in one append, and settles them too."""
+def _leaders_begin_late() -> list[tuple[Any, str, Any]]:
+    """Masks R1: a leader's first entry goes out right behind those of older terms, and settles them too."""
     from trilemma.replication.port import EntryKind
     from trilemma.replication.raft.core import Core
+    from trilemma.replication.raft.leader import Leader
 
-    original = Core.make_entry
+    late_us = 150_000
+    make, init, tick, deadline = Core.make_entry, Leader.__init__, Leader.tick, Leader.__dict__["deadline_us"]
 
-    def make(self: Any, kind: Any, body: bytes) -> int:
-        return self.log.last_index if kind is EntryKind.NOOP else original(self, kind, body)
+    def make_later(self: Any, kind: Any, body: bytes) -> int:
+        return self.log.last_index if kind is EntryKind.NOOP else make(self, kind, body)
 
-    return [(Core, "make_entry", make)]
+    def begin(self: Any, core: Any) -> None:
+        init(self, core)
+        self.begins_us = core.now.mono_us + late_us
+
+    def tick_late(self: Any) -> None:
+        if self.begins_us is not None and self._core.now.mono_us >= self.begins_us:
+            self.begins_us = None
+            make(self._core, EntryKind.NOOP, b"")
+        tick(self)
+
+    def until(self: Any) -> int:
+        found: int = deadline.fget(self)
+        return found if self.begins_us is None else min(found, self.begins_us)
+
+    return [
+        (Core, "make_entry", make_later),
+        (Leader, "__init__", begin),
+        (Leader, "tick", tick_late),
+        (Leader, "deadline_us", property(until)),
+    ]
 
 
-@mutant("R1", "cp", "an entry of an older term is committed by counting its copies", _leaders_begin_silently)
+@mutant("R1", "cp", "an entry of an older term is committed by counting its copies", _leaders_begin_late)
 def _r1() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.commit import CommitRule
     from trilemma.replication.raft.core import Core

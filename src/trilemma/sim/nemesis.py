@@ -32,6 +32,12 @@ ROOM_KNOWN_US = 5_000
 CRASH_ALL_MAX = 2
 """More often and too little is answered to be judged."""
 
+FIGURE_8_LEADERS = (2, 3, 4, 5)
+"""How many leaders one after the other are cut off as soon as they lead."""
+
+FIGURE_8_US_MAX = 5_000_000
+"""After so long without as many leaders it is given up."""
+
 KINDS_EARLY = 2
 """Until so many kinds have fired, new kinds come first, at most GAP_EARLY_US apart: else too little would happen."""
 
@@ -64,6 +70,7 @@ class Nemesis:
             "crash": self._crash,
             "crash_all": self._crash_all,
             "election": self._election,
+            "figure_8": self._figure_8,
             "unsynced": self._unsynced,
             "clock_step": self._clock_step,
             "fsync_error": self._fsync_error,
@@ -74,9 +81,14 @@ class Nemesis:
         self._full_since: dict[str, int] = {}
         self._election_us: int | None = None
         """How long the fault lasts that strikes at the next election."""
+        self._figure_8_left = 0
+        """How many more leaders are to be cut off."""
+        self._usurped: list[Direction] = []
+        """The links of the one that is cut off now."""
         self._left_out: list[Process] = []
         cluster.on_crash = self.crashed
         cluster.on_term = self._elected
+        cluster.on_leader = self._led
 
     def start(self) -> None:
         """Begin."""
@@ -104,9 +116,14 @@ class Nemesis:
         self._heal("all")
 
     def heal_majority(self) -> list[Process]:
-        """Undo everything but at a minority, which is down or cut off; return the others (TigerBeetle's core)."""
+        """Undo everything but at a minority, which is down or cut off; return the others (TigerBeetle's core).
+
+        Those that are down or cut off already come first: what befell them lasts.
+        """
         processes = list(self._cluster.processes.values())
-        self._left_out = self._rng.sample(processes, self._rng.randint(1, (len(processes) - 1) // 2))
+        self._rng.shuffle(processes)
+        processes.sort(key=self._serves)
+        self._left_out = processes[: self._rng.randint(1, (len(processes) - 1) // 2)]
         self._heal("all but " + " ".join(process.name for process in self._left_out))
         for process in self._left_out:
             if self._cluster.options.left_out == "down" and process.node is not None:
@@ -116,6 +133,11 @@ class Nemesis:
                     one, two = process.member.id, other.member.id
                     self._cluster.network.cut |= {(one, two): None, (two, one): None}
         return [process for process in processes if process not in self._left_out]
+
+    def _serves(self, process: Process) -> bool:
+        others = [node for node in self._cluster.processes if node != process.member.id]
+        is_cut_off = all((process.member.id, other) in self._cluster.network.cut for other in others)
+        return process.node is not None and not is_cut_off
 
     def _heal(self, what: str) -> None:
         self.is_over = True
@@ -179,9 +201,13 @@ class Nemesis:
             self._cluster.network.cut.pop(direction, None)
 
     def _isolate(self, lasts_us: int) -> None:
-        one = self._any().member.id
+        self._cut("isolate", self._links(self._any()), lasts_us)
+
+    def _links(self, process: Process) -> list[Direction]:
+        """Return all links of a node, both directions."""
+        one = process.member.id
         others = [node for node in self._cluster.processes if node != one]
-        self._cut("isolate", [pair for other in others for pair in ((one, other), (other, one))], lasts_us)
+        return [pair for other in others for pair in ((one, other), (other, one))]
 
     def _split(self, lasts_us: int) -> None:
         """Cut the cluster in two, a majority and a minority (Jepsen's partition-random-halves)."""
@@ -243,12 +269,21 @@ class Nemesis:
         self._cluster.scheduler.after(lasts_us, lambda: network.lossy.pop(direction, None))
 
     def _black_hole(self, lasts_us: int) -> None:
-        direction = self._pair()
+        """One link in one direction, or all that leaves a node."""
+        directions = [self._pair()]
+        if self._rng.random() >= PAIR_SHARE:
+            one = self._any().member.id
+            directions = [(one, node) for node in self._cluster.processes if node != one]
         network = self._cluster.network
-        network.holes[direction] = self._rng.choice(HOLE_BYTES)
+        network.holes.update(dict.fromkeys(directions, self._rng.choice(HOLE_BYTES)))
         self.fired["black_hole"] += 1
-        self._trace("black_hole", f"n{direction[0]}>n{direction[1]} for {lasts_us} us")
-        self._cluster.scheduler.after(lasts_us, lambda: network.holes.pop(direction, None))
+        self._trace("black_hole", " ".join(f"n{a}>n{b}" for a, b in directions) + f" for {lasts_us} us")
+
+        def end() -> None:
+            for direction in directions:
+                network.holes.pop(direction, None)
+
+        self._cluster.scheduler.after(lasts_us, end)
 
     # Processes
 
@@ -293,13 +328,51 @@ class Nemesis:
             lambda: self._kill(process, "election", lasts_us),
             lambda: self._kill(other, "election", lasts_us),
             lambda: self._cut("election", [(one, two), (two, one)], lasts_us),
-            lambda: self._cut(
-                "election", [pair for it in others for pair in ((one, it.member.id), (it.member.id, one))], lasts_us
-            ),
+            lambda: self._cut("election", self._links(process), lasts_us),
         ]
+        self._cluster.scheduler.after(self._soon_us(), self._rng.choice(strikes))
+
+    def _soon_us(self) -> int:
+        """Return about as long as a message takes, or a sync."""
         options = self._cluster.options
-        soon_us = int(self._rng.expovariate(1.0) * (options.delay_us + options.jitter_us + options.sync_us))
-        self._cluster.scheduler.after(soon_us, self._rng.choice(strikes))
+        return int(self._rng.expovariate(1.0) * (options.delay_us + options.jitter_us + options.sync_us))
+
+    def _figure_8(self, lasts_us: int) -> None:
+        """Cut off leaders one after the other, each as soon as it leads, and bring the one before back: who leads next
+        has entries that others lack and lacks entries that others have (Raft paper, figure 8)."""
+        if self._figure_8_left:
+            return
+        self._figure_8_left = self._rng.choice(FIGURE_8_LEADERS)
+        self._usurp(self._cluster.leader() or self._any(), lasts_us)
+        self._cluster.scheduler.after(FIGURE_8_US_MAX, self._end_figure_8)
+
+    def _led(self, process: Process) -> None:
+        """Somebody leads in a new term."""
+        if self._figure_8_left:
+            lasts_us = int(self._rng.expovariate(1.0) * self._cluster.options.fault_us)
+            wait_us = self._rng.choice((0, 1, 8)) * self._soon_us()
+            self._cluster.scheduler.after(wait_us, lambda: self._usurp(process, lasts_us))
+
+    def _usurp(self, process: Process, lasts_us: int) -> None:
+        if self.is_over or not self._figure_8_left:
+            return
+        self._end_usurped()
+        self._figure_8_left -= 1
+        fresh = [each for each in self._links(process) if each not in self._cluster.network.cut]
+        self._cluster.network.cut.update(dict.fromkeys(fresh))
+        self._usurped = fresh
+        self.fired["figure_8"] += 1
+        self._trace("figure_8", f"{process.name}, {self._figure_8_left} more")
+        if not self._figure_8_left:
+            self._cluster.scheduler.after(lasts_us, self._end_figure_8)
+
+    def _end_figure_8(self) -> None:
+        self._figure_8_left = 0
+        self._end_usurped()
+
+    def _end_usurped(self) -> None:
+        usurped, self._usurped = self._usurped, []
+        self._mend(usurped)
 
     def _unsynced(self, lasts_us: int) -> None:
         """End a node while the next sync of its log is under way."""

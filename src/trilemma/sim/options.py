@@ -18,6 +18,7 @@ FAULTS = (
     "crash",
     "crash_all",
     "election",
+    "figure_8",
     "unsynced",
     "clock_step",
     "fsync_error",

@@ -1,4 +1,4 @@
-"""Mixed: SET, INCRBY, APPEND, DEL, EXPIRE and PERSIST on the same few keys, as concurrent as can be.
+"""Mixed: SET, INCRBY, APPEND, DEL, EXPIRE and PERSIST on a few keys at a time, as concurrent as can be.
 
 What replicas show while they are apart follows no simple rule; at rest all must show the same. On one order of
 everything, each reply follows from those before.
@@ -17,18 +17,25 @@ AMOUNT_MAX: Final = 1_000_000
 FAR_S: Final = 10_000
 """A time to live that no run outlasts."""
 
+STEPS_A_KEY: Final = 12
+"""After so many steps the oldest key is left as it is, and a new one comes in: what went wrong with it stays."""
+
 
 class Mixed:
-    """Commands of several kinds over `keys` keys."""
+    """Commands of several kinds over `keys` keys at a time."""
 
     def __init__(self, rng: Random, prefix: bytes, keys: int = 3, read_share: float = 0.2):
         self._rng = rng
-        self._keys = [b"%sx%d" % (prefix, number) for number in range(keys)]
+        self._prefix = prefix
+        self._keys_at_once = keys
         self._read_share = read_share
+        self._steps = 0
 
     def next(self, process: int) -> Step:
         """Return a command on one key."""
-        key = self._rng.choice(self._keys)
+        oldest = self._steps // STEPS_A_KEY
+        self._steps += 1
+        key = self._key(oldest + self._rng.randrange(self._keys_at_once))
         command = (b"GET", key) if self._rng.random() < self._read_share else self._draw(key)
         return Step(process, (command,), "command", key, command)
 
@@ -36,9 +43,13 @@ class Mixed:
         """Return what became of a step."""
         return judge_single(step, replies)
 
+    def _key(self, number: int) -> bytes:
+        return b"%sx%d" % (self._prefix, number)
+
     def finals(self, process: int) -> list[Step]:
         """Return two reads per key: its value and its deadline."""
-        commands = [word for key in self._keys for word in ((b"GET", key), (b"PEXPIRETIME", key))]
+        keys = map(self._key, range(self._steps // STEPS_A_KEY + self._keys_at_once))
+        commands = [word for key in keys for word in ((b"GET", key), (b"PEXPIRETIME", key))]
         return [Step(process, (command,), "command", command[1], command) for command in commands]
 
     def _draw(self, key: bytes) -> Command:
