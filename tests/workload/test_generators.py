@@ -8,12 +8,13 @@ import pytest
 
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
-from trilemma.check.model import APPEND, COUNTER, MULTI_REGISTER, register
+from trilemma.check.model import APPEND, COUNTER, KEY_SET, MULTI_REGISTER, register
 from trilemma.check.redis_entry import Data
 from trilemma.check.redis_model import REDIS, reply
 from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
 from trilemma.workload.counter import Counters
+from trilemma.workload.databases import Databases
 from trilemma.workload.expiry import Expiries
 from trilemma.workload.founding import NAMES_MAX, Foundings
 from trilemma.workload.mixed import Mixed
@@ -34,6 +35,8 @@ MAKERS: dict[str, Callable[[Random], Generator]] = {
     "multi": lambda rng: Groups(rng, b"m:"),
     "register": lambda rng: Registers(rng, b"r:"),
     "strings": lambda rng: StringCommands(rng, b"s:"),
+    "databases": lambda rng: Databases(rng, b"d:"),
+    "databases, alone": lambda rng: Databases(rng, b"d:", alone=True),
 }
 
 MODELS = {
@@ -44,18 +47,23 @@ MODELS = {
     "multi": MULTI_REGISTER,
     "register": register(),
     "strings": REDIS,
+    "databases": KEY_SET,
 }
 
 
 class LittleStore:
-    """Redis' strings, one step at a time, with MULTI and WATCH."""
+    """Redis' strings, one step at a time, with MULTI and WATCH, SELECT and the commands about whole databases."""
 
     def __init__(self) -> None:
         self.data: Data = {}
         self.watched: dict[int, Data] = {}
+        self.databases: dict[bytes, Data] = {}
 
     def answer(self, step: Step) -> list[Any]:
         head, *rest = step.commands
+        if head[0] == b"SELECT":
+            self.data = self.databases.setdefault(head[1], {})
+            return [b"OK", self.of_database(rest[0])]
         if head[0] == b"WATCH":
             self.watched[step.process] = {key: self.data[key] for key in head[1:]}
             return [b"OK", *[reply(self.data, command) for command in rest]]
@@ -66,6 +74,22 @@ class LittleStore:
         if any(self.data.get(key) != entry for key, entry in watched.items()):
             return [*queued, None]
         return [*queued, [reply(self.data, command) for command in rest[:-1]]]
+
+    def of_database(self, command: tuple[bytes, ...]) -> Any:
+        match command[0]:
+            case b"KEYS":
+                return tuple(reversed(self.data))
+            case b"SCAN":
+                return b"0", tuple(reversed(self.data))
+            case b"DBSIZE":
+                return len(self.data)
+            case b"RANDOMKEY":
+                return next(iter(self.data), None)
+            case b"FLUSHDB":
+                self.data.clear()
+                return b"OK"
+            case _:
+                return reply(self.data, command)
 
 
 def drive(generator: Generator, store: LittleStore, steps: int, processes: int = 3) -> list[Operation]:
@@ -101,9 +125,10 @@ def test_history_of_a_store_that_forgets_one_command_is_not_linearizable(name: s
         def answer(self, step: Step) -> list[Any]:
             self.turns += 1
             before = dict(self.data)
+            databases = {number: dict(data) for number, data in self.databases.items()}
             replies = super().answer(step)
             if self.turns % 7 == 0:
-                self.data = before
+                self.data, self.databases = before, databases
             return replies
 
     assert check_linearizable(drive(MAKERS[name](Random(1)), Forgetful(), STEPS), MODELS[name]).is_invalid

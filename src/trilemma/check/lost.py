@@ -1,8 +1,10 @@
 """Lost acknowledged writes: what the store said was done must still be there, or have been replaced by what saw it.
 
-Three questions, all asked with final reads, made after the run has come to rest:
+Questions, all asked with final reads, made after the run has come to rest:
 - `check_lost_writes`: registers under one order (`cp`, `ca`): the final value is not older than an acknowledged write.
 - `check_lost_elements`: strings that only grow by unique tokens: every acknowledged token is there, none twice.
+- `check_lost_keys` and `check_returned_keys`: the keys of whole databases: none gone that no removal can have seen,
+  none there that one must have seen.
 - `check_lost_dots`: `ap` with receipts: every acknowledged dot is shown, or covered by the context of another write.
 For `ap` without receipts see `causal`, given the final reads as part of the history.
 Source: Jepsen `checker.clj` (set-full); Preguica et al., arXiv:1011.5808 (dots and contexts); FAULTS §4.
@@ -111,3 +113,50 @@ def _by_key(
     if missing:
         return unknown(CHECKER, f"no final read of {missing[0]!r}")
     return combine((check(writes.get(key, []), read) for key, group in reads.items() for read in group), CHECKER)
+
+
+def check_lost_keys(operations: Iterable[Operation], finals: Sequence[Operation]) -> Verdict:
+    """Judge whether every key is there that was put after the last attempt to remove it had ended.
+
+    On `ap` a removal takes away what it has seen: never what came later.
+
+    Args:
+        operations: `put`, `delete` (argument: the key), `flush`, and others, which are ignored. A history's key is a
+            database, its argument one of the keys in it.
+        finals: `read_keys` (result: the keys), and others, which are ignored.
+    """
+
+    def check(changes: list[Operation], read: Operation) -> Verdict:
+        if read.kind != "read_keys":
+            return valid(CHECKER)
+        changes = [each for each in changes if each.outcome != "fail"]
+        puts = [each for each in changes if each.kind == "put" and each.outcome == "ok"]
+        for put in puts:
+            removals = [each for each in changes if each.kind != "put" and each.argument in (None, put.argument)]
+            if put.argument not in read.result and all(each.precedes(put) for each in removals):
+                return invalid(CHECKER, f"{read.key!r} ends without {put.argument!r}", [put, read])
+        return valid(CHECKER)
+
+    return _by_key(operations, finals, ("put", "delete", "flush"), check)
+
+
+def check_returned_keys(operations: Iterable[Operation], finals: Sequence[Operation]) -> Verdict:
+    """Judge whether no key is there of which each put was followed by a removal at the same node.
+
+    A node sees its own writes, so such a removal has seen the put, and takes it away for good.
+
+    Args:
+        operations, finals: as for `check_lost_keys`; operations name their nodes.
+    """
+
+    def check(changes: list[Operation], read: Operation) -> Verdict:
+        for key in read.result if read.kind == "read_keys" else ():
+            puts = [each for each in changes if each.kind == "put" and each.argument == key and each.outcome != "fail"]
+            removals = [
+                each for each in changes if each.kind != "put" and each.outcome == "ok" and each.argument in (None, key)
+            ]
+            if all(any(put.precedes(each) and put.node == each.node for each in removals) for put in puts):
+                return invalid(CHECKER, f"{read.key!r} ends with {key!r}, which was removed", [*puts[-1:], read])
+        return valid(CHECKER)
+
+    return _by_key(operations, finals, ("put", "delete", "flush"), check)

@@ -113,3 +113,35 @@ _NO_PAIRS: Final[Pairs] = ()
 MULTI_REGISTER: Final = deterministic("multi-register", _NO_PAIRS, _multi_register, _is_read)
 """Registers that are read and written together: `multi_read` (argument: keys; result: their values, None where
 absent), `multi_write` (argument: pairs of key and value)."""
+
+
+def _keys_read(state: frozenset[bytes], operation: Operation) -> bool:
+    """Say whether a look at a database may show what it did."""
+    result = operation.result
+    if operation.kind in ("read_keys", "read_all"):
+        return bool(result == tuple(sorted(state)))
+    if operation.kind == "read_size":
+        return bool(result == len(state))
+    if operation.kind == "read_random":
+        return result in state if state else result is None
+    if operation.kind == "read_values":
+        return sum(value is not None for value in result) == len(state)
+    raise _unknown_kind("key set", operation)
+
+
+def _key_set(state: frozenset[bytes], operation: Operation) -> tuple[bool, frozenset[bytes]]:
+    unsure = operation.outcome == "info"
+    if operation.kind == "put":
+        return unsure or operation.result is None, state | {operation.argument}
+    if operation.kind == "delete":
+        return unsure or operation.result == (operation.argument in state), state - {operation.argument}
+    if operation.kind in ("flush", "flush_all"):
+        return unsure or operation.result is None, frozenset()
+    return unsure or _keys_read(state, operation), state
+
+
+_NO_NAMES: Final[frozenset[bytes]] = frozenset()
+
+KEY_SET: Final = Model("key set", _NO_NAMES, _key_set, lambda operation: operation.kind.startswith("read"))
+"""Which keys a database has: `put` and `delete` (argument: the key; a delete's result: 1 or 0), `flush`, `read_keys`,
+`read_size`, `read_random` (any key, None where there is none), `read_values` (a value per key, None where absent)."""

@@ -6,6 +6,7 @@ A SCAN cursor is (place of the shard in id order, key hash): stateless, and vali
 from collections.abc import Callable
 from typing import Any
 
+from trilemma.base.errors import Outcome, error, register
 from trilemma.base.ids import ShardId
 from trilemma.command.generic import KEYS_PAGE, ScanRequest, parse_flush, parse_keys, parse_scan
 from trilemma.node import internal
@@ -20,6 +21,16 @@ from trilemma.resp.reply import Reply, encode
 
 HASH_BITS = 48
 """Bits of a key hash; the rest of a cursor is the place of the shard."""
+
+NOTHING_DONE = b"-CLUSTERDOWN "
+"""How the refusal of a part begins that was not flushed and never will be."""
+
+register(
+    "flushed_in_part",
+    "UNCERTAIN the keyspaces were not all flushed; flushed were: {done}; elsewhere: {first}",
+    "send it again: what is flushed already stays so, what was written since goes too",
+    Outcome.MAYBE,
+)
 
 WHOLE_DB_PARTS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "dbsize": lambda _argv: [internal.SIZE],
@@ -85,11 +96,12 @@ class WholeDb:
     def _failure(self, shards: list[ShardId], results: list[Result], is_write: bool) -> bytes:
         errors = [self._error(result) for result in results]
         first = next(problem for problem in errors if problem is not None)
-        done = [shard for shard, problem in zip(sorted(shards), errors, strict=True) if problem is None]
-        if not is_write or not done:
+        if not is_write or all(problem is not None and problem.startswith(NOTHING_DONE) for problem in errors):
             return first
-        names = ", ".join(self._server.executors.keyspace(shard).name for shard in done)
-        return first.rstrip(b"\r\n") + f"; flushed were: {names}".encode() + b"\r\n"
+        done = [shard for shard, problem in zip(sorted(shards), errors, strict=True) if problem is None]
+        names = ", ".join(self._server.executors.keyspace(shard).name for shard in done) or "none for certain"
+        text = error("flushed_in_part", done=names, first=first[1:].decode().strip()).text
+        return b"-" + text.encode() + b"\r\n"
 
     @staticmethod
     def _error(result: Result) -> bytes | None:

@@ -114,7 +114,9 @@ class Client:
         return not self._under and not self._queue and not self.is_running
 
     def _later(self) -> None:
-        think_us = int(self._rng.expovariate(1.0) * self._cluster.options.think_us) + 50
+        think_us = 50
+        if self.is_running:
+            think_us += int(self._rng.expovariate(1.0) * self._cluster.options.think_us)
         conn = self._conn
         self._cluster.scheduler.after(think_us, lambda: self._next(conn))
 

@@ -15,7 +15,7 @@ from trilemma.check.counter import check_counter, check_final_sums
 from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
-from trilemma.check.lost import check_lost_elements, check_lost_writes
+from trilemma.check.lost import check_lost_elements, check_lost_keys, check_lost_writes, check_returned_keys
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
@@ -89,6 +89,22 @@ def _groups(part: Judged) -> list[Verdict]:
     return [check_linearizable(_fresh(part), model.MULTI_REGISTER, SEARCH_STEPS_MAX)]
 
 
+def _in_every_database(operations: Sequence[Operation]) -> list[Operation]:
+    """Return a history with each FLUSHALL said of every database: it flushed them all, or none."""
+    databases = {each.key for each in operations}
+    spread: list[Operation] = []
+    for each in operations:
+        if each.kind == "flush_all":
+            spread.extend(each._replace(key=database, kind="flush") for database in sorted(databases))
+        else:
+            spread.append(each)
+    return spread
+
+
+def _databases(part: Judged) -> list[Verdict]:
+    return [check_linearizable(_in_every_database(_fresh(part)), model.KEY_SET, SEARCH_STEPS_MAX)]
+
+
 def _expiry(part: Judged) -> list[Verdict]:
     return [check_expiry(_fresh(part), EXPIRY_ERROR_US)]
 
@@ -101,6 +117,7 @@ ORDERED: dict[str, Judge] = {
     "groups": _groups,
     "expiry": _expiry,
     "founding": _foundings,
+    "databases": _databases,
 }
 """For `cp` and `ca`: one order of everything."""
 
@@ -121,12 +138,22 @@ def _equal(part: Judged) -> list[Verdict]:
     return [check_equal_reads(part.finals)]
 
 
+def _equal_databases(part: Judged) -> list[Verdict]:
+    operations = _in_every_database(part.operations)
+    return [
+        check_equal_reads(part.finals),
+        check_lost_keys(operations, part.finals),
+        check_returned_keys(operations, part.finals),
+    ]
+
+
 LEADERLESS: dict[str, Judge] = {
     "registers": _causal,
     "counters": _lagging_counters,
     "groups": _causal,
     "expiry": _lagging_expiry,
     "mixed": _equal,
+    "databases": _equal_databases,
 }
 """For `ap`: causal order, nothing lost, convergence."""
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from trilemma.base.ids import ShardId
+from trilemma.base.ids import ConnId, ShardId
 from trilemma.check.availability import Outage
 from trilemma.check.history import END_OF_TIME_US
 from trilemma.node.machine import Node
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.process import Process
+from trilemma.sim.solo import request
 
 CLOCK_STEP_US = 3_000_000
 SLOW_US = 300_000
@@ -43,7 +44,28 @@ KINDS_EARLY = 2
 
 GAP_EARLY_US = 700_000
 
+ALTERED = {
+    "cp": ("READ", ("linearizable", "lease", "local")),
+    "ca": ("TIMEOUT", ("1900", "2000")),
+    "ap": ("TIMEOUT", ("1400", "1500")),
+}
+"""By mode: a setting of a keyspace that may be altered at any moment, and to what."""
+
 Direction = tuple[int, int]
+
+
+class _Operator:
+    """Sends one command and hears its reply, or nothing."""
+
+    def __init__(self, heard: Callable[[bytes], None]) -> None:
+        self._heard = heard
+
+    def receive(self, conn: ConnId, data: bytes) -> None:
+        """See Caller."""
+        self._heard(data)
+
+    def lost(self, conn: ConnId) -> None:
+        """See Caller."""
 
 
 class Nemesis:
@@ -75,6 +97,7 @@ class Nemesis:
             "clock_step": self._clock_step,
             "fsync_error": self._fsync_error,
             "hand_over": self._hand_over,
+            "alter": self._alter,
             "disk_full": self._disk_full,
         }
         self._down_since: dict[str, int] = {}
@@ -445,6 +468,23 @@ class Nemesis:
                 self._trace("hand_over", f"shard {shard}: {process.name} to n{heir}")
 
         process.give(ask)
+
+    def _alter(self, _lasts_us: int) -> None:
+        """Alter the keyspace that is driven, as an operator may at any moment, to what promises as much."""
+        options = self._cluster.options
+        word, values = ALTERED[options.mode]
+        process, value = self._any(), self._rng.choice(values)
+
+        def altered(reply: bytes) -> None:
+            self._trace("altered", f"{word} {value}: {reply.decode().strip()}")
+            if reply.startswith(b"+OK"):
+                self.fired["alter"] += 1
+
+        caller = _Operator(altered)
+        conn = self._cluster.connect(process.member.id, caller)
+        if conn is not None:
+            self._trace("alter", f"{word} {value} at {process.name}")
+            self._cluster.send(conn, request("KEYSPACE", "ALTER", options.keyspace, word, value))
 
     def _clock_step(self, _lasts_us: int) -> None:
         process = self._any()

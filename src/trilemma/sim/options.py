@@ -23,6 +23,7 @@ FAULTS = (
     "clock_step",
     "fsync_error",
     "hand_over",
+    "alter",
     "disk_full",
 )
 """Every kind of fault there is; `nemesis` carries them out."""
@@ -30,9 +31,9 @@ FAULTS = (
 MODES = ("cp", "ca", "ap")
 
 WORKLOADS = {
-    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding"),
-    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding"),
-    "ap": ("registers", "counters", "groups", "expiry", "mixed"),
+    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases"),
+    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases"),
+    "ap": ("registers", "counters", "groups", "expiry", "mixed", "databases"),
 }
 
 

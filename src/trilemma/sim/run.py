@@ -22,6 +22,7 @@ from trilemma.sim.trace import Trace
 from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
 from trilemma.workload.counter import Counters
+from trilemma.workload.databases import Databases
 from trilemma.workload.expiry import Expiries
 from trilemma.workload.founding import Foundings
 from trilemma.workload.mixed import Mixed
@@ -181,6 +182,8 @@ class Schedule:
                 return Mixed(rng, prefix)
             case "founding":
                 return Foundings(rng)
+            case "databases":
+                return Databases(rng, prefix, alone=len(self.options.workloads) == 1)
             case "expiry":
                 return Expiries(rng, prefix)
             case _:
