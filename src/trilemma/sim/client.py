@@ -132,7 +132,6 @@ class Client:
                 count = self._rng.randint(2, PIPELINE_MAX)
             steps.extend(self.generator.next(self._process) for _ in range(count))
         if not steps:
-            self._later()
             return
         self._send(conn, steps)
 
