@@ -6,8 +6,8 @@ n1, n2, n3; n3 is cut off, or crashes. Tests are named after the rows.
 from collections.abc import Iterator
 
 import pytest
-from tests.support.stage import KEYSPACES, Stage
 
+from stage import KEYSPACES, Stage
 from trilemma.sim.cluster import CLIENT_DELAY_US
 
 DETECTION_US = 1_000_000

@@ -41,11 +41,13 @@ class Member:
 class Group:
     """Replicas 1..n."""
 
-    def __init__(self, size: int = 3, *, leases: bool = False, retained_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self, size: int = 3, *, leases: bool = False, retained_bytes: int = 1 << 20, bounds: Bounds | None = None
+    ) -> None:
         self.now_us = BOOT_US
         self.timing = Timing()
         self.leases = leases
-        self.retained_bytes = retained_bytes
+        self.bounds = bounds or Bounds(retained_bytes=retained_bytes)
         self.voters = list(range(1, size + 1))
         self.cut: set[tuple[int, int]] = set()
         """(from, to) pairs that carry nothing."""
@@ -70,7 +72,7 @@ class Group:
         index = applied[-1].index if applied else 0
         raft = Raft(
             SHARD, node, self.voters, self.timing, self.starts, log.recover().records, log, self.now,
-            leases=self.leases, applied_index=index, bounds=Bounds(retained_bytes=self.retained_bytes),
+            leases=self.leases, applied_index=index, bounds=self.bounds,
         )  # fmt: skip
         self.members[node] = Member(log, raft, applied=list(applied))
         self.stopped.discard(node)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import multiprocessing
 import os
 from collections.abc import Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -97,6 +98,8 @@ def run_seeds(seeds: Iterable[int], mode: str, nodes: int, mutant: str = "") -> 
             yield from future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
 
 
 def done_seeds(path: Path, mode: str, nodes: int) -> dict[int, Finding]:

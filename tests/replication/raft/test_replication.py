@@ -6,6 +6,8 @@ import pytest
 
 from raft_group import SHARD, Group
 from trilemma.base.invariant import InvariantViolated
+from trilemma.replication.port import EntryKind
+from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.commit import CommitRule
 from trilemma.replication.raft.configuration import Configuration
 from trilemma.replication.raft.log import Log
@@ -22,6 +24,40 @@ def test_an_entry_is_applied_everywhere_in_the_same_order() -> None:
         group.step()
     group.run(200)
     assert [group.bodies(node) for node in (1, 2, 3)] == [bodies] * 3
+
+
+def test_an_append_holds_no_more_bytes_than_its_bound_and_one_entry_at_least() -> None:
+    group = Group(bounds=Bounds(append_bytes=1_000))
+    group.elect_node(1)
+    bodies = [b"%d" % number * 100 for number in range(40)] + [b"x" * 5_000] + [b"y"] * 3
+    for body in bodies:
+        assert group.propose(1, body) is not None
+    group.sent.clear()
+    group.run(300)
+    appends = [each.entries for _, _, each in group.sent if isinstance(each, AppendEntries) and each.entries]
+    assert len(appends) > len(bodies) // 5
+    assert all(len(entries) == 1 or sum(len(each) for _, each in entries) <= 1_000 for entries in appends)
+    assert any(sum(len(each) for _, each in entries) > 5_000 for entries in appends)
+    assert [group.bodies(node) for node in (1, 2, 3)] == [bodies] * 3
+
+
+def test_a_turn_hands_out_no_more_committed_bytes_than_its_bound_and_the_next_turn_comes_at_once() -> None:
+    group = Group(1, bounds=Bounds(apply_bytes=1_000))
+    group.elect_node(1)
+    raft = group.members[1].raft
+    for _ in range(20):
+        assert raft.propose(EntryKind.COMMANDS, b"z" * 400) is not None
+    raft.ready(900)
+    raft.persisted(900)
+    handed = []
+    while True:
+        raft.advance(group.now, frozenset())
+        committed = raft.ready(901).committed
+        handed.append(len(committed))
+        if raft.next_deadline_us > group.now_us:
+            break
+    assert sum(handed) == 20
+    assert max(handed) <= 3
 
 
 def test_only_the_leader_takes_proposals() -> None:
