@@ -137,22 +137,25 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show nodes, keyspaces, leaders, lag and links."""
+    """Show nodes, keyspaces, leaders, lag and links; exit status 1 where no node answers."""
     directory = directory.resolve()
     try:
-        if as_json:
-            print_json(gather(directory))
-        elif watch:
+        if watch:
             with Live(_table(gather(directory)), console=console) as live:
                 while True:
                     time.sleep(STATUS_INTERVAL_S)
                     live.update(_table(gather(directory)))
-        else:
-            console.print(_table(gather(directory)))
+        found = gather(directory)
     except control.NoClusterError as problem:
         refuse(str(problem))
     except KeyboardInterrupt:
         raise typer.Exit from None
+    if as_json:
+        print_json(found)
+    else:
+        console.print(_table(found))
+    if not any(node["answers"] for node in found["nodes"].values()):
+        raise typer.Exit(1)
 
 
 def gather(directory: Path) -> dict[str, Any]:
@@ -177,16 +180,26 @@ def _ask_node(address: str) -> dict[str, Any]:
     return {"answers": True, **sections}
 
 
+def _lag(lags: dict[str, int], place: str) -> str:
+    """Return who lacks how many entries or batches, as far as this node knows: a leader does, and every `ap` replica."""
+    behind = {key.removeprefix(f"{place}_"): lag for key, lag in lags.items() if key.startswith(f"{place}_")}
+    return " ".join(f"{peer}:{lag}" for peer, lag in behind.items() if lag) or ("0" if behind else "-")
+
+
 def _table(found: dict[str, Any]) -> Table:
     table = Table(title=f"cluster in {found['dir']}", title_justify="left")
-    for column in ("node", "clients", "process", "links", "keyspace", "mode", "state", "leader", "applied"):
+    for column in ("node", "clients", "process", "links", "keyspace", "mode", "state", "leader", "applied", "lag"):
         table.add_column(column, overflow="fold")
     for name, node in found["nodes"].items():
         if not node["answers"]:
             table.add_row(name, node["address"], node["process"], "[red]no answer[/]")
             continue
         links = " ".join(f"{peer}{'✓' if state == 'up' else '✗'}" for peer, state in node["links"].items())
-        shards = {shard["keyspace"]: shard for shard in node["replication"].values() if isinstance(shard, dict)}
+        shards = {
+            shard["keyspace"]: shard | {"place": place}
+            for place, shard in node["replication"].items()
+            if isinstance(shard, dict)
+        }
         first = True
         for keyspace, facts in node["keyspaces"].items():
             shard = shards.get(keyspace, {})
@@ -198,6 +211,7 @@ def _table(found: dict[str, Any]) -> Table:
                 "[green]up[/]" if facts["state"] == "up" else f"[red]{facts['state']}[/]",
                 str(shard.get("leader", "-")),
                 str(shard.get("applied_index", shard.get("vector", "-"))),
+                _lag(node["lag"], shard.get("place", "")),
             )
             first = False
         table.add_section()

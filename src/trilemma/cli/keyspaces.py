@@ -90,7 +90,7 @@ def info(name: str, directory: Directory = DEFAULT_DIRECTORY, node: Address = "n
         print_json(facts)
     else:
         for field, value in facts.items():
-            console.print(f"{field:12} {value}")
+            console.print(f"{field:12} {' '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def _info(directory: Path, node: str, name: str) -> dict[str, Any]:

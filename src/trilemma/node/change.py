@@ -62,7 +62,10 @@ class ChangeSlot(Slot):
             self._next(reply)
 
     def _failed(self, error: bytes) -> None:
-        if self._prepared and self._next != self._aborted:
+        if self._next == self._aborted:
+            # Whatever became of the ABORT: what is to be said is what the step before it met.
+            self._end(self._after)
+        elif self._prepared:
             self._abort(error)
         else:
             self._end(error)
@@ -96,7 +99,10 @@ class ChangeSlot(Slot):
         self._after = reply
         self._propose(Abort(self._prepared), self._aborted)
 
-    def _aborted(self, _reply: bytes) -> None:
+    def _aborted(self, reply: bytes) -> None:
+        if int(reply[1:]) and self._after.startswith(b"-UNCERTAIN"):
+            # The ABORT took effect, so no ACTIVATE ever will.
+            self._after = self._refused("it took too long and was given up")
         self._end(self._after)
 
     def _activated(self, reply: bytes) -> None:

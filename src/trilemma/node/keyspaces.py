@@ -4,7 +4,6 @@ import msgspec
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import ShardId
-from trilemma.base.time import US_PER_S
 from trilemma.command.keyspace import KeyspaceOptions, parse_alter, parse_create
 from trilemma.keyspace import settings
 from trilemma.keyspace.catalogue import Alter, Prepare
@@ -12,13 +11,11 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal
 from trilemma.node.change import ChangeSlot
 from trilemma.node.dispatch import Dispatcher, NodeCommand
+from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import MapReply, Reply, encode
-
-CHANGE_US_MAX = 5 * US_PER_S
-"""How long a coordinator waits for every member before it answers UNCERTAIN."""
 
 register("no_keyspace", "ERR no keyspace '{keyspace}'", "KEYSPACE LIST names them")
 register("keyspace_exists", "ERR keyspace '{keyspace}' exists already", "choose another name, or ALTER it")
@@ -102,12 +99,11 @@ class Keyspaces:
         self._begin(session, Prepare(known, drops=True), [])
 
     def _begin(self, session: Session, change: Prepare | Alter, searched: list[ShardId]) -> None:
-        deadline_us = self._server.now.mono_us + CHANGE_US_MAX
-
         def ask(slot: Slot, shard: ShardId, unit: Unit) -> None:
             self._dispatcher.send(session, shard, unit, slot)
 
-        slot = ChangeSlot(session, change, self._server.system.keyspace, searched, ask, deadline_us)
+        system = self._server.system.keyspace
+        slot = ChangeSlot(session, change, system, searched, ask, deadline_us(system, session.batch_us))
         session.open(slot)
         self._changes.append(slot)
         slot.begin()

@@ -93,6 +93,39 @@ def _leaders_stay() -> list[tuple[Any, str, Any]]:
     ]
 
 
+def _commits_lag() -> list[tuple[Any, str, Any]]:
+    """Masks O5: what all hold is committed at once, so that hardly any replica starts with entries that are not."""
+    from trilemma.replication.raft.leader import Leader
+
+    late_us = 300_000
+    commit, init, deadline = Leader._commit, Leader.__init__, Leader.__dict__["deadline_us"]
+
+    def begin(self: Any, core: Any) -> None:
+        self.commits_us = 0
+        init(self, core)
+
+    def commit_late(self: Any) -> None:
+        core = self._core
+        if core.now.mono_us < self.commits_us:
+            return
+        before = core.commit_index
+        commit(self)
+        if core.commit_index > before:
+            self.commits_us = core.now.mono_us + late_us
+
+    def until(self: Any) -> int:
+        found: int = deadline.fget(self)
+        core = self._core
+        is_due = self.commits_us > core.now.mono_us and core.commit_index < core.log.last_index
+        return min(found, self.commits_us) if is_due else found
+
+    return [
+        (Leader, "__init__", begin),
+        (Leader, "_commit", commit_late),
+        (Leader, "deadline_us", property(until)),
+    ]
+
+
 def _applying_lags() -> list[tuple[Any, str, Any]]:
     """Masks C3: what is committed in a turn is applied in it, so that hardly any read comes in between."""
     from trilemma.replication.raft.core import Core
@@ -325,7 +358,7 @@ def _i2() -> list[tuple[Any, str, Any]]:
     return [(CommitRule, "_on_lease_holders", lambda self, durable, holders, index: index)]
 
 
-@mutant("O3", "ca", "a follower's lease runs from when the grant arrived")
+@mutant("O3", "cp", "a follower's lease runs from when the grant arrived")
 def _o3() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.leases import HeldLease
 
@@ -339,7 +372,7 @@ def _o4() -> list[tuple[Any, str, Any]]:
     return [(Refusal, "_after_start", lambda self, starts_us, has_a_past: starts_us)]
 
 
-@mutant("O5", "ca", "the dirty keys are not looked up in the log that a start has found")
+@mutant("O5", "ca", "the dirty keys are not looked up in the log that a start has found", _commits_lag)
 def _o5() -> list[tuple[Any, str, Any]]:
     from trilemma.node.dirty import DirtyKeys
 

@@ -129,9 +129,14 @@ class Nemesis:
         kind = self._rng.choice(self._cluster.options.faults)
         if kind in self.fired and len(self.fired) < KINDS_EARLY:
             kind = self._rng.choice([each for each in self._cluster.options.faults if each not in self.fired])
+        self._carry_out(kind)
+        if self._rng.random() < self._cluster.options.together:
+            self._carry_out(self._rng.choice(self._cluster.options.faults))
+        self._later()
+
+    def _carry_out(self, kind: str) -> None:
         lasts_us = int(self._rng.expovariate(1.0) * self._cluster.options.fault_us) + 5_000
         self._kinds[kind](lasts_us)
-        self._later()
 
     def heal(self) -> None:
         """Undo everything: links, pauses, nodes that are down."""

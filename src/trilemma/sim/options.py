@@ -74,6 +74,8 @@ class Options:
     left_out: str
     """What keeps a minority out when the first nodes are healed: "down", "cut", or "" where all heal at once."""
     safety_us: int
+    together: float
+    """How often two faults strike at the same moment."""
 
     def describe(self) -> str:
         """Return all options, one per line."""
@@ -121,6 +123,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         apply_bytes=rng.choice((600, 6_000, APPLY_BYTES_MAX)),
         left_out=_left_out(rng, chosen_mode, settings),
         safety_us=8_500_000,
+        together=rng.choice((0.0, 0.0, 0.5)),
     )
 
 

@@ -357,7 +357,7 @@ class Schedule:
         outcome.ok_writes = sum("read" not in each.kind for each in done)
         outages = self._nemesis.all_outages()
         down = {outage.node for outage in outages}
-        live = [each for each in everything if each.node not in down and each.kind != "create"]
+        live = [each for each in everything if each.node not in down]
         outcome.verdicts.append(check_waits(live, WAIT_US_MAX, self._scheduler.now_us))
         places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))

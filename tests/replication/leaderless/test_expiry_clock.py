@@ -86,6 +86,23 @@ def test_what_most_members_clocks_have_passed_has_passed() -> None:
     assert clock.now_ms == NOON_MS + 3 * S
 
 
+@pytest.mark.parametrize(
+    ("apart_ms", "wall_now_ms"),
+    [
+        (-5 * S, 25 * S),  # it was behind, and still is
+        (5 * S, 30 * S),  # it was ahead and was put right
+    ],
+)
+def test_after_a_restart_one_peer_bears_out_the_later_reading(apart_ms: int, wall_now_ms: int) -> None:
+    clock = ExpiryClock(NOON_MS + 10 * S, NOON_MS + 10 * S + apart_ms, now(0, wall_now_ms), peers=2)
+    assert clock.now_ms == NOON_MS + 25 * S
+    clock.hear(2, NOON_MS + 29 * S)
+    assert clock.now_ms == NOON_MS + 29 * S
+    clock.advance(now(2 * S, wall_now_ms + 2 * S), [5 * S])
+    clock.hear(2, NOON_MS + 60 * S)
+    assert clock.now_ms == NOON_MS + 32 * S
+
+
 def test_one_peer_of_two_that_is_ahead_moves_nothing() -> None:
     clock = ExpiryClock(0, 0, now(0, 0), peers=2)
     clock.hear(2, NOON_MS + 9 * S)

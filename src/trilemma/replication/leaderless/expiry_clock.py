@@ -4,7 +4,7 @@ PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted of
 Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
 may have been put right meanwhile, or not: of both readings the earlier one is taken, for what has expired does not come
 back. Whoever restarts with a wrong wall clock is put right by the others: what most members' expiry clocks have passed
-has passed.
+has passed, and of the own clock both readings count for that.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,16 @@ STATED_US = US_PER_S
 class ExpiryClock:
     """One node's judge of deadlines."""
 
-    __slots__ = ("_heard_us", "_mono_us", "_quorum", "_stated_mono_us", "_stated_us", "_value_us", "is_trusted")
+    __slots__ = (
+        "_heard_us",
+        "_later_us",
+        "_mono_us",
+        "_quorum",
+        "_stated_mono_us",
+        "_stated_us",
+        "_value_us",
+        "is_trusted",
+    )
 
     def __init__(self, last_ms: int, last_wall_ms: int, now: Now, peers: int = 0) -> None:
         """Begin; `last_ms`, `last_wall_ms`: what this and the wall clock last showed together, 0 where never."""
@@ -38,6 +47,8 @@ class ExpiryClock:
         """Whether the wall clock agreed with most peers when it was last looked at."""
         if not last_ms:
             self._value_us = now.wall_us
+        self._later_us = max(as_before_us, now.wall_us) if last_ms else self._value_us
+        """The other reading after a restart: as good as the one in use, once a peer bears it out."""
         self._stated_us: int | None = None
 
     @property
@@ -58,13 +69,15 @@ class ExpiryClock:
     def hear(self, peer: NodeId, expiry_ms: int) -> None:
         """Take in what a peer's expiry clock showed; a time that most members' clocks have passed has passed."""
         self._heard_us[peer] = max(self._heard_us.get(peer, 0), expiry_ms * US_PER_MS)
-        shown = sorted((self._value_us, *self._heard_us.values()), reverse=True)
+        shown = sorted((max(self._value_us, self._later_us), *self._heard_us.values()), reverse=True)
         if len(shown) >= self._quorum:
             self._value_us = max(self._value_us, shown[self._quorum - 1])
 
     def advance(self, now: Now, offsets_ms: Iterable[int]) -> None:
         """Let time pass. `offsets_ms`: how far each peer's wall clock is from the own one, as far as is known."""
-        self._value_us += max(now.mono_us - self._mono_us, 0)
+        elapsed_us = max(now.mono_us - self._mono_us, 0)
+        self._value_us += elapsed_us
+        self._later_us += elapsed_us
         self._mono_us = now.mono_us
         known = list(offsets_ms)
         agreeing = sum(abs(offset) <= CLOCK_OFFSET_MS_MAX for offset in known)
