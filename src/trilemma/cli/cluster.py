@@ -181,7 +181,7 @@ def _ask_node(address: str) -> dict[str, Any]:
 
 
 def _lag(lags: dict[str, int], place: str) -> str:
-    """Return who lacks how many entries or batches, as far as this node knows: a leader does, and every `ap` replica."""
+    """Return who lacks how many entries or batches, as a leader knows it, and every `ap` replica."""
     behind = {key.removeprefix(f"{place}_"): lag for key, lag in lags.items() if key.startswith(f"{place}_")}
     return " ".join(f"{peer}:{lag}" for peer, lag in behind.items() if lag) or ("0" if behind else "-")
 
