@@ -234,3 +234,45 @@ def test_ap_batches_flow_along_any_path_that_is_left(stage: Stage) -> None:
     assert stage.ask(3, "SET", "shop:k", "from n3").reply == b"OK"
     stage.run(500_000)
     assert stage.ask(1, "GET", "shop:k").reply == b"from n3"
+
+
+# Keys that expire (PROMISES §5, PROTOCOLS §4)
+
+
+@pytest.mark.parametrize("name", ["bank", "site"])
+def test_an_overdue_key_waits_for_the_tick_and_is_not_shown(stage: Stage, name: str) -> None:
+    leader = 1 if stage.leads(1, name) else 3
+    assert stage.ask(leader, "SET", f"{name}:e", "shown", "PX", "400").reply == b"OK"
+    stage.run(100_000)
+    assert [stage.ask(node, "GET", f"{name}:e").reply for node in (1, 2, 3)] == [b"shown"] * 3
+    # Heartbeats go through, entries do not: leadership is confirmed, but no tick can be committed.
+    for other in {1, 2, 3} - {leader}:
+        stage.cluster.network.holes[leader, other] = 1_000
+    blocking = stage.begin(leader, "SET", f"{name}:big", "x" * 2_000)
+    stage.run(500_000)
+    asked = {node: stage.begin(node, "GET", f"{name}:e") for node in (1, 2, 3)}
+    whole = stage.begin(leader, "KEYS", f"{name}:*")
+    stale = stage.ask(leader, "GET", "bank:e", readonly=True).reply
+    assert stale == (b"shown" if name == "bank" else None)
+    assert stage.ask(leader, "GET", f"{name}:k").reply == b"before"
+    for each in (*asked.values(), whole):
+        answer = stage.wait(each)
+        assert answer.is_refusal
+        assert answer.took_us <= TIMEOUT_US + REFUSAL_US
+    assert stage.wait(blocking).is_uncertain
+    stage.cluster.network.holes.clear()
+    stage.run(SERVED_US)
+    assert [stage.ask(node, "GET", f"{name}:e").reply for node in (1, 2, 3)] == [None] * 3
+
+
+def test_an_overdue_key_is_gone_as_soon_as_the_tick_is_there(stage: Stage) -> None:
+    # Log time is slewed towards the leader's wall clock by at most a tenth.
+    for name in ("bank", "site"):
+        assert stage.ask(1, "SET", f"{name}:e", "shown", "PX", "300").reply == b"OK"
+        written_us = stage.now_us
+        seen = []
+        while stage.now_us < written_us + 370_000:
+            answer = stage.ask(2, "GET", f"{name}:e")
+            seen.append((stage.now_us - answer.took_us - written_us, answer.reply))
+        assert all(reply == b"shown" for at_us, reply in seen if at_us < 265_000)
+        assert all(reply is None for at_us, reply in seen if at_us > 340_000)

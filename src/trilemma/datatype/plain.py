@@ -285,6 +285,17 @@ class PlainView(KeyScan):
             self._knows_next_deadline = True
         return self._next_deadline_ms
 
+    def is_overdue(self, db: int, key: bytes) -> bool:
+        """Say whether a key's deadline has passed by log time, but by no entry yet: only the next tick can tell."""
+        found = self._stored(db, key)
+        return found is not None and self._now_ms < found.deadline_ms <= self._ttl_now_ms
+
+    def holds_overdue(self) -> bool:
+        """Say whether any key is overdue."""
+        start = self._expiry_head + rowkey.expiry_suffix(self._now_ms + 1, b"")
+        stop = self._expiry_head + rowkey.expiry_suffix(self._ttl_now_ms + 1, b"")
+        return bool(start < stop and self._rows.scan(start, stop, 1))
+
     def reap(self, keys_max: int) -> int:
         """Remove up to `keys_max` keys whose deadline has passed, the earliest first; return how many."""
         stop = self._expiry_head + rowkey.expiry_suffix(self._now_ms + 1, b"")

@@ -23,6 +23,9 @@ LEAD = b"\x00LEAD"
 HELD = b"\x00HELD"
 """How many other replicas durably hold all that this one has acknowledged (WAIT); answered by the shard itself."""
 
+WITHOUT_DATA = frozenset((LEAD, HELD))
+"""Of these commands no reply depends on any key."""
+
 POSITION = b"\x00POSITION"
 """What an `ap` replica holds, as msgpack {node: sequence} (CAP TOKEN); answered by the shard itself."""
 

@@ -24,6 +24,7 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
 from trilemma.node.execute import run_unit
+from trilemma.node.refusal import places_in
 from trilemma.node.request import Target
 from trilemma.node.unit import (
     NOT_EXECUTED,
@@ -122,6 +123,11 @@ class RaftShard:
         self._proposed: dict[int, _Proposed] = {}
         self._asked: dict[int, list[Waiter]] = {}
         self._confirmed: list[tuple[int, list[Waiter]]] = []
+        self._overdue: list[Waiter] = []
+        """Reads of keys that are overdue: they wait for the tick (PROTOCOLS §4.2)."""
+        self._overdue_at = 0
+        """What was applied when they were last looked at."""
+        self._may_be_overdue = False
         self._short: list[_Committed] = []
         self.behind: Sequence[NodeId] = ()
         """Peers whose next entry is gone: they need this shard's rows."""
@@ -262,6 +268,8 @@ class RaftShard:
         if index is None or self._applied.index < index or not self._dirty.is_clean(unit, self._applied.index):
             return NOT_EXECUTED
         self._begin_read()
+        if self._is_overdue(unit):
+            return NOT_EXECUTED
         return run_unit(self._view, unit, self._receipt)
 
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
@@ -412,6 +420,8 @@ class RaftShard:
             batch.complete(position, result if batch.units[position].is_read else text, 0)
 
     def _serve_reads(self) -> None:
+        if self._overdue:
+            self._look_at_overdue()
         if not self._confirmed:
             return
         left = []
@@ -425,10 +435,32 @@ class RaftShard:
                 if budget <= 0:
                     left.append((index, waiters[served:]))
                     break
+                if self._is_overdue(batch.units[position]):
+                    self._overdue.append((batch, position))
+                    self._overdue_at = self._applied.index
+                    continue
                 result = self._read(batch.units[position])
                 budget -= result_bytes(result)
                 batch.complete(position, result, 0)
         self._confirmed = left
+
+    def _look_at_overdue(self) -> None:
+        """Serve what waited for a tick once something was applied; give it up where this replica leads no more."""
+        if self.raft.is_leader and self._applied.index == self._overdue_at:
+            return
+        waiters, self._overdue = self._overdue, []
+        if self.raft.is_leader:
+            self._confirmed.append((self._applied.index, waiters))
+            return
+        for batch, position in waiters:
+            batch.complete(position, NOT_EXECUTED, 0)
+
+    def _is_overdue(self, unit: Unit) -> bool:
+        """Say whether a unit reads a key whose deadline has passed by log time, but by no applied entry yet."""
+        if not self._may_be_overdue or (unit.argv and unit.argv[0] in internal.WITHOUT_DATA):
+            return False
+        places = list(places_in(unit))
+        return any(self._view.is_overdue(db, key) for db, key in places) if places else self._view.holds_overdue()
 
     def _read(self, unit: Unit) -> Result:
         if unit.argv and unit.argv[0] == internal.HELD:
@@ -450,7 +482,10 @@ class RaftShard:
 
     def _begin_read(self) -> None:
         stamp_ms = self._applied.stamp_ms
-        self._view.begin(self._applied.index, stamp_ms, max(stamp_ms, self.raft.log_time_ms()), self._applied.index)
+        now_ms = max(stamp_ms, self.raft.log_time_ms())
+        self._view.begin(self._applied.index, stamp_ms, now_ms, self._applied.index)
+        due_ms = self._view.next_deadline_ms()
+        self._may_be_overdue = due_ms is not None and due_ms <= now_ms
 
     def _receipt(self, unit: Unit) -> dict[bytes, Reply]:
         fresh = "stale: current at some time" if self.target() is None else "newest acknowledged"

@@ -44,9 +44,15 @@ def fenced_by(fences: dict[bytes, str], unit: Unit) -> str | None:
 
 def keys_in(unit: Unit) -> Iterator[bytes]:
     """Yield the keys that a unit's commands name."""
-    for argv in [unit.argv, *(part.argv for part in unit.parts)]:
+    return (key for _, key in places_in(unit))
+
+
+def places_in(unit: Unit) -> Iterator[tuple[int, bytes]]:
+    """Yield (db, key) of the keys that a unit's commands name."""
+    for db, argv in [(unit.db, unit.argv), *((part.db, part.argv) for part in unit.parts)]:
         spec = lookup(argv[0]) if argv else None
         if spec is not None:
             if spec.subcommands:
                 spec = spec.subcommands[argv[1].lower()]
-            yield from keys_of(spec, argv)
+            for key in keys_of(spec, argv):
+                yield db, key
