@@ -1,23 +1,33 @@
 """A few schedules of each mode, and that a planted bug is found: the campaigns themselves are commands of their own."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from trilemma.node.machine import Node
-from trilemma.sim.campaign import run_seed
+from trilemma.sim.campaign import judge, run_seed
 from trilemma.sim.mutants import MUTANTS, planted
 from trilemma.sim.options import FAULTS, draw
-from trilemma.sim.run import run_schedule
+from trilemma.sim.run import Outcome, run_schedule
 
 
 @pytest.mark.parametrize("mode", ["cp", "ca", "ap"])
-@pytest.mark.parametrize("seed", range(4))
-def test_a_schedule_keeps_every_promise_of_its_mode(mode: str, seed: int) -> None:
-    outcome = run_schedule(draw(seed, mode))
-    assert outcome.broken == []
-    assert outcome.failures == []
-    assert outcome.operations >= 300
+def test_schedules_keep_every_promise_of_their_mode(mode: str) -> None:
+    findings = [run_seed(seed, mode, 0) for seed in range(5)]
+    assert [finding.text for finding in findings if finding.verdict not in ("clean", "vacuous")] == []
+    assert sum(finding.verdict == "clean" for finding in findings) >= 3
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [{"operations": 299}, {"ok_reads": 0}, {"ok_writes": 0}, {"fired": {"loss": 9}}],
+    ids=lambda missing: next(iter(missing)),
+)
+def test_a_schedule_in_which_too_little_happened_does_not_count(missing: dict[str, Any]) -> None:
+    enough: dict[str, Any] = {"operations": 300, "ok_reads": 1, "ok_writes": 1, "fired": {"loss": 1, "pause": 1}}
+    assert judge(Outcome(draw(0), **enough)) == "clean"
+    assert judge(Outcome(draw(0), **(enough | missing))) == "vacuous"
 
 
 @pytest.mark.parametrize(("name", "seeds"), [("X5", range(12)), ("P4", range(12))])

@@ -59,6 +59,17 @@ def _voters_trust_their_start() -> list[tuple[Any, str, Any]]:
     return [(Refusal, "_after_start", lambda self, starts_us, has_a_past: starts_us)]
 
 
+def _candidates_are_eager() -> list[tuple[Any, str, Any]]:
+    """Masks O4: who wants to lead asks so seldom that a voter that starts has heard its leader before."""
+    from trilemma.replication.raft.timing import ElectionTimer
+
+    def soon_us(self: Any) -> int:
+        drawn: int = self._random.between(40_000, 120_000)
+        return drawn
+
+    return [(ElectionTimer, "campaign_us", soon_us), (ElectionTimer, "retry_us", soon_us)]
+
+
 def _elections_are_plain() -> list[tuple[Any, str, Any]]:
     """Masks R2, R3 and O14: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
     the same term's votes."""
@@ -94,10 +105,12 @@ def _leaders_stay() -> list[tuple[Any, str, Any]]:
 
 
 def _commits_lag() -> list[tuple[Any, str, Any]]:
-    """Masks O5: what all hold is committed at once, so that hardly any replica starts with entries that are not."""
+    """Masks O5: what all hold is committed at once, so that hardly any replica starts with entries that are not; and
+    readers under a lease are told of commits at once."""
     from trilemma.replication.raft.leader import Leader
+    from trilemma.replication.raft.sender import Sender
 
-    late_us = 300_000
+    late_us = 800_000
     commit, init, deadline = Leader._commit, Leader.__init__, Leader.__dict__["deadline_us"]
 
     def begin(self: Any, core: Any) -> None:
@@ -122,6 +135,7 @@ def _commits_lag() -> list[tuple[Any, str, Any]]:
     return [
         (Leader, "__init__", begin),
         (Leader, "_commit", commit_late),
+        (Sender, "_must_tell", lambda self, progress: False),
         (Leader, "deadline_us", property(until)),
     ]
 
@@ -365,7 +379,7 @@ def _o3() -> list[tuple[Any, str, Any]]:
     return [(HeldLease, "_starts_us", lambda self, sent_us, received_us: received_us)]
 
 
-@mutant("O4", "cp", "a voter that starts gives its vote at once, whatever lease it stood behind")
+@mutant("O4", "cp", "a voter that starts gives its vote at once, whatever lease it stood behind", _candidates_are_eager)
 def _o4() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.election import Refusal
 
@@ -491,11 +505,12 @@ def _o9() -> list[tuple[Any, str, Any]]:
     return [(RaftShard, "_begin_read", begin)]
 
 
-@mutant("O14", "cp", "a new segment does not say again whom this node has voted for")
+@mutant("O14", "cp", "a new segment does not say again whom this node has voted for", _voters_trust_their_start)
 def _o14() -> list[tuple[Any, str, Any]]:
     import msgspec
 
     from trilemma.node.log import NodeLog
+    from trilemma.replication.raft import follower, replica
     from trilemma.replication.raft.state import decode_state, state_record
     from trilemma.storage.port import RecordKind
 
@@ -514,7 +529,11 @@ def _o14() -> list[tuple[Any, str, Any]]:
 
         original(self, recovered, segment_bytes, forgetful)
 
-    return [(NodeLog, "__init__", init)]
+    return [
+        (NodeLog, "__init__", init),
+        (replica, "invariant", lambda holds, message: None),
+        (follower, "invariant", lambda holds, message: None),
+    ]
 
 
 @mutant("O17", "cp", "log time is the leader's wall clock as it stands")
