@@ -15,9 +15,8 @@ WAIT_S = 8.0
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with trilemma.local(nodes=3) as made:
-        client = made.client("n1")
-        client.execute_command("KEYSPACE", "CREATE", "shop", "MODE", "ap")
-        client.execute_command("KEYSPACE", "CREATE", "orders", "MODE", "ap", "WRITE", "2", "READ", "2")
+        made.create("shop", "ap")
+        made.create("orders", "ap", "WRITE", "2", "READ", "2")
         yield made
 
 

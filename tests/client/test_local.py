@@ -19,10 +19,9 @@ WAIT_S = 8.0
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with trilemma.local(nodes=3) as made:
-        client = made.client("n1")
         for name, mode in (("bank", "cp"), ("site", "ca"), ("shop", "ap")):
-            client.execute_command("KEYSPACE", "CREATE", name, "MODE", mode)
-        client.execute_command("KEYSPACE", "CREATE", "ledger", "MODE", "cp", "WRITE", "all")
+            made.create(name, mode)
+        made.create("ledger", "cp", "WRITE", "all")
         yield made
 
 

@@ -14,14 +14,14 @@ pytestmark = pytest.mark.process
 DETECTION_S = 1.0
 SERVED_S = 10.0
 NODES = ("n1", "n2", "n3")
-KEYSPACES = {"bank": ("MODE", "cp"), "site": ("MODE", "ca"), "shop": ("MODE", "ap")}
+KEYSPACES = {"bank": "cp", "site": "ca", "shop": "ap"}
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ProcessCluster]:
     with ProcessCluster() as cluster:
-        for name, settings in KEYSPACES.items():
-            assert cluster.command("n1", "KEYSPACE", "CREATE", name, *settings) == b"OK"
+        for name, mode in KEYSPACES.items():
+            cluster.create(name, mode)
         yield cluster
 
 

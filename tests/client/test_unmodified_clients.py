@@ -17,7 +17,7 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="no r
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with trilemma.local(nodes=3) as made:
-        made.client("n1").execute_command("KEYSPACE", "CREATE", "shop", "MODE", "ap")
+        made.create("shop", "ap")
         yield made
 
 

@@ -14,6 +14,7 @@ from trilemma.client.layout import CONTROL
 
 ANSWER_S = 15.0
 READY_S = 20.0
+CREATE_S = 10.0
 POLL_S = 0.03
 
 
@@ -60,6 +61,23 @@ def connect(address: str, **options: Any) -> redis.Redis:
     host, _, port = address.rpartition(":")
     chosen: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "decode_responses": True, **options}
     return redis.Redis(host=host, port=int(port), **chosen)
+
+
+def create(client: redis.Redis, name: str, mode: str, *settings: str) -> None:
+    """Make a keyspace; asked again where nothing was done because a node has not been heard of for a moment.
+
+    Raises:
+        redis.RedisError: any other refusal, or this one for `CREATE_S`.
+    """
+    end = time.monotonic() + CREATE_S
+    while True:
+        try:
+            client.execute_command("KEYSPACE", "CREATE", name, "MODE", mode, *settings)  # type: ignore[no-untyped-call]
+            return
+        except redis.exceptions.ClusterDownError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL_S)
 
 
 def wait_until_ready(addresses: dict[str, str], seconds: float = READY_S) -> None:

@@ -21,6 +21,7 @@ import uvloop
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from trilemma.client.control import create
 from trilemma.client.layout import HOST
 from trilemma.lab.desk import Desk
 from trilemma.runtime.config import MemberOptions, ServerConfig
@@ -150,6 +151,10 @@ class LocalCluster:
         client = redis.Redis(host=host, port=port, **chosen)
         self._clients.append(client)
         return client
+
+    def create(self, name: str, mode: str, *settings: str) -> None:
+        """Make a keyspace, as KEYSPACE CREATE does; patient with a node that has not been heard of for a moment."""
+        create(self.client(next(iter(self._servers))), name, mode, *settings)
 
     # Faults
 

@@ -71,6 +71,11 @@ class ProcessCluster:
         with self.client(name) as client:
             return client.execute_command(*words)
 
+    def create(self, name: str, mode: str, *settings: str) -> None:
+        """Make a keyspace: see `control.create`."""
+        with self.client("n1") as client:
+            control.create(client, name, mode, *settings)
+
     def leader(self, keyspace: str, at: str = "n1") -> str | None:
         """Return who leads a keyspace's first shard, as one node knows it."""
         facts = self.command(at, "KEYSPACE", "INFO", keyspace)

@@ -50,7 +50,7 @@ class Demo:
 
     def _make_keyspaces(self, cluster: ProcessCluster) -> None:
         for name, mode in KEYSPACES.items():
-            cluster.command("n1", "KEYSPACE", "CREATE", name, "MODE", mode, *SETTINGS[name])
+            cluster.create(name, mode, *SETTINGS[name])
         self._console.print("  keyspaces: bank (cp), ledger (cp, WRITE all), site (ca), shop (ap)")
 
     def _load_airports(self, cluster: ProcessCluster) -> None:

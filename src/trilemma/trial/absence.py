@@ -18,7 +18,7 @@ def absence(writes: int, say: Callable[[str], None] = lambda text: None) -> Repo
     report = Report("absence")
     with ProcessCluster() as cluster:
         for name, mode in KEYSPACES.items():
-            cluster.command("n1", "KEYSPACE", "CREATE", name, "MODE", mode)
+            cluster.create(name, mode)
         cluster.process("kill", "n3")
         for name in KEYSPACES:
             began = time.monotonic()

@@ -63,7 +63,7 @@ class Bench:
                 raise FileNotFoundError(f"{program} is not installed (make test-deps)")
         with _redis_pair() as peer_port, ProcessCluster() as cluster:
             for name, mode in (("bank", "cp"), ("shop", "ap")):
-                cluster.command("n1", "KEYSPACE", "CREATE", name, "MODE", mode)
+                cluster.create(name, mode)
             self._speed(cluster, peer_port)
         self._memory()
         return self._report

@@ -46,7 +46,7 @@ class Crashes:
         """Run all rounds."""
         with ProcessCluster(self._command) as cluster:
             for name, mode in KEYSPACES.items():
-                cluster.command("n1", "KEYSPACE", "CREATE", name, "MODE", mode)
+                cluster.create(name, mode)
             writers = [
                 Writer(cluster, node, keyspace, f"{keyspace}-{node}")
                 for node in cluster.names

@@ -17,7 +17,7 @@ def divergence(writes: int, say: Callable[[str], None] = lambda text: None) -> R
     """Write `writes` on each side of a cut; half of the keys are written on both."""
     report = Report("divergence")
     with ProcessCluster() as cluster:
-        cluster.command("n1", "KEYSPACE", "CREATE", "shop", "MODE", "ap")
+        cluster.create("shop", "ap")
         cluster.command("n1", "LAB", "CUT", "n3")
         for node in ("n1", "n3"):
             began = time.monotonic()

@@ -23,7 +23,7 @@ def failover(rounds: int, say: Callable[[str], None] = lambda text: None) -> Rep
     report = Report("failover")
     measured: list[float] = []
     with ProcessCluster() as cluster:
-        cluster.command("n1", "KEYSPACE", "CREATE", "bank", "MODE", "cp")
+        cluster.create("bank", "cp")
         for number in range(1, rounds + 1):
             seconds = _one(cluster, report)
             measured.extend(seconds)
