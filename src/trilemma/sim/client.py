@@ -16,7 +16,6 @@ from trilemma.workload.step import Generator, Step
 PATIENCE_US = 6_000_000
 """After this long without an answer a client hangs up: longer than any keyspace's TIMEOUT."""
 
-RECONNECT_US = 150_000
 PIPELINE_MAX = 4
 
 
@@ -93,7 +92,7 @@ class Client:
         """Connect and begin."""
         self._conn = self._cluster.connect(self.node, self)
         if self._conn is None:
-            self._cluster.scheduler.after(RECONNECT_US, self.start)
+            self._cluster.scheduler.after(self._cluster.options.reconnect_us, self.start)
             return
         self._process = self._numbers.take()
         self._decoder = ReplyDecoder()
@@ -208,4 +207,4 @@ class Client:
             recorded = under.generator.record(under.step, under.replies)
             outcome = recorded.outcome if len(under.replies) == len(under.step.commands) else "info"
             self._recorder.complete(under.number, self._cluster.scheduler.now_us, outcome, recorded.result)
-        self._cluster.scheduler.after(RECONNECT_US, self.start)
+        self._cluster.scheduler.after(self._cluster.options.reconnect_us, self.start)

@@ -60,18 +60,18 @@ def _voters_trust_their_start() -> list[tuple[Any, str, Any]]:
 
 
 def _candidates_are_eager() -> list[tuple[Any, str, Any]]:
-    """Masks O4: who wants to lead asks so seldom that a voter that starts has heard its leader before."""
+    """Masks O4: candidates take their time, so that little is left of a lease when another leader has been elected."""
     from trilemma.replication.raft.timing import ElectionTimer
 
     def soon_us(self: Any) -> int:
-        drawn: int = self._random.between(40_000, 120_000)
+        drawn: int = self._random.between(0, 60_000)
         return drawn
 
-    return [(ElectionTimer, "campaign_us", soon_us), (ElectionTimer, "retry_us", soon_us)]
+    return [(ElectionTimer, "stagger_us", soon_us)]
 
 
 def _elections_are_plain() -> list[tuple[Any, str, Any]]:
-    """Masks R2, R3 and O14: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
+    """Masks R2 and R3: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
     the same term's votes."""
     from trilemma.replication.raft.campaign import Candidacy, PreCampaign
     from trilemma.replication.raft.replica import Raft
@@ -110,12 +110,21 @@ def _commits_lag() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.leader import Leader
     from trilemma.replication.raft.sender import Sender
 
-    late_us = 800_000
+    late_us, late_after_return_us = 300_000, 500_000
     commit, init, deadline = Leader._commit, Leader.__init__, Leader.__dict__["deadline_us"]
+    watch_links = Leader._watch_links
 
     def begin(self: Any, core: Any) -> None:
         self.commits_us = 0
+        self.were_up = core.up
         init(self, core)
+
+    def watch(self: Any) -> None:
+        core = self._core
+        if core.up - self.were_up:
+            self.commits_us = core.now.mono_us + late_after_return_us
+        self.were_up = core.up
+        watch_links(self)
 
     def commit_late(self: Any) -> None:
         core = self._core
@@ -134,6 +143,7 @@ def _commits_lag() -> list[tuple[Any, str, Any]]:
 
     return [
         (Leader, "__init__", begin),
+        (Leader, "_watch_links", watch),
         (Leader, "_commit", commit_late),
         (Sender, "_must_tell", lambda self, progress: False),
         (Leader, "deadline_us", property(until)),
@@ -505,12 +515,13 @@ def _o9() -> list[tuple[Any, str, Any]]:
     return [(RaftShard, "_begin_read", begin)]
 
 
-@mutant("O14", "cp", "a new segment does not say again whom this node has voted for", _voters_trust_their_start)
+@mutant("O14", "cp", "a new segment does not say again whom this node has voted for")
 def _o14() -> list[tuple[Any, str, Any]]:
     import msgspec
 
     from trilemma.node.log import NodeLog
     from trilemma.replication.raft import follower, replica
+    from trilemma.replication.raft.core import Core
     from trilemma.replication.raft.state import decode_state, state_record
     from trilemma.storage.port import RecordKind
 
@@ -533,6 +544,7 @@ def _o14() -> list[tuple[Any, str, Any]]:
         (NodeLog, "__init__", init),
         (replica, "invariant", lambda holds, message: None),
         (follower, "invariant", lambda holds, message: None),
+        (Core, "_must_not_be_committed", lambda self, first: None),
     ]
 
 

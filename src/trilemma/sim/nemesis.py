@@ -93,6 +93,7 @@ class Nemesis:
             "crash_all": self._crash_all,
             "election": self._election,
             "figure_8": self._figure_8,
+            "coup": self._coup,
             "unsynced": self._unsynced,
             "clock_step": self._clock_step,
             "fsync_error": self._fsync_error,
@@ -401,6 +402,14 @@ class Nemesis:
     def _end_usurped(self) -> None:
         usurped, self._usurped = self._usurped, []
         self._mend(usurped)
+
+    def _coup(self, lasts_us: int) -> None:
+        """Cut the leader off and have all others start anew: what they promised it they still know, or wait out."""
+        leader = self._cluster.leader() or self._any()
+        self._cut("coup", self._links(leader), lasts_us)
+        for process in self._cluster.processes.values():
+            if process is not leader:
+                self._kill(process, "coup", 0)
 
     def _unsynced(self, lasts_us: int) -> None:
         """End a node while the next sync of its log is under way."""

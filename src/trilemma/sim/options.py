@@ -19,6 +19,7 @@ FAULTS = (
     "crash_all",
     "election",
     "figure_8",
+    "coup",
     "unsynced",
     "clock_step",
     "fsync_error",
@@ -51,6 +52,10 @@ class Options:
     think_us: int
     pipeline_share: float
     readonly_share: float
+    """How many clients of registers on `cp` read replicas that may be stale."""
+    reader_share: float
+    """How many other clients of registers only read: they go on where a write would wait."""
+    reconnect_us: int
     faults: tuple[str, ...]
     aim: float
     """How often a fault of one node strikes the leader."""
@@ -103,6 +108,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         think_us=rng.choice((60_000, 120_000, 180_000)),
         pipeline_share=rng.choice((0.0, 0.1, 0.4)),
         readonly_share=rng.choice((0.0, 0.2)),
+        reader_share=rng.choice((0.0, 0.3)),
+        reconnect_us=rng.choice((15_000, 150_000)),
         faults=tuple(sorted(kinds[: rng.randint(2, 6)])),
         aim=rng.choice((0.0, 0.5, 0.9)),
         fault_gap_us=rng.choice((400_000, 800_000, 1_500_000)),

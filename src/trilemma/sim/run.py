@@ -263,13 +263,14 @@ class Schedule:
         for number in range(options.clients):
             name = options.workloads[number % len(options.workloads)]
             readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
+            only_reads = readonly or (name == "registers" and rng.random() < options.reader_share)
             client = Client(
                 self._cluster,
                 self._recorders[name],
                 Random(rng.getrandbits(62)),
                 self._numbers,
                 1 + number % options.nodes,
-                Reads(self._generators[name]) if readonly else self._generators[name],
+                Reads(self._generators[name]) if only_reads else self._generators[name],
                 readonly=readonly,
                 can_pipeline=name != "bank",
             )
@@ -367,7 +368,7 @@ class Schedule:
 
 
 class Reads:
-    """The reads of a generator, for a connection that may not write."""
+    """The reads of a generator."""
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
