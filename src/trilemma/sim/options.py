@@ -78,6 +78,8 @@ class Options:
     apply_bytes: int
     left_out: str
     """What keeps a minority out when the first nodes are healed: "down", "cut", or "" where all heal at once."""
+    rests_first: bool
+    """Whether all replicas must agree after the heal before anybody writes again, with what they hold by then."""
     safety_us: int
     together: float
     """How often two faults strike at the same moment."""
@@ -129,6 +131,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         append_bytes=rng.choice((200, 5_000, APPEND_BYTES_MAX)),
         apply_bytes=rng.choice((600, 6_000, APPLY_BYTES_MAX)),
         left_out=_left_out(rng, chosen_mode, settings),
+        rests_first=rng.choice((False, True)),
         safety_us=8_500_000,
         together=rng.choice((0.0, 0.0, 0.5)),
     )

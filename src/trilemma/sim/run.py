@@ -40,6 +40,7 @@ SERVED_US = 2_600_000
 REST_US = 3_000_000
 """After the final reads replicas have this long to agree."""
 
+REST_STEP_US = 20_000
 PROBE_GAP_US = 100_000
 WAIT_US_MAX = 2_400_000
 """No request waits longer than TIMEOUT, plus the slowest drawn clock's lag, delays and the length of a turn."""
@@ -198,6 +199,9 @@ class Schedule:
                 self._heal_majority()
             healed_us = self._scheduler.now_us
             self._nemesis.heal()
+            if self.options.rests_first:
+                self._agree_in_silence()
+                healed_us = self._scheduler.now_us
             self._probe(healed_us)
             self._read_finals()
             self._rest()
@@ -302,6 +306,13 @@ class Schedule:
             prober.start()
         return probers
 
+    def _agree_in_silence(self) -> None:
+        """With nobody writing any more, replicas must come to agree."""
+        limit_us = self._scheduler.now_us + SERVED_US
+        self._scheduler.run_until(limit_us, lambda: all(client.is_at_rest for _, client in self._clients))
+        self._rest()
+        self._outcome.verdicts.append(judge_digests(self._cluster.digests()))
+
     def _probe(self, healed_us: int) -> None:
         """The liveness phase: every node must serve the keyspace again."""
         probers = self._start_probers(self._cluster.processes, self._probes)
@@ -311,7 +322,7 @@ class Schedule:
         )
         self._scheduler.run_until(self._scheduler.now_us + 300_000)
         if self.options.mode == "ap":
-            self._scheduler.run_until(self._scheduler.now_us + REST_US, self._agree)
+            self._rest()
 
     def _agree(self) -> bool:
         return judge_digests(self._cluster.digests()).is_valid
@@ -332,7 +343,9 @@ class Schedule:
 
     def _rest(self) -> None:
         """Wait until replicas agree, or ought to."""
-        self._scheduler.run_until(self._scheduler.now_us + REST_US, self._agree)
+        limit_us = self._scheduler.now_us + REST_US
+        while self._scheduler.now_us < limit_us and not self._agree():
+            self._scheduler.run_until(self._scheduler.now_us + REST_STEP_US)
 
     # The judges
 

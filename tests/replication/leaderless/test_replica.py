@@ -174,6 +174,29 @@ def test_a_start_takes_time_in_proportion_to_what_it_replays(monkeypatch: pytest
     assert asked <= 4 * len(found)
 
 
+@pytest.mark.parametrize("applied", [0, 1, 3], ids=lambda applied: f"rows-hold-{applied}-of-3")
+def test_what_nobody_else_holds_is_handed_on_after_a_start_whatever_the_rows_hold_of_it(applied: int) -> None:
+    """Once found by seed 500088 on `ap`: with all of it in the rows, a pull was answered with nothing, for ever."""
+    before = Alone()
+    for _ in range(3):
+        before.write()
+        before.turn()
+    after = Alone(before.log, applied={1: applied} if applied else {})
+    after.turn((2, Pull({1: 1})))
+    assert [message for peer, message in after.sent if peer == 2 and isinstance(message, Batches)] == [
+        batches(*(before.replica.held_above({1: 1}) or []))
+    ]
+
+
+def test_who_asks_for_what_came_as_rows_is_told_to_take_them_after_a_start_too() -> None:
+    before = Alone()
+    before.write()
+    before.turn()
+    after = Alone(before.log, applied={1: 5, 3: 2})
+    after.turn((2, Pull({1: 3})))
+    assert (2, Dropped({1: 5, 3: 2})) in after.sent
+
+
 def test_a_peer_that_knows_more_of_this_node_than_it_does_itself_stops_it() -> None:
     alone = Alone()
     alone.write()

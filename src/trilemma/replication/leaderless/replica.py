@@ -120,11 +120,13 @@ class Leaderless:
                 expiry_ms, wall_ms = max(expiry_ms, state.expiry_ms), state.wall_ms
         for origin in sorted({*self.vector, *(origin for origin, _ in batches)}):
             held = {seq for each, seq in batches if each == origin}
-            # Below a gap lies what the rows brought: only what follows it can be handed on.
-            gone = max(held, default=self.vector.get(origin, 0))
+            # What the rows brought, and what lies below it, is not in the log: only what follows can be handed on.
+            applied = self.vector.get(origin, 0)
+            gone = max({applied, *held})
             while gone in held:
                 gone -= 1
-            self._retention.found(origin, max(gone, min(dropped.get(origin, 0), self.vector.get(origin, 0))))
+            gone = max(gone, min(dropped.get(origin, 0), applied))
+            self._retention.found(origin, gone, [batches[origin, seq] for seq in range(gone + 1, applied + 1)])
         for batch in batches.values():
             if batch.seq > self.vector.get(batch.origin, 0):
                 self._early[batch.origin, batch.seq] = batch

@@ -4,6 +4,7 @@ A batch is let go when all replicas hold it durably, or, at the bound, when a ma
 """
 
 from collections import deque
+from collections.abc import Iterable
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.replication.leaderless.record import batch_of
@@ -15,17 +16,46 @@ MEMORY_BYTES_MAX = 16 << 20
 
 READ_BYTES_MAX = 1 << 20
 
+GRAINS = 64
+"""How many parts of the bound are told apart where a stream is weighed: no size is kept per batch."""
+
 
 class _Stream:
-    """One origin's batches: dropped up to `dropped`, in memory from `first` on."""
+    """One origin's batches: dropped up to `dropped`, in memory from `first` on, in the log only between the two."""
 
-    __slots__ = ("dropped", "first", "recent", "sizes")
+    __slots__ = ("_gone", "_grain", "_last", "_marks", "_total", "dropped", "first", "recent")
 
-    def __init__(self, dropped: int) -> None:
+    def __init__(self, dropped: int, first: int, grain: int) -> None:
         self.dropped = dropped
-        self.first = dropped + 1
+        self.first = first
         self.recent: deque[Batch] = deque()
-        self.sizes: deque[int] = deque()
+        self._grain = grain
+        self._marks: deque[tuple[int, int]] = deque()
+        """Sequence numbers, a grain of bytes apart, and the bytes of all batches up to each."""
+        self._last = dropped
+        self._total = 0
+        self._gone = 0
+
+    def weigh(self, seq: int, size: int) -> None:
+        """Count the next batch's bytes."""
+        self._last = seq
+        self._total += size
+        if self._total - (self._marks[-1][1] if self._marks else self._gone) >= self._grain:
+            self._marks.append((seq, self._total))
+
+    def drop(self, seq: int) -> None:
+        """Let go what lies up to `seq`."""
+        self.dropped = seq
+        self.first = max(self.first, seq + 1)
+        while self._marks and self._marks[0][0] <= seq:
+            self._gone = self._marks.popleft()[1]
+        if seq >= self._last:
+            self._gone = self._total
+
+    @property
+    def bytes(self) -> int:
+        """The bytes retained, to within a grain."""
+        return self._total - self._gone
 
 
 class Retention:
@@ -37,35 +67,35 @@ class Retention:
         self._log = log
         self._streams: dict[NodeId, _Stream] = {}
         self._memory_bytes = 0
-        self.bytes = 0
-        """Bytes retained, those only in the log included."""
 
-    def found(self, origin: NodeId, dropped: int) -> None:
-        """Say what start-up found: everything of an origin above `dropped` is in the log."""
-        self._streams[origin] = _Stream(dropped)
+    def found(self, origin: NodeId, dropped: int, batches: Iterable[Batch]) -> None:
+        """Say what start-up found: an origin's batches above `dropped`, ascending, are in the log.
 
-    def _stream(self, origin: NodeId, seq: int) -> _Stream:
-        stream = self._streams.get(origin)
-        if stream is None:
-            stream = self._streams[origin] = _Stream(seq - 1)
+        What the rows lack is not among them: it is delivered anew, by `add`.
+        """
+        stream = self._begin(origin, dropped)
+        for batch in batches:
+            stream.weigh(batch.seq, len(batch.body))
+            stream.first = batch.seq + 1
+
+    def _begin(self, origin: NodeId, dropped: int) -> _Stream:
+        stream = self._streams[origin] = _Stream(dropped, dropped + 1, max(self._retained_bytes // GRAINS, 1))
         return stream
 
     def add(self, batch: Batch) -> None:
         """Retain the next batch of its origin."""
-        stream = self._stream(batch.origin, batch.seq)
+        stream = self._streams.get(batch.origin) or self._begin(batch.origin, batch.seq - 1)
         if not stream.recent:
             stream.first = batch.seq
         size = len(batch.body)
         stream.recent.append(batch)
-        stream.sizes.append(size)
-        self.bytes += size
+        stream.weigh(batch.seq, size)
         self._memory_bytes += size
         while self._memory_bytes > MEMORY_BYTES_MAX and len(stream.recent) > 1:
             self._forget_first(stream)
 
     def _forget_first(self, stream: _Stream) -> None:
-        stream.recent.popleft()
-        self._memory_bytes -= stream.sizes.popleft()
+        self._memory_bytes -= len(stream.recent.popleft().body)
         stream.first += 1
 
     def dropped(self, origin: NodeId) -> int:
@@ -90,9 +120,8 @@ class Retention:
         """Begin anew above a sequence number: what came before arrived as rows, not as batches."""
         stream = self._streams.get(origin)
         if stream is not None:
-            self.bytes -= sum(stream.sizes)
-            self._memory_bytes -= sum(stream.sizes)
-        self._streams[origin] = _Stream(seq)
+            self._memory_bytes -= sum(len(batch.body) for batch in stream.recent)
+        self._begin(origin, seq)
 
     def drop(self, origin: NodeId, seq: int) -> None:
         """Let go an origin's batches up to a sequence number."""
@@ -100,10 +129,13 @@ class Retention:
         if stream is None or seq <= stream.dropped:
             return
         while stream.recent and stream.recent[0].seq <= seq:
-            self.bytes -= stream.sizes[0]
             self._forget_first(stream)
-        stream.dropped = seq
-        stream.first = max(stream.first, seq + 1)
+        stream.drop(seq)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes retained, those only in the log included."""
+        return sum(stream.bytes for stream in self._streams.values())
 
     @property
     def is_over_bound(self) -> bool:
