@@ -1,16 +1,16 @@
 """`trilemma sim`: the deterministic simulator. A failure prints the one command that shows it again."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from trilemma.cli.console import console, refuse
-from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seed, run_seeds
+from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
+from trilemma.sim.hunt import hunt, table
 from trilemma.sim.mutants import MUTANTS, planted
-from trilemma.sim.mutation import MASKS_ONLY
 from trilemma.sim.options import draw
 from trilemma.sim.run import run_schedule
 
@@ -69,7 +69,7 @@ def run(
 
 def _failure(finding: Finding, nodes: int) -> str:
     again = f"trilemma sim replay {finding.seed} --mode {finding.mode}" + (f" --nodes {nodes}" if nodes else "")
-    return f"[red]seed {finding.seed} ({finding.mode}): {finding.verdict}[/]\n{finding.text}\n[bold]{again}[/]"
+    return f"[red]seed {finding.seed} ({finding.mode}): {finding.verdict}[/]\n{escape(finding.text)}\n[bold]{again}[/]"
 
 
 @app.command()
@@ -97,36 +97,23 @@ def replay(
 def mutants(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all without.")] = None,
     seeds: Seeds = "0:3000",
-    clean: Annotated[bool, typer.Option(help="Also run the seed that found it without the bug.")] = True,
+    write: Annotated[Path | None, typer.Option(help="Write a table of what was found to this file.")] = None,
 ) -> None:
     """Plant known bugs and look for them; exit status 1 if one survives."""
-    survivors = []
-    for name in names or list(MUTANTS):
+    for name in names or ():
         if name not in MUTANTS:
             refuse(f"no mutant {name!r}; there are {', '.join(MUTANTS)}")
-        found = _hunt(name, _range(seeds), clean)
-        if not found:
-            survivors.append(name)
+    wanted, hunts = _range(seeds), []
+    for name in names or list(MUTANTS):
+        hunts.append(found := hunt(name, wanted))
+        if found.is_found:
+            told = f"found by seed {found.seed}, {found.tried} tried, clean without it: {found.seen}"
+        else:
+            told = f"not found in {found.tried} seeds, {found.by_itself} times by a node itself: {MUTANTS[name].story}"
+        console.print(f"[{'green' if found.is_found else 'red'}]{name}[/] {escape(told)}", soft_wrap=True)
+        if write is not None:
+            write.write_text(table(hunts))
+    survivors = [found.name for found in hunts if not found.is_found]
     if survivors:
         console.print(f"[bold red]not found: {', '.join(survivors)}[/]")
         raise typer.Exit(1)
-
-
-def _hunt(name: str, seeds: range, clean: bool) -> bool:
-    """Look for a seed that shows the bug, and is clean without it."""
-    mutant = MUTANTS[name]
-    tried = internal = 0
-    with closing(run_seeds(seeds, mutant.mode, 0, name)) as findings:
-        for finding in findings:
-            tried += 1
-            internal += finding.verdict == "failed"
-            if finding.verdict != "broken":
-                continue
-            without = run_seed(finding.seed, mutant.mode, 0, name + MASKS_ONLY).verdict if clean else "not run"
-            if without in ("clean", "not run"):
-                text = finding.text.splitlines()[0][:160]
-                told = f"found by seed {finding.seed} ({tried} tried; without it: {without}): {text}"
-                console.print(f"[green]{name}[/] {told}")
-                return True
-    console.print(f"[red]{name}[/] not found in {tried} seeds ({internal} times by a node itself): {mutant.story}")
-    return False

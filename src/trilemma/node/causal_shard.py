@@ -5,7 +5,7 @@ is not durable yet: nobody is shown what a crash could take back. `everysec` doe
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -29,7 +29,7 @@ from trilemma.node.execute import run_unit
 from trilemma.node.reaper import Reaper
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
-from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.leaderless.replica import Answer, Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
@@ -68,9 +68,13 @@ class _Short:
 
 @dataclass(slots=True)
 class _Asked:
-    """Reads that wait until as many replicas as READ names have said what they hold, and it is here."""
+    """What waits until enough replicas have said what they hold, and it is here."""
 
     question: int
+    wanted: int
+    """How many others must have answered."""
+    is_barrier: bool
+    """Whether what they had made, but did not hold durably yet, must be here as well."""
     deadline_us: int
     waiters: list[Waiter]
 
@@ -102,6 +106,8 @@ class CausalShard:
         """The token by which all that the rows show is durable."""
         self._short: list[_Short] = []
         self._reads: list[Waiter] = []
+        self._barriers: list[Waiter] = []
+        """Units that are to see whatever any replica has taken by now."""
         self._asked: list[_Asked] = []
         self._reaper = Reaper(config.node_id, replica, 0)
         self.behind: Sequence[NodeId] = ()
@@ -180,7 +186,19 @@ class CausalShard:
                 batch.complete(place, refusal.down(self.keyspace, refused), 0)
                 continue
             asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0][:1] == b"\x00")
-            (self._reads if asks else self._units).append((batch, place))
+            is_barrier = bool(unit.argv) and unit.argv[0] == internal.HOLDS_PREFIX
+            (self._barriers if is_barrier else self._reads if asks else self._units).append((batch, place))
+
+    def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
+        """See ShardReplica: behind a fence no replica makes a batch that touches what it fences."""
+        left: list[Waiter] = []
+        for batch, place in self._units:
+            reason = why(batch.units[place])
+            if reason is None:
+                left.append((batch, place))
+            else:
+                batch.complete(place, refusal.down(self.keyspace, reason), 0)
+        self._units = left
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica: not asked, since every read is current here."""
@@ -248,33 +266,44 @@ class CausalShard:
         return wrote
 
     def _read_answered(self) -> None:
-        """Ask for this turn's reads; execute those of which enough replicas have answered (READ n)."""
-        if not self._reads and not self._asked:
+        """Ask for this turn's reads and barriers; execute those of which enough replicas have answered (READ n)."""
+        if not self._reads and not self._barriers and not self._asked:
             return
-        wanted = self.keyspace.read_count - 1
-        waiters, self._reads = self._reads, []
+        reads, self._reads = self._reads, []
+        barriers, self._barriers = self._barriers, []
+        self._ask(reads, self.keyspace.read_count - 1, is_barrier=False)
+        self._ask(barriers, len(self.replica.peers), is_barrier=True)
+        self._asked = [asked for asked in self._asked if not self._is_read(asked)]
+
+    def _ask(self, waiters: list[Waiter], wanted: int, *, is_barrier: bool) -> None:
+        if not waiters:
+            return
         reached = sum(peer in self._up for peer in self.replica.peers)
-        if waiters and reached < wanted:
+        if reached < wanted:
             total = len(self.keyspace.replicas)
             text = refusal.down(self.keyspace, refusal.reaches(self._config.name, reached + 1, total, wanted + 1))
             self._refuse(waiters, text)
-        elif waiters:
-            deadline_us = self._now.mono_us + self.keyspace.timeout_ms * US_PER_MS
-            self._asked.append(_Asked(self.replica.ask(), deadline_us, waiters))
-        self._asked = [asked for asked in self._asked if not self._is_read(asked, wanted)]
+            return
+        deadline_us = self._now.mono_us + self.keyspace.timeout_ms * US_PER_MS
+        self._asked.append(_Asked(self.replica.ask(), wanted, is_barrier, deadline_us, waiters))
 
-    def _is_read(self, asked: _Asked, wanted: int) -> bool:
-        """Deal with reads whose answers have come, or did not in time; say whether that is done."""
-        answers = list(self.replica.answers[asked.question].values())
-        if len(answers) >= wanted and sum(covers(self.replica.vector, held) for held in answers) >= wanted:
+    def _is_read(self, asked: _Asked) -> bool:
+        """Deal with what was asked for if the answers have come, or did not in time; say whether that is done."""
+        answers = self.replica.answers[asked.question]
+        if sum(self._has_come(asked, peer, answer) for peer, answer in answers.items()) >= asked.wanted:
             self._units.extend(asked.waiters)
         elif self._now.mono_us >= asked.deadline_us:
-            text = f"{1 + len(answers)} of {self.keyspace.read_count} replicas answered in time"
+            text = f"{1 + len(answers)} of {1 + asked.wanted} replicas answered in time"
             self._refuse(asked.waiters, refusal.down(self.keyspace, text))
         else:
             return False
         self.replica.forget(asked.question)
         return True
+
+    def _has_come(self, asked: _Asked, peer: NodeId, answer: Answer) -> bool:
+        vector = self.replica.vector
+        is_made_here = not asked.is_barrier or vector.get(peer, 0) >= answer.made
+        return is_made_here and covers(vector, answer.durable)
 
     def _refuse(self, waiters: list[Waiter], text: bytes) -> None:
         for batch, place in waiters:

@@ -1,6 +1,7 @@
 """Every shard of the cluster as seen from this node: which replica is here, who executes, what is refused at once."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from trilemma.base.ids import SYSTEM_KEYSPACE, NodeId, ShardId, keyspace_of
 from trilemma.cluster.messages import Forward, ForwardReply, Leadership
@@ -25,7 +26,7 @@ class Executors(Surroundings):
         peers: Peers,
         fence: Callable[[ShardId, Unit], str | None],
         version: Callable[[], int],
-        is_misrouted: Callable[[ShardId, Unit], bool],
+        misroutes: Callable[[ShardId, Unit], bool],
     ) -> None:
         self.replicas: dict[ShardId, ShardReplica] = {}
         self.routes: dict[ShardId, Route] = {}
@@ -35,7 +36,7 @@ class Executors(Surroundings):
         self._peers = peers
         self._fence = fence
         self._version = version
-        self._is_misrouted = is_misrouted
+        self._misroutes = misroutes
         self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply)
 
     def catalogue_version(self) -> int:
@@ -45,7 +46,16 @@ class Executors(Surroundings):
     def reroute(self) -> None:
         """Refuse what waits in the wrong place since the catalogue has changed."""
         for route in self.routes.values():
-            route.refuse_misrouted(self._is_misrouted)
+            route.refuse_misrouted()
+
+    def is_misrouted(self, shard: ShardId, unit: Unit) -> bool:
+        """See Surroundings."""
+        return self._misroutes(shard, unit)
+
+    def refuse_fenced(self) -> None:
+        """Have replicas refuse what came before a fence and would take effect behind it (PROTOCOLS §7.2)."""
+        for shard, replica in self.replicas.items():
+            replica.refuse_fenced(partial(self._fence, shard))
 
     def why_fenced(self, shard: ShardId, unit: Unit) -> str | None:
         """Return why a unit must not be sent now: its prefix is being created or dropped."""
@@ -162,7 +172,7 @@ class Executors(Surroundings):
         if batch.forward.catalogue != self._version():
             text = refusal.down(self._keyspaces[shard], "the catalogue has changed")
             for position, unit in enumerate(batch.units):
-                if self._is_misrouted(shard, unit):
+                if self._misroutes(shard, unit):
                     batch.skipped.add(position)
                     batch.complete(position, text, 0)
         self.submit(shard, batch)

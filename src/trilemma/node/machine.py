@@ -210,7 +210,7 @@ class Node:
         for replica in self._executors.replicas.values():
             replica.persisted(token)
         self._transfers.persisted(token)
-        self._system.refresh_fences()
+        self._refresh_fences()
 
     def rows_flushed(self, token: int) -> None:
         """The rows that were in the engine when the flush was asked for are durable."""
@@ -257,7 +257,7 @@ class Node:
         self._collect()
         self._move_rows()
         self._follow_catalogue()
-        self._system.refresh_fences()
+        self._refresh_fences()
         self._keyspaces.advance()
         self._waiting.advance()
         effects, self._effects = self._effects, Effects()
@@ -393,6 +393,12 @@ class Node:
         replica = self._factory.replica(keyspace, shard, self._now)
         replica.advance(self._now, self._peers.up)
         return replica
+
+    def _refresh_fences(self) -> None:
+        before = self._system.fences
+        self._system.refresh_fences()
+        if self._system.fences != before:
+            self._executors.refuse_fenced()
 
     def _fence(self, shard: ShardId, unit: Unit) -> str | None:
         """Return why a unit must not touch its keys while the catalogue changes, or None."""

@@ -6,7 +6,7 @@ entry at its index turns out to be another one, it did not happen and never will
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -252,6 +252,9 @@ class RaftShard:
         if reached >= needed:
             return None
         return refusal.reaches(self._config.name, reached, total, needed)
+
+    def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
+        """See ShardReplica: what was submitted goes into the log ahead of the barrier that looks for it."""
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica."""

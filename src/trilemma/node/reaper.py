@@ -44,9 +44,9 @@ class Reaper:
 
     def _horizon_ms(self) -> int | None:
         """Return the time by which what has expired may go, None where a replica has not been heard."""
-        own_ms = self._replica.expiry.now_ms
+        own_ms = self._replica.expiry.firm_ms
         others_ms = self._replica.settled.expiry_ms if self._replica.peers else own_ms
-        return None if others_ms is None else min(own_ms, others_ms) - CLOCK_OFFSET_MS_MAX
+        return None if others_ms is None else max(min(own_ms, others_ms) - CLOCK_OFFSET_MS_MAX, 0)
 
     def sweep(self, view: CausalView) -> bool:
         """Drop counter entries that were cleared when it looked before, if all know by now; say whether any."""

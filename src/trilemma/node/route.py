@@ -6,7 +6,7 @@ read.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from trilemma.base.ids import NodeId, ShardId
@@ -63,6 +63,10 @@ class Surroundings:
         """Return the version of the catalogue by which requests are routed."""
         raise NotImplementedError
 
+    def is_misrouted(self, shard: ShardId, unit: Unit) -> bool:
+        """Say whether some key of a unit belongs to another shard than the one it waits for."""
+        raise NotImplementedError
+
     def submit(self, shard: ShardId, batch: Batch) -> None:
         """Hand a batch to the local executor."""
         raise NotImplementedError
@@ -106,11 +110,19 @@ class Route:
         self._is_fresh = True
 
     def retry(self, request: Request) -> None:
-        """Take back what an executor has refused for good: it goes to the next one, in its old place."""
-        if not request.is_done:
-            request.take_back()
-            self._waiting.appendleft(request)
-            self._retry_us = self._mono_us + RETRY_US
+        """Take back what an executor has refused for good: it goes to the next one, in its old place.
+
+        It is sent on as routed by the newest catalogue, so that has to be true: the catalogue may have changed
+        while an executor had it.
+        """
+        if request.is_done:
+            return
+        request.take_back()
+        if self._around.is_misrouted(self.shard, request.unit):
+            self._refuse_misrouted(request)
+            return
+        self._waiting.appendleft(request)
+        self._retry_us = self._mono_us + RETRY_US
 
     def dispatch(self, mono_us: int) -> None:
         """Send on what waits, or refuse it at once where that is certain, or go on holding it."""
@@ -281,12 +293,14 @@ class Route:
         # A stream that may be needed again must go on counting: its numbers are used once.
         return any(executor == target[0] and epoch > target[1] for executor, epoch in self._streams)
 
-    def refuse_misrouted(self, is_misrouted: Callable[[ShardId, Unit], bool]) -> None:
+    def refuse_misrouted(self) -> None:
         """Refuse what waits but belongs elsewhere since the catalogue changed."""
-        text = refusal.down(self.keyspace, "the catalogue has changed")
         for request in list(self._waiting):
-            if not request.handed and is_misrouted(self.shard, request.unit):
-                request.finish(text, 0)
+            if not request.handed and self._around.is_misrouted(self.shard, request.unit):
+                self._refuse_misrouted(request)
+
+    def _refuse_misrouted(self, request: Request) -> None:
+        request.finish(refusal.down(self.keyspace, "the catalogue has changed"), 0)
 
     def drop(self) -> None:
         """Refuse what still waits: the keyspace is gone."""

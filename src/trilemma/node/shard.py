@@ -1,6 +1,6 @@
 """What the node asks of its replica of one shard, whichever protocol keeps it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trilemma.base.ids import NodeId
@@ -57,6 +57,13 @@ class ShardReplica(Movable, Protocol):
 
     def submit(self, batch: Batch) -> None:
         """Execute a batch; results come by its `complete`."""
+        ...
+
+    def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
+        """Refuse units that were submitted before a fence, would be executed behind it, and that no barrier awaits.
+
+        `why` returns the reason for those that are fenced.
+        """
         ...
 
     def run_stale(self, unit: Unit) -> Result:

@@ -126,6 +126,13 @@ def _causal(part: Judged) -> list[Verdict]:
     return [check_causal([*part.operations, *part.finals])]
 
 
+def _lagging_foundings(part: Judged) -> list[Verdict]:
+    """Of concurrent writes any may win, but whatever was written is not hidden by a keyspace that is made later."""
+    operations = [each for each in part.operations if each.kind != "create"]
+    hidden = [each for each in part.finals if each.result is None]
+    return [check_lost_writes(operations, hidden), check_equal_reads(part.finals)]
+
+
 def _lagging_counters(part: Judged) -> list[Verdict]:
     return [check_counter(part.operations, replicas_lag=True), check_final_sums(part.operations, part.finals)]
 
@@ -152,6 +159,7 @@ LEADERLESS: dict[str, Judge] = {
     "counters": _lagging_counters,
     "groups": _causal,
     "expiry": _lagging_expiry,
+    "founding": _lagging_foundings,
     "mixed": _equal,
     "databases": _equal_databases,
 }

@@ -86,3 +86,18 @@ def _o15() -> list[tuple[Any, str, Any]]:
         return None if found is None else [batch for batch in found if batch.origin == self.node]
 
     return [(Leaderless, "held_above", only_own)]
+
+
+# Found by this simulator, not listed in FAULTS
+
+
+@mutant("H9", "ap", "batches that only the rows of a start hold are not handed on")
+def _h9() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.retention import Retention
+
+    original = Retention.found
+
+    def found(self: Any, origin: Any, dropped: int, batches: Any) -> None:
+        original(self, origin, dropped, ())
+
+    return [(Retention, "found", found)]

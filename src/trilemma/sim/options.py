@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from random import Random
 
 from trilemma.replication.raft.bounds import APPEND_BYTES_MAX, APPLY_BYTES_MAX
+from trilemma.sim.bounds import TIGHT
 
 FAULTS = (
     "isolate",
@@ -34,7 +35,7 @@ MODES = ("cp", "ca", "ap")
 WORKLOADS = {
     "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases"),
     "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases"),
-    "ap": ("registers", "counters", "groups", "expiry", "mixed", "databases"),
+    "ap": ("registers", "counters", "groups", "expiry", "mixed", "founding", "databases"),
 }
 
 
@@ -83,6 +84,8 @@ class Options:
     safety_us: int
     together: float
     """How often two faults strike at the same moment."""
+    tight: tuple[str, ...]
+    """Bounds that are made tight; see `bounds`."""
 
     def describe(self) -> str:
         """Return all options, one per line."""
@@ -134,6 +137,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         rests_first=rng.choice((False, True)),
         safety_us=8_500_000,
         together=rng.choice((0.0, 0.0, 0.5)),
+        tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
     )
 
 

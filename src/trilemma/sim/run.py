@@ -11,6 +11,7 @@ from trilemma.check.liveness import check_recovery, check_waits
 from trilemma.check.recorder import Recorder
 from trilemma.check.verdict import Verdict, invalid
 from trilemma.resp.decode import ReplyDecoder
+from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
@@ -182,7 +183,7 @@ class Schedule:
             case "mixed":
                 return Mixed(rng, prefix)
             case "founding":
-                return Foundings(rng)
+                return Foundings(rng, "ap" if self.options.mode == "ap" else "cp")
             case "databases":
                 return Databases(rng, prefix, alone=len(self.options.workloads) == 1)
             case "expiry":
@@ -360,10 +361,12 @@ class Schedule:
         self._check_turns()
         outcome, options = self._outcome, self.options
         everything: list[Operation] = []
+        told: list[tuple[str, Operation]] = []
         for name in options.workloads:
             operations = self._recorders[name].history().operations
             finals = self._finals[name].history().operations
             everything.extend(operations)
+            told.extend((name, each) for each in operations)
             outcome.verdicts.extend(judge_workload(Judged(name, operations, finals), options.mode, self._bank))
         outcome.operations = len(everything)
         done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
@@ -377,7 +380,9 @@ class Schedule:
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
         if options.mode == "ap" and "WRITE" not in options.settings:
-            outcome.verdicts.append(judge_availability(everything, outages + self._nemesis.refusals))
+            # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
+            always = [each for name, each in told if name != "founding"]
+            outcome.verdicts.append(judge_availability(always, outages + self._nemesis.refusals))
 
 
 class Reads:
@@ -406,4 +411,5 @@ def run_schedule(options: Options, keep_trace: bool = False, safety_us: int | No
     """Run one schedule and return what came of it. `safety_us`: a shorter safety phase, for traces."""
     if safety_us is not None:
         options = replace(options, safety_us=safety_us)
-    return Schedule(options, keep_trace, is_short=safety_us is not None).run()
+    with tightened(options.tight):
+        return Schedule(options, keep_trace, is_short=safety_us is not None).run()

@@ -1,8 +1,9 @@
 """Founding: keyspaces are created while keys with their names are written. Each key is one register all along.
 
 A key `f3:a` belongs to `default` until a keyspace `f3` is there, and to that one then. A CREATE that would hide a key
-is to be refused, so whatever was acknowledged stays readable. Operations: `create` (argument: the name), `write` and
-`read` as of registers. Judged as registers; a `create` itself is not judged.
+is to be refused, so whatever was acknowledged stays readable; on `ap` too, where only another node may know of it.
+Operations: `create` (argument: the name), `write` and `read` as of registers. Judged as registers; a `create` itself is
+not judged.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,9 @@ KEYS = 3
 class Foundings:
     """One name after the other: its CREATE first, then reads and writes of its keys while that is under way."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, mode: str = "cp") -> None:
         self._rng = rng
+        self._mode = mode.encode()
         self._names = 0
         self._steps = STEPS_A_NAME
         self._written = 0
@@ -36,7 +38,7 @@ class Foundings:
             self._steps = 0
             self._names += 1
             name = b"f%d" % self._names
-            return Step(process, ((b"KEYSPACE", b"CREATE", name, b"MODE", b"cp"),), "create", name, name)
+            return Step(process, ((b"KEYSPACE", b"CREATE", name, b"MODE", self._mode),), "create", name, name)
         key = b"f%d:%d" % (self._names, self._rng.randrange(KEYS))
         if self._rng.random() < 0.5:
             return Step(process, ((b"GET", key),), "read", key)

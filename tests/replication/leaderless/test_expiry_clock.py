@@ -103,6 +103,50 @@ def test_after_a_restart_one_peer_bears_out_the_later_reading(apart_ms: int, wal
     assert clock.now_ms == NOON_MS + 32 * S
 
 
+def started(wall_now_ms: int, firm_ms: int | None = None) -> ExpiryClock:
+    """Return a clock that ended at 10 s, agreeing with the wall clock, which shows `wall_now_ms` after the start."""
+    last_ms = NOON_MS + 10 * S
+    firm = None if firm_ms is None else NOON_MS + firm_ms
+    return ExpiryClock(last_ms, last_ms, now(0, wall_now_ms), peers=2, firm_ms=firm)
+
+
+def test_a_guess_is_shown_and_told_to_nobody_until_most_peers_bear_it_out() -> None:
+    clock = started(30 * S)
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 30 * S, NOON_MS + 10 * S)
+    clock.advance(now(S, 31 * S), [])
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 31 * S, NOON_MS + 11 * S)
+    clock.advance(now(2 * S, 32 * S), [20])
+    assert clock.now_ms == clock.firm_ms == NOON_MS + 32 * S
+
+
+def test_a_start_with_a_wall_clock_that_is_ahead_is_put_right_by_the_others() -> None:
+    """Once found by seed 26 on `ap`: a step, a crash at that moment, and deadlines that came too early ever after."""
+    clock = started(90 * S)
+    clock.advance(now(S, 91 * S), [-60 * S])
+    assert clock.now_ms == NOON_MS + 91 * S
+    clock.hear(2, NOON_MS + 31 * S)
+    clock.advance(now(2 * S, 92 * S), [-60 * S])
+    assert clock.now_ms == clock.firm_ms == NOON_MS + 32 * S
+
+
+def test_a_fresh_node_with_a_wrong_wall_clock_is_put_right_too() -> None:
+    clock = ExpiryClock(0, 0, now(0, 90 * S), peers=2)
+    clock.hear(2, NOON_MS + 31 * S)
+    clock.hear(3, NOON_MS + 31 * S)
+    clock.advance(now(S, 91 * S), [-60 * S, -60 * S])
+    assert clock.now_ms == NOON_MS + 32 * S
+
+
+def test_what_was_a_guess_before_a_second_start_is_one_after_it() -> None:
+    clock = started(30 * S, firm_ms=4 * S)
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 30 * S, NOON_MS + 4 * S)
+
+
+def test_one_that_is_alone_needs_nobody_to_bear_it_out() -> None:
+    clock = ExpiryClock(NOON_MS, NOON_MS, now(0, 30 * S))
+    assert clock.now_ms == clock.firm_ms == NOON_MS + 30 * S
+
+
 def test_one_peer_of_two_that_is_ahead_moves_nothing() -> None:
     clock = ExpiryClock(0, 0, now(0, 0), peers=2)
     clock.hear(2, NOON_MS + 9 * S)

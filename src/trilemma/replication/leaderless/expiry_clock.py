@@ -2,9 +2,11 @@
 
 PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted offset from most peers does not trust it.
 Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
-may have been put right meanwhile, or not: of both readings the earlier one is taken, for what has expired does not come
-back. Whoever restarts with a wrong wall clock is put right by the others: what most members' expiry clocks have passed
-has passed, and of the own clock both readings count for that.
+may have been put right meanwhile, or not: of both readings the earlier one is taken, as a guess. Nobody else is told of
+a guess; it becomes firm when most peers' wall clocks bear it out, and is dropped when they do not: else a node that
+started with a wrong wall clock would judge every deadline too early for as long as that was wrong. Whoever restarts
+with a wrong wall clock is put right by the others: what most members' expiry clocks have passed has passed, and of the
+own clock both readings count for that.
 """
 
 from collections.abc import Iterable
@@ -24,6 +26,7 @@ class ExpiryClock:
     """One node's judge of deadlines."""
 
     __slots__ = (
+        "_guess_us",
         "_heard_us",
         "_later_us",
         "_mono_us",
@@ -34,32 +37,54 @@ class ExpiryClock:
         "is_trusted",
     )
 
-    def __init__(self, last_ms: int, last_wall_ms: int, now: Now, peers: int = 0) -> None:
-        """Begin; `last_ms`, `last_wall_ms`: what this and the wall clock last showed together, 0 where never."""
+    def __init__(
+        self, last_ms: int, last_wall_ms: int, now: Now, peers: int = 0, *, firm_ms: int | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            last_ms, last_wall_ms: what this and the wall clock last showed together, 0 where never.
+            firm_ms: what of `last_ms` was no guess; all of it without.
+        """
         self._quorum = (peers + 1) // 2 + 1
         self._heard_us: dict[NodeId, int] = {}
         self._stated_mono_us = now.mono_us
         last_us = last_ms * US_PER_MS
         as_before_us = last_us + now.wall_us - last_wall_ms * US_PER_MS
-        self._value_us = max(last_us, min(as_before_us, now.wall_us))
+        self._value_us = (last_ms if firm_ms is None else firm_ms) * US_PER_MS
+        self._guess_us: int | None = max(last_us, min(as_before_us, now.wall_us)) if last_ms else now.wall_us
         self._mono_us = now.mono_us
         self.is_trusted = True
         """Whether the wall clock agreed with most peers when it was last looked at."""
-        if not last_ms:
-            self._value_us = now.wall_us
-        self._later_us = max(as_before_us, now.wall_us) if last_ms else self._value_us
+        self._later_us = max(as_before_us, now.wall_us) if last_ms else now.wall_us
         """The other reading after a restart: as good as the one in use, once a peer bears it out."""
         self._stated_us: int | None = None
+        if not peers:
+            self._settle(is_borne_out=True)
+
+    @property
+    def _shown_us(self) -> int:
+        return self._value_us if self._guess_us is None else max(self._value_us, self._guess_us)
 
     @property
     def now_ms(self) -> int:
-        """The time as of the last `advance`."""
+        """The time as of the last `advance`, a guess after a start."""
+        return self._shown_us // US_PER_MS
+
+    @property
+    def firm_ms(self) -> int:
+        """The time that has surely passed, as far as most wall clocks can tell."""
         return self._value_us // US_PER_MS
+
+    def _settle(self, *, is_borne_out: bool) -> None:
+        if is_borne_out:
+            self._value_us = self._shown_us
+        self._guess_us = None
 
     def wants_statement(self, now: Now, is_writing: bool = False) -> bool:
         """Say whether the two clocks are not as far apart as the log says, or what it says is old and it is written to
         anyway; the answer yes counts as having told it."""
-        apart_us = self._value_us - now.wall_us
+        apart_us = self._shown_us - now.wall_us
         is_known = self._stated_us is not None and abs(apart_us - self._stated_us) <= APART_US
         if is_known and not (is_writing and now.mono_us - self._stated_mono_us >= STATED_US):
             return False
@@ -78,9 +103,14 @@ class ExpiryClock:
         elapsed_us = max(now.mono_us - self._mono_us, 0)
         self._value_us += elapsed_us
         self._later_us += elapsed_us
+        if self._guess_us is not None:
+            self._guess_us += elapsed_us
         self._mono_us = now.mono_us
         known = list(offsets_ms)
         agreeing = sum(abs(offset) <= CLOCK_OFFSET_MS_MAX for offset in known)
         self.is_trusted = 2 * agreeing >= len(known)
         if self.is_trusted and known:
+            self._settle(is_borne_out=True)
             self._value_us = max(self._value_us, now.wall_us)
+        elif known and len(self._heard_us) >= self._quorum - 1:
+            self._settle(is_borne_out=False)

@@ -17,7 +17,8 @@ class LeaderlessState(msgspec.Struct, frozen=True):
     """The body of a SHARD_STATE record: what is held, what is gone from the log, and the clocks.
 
     `wall_ms` is what the wall clock showed when the expiry clock showed `expiry_ms`: how far apart the two were, so
-    that a start can tell by the wall clock how long the node was away.
+    that a start can tell by the wall clock how long the node was away. `firm_ms` is what of that was no guess; None
+    where all of it was firm.
     """
 
     vector: dict[NodeId, int] = {}
@@ -25,6 +26,7 @@ class LeaderlessState(msgspec.Struct, frozen=True):
     hlc: int = 0
     expiry_ms: int = 0
     wall_ms: int = 0
+    firm_ms: int | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -5,6 +5,7 @@ from others is delivered in causal order, and gaps are pulled from whoever has t
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from trilemma.base.hlc import HybridLogicalClock
 from trilemma.base.ids import NodeId, ShardId
@@ -35,6 +36,14 @@ PULL_US = 60_000
 
 SEND_BYTES_MAX = 128 << 10
 """Bodies in one answer to a pull: a thousand small operations, which are applied in less than a heartbeat."""
+
+
+class Answer(NamedTuple):
+    """What a peer held when it was asked."""
+
+    durable: dict[NodeId, int]
+    made: int
+    """Its newest own batch, durable or not."""
 
 
 class Leaderless:
@@ -70,8 +79,8 @@ class Leaderless:
         """Per peer: what it said to hold durably."""
         self.settled = Settled(self.peers)
         """Per peer: its newest report of which everything has come here."""
-        self.answers: dict[int, dict[NodeId, dict[NodeId, int]]] = {}
-        """Per question that is open: what peers held durably when they answered."""
+        self.answers: dict[int, dict[NodeId, Answer]] = {}
+        """Per question that is open: what peers held when they answered."""
         self.acknowledges = False
         """Whether peers wait to hear that this replica holds what they sent."""
         self.clock = HybridLogicalClock()
@@ -95,19 +104,19 @@ class Leaderless:
         """Whether the disk has room for others' batches; without it they count as lost on the way."""
         self.keeps_all = False
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
-        expiry_ms, wall_ms = self._recover(records)
-        self.expiry = ExpiryClock(expiry_ms, wall_ms, now, len(self.peers))
+        found = self._recover(records)
+        self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, len(self.peers), firm_ms=found.firm_ms)
         self.durable = dict(self.vector)
 
-    def _recover(self, records: Sequence[LogRecord]) -> tuple[int, int]:
+    def _recover(self, records: Sequence[LogRecord]) -> LeaderlessState:
         """Take in what the log kept; batches that the rows lack are delivered first.
 
         Returns:
-            What the expiry clock and the wall clock last showed together.
+            The last state of all, which says what the clocks showed together.
         """
         batches: dict[tuple[NodeId, int], Batch] = {}
         dropped: dict[NodeId, int] = {}
-        expiry_ms = wall_ms = 0
+        last = LeaderlessState()
         for record in records:
             if record.kind == RecordKind.BATCH:
                 batch = batch_of(record)
@@ -117,7 +126,7 @@ class Leaderless:
                 state = decode_state(record.body)
                 dropped = join((dropped, state.dropped))
                 self.clock.observe(state.hlc)
-                expiry_ms, wall_ms = max(expiry_ms, state.expiry_ms), state.wall_ms
+                last = state
         for origin in sorted({*self.vector, *(origin for origin, _ in batches)}):
             held = {seq for each, seq in batches if each == origin}
             # What the rows brought, and what lies below it, is not in the log: only what follows can be handed on.
@@ -132,7 +141,7 @@ class Leaderless:
                 self._early[batch.origin, batch.seq] = batch
         self._deliver_early(is_recorded=True)
         self._early.clear()
-        return expiry_ms, wall_ms
+        return last
 
     # The turn
 
@@ -193,11 +202,16 @@ class Leaderless:
         self._heard_new = True
         if message.asks:
             self._say(sender, answers=message.asks)
-        if message.answers in self.answers:
-            self.answers[message.answers][sender] = message.durable
+        for question, answers in self.answers.items():
+            # What is held grows: an answer holds for every question that was asked before.
+            if question <= message.answers:
+                answers.setdefault(sender, Answer(message.durable, message.made))
 
     def ask(self) -> int:
-        """Ask all peers what they hold; the answers gather in `answers` until `forget`."""
+        """Ask all peers what they hold; the answers gather in `answers` until `forget`.
+
+        With every gossip it is asked again of those that have not answered: messages may be lost.
+        """
         self._next_question += 1
         self.answers[self._next_question] = {}
         for peer in self.peers:
@@ -305,7 +319,7 @@ class Leaderless:
 
     def _say(self, peer: NodeId, *, asks: int = 0, answers: int = 0) -> None:
         made = self.vector.get(self.node, 0)
-        self._send(peer, Gossip(self.durable, made, self.expiry.now_ms, asks, answers))
+        self._send(peer, Gossip(self.durable, made, self.expiry.firm_ms, asks, answers))
 
     def _send(self, peer: NodeId, message: Message) -> None:
         self._outbox.append(Outbound(peer, message, False))
@@ -315,7 +329,8 @@ class Leaderless:
             return
         self._gossip_us = on_grid(self._now.mono_us + GOSSIP_US, GOSSIP_US)
         for peer in self.peers:
-            self._say(peer)
+            asks = next((each for each in reversed(self.answers) if peer not in self.answers[each]), 0)
+            self._say(peer, asks=asks)
 
     def _pull(self) -> None:
         """Ask for what others are known to hold and this replica lacks, one peer at a time."""
@@ -399,7 +414,7 @@ class Leaderless:
 
     def _statement(self) -> LogRecord:
         dropped = {origin: self._retention.dropped(origin) for origin in sorted(self.vector)}
-        clocks = self.clock.last, self.expiry.now_ms, self._now.wall_ms
+        clocks = self.clock.last, self.expiry.now_ms, self._now.wall_ms, self.expiry.firm_ms
         return state_record(self.shard, LeaderlessState(dict(self.vector), dropped, *clocks))
 
     @property

@@ -1,0 +1,51 @@
+"""Bounds made tight: what no short schedule would reach is reached all the time (FoundationDB's buggified knobs).
+
+Zhou et al., "FoundationDB: A Distributed Unbundled Transactional Key Value Store", SIGMOD 2021, §4.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from trilemma.cluster import stream
+from trilemma.node import causal_shard, raft_shard, reaper, session, transfer
+from trilemma.replication.leaderless import replica, retention
+from trilemma.replication.raft import log, replication, sender
+from trilemma.storage import overlay
+
+TIGHT: dict[str, tuple[ModuleType, str, int]] = {
+    "raft tail": (log, "TAIL_BYTES_MAX", 300),
+    "appends in flight": (replication, "APPENDS_IN_FLIGHT_MAX", 1),
+    "append bytes in flight": (replication, "BYTES_IN_FLIGHT_MAX", 400),
+    "appends per turn": (sender, "APPENDS_PER_TURN_MAX", 1),
+    "batches in memory": (retention, "MEMORY_BYTES_MAX", 100),
+    "batch bytes per read": (retention, "READ_BYTES_MAX", 150),
+    "batch bytes per answer": (replica, "SEND_BYTES_MAX", 150),
+    "early batches": (replica, "EARLY_BATCHES_MAX", 2),
+    "transfer chunk": (transfer, "CHUNK_BYTES", 120),
+    "transfer window": (transfer, "WINDOW_CHUNKS", 1),
+    "units per entry": (raft_shard, "UNITS_MAX", 2),
+    "units per batch": (causal_shard, "UNITS_MAX", 2),
+    "reply bytes per turn": (raft_shard, "REPLY_BYTES_PER_TURN", 60),
+    "reply bytes per turn, ap": (causal_shard, "REPLY_BYTES_PER_TURN", 60),
+    "keys reaped": (reaper, "REAP_KEYS_MAX", 1),
+    "keys reaped by an entry": (raft_shard, "REAP_KEYS_MAX", 1),
+    "replies ahead": (session, "REPLIES_AHEAD_MAX", 2),
+    "hot rows": (overlay, "HOT_ROWS_MAX", 4),
+    "stream window": (stream, "STREAM_WINDOW", 2),
+}
+"""By name: where a bound stands, what it is called there, and how tight it is made."""
+
+
+@contextmanager
+def tightened(names: Iterable[str]) -> Iterator[None]:
+    """Make some bounds tight while the block runs."""
+    found = [TIGHT[name] for name in names]
+    originals = [(module, attribute, getattr(module, attribute)) for module, attribute, _ in found]
+    for module, attribute, value in found:
+        setattr(module, attribute, value)
+    try:
+        yield
+    finally:
+        for module, attribute, original in originals:
+            setattr(module, attribute, original)

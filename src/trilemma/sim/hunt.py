@@ -1,0 +1,62 @@
+"""The hunt for planted bugs: the first seed at which clients see one, and which is clean without it (FAULTS §2)."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+from trilemma.sim.campaign import run_seed, run_seeds
+from trilemma.sim.mutation import MASKS_ONLY, MUTANTS
+
+SEEN_CHARACTERS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """What came of one."""
+
+    name: str
+    tried: int
+    seed: int | None = None
+    """Where it was found; None where it was not."""
+    seen: str = ""
+    """The first verdict that says so."""
+    by_itself: int = 0
+    """How many schedules before showed it only to a node's own invariants, or to the simulator."""
+
+    @property
+    def is_found(self) -> bool:
+        """Say whether a client could see it."""
+        return self.seed is not None
+
+
+def hunt(name: str, seeds: range) -> Hunt:
+    """Look for a seed that shows a bug, and is clean without it, whether what masks it is there or not."""
+    mode = MUTANTS[name].mode
+    tried = by_itself = 0
+    with closing(run_seeds(seeds, mode, 0, name)) as findings:
+        for finding in findings:
+            tried += 1
+            by_itself += finding.verdict == "failed"
+            if finding.verdict == "broken" and _is_clean_without(name, finding.seed):
+                seen = finding.text.splitlines()[0][:SEEN_CHARACTERS_MAX]
+                return Hunt(name, tried, finding.seed, seen, by_itself)
+    return Hunt(name, tried, by_itself=by_itself)
+
+
+def _is_clean_without(name: str, seed: int) -> bool:
+    """Run a seed with the masks only, and with nothing changed at all."""
+    mode = MUTANTS[name].mode
+    return all(run_seed(seed, mode, 0, planted).verdict == "clean" for planted in (name + MASKS_ONLY, ""))
+
+
+def table(hunts: Iterable[Hunt]) -> str:
+    """Return the report on many hunts as a Markdown table."""
+    lines = ["| bug | what is planted | mode | seed | tried | what clients saw first |", "|---|---|---|---|---|---|"]
+    for found in hunts:
+        mutant = MUTANTS[found.name]
+        masks = " ".join((mutant.masks.__doc__ or "").split()) if mutant.masks is not list else ""
+        story = mutant.story + (f"<br>*{masks}*" if masks else "")
+        seed = str(found.seed) if found.is_found else "**not found**"
+        cells = (found.name, story, mutant.mode, seed, str(found.tried), found.seen.replace("|", "\\|"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
