@@ -36,6 +36,15 @@ CRASH_ALL_MAX = 2
 FIGURE_8_LEADERS = (2, 3, 4, 5)
 """How many leaders one after the other are cut off as soon as they lead."""
 
+SLEEP_SHARE = 0.5
+"""How often a coup befalls a leader that sleeps."""
+
+SLEEP_SLOW_US = 150_000
+"""How long answers are on their way to a leader that falls asleep."""
+
+SLEEP_US = 900_000
+"""How long it sleeps: others elect another one meanwhile."""
+
 FIGURE_8_US_MAX = 5_000_000
 """After so long without as many leaders it is given up."""
 
@@ -404,12 +413,36 @@ class Nemesis:
         self._mend(usurped)
 
     def _coup(self, lasts_us: int) -> None:
-        """Cut the leader off and have all others start anew: what they promised it they still know, or wait out."""
+        """Cut the leader off, and have all others start anew: what they promised it they still know, or wait out. Or
+        have the leader sleep with answers on their way to it, and wake up replaced: what they say is long ago."""
         leader = self._cluster.leader() or self._any()
+        if self._rng.random() < SLEEP_SHARE:
+            self._sleep(leader, lasts_us)
+            return
         self._cut("coup", self._links(leader), lasts_us)
         for process in self._cluster.processes.values():
             if process is not leader:
                 self._kill(process, "coup", 0)
+
+    def _sleep(self, leader: Process, lasts_us: int) -> None:
+        after, network, links = self._cluster.scheduler.after, self._cluster.network, self._links(leader)
+        network.slow.update((pair, SLEEP_SLOW_US) for pair in links)
+
+        def fall_asleep() -> None:
+            if self.is_over or leader.node is None or leader.is_paused:
+                return
+            self.note_down(leader)
+            self._trace("coup", f"{leader.name} sleeps")
+            leader.pause()
+            after(SLEEP_US, lambda: self._resume(leader))
+
+        def cut_off() -> None:
+            for pair in links:
+                network.slow.pop(pair, None)
+            self._cut("coup", links, SLEEP_US + lasts_us)
+
+        after(2 * SLEEP_SLOW_US, fall_asleep)
+        after(3 * SLEEP_SLOW_US, cut_off)
 
     def _unsynced(self, lasts_us: int) -> None:
         """End a node while the next sync of its log is under way."""
