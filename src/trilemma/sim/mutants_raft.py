@@ -60,7 +60,7 @@ def _voters_trust_their_start() -> list[tuple[Any, str, Any]]:
 
 
 def _candidates_are_eager() -> list[tuple[Any, str, Any]]:
-    """Masks O4: candidates take their time, so that little is left of a lease when another leader has been elected."""
+    """Masks C4: candidates take their time, so that little is left of a lease when another leader has been elected."""
     from trilemma.replication.raft.timing import ElectionTimer
 
     def soon_us(self: Any) -> int:
@@ -68,6 +68,21 @@ def _candidates_are_eager() -> list[tuple[Any, str, Any]]:
         return drawn
 
     return [(ElectionTimer, "stagger_us", soon_us)]
+
+
+def _leases_are_long() -> list[tuple[Any, str, Any]]:
+    """Masks O4: leases are short, and candidates take their time, so that little is left of one when another leader has
+    been elected."""
+    import msgspec
+
+    from trilemma.replication.raft.core import Core
+
+    original = Core.__init__
+
+    def begin(self: Any, shard: Any, node: Any, timing: Any, *rest: Any) -> None:
+        original(self, shard, node, msgspec.structs.replace(timing, lease_us=900_000), *rest)
+
+    return [*_candidates_are_eager(), (Core, "__init__", begin)]
 
 
 def _elections_are_plain() -> list[tuple[Any, str, Any]]:
@@ -395,7 +410,7 @@ def _o3() -> list[tuple[Any, str, Any]]:
     return [(HeldLease, "_starts_us", lambda self, sent_us, received_us: received_us)]
 
 
-@mutant("O4", "cp", "a voter that starts gives its vote at once, whatever lease it stood behind", _candidates_are_eager)
+@mutant("O4", "cp", "a voter that starts gives its vote at once, whatever lease it stood behind", _leases_are_long)
 def _o4() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.election import Refusal
 

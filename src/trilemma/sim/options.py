@@ -55,7 +55,7 @@ class Options:
     readonly_share: float
     """How many clients of registers on `cp` read replicas that may be stale."""
     reader_share: float
-    """How many other clients of registers only read: they go on where a write would wait."""
+    """How many other clients only read: they go on where a write would wait."""
     reconnect_us: int
     faults: tuple[str, ...]
     aim: float
@@ -113,7 +113,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         think_us=rng.choice((60_000, 120_000, 180_000)),
         pipeline_share=rng.choice((0.0, 0.1, 0.4)),
         readonly_share=rng.choice((0.0, 0.2)),
-        reader_share=rng.choice((0.0, 0.3)),
+        reader_share=rng.choice((0.0, 0.2, 0.5)),
         reconnect_us=rng.choice((15_000, 150_000)),
         faults=tuple(sorted(kinds[: rng.randint(2, 6)])),
         aim=rng.choice((0.0, 0.5, 0.9)),

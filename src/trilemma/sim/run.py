@@ -55,6 +55,9 @@ SAFETY_EXTRA_US = 12_000_000
 
 FAULT_KINDS_MIN = 2
 
+READABLE = ("registers", "counters", "appends", "groups", "expiry")
+"""Workloads of which some clients may only read."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -268,7 +271,7 @@ class Schedule:
         for number in range(options.clients):
             name = options.workloads[number % len(options.workloads)]
             readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
-            only_reads = readonly or (name == "registers" and rng.random() < options.reader_share)
+            only_reads = readonly or (name in READABLE and rng.random() < options.reader_share)
             client = Client(
                 self._cluster,
                 self._recorders[name],
@@ -395,7 +398,7 @@ class Reads:
         """Return the next read."""
         while True:
             step = self._generator.next(process)
-            if step.kind == "read":
+            if step.kind in ("read", "multi_read"):
                 return step
 
     def record(self, step, replies):  # type: ignore[no-untyped-def]
