@@ -3,14 +3,15 @@
 Zhou et al., "FoundationDB: A Distributed Unbundled Transactional Key Value Store", SIGMOD 2021, §4.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from types import ModuleType
 
 from trilemma.cluster import stream
 from trilemma.node import causal_shard, raft_shard, reaper, session, transfer
 from trilemma.replication.leaderless import replica, retention
 from trilemma.replication.raft import log, replication, sender
+from trilemma.sim.mutation import patched
 from trilemma.storage import overlay
 
 TIGHT: dict[str, tuple[ModuleType, str, int]] = {
@@ -37,15 +38,6 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
 """By name: where a bound stands, what it is called there, and how tight it is made."""
 
 
-@contextmanager
-def tightened(names: Iterable[str]) -> Iterator[None]:
+def tightened(names: Iterable[str]) -> AbstractContextManager[None]:
     """Make some bounds tight while the block runs."""
-    found = [TIGHT[name] for name in names]
-    originals = [(module, attribute, getattr(module, attribute)) for module, attribute, _ in found]
-    for module, attribute, value in found:
-        setattr(module, attribute, value)
-    try:
-        yield
-    finally:
-        for module, attribute, original in originals:
-            setattr(module, attribute, original)
+    return patched([TIGHT[name] for name in names])

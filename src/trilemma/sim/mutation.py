@@ -7,7 +7,7 @@ Some bugs do no harm here, because a second defence stands behind the first. Suc
 well, and names it as its *mask*; without the bug, but with the mask off, the same schedules must be clean.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +52,13 @@ def planted(name: str) -> Iterator[None]:
         yield
         return
     known = MUTANTS[name.removesuffix(MASKS_ONLY)]
-    patches = known.masks() + ([] if name.endswith(MASKS_ONLY) else known.patches())
+    with patched(known.masks() + ([] if name.endswith(MASKS_ONLY) else known.patches())):
+        yield
+
+
+@contextmanager
+def patched(patches: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Replace attributes of classes and modules while the block runs."""
     originals = [(owner, attribute, owner.__dict__[attribute]) for owner, attribute, _ in patches]
     for owner, attribute, replacement in patches:
         setattr(owner, attribute, replacement)

@@ -364,12 +364,13 @@ class Schedule:
         self._check_turns()
         outcome, options = self._outcome, self.options
         everything: list[Operation] = []
-        told: list[tuple[str, Operation]] = []
+        always: list[Operation] = []
         for name in options.workloads:
             operations = self._recorders[name].history().operations
             finals = self._finals[name].history().operations
             everything.extend(operations)
-            told.extend((name, each) for each in operations)
+            # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
+            always.extend(operations if name != "founding" else ())
             outcome.verdicts.extend(judge_workload(Judged(name, operations, finals), options.mode, self._bank))
         outcome.operations = len(everything)
         done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
@@ -383,8 +384,6 @@ class Schedule:
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
         if options.mode == "ap" and "WRITE" not in options.settings:
-            # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
-            always = [each for name, each in told if name != "founding"]
             outcome.verdicts.append(judge_availability(always, outages + self._nemesis.refusals))
 
 
