@@ -108,9 +108,11 @@ class Waiting:
     @property
     def next_deadline_us(self) -> int | None:
         """When the next reply is due though nothing comes in."""
+        if not self._slots:
+            return None
         if any(slot.works for slot in self._slots):
             return self._server.now.mono_us
-        return min((slot.deadline_us for slot in self._slots), default=None)
+        return min(slot.deadline_us for slot in self._slots)
 
     def _sleep(self, session: Session, argv: list[bytes]) -> None:
         seconds = parse_double(argv[2]) or 0.0

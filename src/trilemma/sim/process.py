@@ -163,6 +163,8 @@ class Process:
 
     def _release(self) -> None:
         """Let out what waited for the disk; bytes of one connection keep their order."""
+        if not self._held:
+            return
         left: list[PeerFrame | ClientBytes] = []
         blocked: set[ConnId] = set()
         for out in self._held:

@@ -161,6 +161,8 @@ class ShardRows:
 
     def drain(self, durable_token: int) -> RowBatch | None:
         """Take out the sealed layers whose token is durable, oldest first, as one batch; None where there is none."""
+        if not self._sealed or self._sealed[0].token > durable_token:
+            return None
         puts: dict[bytes, bytes | None] = {}
         ranges: list[Range] = []
         while self._sealed and self._sealed[0].token <= durable_token:
@@ -171,8 +173,6 @@ class ShardRows:
                 ranges.append((start, stop))
             puts.update(layer.rows)
             self._forget(layer)
-        if not puts and not ranges:
-            return None
         deletes = [key for key, value in puts.items() if value is None]
         return RowBatch([(key, value) for key, value in puts.items() if value is not None], deletes, ranges)
 

@@ -46,20 +46,30 @@ class Authority:
         """Say whether an entry of this leader's own term is committed."""
         return self._core.commit_index >= self._first_index
 
-    def _of_majority(self, values: Mapping[NodeId, int], own: int) -> int:
-        configuration, node = self._core.configuration, self._core.node
-        reached = [own if voter == node else values.get(voter, 0) for voter in configuration.voters]
-        return majority_value(reached, configuration.quorum)
-
     @property
     def majority_round(self) -> int:
         """The newest round that a majority has answered."""
-        return self._of_majority({peer: it.answered_round for peer, it in self._peers.items()}, self.rounds.newest)
+        own, newest, peers = self._core.node, self.rounds.newest, self._peers
+        return self._of_majority(
+            [
+                newest if voter == own else peers[voter].answered_round if voter in peers else 0
+                for voter in self._core.configuration.voters
+            ]
+        )
 
     @property
     def majority_us(self) -> int:
         """As of when a majority followed this leader: when that round was opened, not when the answers came."""
-        return self._of_majority({peer: it.answered_us for peer, it in self._peers.items()}, self._core.now.mono_us)
+        own, now_us, peers = self._core.node, self._core.now.mono_us, self._peers
+        return self._of_majority(
+            [
+                now_us if voter == own else peers[voter].answered_us if voter in peers else 0
+                for voter in self._core.configuration.voters
+            ]
+        )
+
+    def _of_majority(self, reached: list[int]) -> int:
+        return majority_value(reached, self._core.configuration.quorum)
 
     @property
     def lease_until_us(self) -> int:

@@ -165,7 +165,8 @@ class Leader:
         return self._reads.add(context)
 
     def _confirm(self) -> None:
-        self.confirmed_reads += self._reads.confirmed(self.authority.majority_round)
+        if self._reads.is_under_way:
+            self.confirmed_reads += self._reads.confirmed(self.authority.majority_round)
 
     def fail_reads(self) -> list[int]:
         """Give up all reads that are not confirmed; return their contexts."""

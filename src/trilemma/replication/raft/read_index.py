@@ -36,6 +36,11 @@ class ReadIndex:
         """Say whether a round is to be opened now."""
         return bool(self._waiting) and self._in_flight is None and self._commit_index_is_current(own_term_committed)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Say whether a round is to be confirmed."""
+        return self._in_flight is not None
+
     def _commit_index_is_current(self, own_term_committed: bool) -> bool:
         return own_term_committed
 
