@@ -1,6 +1,7 @@
 """A few schedules of each mode, and that a planted bug is found: the campaigns themselves are commands of their own."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from trilemma.node.machine import Node
 from trilemma.replication.raft import replication
 from trilemma.sim.bounds import TIGHT, tightened
 from trilemma.sim.campaign import judge, run_seed
-from trilemma.sim.hunt import hunt, table
+from trilemma.sim.hunt import append_hunt, hunt, known_hunts, table
 from trilemma.sim.mutants import MUTANTS, planted
 from trilemma.sim.options import FAULTS, draw
 from trilemma.sim.run import Outcome, run_schedule
@@ -81,3 +82,11 @@ def test_a_hunt_tells_the_seed_and_what_clients_saw_and_says_so_where_it_finds_n
     assert f"| {found.seed} | {found.tried} | {found.seen}" in table([found])
     assert not missed.is_found
     assert "**not found**" in table([missed])
+
+
+def test_hunts_are_kept_in_a_file_and_the_newest_of_a_bug_counts(tmp_path: Path) -> None:
+    file, missed = tmp_path / "hunts", hunt("X5", range(0))
+    assert known_hunts(file) == {}
+    append_hunt(file, missed)
+    append_hunt(file, replace(missed, tried=7))
+    assert known_hunts(file) == {"X5": replace(missed, tried=7)}

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trilemma.cli.console import console, refuse
 from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
-from trilemma.sim.hunt import hunt, table
+from trilemma.sim.hunt import Hunt, append_hunt, hunt, known_hunts, table
 from trilemma.sim.mutants import MUTANTS, planted
 from trilemma.sim.options import draw
 from trilemma.sim.run import run_schedule
@@ -98,22 +98,31 @@ def mutants(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all without.")] = None,
     seeds: Seeds = "0:3000",
     write: Annotated[Path | None, typer.Option(help="Write a table of what was found to this file.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Add results to this file; skip bugs in it.")] = None,
 ) -> None:
     """Plant known bugs and look for them; exit status 1 if one survives."""
     for name in names or ():
         if name not in MUTANTS:
             refuse(f"no mutant {name!r}; there are {', '.join(MUTANTS)}")
     wanted, hunts = _range(seeds), []
+    known = known_hunts(record) if record is not None else {}
     for name in names or list(MUTANTS):
-        hunts.append(found := hunt(name, wanted))
-        if found.is_found:
-            told = f"found by seed {found.seed}, {found.tried} tried, clean without it: {found.seen}"
-        else:
-            told = f"not found in {found.tried} seeds, {found.by_itself} times by a node itself: {MUTANTS[name].story}"
-        console.print(f"[{'green' if found.is_found else 'red'}]{name}[/] {escape(told)}", soft_wrap=True)
+        hunts.append(found := known.get(name) or hunt(name, wanted))
+        if record is not None and name not in known:
+            append_hunt(record, found)
+        _tell(found)
         if write is not None:
             write.write_text(table(hunts))
     survivors = [found.name for found in hunts if not found.is_found]
     if survivors:
         console.print(f"[bold red]not found: {', '.join(survivors)}[/]")
         raise typer.Exit(1)
+
+
+def _tell(found: Hunt) -> None:
+    if found.is_found:
+        told = f"found by seed {found.seed}, {found.tried} tried, clean without it: {found.seen}"
+    else:
+        story = MUTANTS[found.name].story
+        told = f"not found in {found.tried} seeds, {found.by_itself} times by a node itself: {story}"
+    console.print(f"[{'green' if found.is_found else 'red'}]{found.name}[/] {escape(told)}", soft_wrap=True)

@@ -1,8 +1,10 @@
 """The hunt for planted bugs: the first seed at which clients see one, and which is clean without it (FAULTS §2)."""
 
+import json
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from trilemma.sim.campaign import run_seed, run_seeds
 from trilemma.sim.mutation import MASKS_ONLY, MUTANTS
@@ -60,3 +62,16 @@ def table(hunts: Iterable[Hunt]) -> str:
         cells = (found.name, story, mutant.mode, seed, str(found.tried), found.seen.replace("|", "\\|"))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def known_hunts(path: Path) -> dict[str, Hunt]:
+    """Return the hunts in a campaign's file, by mutant; a later line about a mutant replaces an earlier one."""
+    if not path.exists():
+        return {}
+    return {entry["name"]: Hunt(**entry) for entry in map(json.loads, path.read_text().splitlines())}
+
+
+def append_hunt(path: Path, found: Hunt) -> None:
+    """Add a hunt to a campaign's file."""
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(found)) + "\n")
