@@ -86,7 +86,7 @@ def _leases_are_long() -> list[tuple[Any, str, Any]]:
 
 
 def _elections_are_plain() -> list[tuple[Any, str, Any]]:
-    """Masks R2 and R3: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
+    """Masks R2, R3 and O14: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
     the same term's votes."""
     from trilemma.replication.raft.campaign import Candidacy, PreCampaign
     from trilemma.replication.raft.replica import Raft
@@ -536,7 +536,7 @@ def _o9() -> list[tuple[Any, str, Any]]:
     return [(RaftShard, "_begin_read", begin)]
 
 
-@mutant("O14", "cp", "a new segment does not say again whom this node has voted for")
+@mutant("O14", "cp", "a new segment does not say again whom this node has voted for", _elections_are_plain)
 def _o14() -> list[tuple[Any, str, Any]]:
     import msgspec
 
