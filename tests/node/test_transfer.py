@@ -235,6 +235,46 @@ def test_a_wrong_count_is_not_installed() -> None:
     assert not net.receiver.transfers.is_expected(SHARD)
 
 
+@pytest.mark.parametrize("spoils", [True, False])
+def test_a_receiver_that_gives_up_tells_the_donor_who_begins_anew_when_asked(spoils: bool) -> None:
+    rows = some_rows(2 * CHUNK_ROWS)
+    net = Net(rows)
+
+    def spoil(message: TransferMessage) -> bool:
+        if isinstance(message, Chunk) and message.place == 0 and len(message.rows) > 1:
+            del message.rows[0]
+        return False
+
+    if spoils:
+        net.lose = spoil
+    else:
+        net.receiver.replica.accepts = lambda label: int(label) > 9 or not net.receiver.transfers.is_expected(SHARD)  # type: ignore[method-assign]
+    net.donor.transfers.begin(SHARD, 2)
+    net.run(30)
+    assert net.receiver.replica.generation == 1
+    assert net.donor.replica.told == [(2, b"9")]
+    net.lose = lambda message: False
+    net.donor.replica.put({b"label": b"10"})
+    net.donor.transfers.receive(2, SHARD, Ask())
+    net.run(30)
+    assert net.receiver.replica.rows == {**rows, b"label": b"10"}
+
+
+def test_who_asks_although_all_chunks_were_acknowledged_is_sent_the_rows_of_now() -> None:
+    rows = some_rows(5)
+    net = Net(rows)
+    net.lose = lambda message: isinstance(message, Took) and message.is_installed
+    net.donor.transfers.begin(SHARD, 2)
+    net.run(20)
+    assert net.receiver.replica.generation == 2
+    assert net.donor.replica.told == []
+    net.lose = lambda message: False
+    net.donor.replica.put({b"label": b"10"})
+    net.donor.transfers.receive(2, SHARD, Ask())
+    net.run(20)
+    assert net.receiver.replica.rows == {**rows, b"label": b"10"}
+
+
 def test_what_brings_nothing_forward_is_declined_at_once() -> None:
     net = Net({})
     net.receiver.replica.put({b"label": b"12"})

@@ -483,7 +483,7 @@ class CausalShard:
 
     def switch(self, generation: int, label: bytes, engine: Engine) -> None:
         """See Movable: what is held here and the rows lack, whoever wrote it, is applied on top (PROTOCOLS §5.8)."""
-        self._wake()
+        self._has_input = True
         vector = _decode_vector(label)
         above = self.replica.held_above(vector)
         if above is None:
@@ -497,7 +497,9 @@ class CausalShard:
         self._reaper.forget()
         self.replica.install(vector)
         self._in_engine = self._flushing = self._flushed = vector
+        # Sealed before anything else is delivered: a vector ahead of its rows would be handed on with them.
         self._seal(self._undurable_token)
+        self.replica.deliver_early()
 
     def moved(self, peer: NodeId, label: bytes | None) -> None:
         """See Movable: the peer's own gossip will tell what it holds."""

@@ -169,6 +169,14 @@ class Transfers:
         if replica is not None:
             replica.moved(peer, label)
 
+    def _asked(self, shard: ShardId, peer: NodeId) -> None:
+        """Begin a transfer that a peer asks for. One that it has all chunks of is over, whatever became of them: nobody
+        asks while rows are coming."""
+        outgoing = self._outgoing.get((shard, peer))
+        if outgoing is not None and outgoing.is_read and not outgoing.unacknowledged:
+            self._end(shard, peer, None)
+        self.begin(shard, peer)
+
     # The receiver's end
 
     def _offered(self, shard: ShardId, donor: NodeId, message: Offer) -> None:
@@ -216,14 +224,20 @@ class Transfers:
             if chunk.rows_total is not None:
                 incoming.rows_total = chunk.rows_total
                 self._loaded(shard, incoming)
-        self._acknowledge(shard, incoming)
+        if shard in self._incoming:
+            self._acknowledge(shard, incoming)
 
     def _loaded(self, shard: ShardId, incoming: _Incoming) -> None:
         """Check the count against the donor's; what does not match is loaded again from the beginning."""
         if incoming.rows == incoming.rows_total:
             incoming.step = "loaded"
         else:
-            del self._incoming[shard]
+            self._give_up(shard, incoming)
+
+    def _give_up(self, shard: ShardId, incoming: _Incoming) -> None:
+        """End a transfer and tell the donor, who would else wait for SILENCE_US before it begins another one."""
+        del self._incoming[shard]
+        self._send(incoming.donor, shard, Took(incoming.number, 0, True))
 
     def _acknowledge(self, shard: ShardId, incoming: _Incoming) -> None:
         is_installed = incoming.step == "installed"
@@ -240,7 +254,7 @@ class Transfers:
         elif isinstance(message, Offer):
             self._offered(shard, sender, message)
         elif isinstance(message, Ask):
-            self.begin(shard, sender)
+            self._asked(shard, sender)
 
     def advance(self, now: Now) -> None:
         """Send what may be sent, send again what got lost, give up on who is silent."""
@@ -289,8 +303,8 @@ class Transfers:
                 continue
             replica = self._replica(shard)
             if replica is None or not replica.accepts(incoming.label):
-                # Meanwhile the replica got on by other means.
-                del self._incoming[shard]
+                # Meanwhile the replica got on by other means, or let go what the rows lack.
+                self._give_up(shard, incoming)
                 self._clear(shard, incoming.generation)
                 continue
             records.append(replica.prepare_switch(incoming.generation, incoming.label))

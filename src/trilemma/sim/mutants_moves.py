@@ -101,3 +101,28 @@ def _h9() -> list[tuple[Any, str, Any]]:
         original(self, origin, dropped, ())
 
     return [(Retention, "found", found)]
+
+
+@mutant("H10", "ap", "rows that came in a transfer are said to reflect what is delivered behind them, not applied yet")
+def _h10() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.replica import Leaderless
+
+    original = Leaderless.install
+
+    def install(self: Any, vector: Any) -> None:
+        original(self, vector)
+        self.deliver_early()
+
+    return [(Leaderless, "install", install)]
+
+
+@mutant(
+    "H11", "ap", "a receiver that gives up a transfer does not say so, and its donor waits until it is out of patience"
+)
+def _h11() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.transfer import Transfers
+
+    def give_up(self: Any, shard: Any, incoming: Any) -> None:
+        del self._incoming[shard]
+
+    return [(Transfers, "_give_up", give_up), (Transfers, "_asked", Transfers.begin)]

@@ -229,6 +229,8 @@ def test_rows_that_were_installed_let_what_waits_for_them_follow() -> None:
     alone.turn((2, batches(CHAIN[3])))
     assert alone.delivered == []
     alone.replica.install({2: 2, 3: 1})
+    assert alone.replica.vector == {2: 2, 3: 1}
+    alone.replica.deliver_early()
     alone.turn()
     assert alone.delivered == [(3, 2)]
 

@@ -305,7 +305,7 @@ class Leaderless:
         return sorted(found, key=lambda batch: (batch.stamp, batch.origin, batch.seq))
 
     def install(self, vector: dict[NodeId, int]) -> None:
-        """Go on from rows that reflect a vector and all that was held beside it."""
+        """Go on from rows that reflect a vector and all that was held beside it; `deliver_early` comes next."""
         for origin, seq in vector.items():
             if seq > self.vector.get(origin, 0):
                 self._retention.jump(origin, seq)
@@ -313,6 +313,9 @@ class Leaderless:
         self.durable = join((self.durable, vector))
         self._pending = [(token, join((each, vector))) for token, each in self._pending]
         self._early = {key: batch for key, batch in self._early.items() if key[1] > self.vector.get(key[0], 0)}
+
+    def deliver_early(self) -> None:
+        """Deliver what waited for rows that were installed: it is taken out, and logged, in this turn."""
         self._deliver_early()
 
     # What leaves

@@ -1,0 +1,97 @@
+"""An `ap` shard's rows: what they are said to reflect is what they hold, whatever happens around them."""
+
+import msgspec
+
+from trilemma.base.time import Now
+from trilemma.datatype.causal import FOREVER_MS, SET
+from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node.causal_shard import VECTOR, CausalShard
+from trilemma.node.config import Member, NodeConfig
+from trilemma.replication.leaderless.messages import Batches, wire_of
+from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.port import Batch
+from trilemma.storage.memory import MemoryEngine, MemoryLog
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import RowBatch
+from trilemma.storage.rowkey import meta_key, shard_range
+
+SHARD = 2048
+NOW = Now(1_000_000, 1_700_000_000_000_000)
+MEMBERS = (Member(1, "n1"), Member(2, "n2"), Member(3, "n3"))
+SHOP = Keyspace(2, "shop", Mode.AP, (1, 2, 3), 1, "1", "1", "sync", 2_000)
+
+
+def wrote(origin: int, seq: int, key: bytes, depends: dict[int, int]) -> Batch:
+    body = msgspec.msgpack.encode([[SET, 0, key, b"%d.%d" % (origin, seq), FOREVER_MS, []]])
+    return Batch(origin, seq, (1 << 20) + 10 * seq + origin, depends, body)
+
+
+class Receiver:
+    """The replica of n1, with rows and a log in memory; each turn's writes are durable at once."""
+
+    def __init__(self) -> None:
+        self.engine, self.token = MemoryEngine(), 0
+        log = MemoryLog()
+        replica = Leaderless(SHARD, 1, (1, 2, 3), [], log, NOW, applied={})
+        config = NodeConfig("test", 1, "disk", 1, MEMBERS)
+        self.shard = CausalShard(config, SHOP, SHARD, replica, ShardRows(self.engine, SHARD, 0), 1)
+
+    def turn(self, *batches: Batch) -> None:
+        if batches:
+            self.shard.receive(2, Batches([wire_of(batch) for batch in batches]))
+        self.shard.advance(NOW, frozenset((2, 3)))
+        self.token += 1
+        self.shard.collect(self.token)
+        self.shard.persisted(self.token)
+
+    def drain(self) -> None:
+        while (rows := self.shard.rows(self.token)) is not None:
+            self.engine.write(rows)
+
+    def load(self, generation: int, vector: dict[int, int], batches: list[Batch]) -> bytes:
+        """Put a donor's rows beside those in use, as a transfer does; return their label."""
+        donor = Receiver()
+        donor.turn(*batches)
+        donor.drain()
+        start, stop = shard_range(SHARD, 0)
+        head = shard_range(SHARD, generation)[0]
+        self.engine.write(
+            RowBatch([(head + key[len(head) :], row) for key, row in donor.engine.scan(start, stop, 1 << 20)], (), ())
+        )
+        label = donor.shard.label_of(donor.engine.read_view())
+        assert msgspec.msgpack.decode(label, type=dict[int, int], strict=False) == vector
+        return label
+
+    def said_and_held(self) -> tuple[dict[int, int], set[bytes]]:
+        """Return the vector in the engine, and which batches' values are in the rows beside it."""
+        generation = self.shard.generation
+        row = self.engine.get(meta_key(SHARD, generation, VECTOR))
+        rows = self.engine.scan(*shard_range(SHARD, generation), 1 << 20)
+        values = {name for name in (b"2.1", b"3.1", b"2.2", b"1.1") if any(name in value for _, value in rows)}
+        assert row is not None
+        return msgspec.msgpack.decode(row, type=dict[int, int], strict=False), values
+
+
+def test_rows_that_came_in_a_transfer_are_not_said_to_reflect_what_is_delivered_behind_them() -> None:
+    first, second, cause = wrote(2, 1, b"a", {}), wrote(2, 2, b"b", {2: 1, 3: 1}), wrote(3, 1, b"c", {})
+    receiver = Receiver()
+    receiver.turn(second)  # too early: what it depends on has not come
+    label = receiver.load(1, {2: 1, 3: 1}, [first, cause])
+    receiver.shard.prepare_switch(1, label)
+    receiver.shard.switch(1, label, receiver.engine)
+    receiver.drain()
+    assert receiver.said_and_held() == ({2: 1, 3: 1}, {b"2.1", b"3.1"})
+    receiver.turn()
+    receiver.drain()
+    assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})
+
+
+def test_what_the_rows_of_a_transfer_lack_is_put_on_top_of_them_at_once() -> None:
+    first, cause, other = wrote(2, 1, b"a", {}), wrote(3, 1, b"c", {}), wrote(2, 2, b"b", {2: 1})
+    receiver = Receiver()
+    receiver.turn(first, other)
+    label = receiver.load(1, {2: 1, 3: 1}, [first, cause])
+    receiver.shard.prepare_switch(1, label)
+    receiver.shard.switch(1, label, receiver.engine)
+    receiver.drain()
+    assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})
