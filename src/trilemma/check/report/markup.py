@@ -11,6 +11,9 @@ from typing import Final, TypeAlias
 TEXT_CHARS_MAX: Final = 600
 """The longest text that is written out whole: a reason with its operation fits, a value of a megabyte does not."""
 
+SHORT_CHARS_MAX: Final = 12
+"""The longest text of a cell that is never broken into lines."""
+
 _VOID: Final = frozenset({"meta", "br"})
 """Elements without an end tag."""
 
@@ -65,9 +68,15 @@ def joined(children: Iterable[Child]) -> Markup:
     return Markup("".join(escaped(child) for child in children))
 
 
+def _cell(text: Child) -> Markup:
+    """Return a cell; a figure with its unit stays on one line."""
+    is_short = not isinstance(text, Markup) and len(text) <= SHORT_CHARS_MAX
+    return tag("td", {"class": "short"} if is_short else None, text)
+
+
 def table(head: Iterable[Child], rows: Iterable[Iterable[Child]], caption: str = "") -> Markup:
     """Return a table that can be scrolled sideways where the window is narrow."""
     parts = [tag("caption", None, caption)] if caption else []
     parts.append(tag("thead", None, tag("tr", None, *(tag("th", {"scope": "col"}, cell) for cell in head))))
-    parts.append(tag("tbody", None, *(tag("tr", None, *(tag("td", None, cell) for cell in row)) for row in rows)))
+    parts.append(tag("tbody", None, *(tag("tr", None, *(_cell(cell) for cell in row)) for row in rows)))
     return tag("div", {"class": "scroll"}, tag("table", None, *parts))

@@ -27,7 +27,7 @@ background:var(--box);border-left:6px solid var(--soft);font-size:1.05rem}
 .mark{font-weight:600;white-space:nowrap}
 .scroll{overflow-x:auto;margin:.5rem 0}
 table{border-collapse:collapse;font-size:.88rem;min-width:50%}
-td.wide{min-width:15rem}
+td.short{white-space:nowrap}
 caption{text-align:left;color:var(--soft);padding-bottom:4px}
 th,td{text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid var(--line)}
 th{font-weight:600;white-space:nowrap}
