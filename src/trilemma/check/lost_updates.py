@@ -139,7 +139,7 @@ def check_lost_updates(operations: Iterable[Operation], steps_max: int = STEPS_M
 def _check(operations: list[Operation], steps_max: int) -> Verdict:
     linked, pairs = _based(operations)
     done = [each for each in pairs if each.write.outcome == "ok"]
-    lost = _between(operations, done) or _crossed(done)
+    lost = _crossed(done) or _between(operations, done)
     if lost is not None:
         return lost
     strict = check_linearizable(linked, STRICT, steps_max)
