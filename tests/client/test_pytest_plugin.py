@@ -9,7 +9,19 @@ from trilemma.client.stage import StageCluster
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = ("-p", "no:trilemma", "-p", "trilemma.client.pytest_plugin", "-p", "no:cacheprovider", "-q")
+PLUGIN = (
+    "-p",
+    "no:trilemma",
+    "-p",
+    "trilemma.client.pytest_plugin",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:xdist",
+    "-q",
+)
 """By module, so that it works whether or not this package was installed with its entry point; and never twice."""
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "test_bank_transfer.py"

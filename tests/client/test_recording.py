@@ -188,6 +188,29 @@ def test_a_client_goes_on_under_a_new_number_after_an_unknown_outcome(history: R
     assert [(each.outcome, each.process) for each in history] == [("info", 1), ("fail", 2), ("ok", 2), ("fail", 2)]
 
 
+def test_attempts_of_a_command_that_is_executed_once_are_one_operation(history: Recording) -> None:  # noqa: F811
+    with server(b"-UNCERTAIN x\r\n", b":1\r\n", b":1\r\n", b":2\r\n", b"-CLUSTERDOWN x\r\n", b":3\r\n") as address:
+        client = plain_client(history, address)
+        for attempt, token in enumerate(("t", "t", "t", "u", "v", "v")):
+            if attempt in (0, 4):
+                with pytest.raises(redis.RedisError):
+                    client.execute_command("CAP", "ONCE", token, "incr", "k")
+            else:
+                client.execute_command("CAP", "ONCE", token, "incr", "k")
+        client.close()
+    command = (b"INCR", b"k")
+    assert noted(history) == [
+        ("command", command, 1, "ok"),
+        ("command", command, 2, "ok"),
+        ("command", command, None, "fail"),
+        ("command", command, 3, "ok"),
+    ]
+    first, second = history.operations[:2]
+    assert first.complete_us is not None
+    assert first.complete_us <= second.invoke_us
+    assert_linearizable(history)
+
+
 def test_recording_clients_refuse_what_would_hide_the_truth(history: Recording) -> None:  # noqa: F811
     for options in ({"retry": None}, {"retry_on_timeout": True}, {"db": 3}, {"cache_config": None}):
         with pytest.raises(ValueError, match="a recording client"):

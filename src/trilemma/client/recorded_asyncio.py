@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from trilemma.check.redis_history import Command, keys_of
-from trilemma.client.recorded_redis import settle
+from trilemma.client.recorded_redis import noted, settle
 from trilemma.client.recording import UNRECORDED, Note, Processes
 from trilemma.client.wiretap import AsyncEar, is_reply, refuse_options, wire
 
@@ -41,9 +41,9 @@ class AsyncRecordedRedis(redis.asyncio.Redis):
         """Send a command once, and record it."""
         encode = self.connection_pool.get_encoder().encode
         command = wire(args, encode)
-        if command[0] in UNRECORDED:
+        note = noted(self._processes, command)
+        if note is None:
             return await super().execute_command(*args, **options)
-        note = self._processes.begin("command", command, command)
         heard: list[Any] = []
         try:
             await self.initialize()

@@ -43,9 +43,9 @@ class RecordedRedis(redis.Redis):
         """Send a command once, and record it."""
         encode = self.connection_pool.get_encoder().encode
         command = wire(args, encode)
-        if command[0] in UNRECORDED:
+        note = noted(self._processes, command)
+        if note is None:
             return super().execute_command(*args, **options)
-        note = self._processes.begin("command", command, command)
         heard: list[Any] = []
         try:
             connection = self.connection_pool.get_connection()
@@ -62,6 +62,14 @@ class RecordedRedis(redis.Redis):
         finally:
             settle(note, heard)
             self.connection_pool.release(connection)
+
+
+def noted(processes: Processes, command: Command) -> Note | None:
+    """Note that a command begins; None for one that is not recorded."""
+    name, *words = command
+    if name == b"CAP" and len(words) > 2 and words[0].upper() == b"ONCE":
+        return processes.begin_once(words[1], (words[2].upper(), *words[3:]))
+    return None if name in UNRECORDED else processes.begin("command", command, command)
 
 
 def settle(note: Note, heard: list[Any]) -> None:

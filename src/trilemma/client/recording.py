@@ -121,6 +121,23 @@ class Processes:
                 self._recording, self, process, self._recording.invoke(process, self.node, kind, argument, first)
             )
 
+    def begin_once(self, token: bytes, command: Command) -> Note | None:
+        """Note that a command begins which is executed at most once, however often it is sent (CAP ONCE).
+
+        Attempts whose fate is unknown and the one that is answered at last are one operation. Returns None for one that
+        was answered before: it is only told again.
+        """
+        with self._recording.lock:
+            number = self._recording.attempts.get(token)
+            known = None if number is None else self._recording.operations[number]
+            if number is not None and known is not None and known.outcome == "info":
+                return Note(self._recording, self, known.process, number)
+            if known is not None and known.outcome == "ok":
+                return None
+            note = self.begin("command", command, command)
+            self._recording.attempts[token] = len(self._recording) - 1
+            return note
+
     def begin_all(self, commands: Sequence[Command]) -> list[Note]:
         """Note that commands of one pipeline begin together; they share a process, because their order is sure."""
         notes = [self.begin("command", commands[0], commands[0])]
@@ -151,6 +168,8 @@ class Recording:
         """Reads of every key at every node, made by `read_finals`."""
         self.modes: dict[str, str] = {}
         """The mode of each keyspace, as `read_finals` met it."""
+        self.attempts: dict[bytes, int] = {}
+        """Which operation each token of CAP ONCE stands for."""
         self._operations: list[Operation] = []
         self._processes = 0
         self._origin_ns = time.monotonic_ns()

@@ -20,7 +20,8 @@ _SESSION_WORDS: Final = ("causal", "session", "sequential", "monotonic", "read y
 
 
 class Demand(NamedTuple):
-    """The operation at index `first` must come before that at `then`; `kind` is over, read or follows."""
+    """The operation at index `first` must come before that at `then`; `kind` is over, read, replaced
+    or follows (from the others)."""
 
     first: int
     then: int
@@ -126,7 +127,7 @@ def _conclude(
             if (source is None or writer in after[source]) and (reader, writer) not in found:
                 what = "nothing yet" if source is None else f"the value of {letter(source)}"
                 why = f"{letter(reader)} saw {what}, which {letter(writer)} replaced"
-                found[reader, writer] = Demand(reader, writer, "follows", why)
+                found[reader, writer] = Demand(reader, writer, "replaced", why)
                 added = True
             if source is not None and reader in after[writer] and (writer, source) not in found:
                 why = f"{letter(reader)} came after {letter(writer)} and saw the value of {letter(source)}"
@@ -153,16 +154,21 @@ def _reachable(found: Mapping[tuple[int, int], Demand], count: int) -> list[set[
 
 
 def ring(found: Sequence[Demand]) -> list[Demand]:
-    """Return a shortest ring of demands: each must come before the next, the last before the first; or nothing."""
+    """Return the plainest ring of demands: each must come before the next, the last before the first; or nothing."""
     following: dict[int, list[Demand]] = {}
     for demand in found:
         following.setdefault(demand.first, []).append(demand)
     best: list[Demand] = []
     for start in following:
         path = _path_back(start, following)
-        if path and (not best or len(path) < len(best)):
+        if path and (not best or _length(path) < _length(best)):
             best = path
     return best
+
+
+def _length(path: Sequence[Demand]) -> tuple[int, int]:
+    """Return how hard a ring is to follow: by its demands, then by those that a third operation is needed for."""
+    return len(path), sum(demand.kind == "follows" for demand in path)
 
 
 def _path_back(start: int, following: Mapping[int, list[Demand]]) -> list[Demand]:

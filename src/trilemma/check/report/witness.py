@@ -24,11 +24,14 @@ WIDTH: Final = 860
 LEFT: Final = 120
 """Width of the lanes' names."""
 
-LANE: Final = 56
+LANE: Final = 64
 """Height of a lane."""
 
 BAR: Final = 22
 """Height of a bar."""
+
+HEADROOM: Final = 12
+"""Height above the first lane, for arrows that bend over it."""
 
 BEND: Final = 34
 """How far an arrow's handle lies beside the straight line."""
@@ -100,7 +103,7 @@ def _places(operations: Sequence[Operation]) -> dict[int, float]:
 def draw(verdict: Verdict, origin_us: int) -> Markup:
     """Return the drawing, its reasons as sentences, and its operations as a table."""
     plan = layout(verdict)
-    attributes = {"viewBox": f"0 0 {WIDTH} {plan.height}", "role": "img", "aria-label": "witness"}
+    attributes = {"viewBox": f"0 {-HEADROOM} {WIDTH} {plan.height + HEADROOM}", "role": "img", "aria-label": "witness"}
     picture = tag("svg", {"class": "witness-drawing", **attributes}, joined([*_lanes(plan), *_shapes(plan)]))
     rows = [
         (bar.name, words.who(bar.operation), words.action(bar.operation), _when(bar.operation, origin_us))
@@ -145,11 +148,11 @@ def _lanes(plan: Layout) -> list[Markup]:
 
 
 def _shapes(plan: Layout) -> list[Markup]:
-    """Return bars, then arrows, then labels, so that no line runs through a word."""
-    shapes = [_bar(bar) for bar in plan.bars]
-    for arrow in plan.arrows:
-        shapes += _arrow(plan.bars[arrow.demand.first], plan.bars[arrow.demand.then], arrow)
-    return [*shapes, *(_label(bar, plan.bars) for bar in plan.bars)]
+    """Return bars, then arrows, then labels and numbers, so that no line runs through a word."""
+    arrows = [_arrow(plan.bars[each.demand.first], plan.bars[each.demand.then], each) for each in plan.arrows]
+    labels = [_label(bar, plan.bars) for bar in plan.bars]
+    numbers = [part for parts in arrows for part in parts[1:]]
+    return [*(_bar(bar) for bar in plan.bars), *(parts[0] for parts in arrows), *labels, *numbers]
 
 
 def _bar(bar: Bar) -> Markup:
