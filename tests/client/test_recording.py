@@ -130,6 +130,24 @@ def test_transactions_are_one_operation_with_the_reads_they_guard(cluster: Stage
     assert_no_lost_updates(history)
 
 
+def test_what_was_read_before_unwatch_is_no_part_of_a_transaction(cluster: StageCluster, history: Recording) -> None:  # noqa: F811
+    client, other = history.client(cluster, "n1"), history.client(cluster, "n2")
+    client.set("u:{x}a", 1)
+    with client.pipeline() as pipeline:
+        pipeline.watch("u:{x}a")
+        pipeline.get("u:{x}a")
+        pipeline.unwatch()
+        other.set("u:{x}a", 2)
+        pipeline.watch("u:{x}b")
+        pipeline.get("u:{x}b")
+        pipeline.multi()
+        pipeline.set("u:{x}b", 3)
+        assert pipeline.execute() == [True]
+    done = history.operations[-1]
+    assert done.argument == ((b"GET", b"u:{x}b"), (b"SET", b"u:{x}b", b"3"))
+    assert_linearizable(history)
+
+
 def test_a_pipeline_without_transaction_is_as_many_operations(cluster: StageCluster, history: Recording) -> None:  # noqa: F811
     client = history.client(cluster, "n1")
     with client.pipeline(transaction=False) as pipeline:

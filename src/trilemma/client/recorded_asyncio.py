@@ -84,7 +84,7 @@ class AsyncRecordedPipeline(Pipeline):
         self._heard.clear()
         if command[0] in UNRECORDED:
             reply = await super().immediate_execute_command(*args, **options)
-            self._watched = {*self._watched, *command[1:]} if command[0] == b"WATCH" else self._watched
+            self._watch(command)
             return reply
         note = self._processes.begin("command", command, command)
         await self._connect(note)
@@ -94,6 +94,13 @@ class AsyncRecordedPipeline(Pipeline):
             if self._heard and self._watched.issuperset(keys_of(command)):
                 self._seen.append((command, self._heard[0]))
             settle(note, self._heard)
+
+    def _watch(self, command: Command) -> None:
+        if command[0] == b"WATCH":
+            self._watched.update(command[1:])
+        elif command[0] == b"UNWATCH":
+            self._watched.clear()
+            self._seen.clear()
 
     async def _connect(self, *notes: Note) -> None:
         try:
