@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from trilemma.client.recorded_asyncio import AsyncRecordedRedis
     from trilemma.client.recorded_redis import RecordedRedis
 
+FINAL_S: Final = 10.0
+"""How long a final read is tried again where it is refused: an election may still be under way."""
+
+FINAL_POLL_S: Final = 0.02
+
 FINAL_PROCESS: Final = 1_000_000
 """The process number of the first final reader, far from those of clients."""
 
@@ -264,7 +269,7 @@ class Recording:
         """Read every key at every node, once the cluster is whole and at rest; needed to look for lost writes.
 
         Raises:
-            redis.RedisError: a node does not answer, or a key holds no string.
+            redis.RedisError: a node does not answer for FINAL_S, or a key holds no string.
         """
         from trilemma.client.control import connect
 
@@ -273,8 +278,7 @@ class Recording:
             host, port = cluster.address(node)
             with connect(f"{host}:{port}", decode_responses=False) as client:
                 for key in self.keys():
-                    begun_us = self.now_us()
-                    value = client.get(key)
+                    begun_us, value = self._read_final(client, key)
                     read = Operation(
                         FINAL_PROCESS + number, begun_us, self.now_us(), "command", key, (b"GET", key), value
                     )
@@ -282,6 +286,20 @@ class Recording:
                 self.modes = _modes(client)
         self.finals = finals
         return finals
+
+    def _read_final(self, client: Any, key: bytes) -> tuple[int, Any]:
+        """Read a key, patiently; return when the read that succeeded began, and what it showed."""
+        from redis.exceptions import RedisError
+
+        end_us = self.now_us() + int(FINAL_S * 1_000_000)
+        while True:
+            begun_us = self.now_us()
+            try:
+                return begun_us, client.get(key)
+            except RedisError:
+                if begun_us > end_us:
+                    raise
+                time.sleep(FINAL_POLL_S)
 
 
 def keyspace_of(key: bytes) -> str:
