@@ -9,8 +9,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from trilemma.check.redis_history import Command, keys_of
+from trilemma.client.note import UNRECORDED, Note, Processes
 from trilemma.client.recorded_redis import noted, settle
-from trilemma.client.recording import UNRECORDED, Note, Processes
 from trilemma.client.wiretap import AsyncEar, is_reply, refuse_options, wire
 
 

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from trilemma.check.redis_history import Command, keys_of
-from trilemma.client.recording import UNRECORDED, Note, Processes
+from trilemma.client.note import UNRECORDED, Note, Processes
 from trilemma.client.wiretap import Ear, is_reply, refuse_options, wire
 
 
