@@ -1,0 +1,192 @@
+"""Assertions over a recording: each passes only where a checker says valid, and fails with the witness.
+
+`unknown` is no pass: an empty history, a search that gave up, or commands that a checker does not know fail too. Owns
+which checker answers which question; the checkers are in `check`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from trilemma.check.causal import CHECKER as CAUSAL
+from trilemma.check.causal import check_causal
+from trilemma.check.convergence import check_convergence, check_equal_reads
+from trilemma.check.counter import check_final_sums
+from trilemma.check.history import Operation
+from trilemma.check.lost import CHECKER as LOST
+from trilemma.check.lost import check_lost_writes
+from trilemma.check.lost_updates import check_lost_updates
+from trilemma.check.redis_history import READS, as_registers, as_shared, check_commands, commands_of, judged
+from trilemma.check.verdict import Verdict, combine, unknown
+from trilemma.client.recording import Recording
+
+if TYPE_CHECKING:
+    from trilemma.client.stage import StageCluster
+
+AGREE_S: Final = 10.0
+"""How long replicas may take to agree once all is whole: many rounds of gossip."""
+
+POLL_S: Final = 0.01
+
+_BLIND: Final = frozenset({b"SET", b"MSET", b"DEL", b"UNLINK"})
+"""Commands whose replies say nothing of what was there."""
+
+
+def require(verdict: Verdict) -> None:
+    """Pass only where the verdict is valid.
+
+    Raises:
+        AssertionError: with the verdict's reason and witness.
+    """
+    if not verdict.is_valid:
+        hint = "" if verdict.is_invalid else "\n(unknown is not a pass)"
+        raise AssertionError(verdict.describe() + hint)
+
+
+def assert_linearizable(history: Recording) -> None:
+    """Assert that all recorded commands took effect one at a time, each between its call and its reply.
+
+    Final reads, if there are any, are judged too. What `cp` and `ca` keyspaces promise.
+    """
+    require(_shown(history) or check_commands([*history.operations, *history.finals]))
+
+
+def assert_no_lost_updates(history: Recording) -> None:
+    """Assert that no write which followed a read of its key was put over a write that the read had not seen.
+
+    This is about the application: it fails where the store did what it promises and the application relied on more.
+    """
+    require(_shown(history) or check_lost_updates(history.operations))
+
+
+def assert_no_lost_writes(history: Recording) -> None:
+    """Assert that what was acknowledged is there at the end, or was replaced; call `history.read_finals` before.
+
+    Keys that are only SET, read and deleted, and keys that are only incremented, can be judged; on `ap` keyspaces those
+    that are only SET, together with the causal order.
+    """
+    if not history.finals:
+        require(unknown(LOST, "no final reads: call history.read_finals(cluster) when all is whole"))
+    require(_shown(history) or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST))
+
+
+def assert_causal(history: Recording) -> None:
+    """Assert that no effect was seen before its cause, nor anything half or backwards: what `ap` promises.
+
+    Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot.
+    """
+    groups = _by_keyspace(history).values()
+    require(_shown(history) or combine([_causal([*done, *finals]) for done, finals in groups], CAUSAL))
+
+
+def assert_converged(cluster: "StageCluster", seconds: float = AGREE_S) -> None:
+    """Assert that all replicas come to hold the same, within some seconds; the cluster must be whole.
+
+    Raises:
+        AssertionError: with the digests that differ.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        verdict = check_convergence(cluster.digests())
+        if verdict.is_valid or time.monotonic() > end:
+            break
+        time.sleep(POLL_S)
+    require(verdict)
+
+
+def _shown(history: Recording) -> Verdict | None:
+    """Return `unknown` for a history that cannot show anything: nothing changed, or nothing was looked at."""
+    done = [command for each in history.operations if each.outcome == "ok" for command in commands_of(each)]
+    if not done:
+        return unknown("history", "no recorded command was answered")
+    if all(command[0] in READS for command in done):
+        return unknown("history", "no recorded command changed anything")
+    if all(command[0] in _BLIND for command in done) and not history.finals:
+        return unknown("history", "no recorded command looked at anything")
+    return None
+
+
+def _by_keyspace(history: Recording) -> dict[str, tuple[list[Operation], list[Operation]]]:
+    """Return per keyspace what was recorded, and the final reads. Names that are none of a keyspace are kept apart."""
+    groups: dict[str, tuple[list[Operation], list[Operation]]] = {}
+    for operations, place in ((history.operations, 0), (history.finals, 1)):
+        for each in operations:
+            groups.setdefault(each.keyspace, ([], []))[place].append(each)
+    return groups
+
+
+def _causal(operations: list[Operation]) -> Verdict:
+    shared = as_shared(operations)
+    if shared is None:
+        return unknown(CAUSAL, "only keys that are SET and read can be judged")
+    return check_causal(shared)
+
+
+def _lost(history: Recording, keyspace: str, parts: tuple[list[Operation], list[Operation]]) -> Verdict:
+    done, finals = parts
+    mode = history.modes.get(keyspace, history.modes.get("default", ""))
+    if mode == "ap":
+        return combine([_causal([*done, *finals]), check_equal_reads(finals), *_hidden(done, finals)], LOST)
+    finals_of: dict[bytes, list[Operation]] = {}
+    for read in finals:
+        finals_of.setdefault(read.key, []).append(read)
+
+    def check(group: list[Operation]) -> Verdict:
+        keys = {key for each in group for command in commands_of(each) for key in command[1:]} & finals_of.keys()
+        reads = [read for key in sorted(keys) for read in finals_of[key]]
+        return _lost_registers(group, reads) or _lost_sums(group, reads) or _lost_otherwise(group, reads)
+
+    return judged(done, LOST, check)
+
+
+def _hidden(done: list[Operation], finals: list[Operation]) -> list[Verdict]:
+    """Judge that no key is absent at the end that was written, and never deleted, on `ap`."""
+    absent = [each._replace(kind="read") for each in finals if each.result is None]
+    keys = {each.key for each in absent}
+    writes = [
+        each._replace(kind="write", key=key, argument=value)
+        for each in as_shared(done) or ()
+        if each.kind == "multi_write"
+        for key, value in each.argument
+        if key in keys
+    ]
+    return [check_lost_writes(writes, absent)] if writes else []
+
+
+def _lost_registers(group: list[Operation], finals: list[Operation]) -> Verdict | None:
+    """Judge a key that is SET, read and deleted; None for others."""
+    plain = [each for each in group if each.argument[0] not in (b"DEL", b"UNLINK")]
+    registers, reads = as_registers(plain), as_registers(finals)
+    if registers is None or reads is None or any(len(each.argument) > 2 for each in group if each not in plain):
+        return None
+    removed = [each._replace(kind="delete") for each in group if each not in plain and each.result != 0]
+    return check_lost_writes([*registers, *removed], [each._replace(key=group[0].key) for each in reads])
+
+
+def _lost_sums(group: list[Operation], finals: list[Operation]) -> Verdict | None:
+    """Judge a key that is incremented and read; None for others."""
+    signs: dict[bytes, Callable[[tuple[bytes, ...]], int]] = {
+        b"INCR": lambda _: 1,
+        b"DECR": lambda _: -1,
+        b"INCRBY": lambda command: int(command[2]),
+        b"DECRBY": lambda command: -int(command[2]),
+    }
+    adds = []
+    for each in group:
+        command = each.argument if each.kind == "command" else (b"",)
+        if command[0] in signs:
+            adds.append(each._replace(kind="add", argument=signs[command[0]](command)))
+        elif command[0] not in READS:
+            return None
+    sums = [
+        each._replace(kind="read", argument=None, result=int(each.result or 0), key=group[0].key) for each in finals
+    ]
+    return check_final_sums(adds, sums)
+
+
+def _lost_otherwise(group: list[Operation], finals: list[Operation]) -> Verdict:
+    """Judge other keys: final reads must fit into an order of everything else."""
+    verdict = check_commands([*group, *finals])
+    if verdict.is_valid or (verdict.is_invalid and check_commands(group).is_valid):
+        return verdict._replace(checker=LOST)
+    return unknown(LOST, f"the run itself may have no order, so what is lost cannot be told: {verdict.reason}")

@@ -1,0 +1,134 @@
+"""One client's operations under way: process numbers, and what a reply says of its command.
+
+A process is one client's sequence of commands: after an unknown outcome the client goes on under a new number, and what
+overlaps within one client has numbers of its own. Source: FAULTS §4, pitfalls 1 and 2.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from trilemma.check.history import Outcome
+from trilemma.check.redis_history import Command
+from trilemma.workload.reply import judge
+
+if TYPE_CHECKING:
+    from trilemma.client.recording import Recording
+
+UNRECORDED: Final = frozenset(
+    {b"AUTH", b"CAP", b"CLIENT", b"CLUSTER", b"COMMAND", b"CONFIG", b"DBSIZE", b"ECHO", b"HELLO", b"INFO", b"KEYS"}
+    | {b"KEYSPACE", b"LAB", b"LATENCY", b"MEMORY", b"OBJECT", b"PING", b"QUIT", b"RANDOMKEY", b"ROLE", b"SCAN", b"TIME"}
+    | {b"UNWATCH", b"WAIT", b"WATCH"}
+)
+"""Commands that change no data and are not judged. All others are recorded, whether a checker knows them or not."""
+
+TELLING: Final = (
+    *("WRONGTYPE", "ERR value is not an integer", "ERR value is not a valid float", "ERR no such key"),
+    *("ERR increment ", "ERR decrement ", "ERR offset is out of range", "ERR source and destination"),
+)
+"""How the error replies begin that depend on data, and that the model gives too."""
+
+
+class Note:
+    """One operation under way: closed once, by what became of it."""
+
+    __slots__ = ("_client", "_number", "_recording", "process")
+
+    def __init__(self, recording: "Recording", client: "Processes", process: int, number: int) -> None:
+        self._recording = recording
+        self._client = client
+        self._number = number
+        self.process = process
+
+    def close(self, outcome: Outcome, result: Any = None) -> None:
+        """Note the outcome, now; the process number is free again unless the outcome is unknown."""
+        self._recording.complete(self._number, outcome, result)
+        if outcome != "info":
+            self._client.free(self.process)
+
+    def unsent(self) -> None:
+        """Note that no byte has left: it did not happen and never will."""
+        self.close("fail")
+
+    def lost(self) -> None:
+        """Note that it was sent and not answered: it may have happened, or may yet."""
+        self.close("info")
+
+    def answered(self, reply: Any) -> None:
+        """Note what the reply says; an error reply is its text. One that only the command is to blame for, as for too
+        many arguments, did nothing and says nothing of the data."""
+        recorded = judge(reply)
+        if recorded.outcome == "ok" and isinstance(reply, str) and not reply.startswith(TELLING):
+            self.close("fail")
+            return
+        self.close(recorded.outcome, recorded.result if recorded.outcome == "ok" else None)
+
+    def executed(self, seen: Sequence[Any], replies: Sequence[Any], commands: int) -> None:
+        """Note what became of a transaction.
+
+        Args:
+            seen: replies to guarded reads, which belong to it.
+            replies: to MULTI, to each command, to EXEC, as far as they came.
+            commands: how many were queued.
+        """
+        if len(replies) < commands + 2:
+            self.lost()
+            return
+        recorded = judge(replies[-1])
+        if recorded.outcome != "ok":
+            self.close(recorded.outcome)
+        elif not isinstance(recorded.result, tuple):  # aborted, because a watched key has changed, or an error
+            self.close("fail")
+        elif any(judge(each).outcome != "ok" for each in recorded.result):
+            self.lost()
+        else:
+            self.close("ok", (*seen, *recorded.result))
+
+
+class Processes:
+    """The process numbers of one client."""
+
+    def __init__(self, recording: "Recording", node: str) -> None:
+        self._recording = recording
+        self._free: list[int] = []
+        self.node = node
+
+    def begin(self, kind: str, argument: Any, first: Command) -> Note:
+        """Note that an operation begins, now, before its first byte leaves."""
+        with self._recording.lock:
+            process = self._free.pop() if self._free else self._recording.new_process()
+            return Note(
+                self._recording, self, process, self._recording.invoke(process, self.node, kind, argument, first)
+            )
+
+    def begin_once(self, token: bytes, command: Command) -> Note | None:
+        """Note that a command begins which is executed at most once, however often it is sent (CAP ONCE).
+
+        Attempts whose fate is unknown and the one that is answered at last are one operation. Returns None for one that
+        was answered before: it is only told again.
+        """
+        with self._recording.lock:
+            number = self._recording.attempts.get(token)
+            known = None if number is None else self._recording.operations[number]
+            if number is not None and known is not None and known.outcome == "info":
+                return Note(self._recording, self, known.process, number)
+            if known is not None and known.outcome == "ok":
+                return None
+            note = self.begin("command", command, command)
+            self._recording.attempts[token] = len(self._recording) - 1
+            return note
+
+    def begin_all(self, commands: Sequence[Command]) -> list[Note]:
+        """Note that commands of one pipeline begin together; they share a process, because their order is sure."""
+        notes = [self.begin("command", commands[0], commands[0])]
+        process = notes[0].process
+        with self._recording.lock:
+            for command in commands[1:]:
+                number = self._recording.invoke(process, self.node, "command", command, command)
+                notes.append(Note(self._recording, self, process, number))
+        return notes
+
+    def free(self, process: int) -> None:
+        """Give a process number back."""
+        with self._recording.lock:
+            if process not in self._free:
+                self._free.append(process)

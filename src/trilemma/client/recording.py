@@ -1,0 +1,198 @@
+"""What recording clients did and were told: a history in the making, shared by any number of clients and threads.
+
+Owns the clock (one monotonic clock of this machine) and the list of operations; `note` says what a reply means.
+Commands are kept as they were sent, in the words of `check.redis_model`; checkers translate them.
+Source: Jepsen, doc/tutorial/03-client.md; FAULTS §4, pitfalls 1, 3 and 6.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from trilemma.check.history import History, Operation, Outcome
+from trilemma.check.redis_history import Command, commands_of, keys_of
+from trilemma.client.note import Processes
+
+if TYPE_CHECKING:
+    from trilemma.client.recorded_asyncio import AsyncRecordedRedis
+    from trilemma.client.recorded_redis import RecordedRedis
+
+FINAL_S: Final = 10.0
+"""How long a final read is tried again where it is refused: an election may still be under way."""
+
+FINAL_POLL_S: Final = 0.02
+
+FINAL_PROCESS: Final = 1_000_000
+"""The process number of the first final reader, far from those of clients."""
+
+
+class Cluster(Protocol):
+    """What a recording needs of a cluster: nodes by name."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        ...
+
+    def address(self, name: str) -> tuple[str, int]:
+        """Return a node's host and port for clients."""
+        ...
+
+
+class Recording:
+    """A history in the making. Give its clients to the application under test, then judge it.
+
+    history = Recording()
+    client = history.client(cluster, "n1")
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.finals: list[Operation] = []
+        """Reads of every key at every node, made by `read_finals`."""
+        self.modes: dict[str, str] = {}
+        """The mode of each keyspace, as `read_finals` met it."""
+        self.attempts: dict[bytes, int] = {}
+        """Which operation each token of CAP ONCE stands for."""
+        self._operations: list[Operation] = []
+        self._processes = 0
+        self._origin_ns = time.monotonic_ns()
+        self._clients: list[RecordedRedis] = []
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.operations)
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Everything recorded so far, in order of invocation; what is still open is unknown."""
+        with self.lock:
+            return list(self._operations)
+
+    def history(self) -> History:
+        """Return everything recorded so far."""
+        return History(self.operations)
+
+    def describe(self) -> str:
+        """Return one line per operation."""
+        return "\n".join(each.describe() for each in self.operations)
+
+    # Clients
+
+    def client(self, cluster: Cluster, node: str, **options: Any) -> "RecordedRedis":
+        """Return a redis-py client of a node that records every command and never retries; closed by `close`."""
+        host, port = cluster.address(node)
+        return self.connect(f"{host}:{port}", node, **options)
+
+    def connect(self, address: str, name: str = "", **options: Any) -> "RecordedRedis":
+        """Return such a client of any Redis-speaking address; `name` is what the history calls the node."""
+        from trilemma.client.recorded_redis import RecordedRedis
+
+        host, _, port = address.rpartition(":")
+        client = RecordedRedis(Processes(self, name or address), host=host, port=int(port), **options)
+        self._clients.append(client)
+        return client
+
+    def async_client(self, cluster: Cluster, node: str, **options: Any) -> "AsyncRecordedRedis":
+        """Return a recording client for asyncio; whoever made it closes it (`async with`, or `aclose`)."""
+        from trilemma.client.recorded_asyncio import AsyncRecordedRedis
+
+        host, port = cluster.address(node)
+        return AsyncRecordedRedis(Processes(self, node), host=host, port=port, **options)
+
+    def close(self) -> None:
+        """Close all clients that are not asyncio's."""
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+    # What clients tell
+
+    def now_us(self) -> int:
+        """Return the time since this recording began, in microseconds."""
+        return (time.monotonic_ns() - self._origin_ns) // 1_000
+
+    def new_process(self) -> int:
+        """Return a number that no process has had."""
+        with self.lock:
+            self._processes += 1
+            return self._processes
+
+    def invoke(self, process: int, node: str, kind: str, argument: Any, first: Command) -> int:
+        """Add an operation that begins now; return its number."""
+        keys = keys_of(first)
+        key = keys[0] if keys else b""
+        with self.lock:
+            keyspace = keyspace_of(key)
+            begun = Operation(process, self.now_us(), None, kind, key, argument, None, "info", node, keyspace)
+            self._operations.append(begun)
+            return len(self._operations) - 1
+
+    def complete(self, number: int, outcome: Outcome, result: Any) -> None:
+        """Say what became of an operation, now."""
+        now_us = self.now_us()
+        with self.lock:
+            begun = self._operations[number]
+            self._operations[number] = begun._replace(complete_us=now_us, outcome=outcome, result=result)
+
+    # The end
+
+    def keys(self) -> list[bytes]:
+        """Return the keys of all recorded commands, in order of first appearance."""
+        found = (key for each in self.operations for command in commands_of(each) for key in keys_of(command))
+        return list(dict.fromkeys(found))
+
+    def read_finals(self, cluster: Cluster) -> list[Operation]:
+        """Read every key at every node, once the cluster is whole and at rest; needed to look for lost writes.
+
+        Raises:
+            redis.RedisError: a node does not answer for FINAL_S, or a key holds no string.
+        """
+        from trilemma.client.control import connect
+
+        finals = []
+        for number, node in enumerate(cluster.names):
+            host, port = cluster.address(node)
+            with connect(f"{host}:{port}", decode_responses=False) as client:
+                for key in self.keys():
+                    begun_us, value = self._read_final(client, key)
+                    read = Operation(
+                        FINAL_PROCESS + number, begun_us, self.now_us(), "command", key, (b"GET", key), value
+                    )
+                    finals.append(read._replace(node=node, keyspace=keyspace_of(key)))
+                self.modes = _modes(client)
+        self.finals = finals
+        return finals
+
+    def _read_final(self, client: Any, key: bytes) -> tuple[int, Any]:
+        """Read a key, patiently; return when the read that succeeded began, and what it showed."""
+        from redis.exceptions import RedisError
+
+        end_us = self.now_us() + int(FINAL_S * 1_000_000)
+        while True:
+            begun_us = self.now_us()
+            try:
+                return begun_us, client.get(key)
+            except RedisError:
+                if begun_us > end_us:
+                    raise
+                time.sleep(FINAL_POLL_S)
+
+
+def keyspace_of(key: bytes) -> str:
+    """Return the name before the first colon, which names the keyspace if there is one of that name."""
+    name, colon, _ = key.partition(b":")
+    return name.decode("utf-8", "replace") if colon else "default"
+
+
+def _modes(client: Any) -> dict[str, str]:
+    """Ask a node for its keyspaces and their modes."""
+    found = {}
+    for name in client.execute_command("KEYSPACE", "LIST"):
+        described = client.execute_command("KEYSPACE", "INFO", name)
+        facts = described if isinstance(described, dict) else dict(zip(described[::2], described[1::2], strict=True))
+        found[name.decode()] = facts[b"mode"].decode()
+    return found

@@ -1,0 +1,216 @@
+"""Lost updates: read-then-write pairs that put themselves over what they had not seen; agreement with all orders."""
+
+from collections.abc import Callable
+from itertools import permutations
+from random import Random
+from typing import Any
+
+import pytest
+
+from trilemma.check.history import Operation
+from trilemma.check.lost_updates import check_lost_updates
+from trilemma.check.redis_entry import Data
+from trilemma.check.redis_model import reply
+from trilemma.check.verdict import Validity
+
+ROUNDS = 1_500
+
+
+def done(process: int, begin: int, end: int | None, *words: str, result: Any = b"OK", outcome: Any = "ok") -> Operation:
+    command = tuple(word.encode() for word in words)
+    return Operation(process, begin, end, "command", command[1], command, result, outcome)
+
+
+def read(process: int, begin: int, end: int, value: bytes | None, key: str = "k") -> Operation:
+    return done(process, begin, end, "GET", key, result=value)
+
+
+OPENED = done(0, 0, 1, "SET", "k", "100")
+
+LOST: dict[str, list[Operation]] = {
+    "both read, then both write": [
+        *(read(1, 10, 11, b"100"), read(2, 12, 13, b"100")),
+        *(done(1, 20, 21, "SET", "k", "90"), done(2, 30, 31, "SET", "k", "80")),
+    ],
+    "both write the same value": [
+        *(read(1, 10, 11, b"100"), read(2, 12, 13, b"100")),
+        *(done(1, 20, 31, "SET", "k", "90"), done(2, 20, 31, "SET", "k", "90")),
+    ],
+    "an increment comes in between": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "INCR", "k", result=101), done(1, 20, 21, "SET", "k", "90")),
+    ],
+    "a write that was not based on anything comes in between": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7"), done(1, 20, 21, "SET", "k", "90")),
+    ],
+    "a lock is deleted that is another's by now": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "mine"), done(1, 20, 21, "DEL", "k", result=1)),
+    ],
+    "the store let a guarded transaction through": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7")),
+        Operation(1, 20, 21, "transaction", b"k", ((b"SET", b"k", b"90"),), (b"OK",)),
+    ],
+    "intervals overlap, and only the values tell": [
+        *(read(1, 10, 25, b"100"), read(2, 10, 25, b"100")),
+        *(done(1, 26, 40, "SET", "k", "90"), done(2, 26, 40, "SET", "k", "80")),
+    ],
+}
+
+KEPT: dict[str, list[Operation]] = {
+    "one after the other": [
+        *(read(1, 10, 11, b"100"), done(1, 12, 13, "SET", "k", "90")),
+        *(read(2, 20, 21, b"90"), done(2, 22, 23, "SET", "k", "80")),
+    ],
+    "increments": [done(1, 10, 30, "INCR", "k", result=102), done(2, 10, 30, "INCR", "k", result=101)],
+    "the other one's write was refused": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7", outcome="fail"), done(1, 20, 21, "SET", "k", "90")),
+    ],
+    "the other one's write may never have happened": [
+        *(
+            read(1, 10, 11, b"100"),
+            done(2, 12, None, "SET", "k", "7", outcome="info"),
+            done(1, 20, 21, "SET", "k", "9"),
+        ),
+    ],
+    "what came in between was seen": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7")),
+        *(read(1, 14, 15, b"7"), done(1, 20, 21, "SET", "k", "6")),
+    ],
+    "the deletion found nothing to delete": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "DEL", "k", result=1), done(1, 20, 21, "DEL", "k", result=0)),
+    ],
+    "another key": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "j", "7"), done(1, 20, 21, "SET", "k", "90")),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_update_is_found(name: str) -> None:
+    verdict = check_lost_updates([OPENED, *LOST[name]])
+    assert verdict.is_invalid, verdict
+    assert len(verdict.witness) >= 3
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_loses_nothing_is_left_alone(name: str) -> None:
+    assert check_lost_updates([OPENED, *KEPT[name]]).is_valid
+
+
+def test_a_history_without_updates_is_no_pass() -> None:
+    assert check_lost_updates([]).validity is Validity.UNKNOWN
+    assert check_lost_updates([OPENED, read(1, 10, 11, b"100")]).validity is Validity.UNKNOWN
+
+
+def test_a_command_that_the_model_does_not_know_is_no_pass() -> None:
+    known = KEPT["one after the other"]
+    assert check_lost_updates([OPENED, *known, done(1, 90, 91, "LPUSH", "k", "x")]).validity is Validity.UNKNOWN
+    assert (
+        check_lost_updates([OPENED, *known, done(1, 90, 91, "SET", "k", "x", "EX", "9")]).validity is Validity.UNKNOWN
+    )
+
+
+def test_a_history_that_has_no_order_at_all_is_not_called_a_lost_update() -> None:
+    odd = read(2, 90, 91, b"from nowhere")
+    assert check_lost_updates([OPENED, *KEPT["one after the other"], odd]).validity is Validity.UNKNOWN
+
+
+# The twin: every order, with the versions of keys counted.
+
+
+def orders(history: list[Operation]) -> Any:
+    happened = [each for each in history if each.outcome == "ok"]
+    doubtful = [each for each in history if each.outcome == "info"]
+    for chosen in range(1 << len(doubtful)):
+        some = happened + [each for index, each in enumerate(doubtful) if chosen >> index & 1]
+        for order in permutations(some):
+            if not any(late.precedes(early) for index, early in enumerate(order) for late in order[index + 1 :]):
+                yield order
+
+
+def plays(order: tuple[Operation, ...], bases: dict[Operation, Operation]) -> tuple[bool, bool]:
+    """Say whether Redis could have answered so in this order, and whether nothing came between reads and writes."""
+    data: Data = {}
+    version, seen, kept = 0, {}, True
+    for each in order:
+        before = dict(data)
+        told = reply(data, each.argument)
+        if each.outcome == "ok" and told != each.result:
+            return False, False
+        seen[each] = version
+        is_write = each.argument[0] == b"SET" or data != before
+        if is_write and each in bases:
+            kept = kept and bases[each] in seen and seen[bases[each]] == version
+        version += is_write
+    return True, kept
+
+
+def based(history: list[Operation]) -> dict[Operation, Operation]:
+    bases = {}
+    for process in {each.process for each in history}:
+        last = None
+        for each in sorted((each for each in history if each.process == process), key=lambda each: each.invoke_us):
+            if each.argument[0] == b"GET":
+                last = each if each.outcome == "ok" else last
+            elif each.outcome != "fail":
+                if last is not None and each.argument[0] in (b"SET", b"DEL"):
+                    bases[each] = last
+                last = None
+    return bases
+
+
+def forged(rng: Random) -> list[Operation]:
+    """Three processes on one key, in turns that a shuffled clock widens; a reply is spoilt now and then."""
+    data: Data = {}
+    moments = [0] * 3
+    history = []
+    for number in range(rng.randint(3, 6)):
+        process = rng.randrange(3)
+        words = rng.choice(
+            [("GET",), ("GET",), ("SET", str(rng.randrange(3))), ("SET", str(number)), ("INCR",), ("DEL",)]
+        )
+        command = (words[0].encode(), b"k", *(word.encode() for word in words[1:]))
+        begin = max(moments[process] + 1, 4 * number - rng.randrange(9))
+        end = max(begin, 4 * number + rng.randrange(6))
+        moments[process] = end
+        outcome = "info" if rng.random() < 0.1 else "fail" if rng.random() < 0.05 else "ok"
+        result = reply(data, command) if outcome == "ok" or (outcome == "info" and rng.random() < 0.5) else None
+        if rng.random() < 0.05:
+            result = b"1"
+        process += 3 * number if outcome == "info" else 0
+        told = result if outcome == "ok" else None
+        ends = None if outcome == "info" else end
+        history.append(Operation(process, begin, ends, "command", b"k", command, told, outcome))  # type: ignore[arg-type]
+    return history
+
+
+def test_the_checker_never_disagrees_with_all_orders() -> None:
+    rng = Random(8)
+    seen = dict.fromkeys(Validity, 0)
+    for _ in range(ROUNDS):
+        history = forged(rng)
+        bases = based(history)
+        found = [plays(order, bases) for order in orders(history)]
+        verdict = check_lost_updates(history)
+        seen[verdict.validity] += 1
+        if any(kept for _, kept in found):
+            updates = any(each in bases or each.argument[0] == b"INCR" for each in history if each.outcome == "ok")
+            assert verdict.is_valid if updates else verdict.validity is Validity.UNKNOWN, (history, verdict)
+        elif any(legal for legal, _ in found):
+            assert verdict.is_invalid, (history, verdict)
+        else:
+            assert not verdict.is_valid, (history, verdict)
+    assert min(seen.values()) > ROUNDS // 40, seen
+
+
+def test_a_long_history_of_careful_clients_is_judged_within_the_bound() -> None:
+    rng, history, value, at = Random(2), [OPENED], 100, 10
+    for number in range(2_000):
+        process, taken = rng.randrange(5), rng.randrange(3)
+        history.append(read(process, at, at + 3, b"%d" % value))
+        value -= taken
+        history.append(done(process, at + 4, at + 7, "SET", "k", str(value)))
+        if number % 10 == 0:
+            history.append(read(9, at, at + 9, b"%d" % value))
+        at += 10
+    check: Callable[[list[Operation]], Any] = check_lost_updates
+    assert check(history).is_valid

@@ -1,0 +1,108 @@
+"""Histories of Redis commands: split by keys, translated, refused where time or the unknown comes in."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from trilemma.check.brute import is_linearizable
+from trilemma.check.causal import check_causal
+from trilemma.check.forge import disturb, forge
+from trilemma.check.history import Operation
+from trilemma.check.redis_entry import Entry
+from trilemma.check.redis_history import as_registers, as_shared, check_commands, components, keys_of, refusal
+from trilemma.check.redis_model import REDIS, reply
+from trilemma.check.verdict import Validity
+
+ROUNDS = 2_000
+
+
+def command(*words: str, result: Any = b"OK", at: int = 0, outcome: Any = "ok") -> Operation:
+    encoded = tuple(word.encode() for word in words)
+    return Operation(1, at, at + 1, "command", encoded[1] if len(words) > 1 else b"", encoded, result, outcome)
+
+
+def draw(rng: Random, number: int) -> tuple[str, Any]:
+    key = rng.choice([b"a", b"b", b"c"])
+    single = [(b"GET", key), (b"SET", key, b"%d" % number), (b"INCR", key), (b"DEL", key), (b"APPEND", key, b"1")]
+    several = [(b"MGET", b"a", b"b"), (b"MSET", b"a", b"%d" % number, b"b", b"x")]
+    return "command", rng.choice(single if rng.random() < 0.8 else several)
+
+
+def run(state: Any, operation: Operation) -> tuple[Any, Any]:
+    data: dict[bytes, Entry] = dict(state)
+    told = reply(data, operation.argument)
+    return told, tuple(sorted(data.items()))
+
+
+def test_judged_by_groups_of_keys_is_as_judged_at_once() -> None:
+    rng, valid = Random(9), 0
+    for _ in range(ROUNDS):
+        history = disturb(rng, forge(rng, rng.randint(2, 6), (), draw, run), rng.randrange(4))
+        verdict = check_commands(history)
+        assert verdict.is_valid == is_linearizable(history, REDIS), history
+        assert verdict.is_valid or verdict.is_invalid
+        valid += verdict.is_valid
+    assert ROUNDS // 10 < valid < ROUNDS * 9 // 10
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (("SET", "k", "v", "NX"), (b"k",)),
+        (("MSET", "k", "v", "j", "w"), (b"k", b"j")),
+        (("DEL", "k", "j"), (b"k", b"j")),
+        (("COPY", "k", "j", "REPLACE"), (b"k", b"j")),
+        (("GETRANGE", "k", "0", "1"), (b"k",)),
+        (("LPUSH", "k", "x"), (b"k",)),
+    ],
+)
+def test_the_keys_of_a_command_are_known(words: tuple[str, ...], keys: tuple[bytes, ...]) -> None:
+    assert keys_of(tuple(word.encode() for word in words)) == keys
+
+
+def test_keys_that_one_command_names_together_are_judged_together() -> None:
+    one = [command("SET", "a", "1"), command("SET", "b", "1"), command("SET", "c", "1"), command("SET", "d", "1")]
+    linked = [*one, command("MGET", "a", "b", result=(b"1", b"1")), command("COPY", "b", "d", result=1)]
+    assert sorted(len(group) for group in components(linked)) == [1, 5]
+    assert all(len({each.key for each in group}) == 1 for group in components(linked))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("LPUSH", "k", "x"), ("SET", "k", "v", "px", "9"), ("EXPIRE", "k", "9"), ("READONLY",), ("FLUSHALL",), ("GET",)],
+)
+def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...]) -> None:
+    odd = command(*words, result=1)
+    assert refusal(odd)
+    assert check_commands([command("SET", "k", "v"), odd]).validity is Validity.UNKNOWN
+    assert check_commands([odd._replace(kind="read")]).validity is Validity.UNKNOWN
+
+
+def test_plain_reads_and_writes_become_registers_and_nothing_else_does() -> None:
+    plain = [command("SET", "k", "v"), command("GET", "k", result=b"v", at=5)]
+    translated = as_registers(plain)
+    assert translated is not None
+    assert [(each.kind, each.argument, each.result) for each in translated] == [
+        ("write", b"v", b"OK"),
+        ("read", None, b"v"),
+    ]
+    for other in (
+        command("SET", "k", "v", "NX"),
+        command("INCR", "k", result=1),
+        command("GET", "k", result="WRONGTYPE x"),
+    ):
+        assert as_registers([*plain, other]) is None
+    assert as_registers([*plain, command("INCR", "k", outcome="fail")]) == translated
+
+
+def test_transactions_are_seen_whole_by_the_causal_checker() -> None:
+    both = ((b"SET", b"k", b"1"), (b"SET", b"j", b"1"))
+    written = Operation(1, 0, 1, "transaction", b"k", both, (b"OK", b"OK"), "ok", "n1")
+    half = Operation(2, 5, 6, "command", b"k", (b"MGET", b"k", b"j"), (b"1", None), "ok", "n2")
+    whole = half._replace(result=(b"1", b"1"))
+    for seen, is_valid in ((half, False), (whole, True)):
+        shared = as_shared([written, seen])
+        assert shared is not None
+        assert check_causal(shared).is_valid == is_valid
+    assert as_shared([written, command("INCR", "k", result=1)]) is None
