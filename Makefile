@@ -28,8 +28,8 @@ test-deps: ## install the Debian packages that some tests compare with (as root)
 	apt-get install --yes --no-install-recommends redis-server iproute2
 
 check: setup ## ruff, mypy --strict, import rules, links of the documents
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src tests examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/house
@@ -50,8 +50,8 @@ bench: setup ## speed beside a redis-server in the same minutes, memory, bytes o
 	$(BIN)/trilemma bench
 
 format: setup ## let ruff format the sources
-	$(BIN)/ruff check --fix src tests
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests examples
+	$(BIN)/ruff format src tests examples
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
