@@ -1,18 +1,37 @@
-"""Schedules that once found something, each with its story: they must stay clean. ARCHITECTURE §5 tells more."""
+"""Schedules that once found something, each with its story: they must stay clean. ARCHITECTURE §5 tells more.
+
+Their options are kept whole, for what a seed draws changes with the mix.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from trilemma.sim.campaign import run_seed
+from trilemma.sim.campaign import judge
+from trilemma.sim.mutants import planted
+from trilemma.sim.options import Options, draw
+from trilemma.sim.run import run_schedule
 
-FOUND = {
-    602123: "rows that came in a transfer were said to reflect a batch that was delivered behind them; handed on "
-    "before it was applied, they lost it on a third node, where it had been acknowledged",
-    601516: "a receiver gave up a transfer because it had let go what the rows lacked, and did not tell; its donor, "
-    "the only node that held everything, began no other for three seconds",
-}
+FOUND = sorted((Path(__file__).parent / "found").glob("*.json"))
 
 
-@pytest.mark.parametrize("seed", FOUND)
-def test_what_was_found_stays_mended(seed: int) -> None:
-    finding = run_seed(seed, "all", 0)
-    assert finding.verdict == "clean", f"{FOUND[seed]}\n{finding.text}"
+def kept(path: Path) -> tuple[str, Options]:
+    """Return the story and the options of a schedule; options that came later stand at rest."""
+    entry = json.loads(path.read_text())
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in entry["options"].items()}
+    return entry["story"], replace(draw(options["seed"]), **{"again": 0.0, **options})
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_was_found_stays_mended(path: Path) -> None:
+    story, options = kept(path)
+    outcome = run_schedule(options)
+    assert judge(outcome) == "clean", "\n".join([story, *outcome.broken, *outcome.failures])
+
+
+def test_a_kept_schedule_still_finds_what_it_once_found() -> None:
+    with planted("H11"):
+        _, options = kept(next(path for path in FOUND if path.stem == "silent_receiver"))
+        assert judge(run_schedule(options)) == "broken"

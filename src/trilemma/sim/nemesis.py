@@ -15,9 +15,15 @@ from trilemma.sim.solo import request
 
 CLOCK_STEP_US = 3_000_000
 SLOW_US = 300_000
+FADE_US = 380_000
+"""How slow a link becomes before it goes: so much one way that it just still counts as up."""
+
 LOSS = 0.4
 AGAIN_US = 480_000
 """How long a process stays down that ended by itself, not by a fault that brings it back."""
+
+TWICE_US = 1_000_000
+"""How soon after its start a node is killed a second time, at the latest (FAULTS §3: twice within 1 s of boot)."""
 
 PAIR_SHARE = 0.5
 """How often a fault of links takes just one of them, not all of a node."""
@@ -95,6 +101,7 @@ class Nemesis:
             "one_way": self._one_way,
             "swizzle": self._swizzle,
             "slow": self._slow,
+            "fade": self._fade,
             "loss": self._loss,
             "black_hole": self._black_hole,
             "pause": self._pause,
@@ -298,6 +305,23 @@ class Nemesis:
 
         self._cluster.scheduler.after(lasts_us, end)
 
+    def _fade(self, lasts_us: int) -> None:
+        """Slow down what a node sends, or is sent, or both; then cut it off: what came last was old when it came."""
+        links = self._links(self._any())
+        one = links[0][0]
+        network, by_us = self._cluster.network, self._rng.randrange(FADE_US)
+        way = self._rng.randrange(3)
+        slowed = [link for link in links if way == 2 or (link[0] == one) is (way == 0)]
+        network.slow.update((link, by_us) for link in slowed)
+        self._trace("fade", " ".join(f"n{a}>n{b}" for a, b in slowed) + f" by {by_us} us")
+
+        def cut_off() -> None:
+            for link in slowed:
+                network.slow.pop(link, None)
+            self._cut("fade", links, lasts_us)
+
+        self._cluster.scheduler.after(2 * by_us, cut_off)
+
     def _loss(self, lasts_us: int) -> None:
         direction = self._pair()
         network = self._cluster.network
@@ -349,7 +373,14 @@ class Nemesis:
             return
         self.fired[kind] += 1
         self._cluster.crash(process, kind)
-        self._cluster.scheduler.after(self._cluster.options.restart_us + lasts_us, lambda: self._restart(process))
+
+        def start() -> None:
+            self._restart(process)
+            if self._rng.random() < self._cluster.options.again:
+                soon_us = self._rng.randrange(TWICE_US)
+                self._cluster.scheduler.after(soon_us, lambda: self._kill(process, kind, lasts_us))
+
+        self._cluster.scheduler.after(self._cluster.options.restart_us + lasts_us, start)
 
     def _election(self, lasts_us: int) -> None:
         """Strike in the midst of the next election: when some node has moved on to a higher term."""

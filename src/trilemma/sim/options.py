@@ -13,6 +13,7 @@ FAULTS = (
     "one_way",
     "swizzle",
     "slow",
+    "fade",
     "loss",
     "black_hole",
     "pause",
@@ -63,6 +64,8 @@ class Options:
     fault_gap_us: int
     fault_us: int
     restart_us: int
+    again: float
+    """How often a node that a fault has killed is killed once more soon after its start."""
     turn_us: int
     """How long after an input its turn comes: what arrives meanwhile shares it."""
     delay_us: int
@@ -120,6 +123,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         fault_gap_us=rng.choice((400_000, 800_000, 1_500_000)),
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
         restart_us=rng.choice((5_000, 120_000)),
+        again=rng.choice((0.0, 0.0, 0.4)),
         turn_us=rng.choice((200, 1_000, 3_000)),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
@@ -155,7 +159,7 @@ def _keyspace(rng: Random, mode: str) -> tuple[str, tuple[str, ...]]:
             return "ledger", ("WRITE", "all")
         if kind < 0.4:
             return "quick", ("READ", "lease")
-        if kind < 0.5:
+        if kind < 0.6:
             return "near", ("READ", "local")
     if mode == "ap":
         kind = rng.random()
