@@ -21,6 +21,7 @@ from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, unknown
 from trilemma.target.load import Lane
+from trilemma.target.measure import with_aborts_answered
 from trilemma.target.port import Keyspace, Promise
 from trilemma.workload.bank import Bank
 
@@ -138,7 +139,7 @@ def judge_promise(promise: Promise, workload: str, seen: Seen) -> list[Verdict]:
         case "convergent":
             return _convergent(seen)
         case "available":
-            return [check_availability(seen.operations, seen.outages)]
+            return [check_availability(with_aborts_answered(seen.operations), seen.outages)]
     return judge(seen) if judge is not None else []
 
 

@@ -122,6 +122,13 @@ def answered(operations: Iterable[Operation], faults: Sequence[Fault]) -> Answer
     return Answered(*(found.get(name, Share(0, 0, 0)) for name in Answered._fields))
 
 
+def with_aborts_answered(operations: Iterable[Operation]) -> list[Operation]:
+    """Return a history in which a transaction that WATCH stopped counts as answered: it is a `fail`, but no refusal."""
+    return [
+        each._replace(outcome="ok") if each.outcome == "fail" and each.result is None else each for each in operations
+    ]
+
+
 def stretches(faults: Sequence[Fault]) -> list[tuple[str, int, int, tuple[tuple[str, ...], ...]]]:
     """Return what is looked at by itself: the faults, each with the sides that it made."""
     return [(f"{fault.kind}: {fault.what}", fault.from_us, fault.until_us, fault.sides) for fault in faults]

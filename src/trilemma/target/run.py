@@ -195,7 +195,9 @@ class _Found:
             observed=observed,
             satisfied=satisfied,
             broken=broken,
-            shares=measure.shares(lane.operations, self.disturber.faults, self.target.nodes),
+            shares=measure.shares(
+                measure.with_aborts_answered(lane.operations), self.disturber.faults, self.target.nodes
+            ),
             staleness=_staleness(self._figures(lane)),
             digests=digests,
         )
@@ -204,7 +206,7 @@ class _Found:
         stale = measure.staleness(lane.history)
         lost = measure.lost_writes(lane.operations, lane.finals)
         standstill = measure.standstill_us(lane.operations, self.disturber.faults)
-        share = measure.answered(lane.operations, self.disturber.faults)
+        share = measure.answered(measure.with_aborts_answered(lane.operations), self.disturber.faults)
         return Figures(stale.stale, stale.reads, stale.worst_us, len(lost), standstill, share)
 
     def _settings(self) -> dict[str, str]:
