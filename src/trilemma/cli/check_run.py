@@ -124,16 +124,21 @@ def _run(name: str, mode: str, plan: Plan, as_json: bool) -> Result:
 
 @contextmanager
 def _ended_by_a_signal() -> Iterator[None]:
-    """Have SIGTERM end a run as Ctrl-C does, so that what was started is stopped in either case."""
+    """Have Ctrl-C and SIGTERM end a run once: what was started is stopped, and further signals do not disturb that."""
 
     def leave(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {each: signal.signal(each, leave) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt:
+        refuse("interrupted; everything that was started is stopped")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 class _Files:

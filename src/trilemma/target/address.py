@@ -38,10 +38,13 @@ class Address(Target):
     def start(self) -> None:
         """See `port.Target`."""
         for node in self.nodes:
+            connection = self._connect(node)
             try:
-                self._connect(node).ask("PING")
+                connection.ask("PING")
             except NotSentError as problem:
                 raise TargetError(f"{node} does not answer: {problem}") from problem
+            finally:
+                connection.close()
 
     def client(self, node: str, keyspace: Keyspace) -> Client:
         """See `port.Target`."""

@@ -77,8 +77,9 @@ class Network:
         """
         try:
             for space in (self._hub, *self._spaces.values()):
-                _ip("netns", "add", space)
+                # Noted first: to remove what was not made does no harm, to leave what was made does.
                 self._made.append(space)
+                _ip("netns", "add", space)
             for node, space in self._spaces.items():
                 self._wire(self._numbers[node], space)
             with self._inside():

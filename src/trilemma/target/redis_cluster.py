@@ -44,15 +44,6 @@ def owner_of(key: bytes, ranges: Sequence[SlotRange]) -> Place | None:
     return next((place for first, last, place in ranges if first <= slot <= last), None)
 
 
-def moved_to(reply: Reply) -> tuple[int, Place] | None:
-    """Return the slot and the place that a MOVED names, None for any other reply."""
-    words = str(reply).split(" ")
-    if first_word(reply) != "MOVED" or len(words) < 3:
-        return None
-    host, _, port = words[2].rpartition(":")
-    return int(words[1]), Place(host, int(port))
-
-
 class ClusterClient:
     """See `port.Client`: one connection per primary, so a session ends with the first of them that breaks."""
 

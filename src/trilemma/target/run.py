@@ -16,7 +16,7 @@ from trilemma.target import measure, nemesis
 from trilemma.target.disturber import Disturber
 from trilemma.target.judge import MODELS, find_vacuity, judge
 from trilemma.target.load import Lane, Load
-from trilemma.target.port import Target, TargetError
+from trilemma.target.port import NotSentError, Target, TargetError
 from trilemma.target.wire import PATIENCE_S
 
 REST_S: Final = 2.0
@@ -119,6 +119,8 @@ def run(target: Target, plan: Plan, say: Callable[[str], None] = lambda text: No
         target.start()
         _refuse_nemesis(target, plan.nemesis)
         return _drive(target, plan, say)
+    except NotSentError as problem:
+        raise TargetError(f"{target.name} could not be asked: {problem}") from problem
     finally:
         target.stop()
 
@@ -203,7 +205,7 @@ class _Found:
         )
 
     def _figures(self, lane: Lane) -> Figures:
-        stale = measure.staleness(lane.history)
+        stale = measure.staleness(lane.operations)
         lost = measure.lost_writes(lane.operations, lane.finals)
         standstill = measure.standstill_us(lane.operations, self.disturber.faults)
         share = measure.answered(measure.with_aborts_answered(lane.operations), self.disturber.faults)
