@@ -33,12 +33,15 @@ def staleness(operations: Iterable[Operation]) -> Staleness:
     """Return how stale the reads of registers were.
 
     Args:
-        operations: `write` and `cas` of unique values, `read`, and others, which are ignored.
+        operations: `write` and `cas` of unique values, `read`, and others, which are ignored. So are keys that no
+            write was tried on.
 
     Cost: O(n log n).
     """
     stale = reads = worst_us = 0
     for group in History(operations).by_key().values():
+        if not any(map(_is_write, group)):
+            continue  # no register: a counter, or a string that grows
         writes = {_value(each): each for each in group if _is_write(each) and each.outcome != "fail"}
         done = sorted((each for each in writes.values() if each.outcome == "ok"), key=lambda each: each.end_us)
         ends = [each.end_us for each in done]

@@ -9,6 +9,7 @@ Source: Linux ip-netns(8), ip-rule(8), setns(2).
 
 import ctypes
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ class Network:
     @staticmethod
     def is_allowed() -> bool:
         """Whether this process may make network namespaces."""
-        return os.geteuid() == 0 and Path("/sbin/ip").exists()
+        return os.geteuid() == 0 and shutil.which("ip") is not None
 
     def make(self) -> None:
         """Make namespaces and wires.

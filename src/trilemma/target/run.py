@@ -229,6 +229,8 @@ class _Found:
             notes.append(self.target.links.means)
         if self.plan.nemesis in (*nemesis.PROCESS_KINDS, "mix") and self.target.processes is not None:
             notes.append("Nodes were killed with SIGKILL and paused with SIGSTOP, by their process ids.")
+        if self.plan.nemesis == "mix" and self.target.links is None:
+            notes.append("Links were left alone: that needs network namespaces, thus Linux and root.")
         if self.plan.nemesis != "none":
             notes.append("Clocks were not touched: clock faults exist in the simulator only.")
         if not self.has_settled:
