@@ -31,7 +31,9 @@ SENTINEL_PACKAGE: Final = "redis-sentinel"
 DOWN_AFTER_MS: Final = 1_500
 """How long a server must be silent before a sentinel calls it down: Redis' default is 30 s, too long for short runs."""
 
-FAILOVER_TIMEOUT_MS: Final = 6_000
+FAILOVER_TIMEOUT_MS: Final = 3_000
+"""Sentinels begin no second fail-over within twice this: Redis' default is three minutes."""
+
 QUORUM: Final = 2
 LOOK_S: Final = 1.0
 WAIT_REPLICAS: Final = 1
