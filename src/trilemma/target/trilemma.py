@@ -34,6 +34,7 @@ PROMISES: Final[Mapping[str, tuple[Promise, ...]]] = {
     "ca": ("linearizable", "nothing lost"),
     "ap": ("causal", "nothing lost", "convergent", "available"),
 }
+START_S: Final = 40.0
 AGREE_S: Final = 10.0
 CREATE_S: Final = 10.0
 LAB_S: Final = 10.0
@@ -168,11 +169,18 @@ class Trilemma(Target):
     def _open(self, cluster: ProcessCluster) -> None:
         try:
             cluster.__enter__()
-        except NoClusterError as problem:
-            # Its supervisor runs all the same: __exit__, from `stop`, ends what was started.
-            raise TargetError(str(problem)) from problem
+        except NoClusterError:
+            # Its supervisor runs all the same; on a machine that is busy with other things nodes take longer.
+            self._wait_longer(cluster)
         self._places = {name: read_place(address) for name, address in cluster.addresses.items()}
         self.links, self.processes = Lab(self), _Supervised(cluster)
+
+    @staticmethod
+    def _wait_longer(cluster: ProcessCluster) -> None:
+        try:
+            wait_until_ready(cluster.addresses, START_S)
+        except NoClusterError as problem:
+            raise TargetError(str(problem)) from problem
 
     def _meet(self) -> None:
         """Learn the names of nodes that run already, and whether they allow LAB."""
