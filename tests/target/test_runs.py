@@ -59,7 +59,7 @@ def test_trilemma_keeps_every_promise_while_a_node_is_cut_off() -> None:
     told = [verdict.describe() for subject in report.subjects for verdict in subject.verdicts]
     assert report.validity is Validity.VALID, told
     assert [subject.mode for subject in report.subjects] == ["cp", "ca", "ap"]
-    assert [fault.kind for fault in report.faults] == ["isolate", "isolate"]
+    assert [fault.kind for fault in report.faults] == ["cut", "cut"]
     assert all(subject.operations for subject in report.subjects)
     assert all(len(set(subject.digests.values())) == 1 for subject in report.subjects)
     assert any("LAB" in note for note in report.notes)

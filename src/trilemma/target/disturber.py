@@ -16,7 +16,8 @@ from trilemma.target.nemesis import Planned
 from trilemma.target.port import Link, LinkFault, Target, TargetError
 
 CUT: Final = LinkFault(is_cut=True)
-_KINDS: Final = {"one-way": "one_way"}
+_KINDS: Final = {"one-way": "one_way"} | dict.fromkeys(("isolate", "halves", "ring", "bridge", "swizzle"), "cut")
+"""What a shape of cut is called among faults; which shape it was says the run's nemesis."""
 
 
 def now_us() -> int:
