@@ -5,10 +5,10 @@ from random import Random
 from trilemma.check.history import Operation
 from trilemma.check.report.data import Report, Subject
 from trilemma.check.verdict import Validity, Verdict, invalid, unknown, valid
+from trilemma.target.findings import place
 from trilemma.target.judge import as_writes, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.port import Keyspace, Promise
-from trilemma.target.run import place
 from trilemma.workload.register import Registers
 
 

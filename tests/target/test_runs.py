@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 from trilemma.check.verdict import Validity
 from trilemma.cli.app import app
 from trilemma.target.machines import Machines, Place
+from trilemma.target.plan import Plan
 from trilemma.target.port import Client, Keyspace, Link, LinkFault, Target, TargetError
 from trilemma.target.redis_server import ask, holds_within, info, require, start_server
-from trilemma.target.run import Plan, run
+from trilemma.target.run import run
 from trilemma.target.trilemma import Trilemma
 from trilemma.target.wire import RespConnection
 

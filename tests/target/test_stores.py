@@ -9,13 +9,13 @@ from trilemma.keyspace.slot import SLOTS, slot_of
 from trilemma.target import catalogue
 from trilemma.target.address import Address
 from trilemma.target.etcd import reply_of, request_of
+from trilemma.target.lab_links import lab_commands
 from trilemma.target.machines import Place
 from trilemma.target.network import rules_of
 from trilemma.target.port import LinkFault, Target, TargetError
 from trilemma.target.programs import find_binary
 from trilemma.target.redis_cluster import key_of, owner_of, read_map
 from trilemma.target.redis_sentinel import judge_wait, with_wait
-from trilemma.target.trilemma import lab_commands
 from trilemma.workload.reply import judge
 
 SET = (b"SET", b"k", b"v")

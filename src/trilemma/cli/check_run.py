@@ -19,8 +19,9 @@ from trilemma.check.verdict import Validity
 from trilemma.cli import check_table
 from trilemma.cli.console import AsJson, console, errors, print_json, refuse
 from trilemma.target import catalogue, nemesis
+from trilemma.target.findings import Result
+from trilemma.target.plan import Plan
 from trilemma.target.port import WORKLOADS, TargetError
-from trilemma.target.run import Plan, Result
 from trilemma.target.run import run as run_plan
 
 Workload = Annotated[str, typer.Option(help=", ".join(WORKLOADS) + ".")]

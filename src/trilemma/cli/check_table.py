@@ -10,7 +10,8 @@ from trilemma.check.availability import Share
 from trilemma.check.report.data import SideShare, Subject
 from trilemma.check.verdict import Validity, Verdict
 from trilemma.cli.console import console
-from trilemma.target.run import Figures, Plan, Result
+from trilemma.target.findings import Figures, Result
+from trilemma.target.plan import Plan
 
 _COLOURS = {Validity.VALID: "green", Validity.INVALID: "red", Validity.UNKNOWN: "yellow"}
 _US_PER_MS = 1_000

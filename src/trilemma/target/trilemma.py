@@ -14,12 +14,11 @@ from typing import Any, Final
 from trilemma.client.control import NoClusterError, ask, wait_until_ready
 from trilemma.client.processes import ProcessCluster
 from trilemma.target.address import read_place
+from trilemma.target.lab_links import LabLinks
 from trilemma.target.machines import Place
 from trilemma.target.port import (
     Client,
     Keyspace,
-    Link,
-    LinkFault,
     NotSentError,
     Promise,
     Target,
@@ -41,70 +40,6 @@ LAB_S: Final = 10.0
 SERVED_S: Final = 15.0
 POLL_S: Final = 0.1
 ANSWER_S: Final = 3.0
-
-_Table = Mapping[Link, LinkFault]
-
-
-def lab_commands(before: _Table, after: _Table) -> list[list[str]]:
-    """Return the LAB commands that lead from one table of faults to another; both ways in one where they are alike."""
-    changed = {link for link in {*before, *after} if before.get(link) != after.get(link)}
-    commands: list[list[str]] = []
-    for source, target in sorted(changed):
-        back = (target, source)
-        is_both = back in changed and before.get(back) == before.get((source, target))
-        is_both = is_both and after.get(back) == after.get((source, target))
-        if is_both and source > target:
-            continue
-        where = f"{source}-{target}" if is_both else f"{source}>{target}"
-        commands += _words(where, before.get((source, target)), after.get((source, target), LinkFault()))
-    return commands
-
-
-def _words(where: str, before: LinkFault | None, after: LinkFault) -> list[list[str]]:
-    words = [["HEAL", where]] if before is not None else []
-    if after.is_cut:
-        words.append(["CUT", where])
-    if after.delay_ms:
-        words.append(["SLOW", where, f"{after.delay_ms}ms"])
-    if after.loss_percent:
-        words.append(["LOSS", where, f"{after.loss_percent:g}%"])
-    return words
-
-
-class Lab:
-    """See `port.Links`: faults that the nodes themselves bring about, in their transport."""
-
-    means = (
-        "Links were disturbed by Trilemma's own LAB, in the nodes' transport; that a cut by the kernel shows the same "
-        "is tested with network namespaces (tests/lab). Clients reached every node all the time."
-    )
-
-    def __init__(self, target: "Trilemma") -> None:
-        self._target = target
-        self._table: dict[Link, LinkFault] = {}
-
-    def apply(self, faults: Mapping[Link, LinkFault]) -> None:
-        """See `port.Links`."""
-        for words in lab_commands(self._table, faults):
-            self._tell(words)
-        self._table = dict(faults)
-
-    def _tell(self, words: Sequence[str]) -> None:
-        """Give a LAB command to any node: they tell each other.
-
-        Raises:
-            TargetError: no node took it.
-        """
-        end = time.monotonic() + LAB_S
-        problem: NotSentError | None = None
-        while time.monotonic() < end:
-            for node in self._target.nodes:
-                try:
-                    self._target.ask(node, "LAB", *words)
-                    return
-                except NotSentError as found:
-                    problem = found
-        raise TargetError(f"no node took LAB {' '.join(words)}: {problem}")
 
 
 class _Supervised:
@@ -173,7 +108,7 @@ class Trilemma(Target):
             # Its supervisor runs all the same; on a machine that is busy with other things nodes take longer.
             self._wait_longer(cluster)
         self._places = {name: read_place(address) for name, address in cluster.addresses.items()}
-        self.links, self.processes = Lab(self), _Supervised(cluster)
+        self.links, self.processes = LabLinks(self._tell_lab), _Supervised(cluster)
 
     @staticmethod
     def _wait_longer(cluster: ProcessCluster) -> None:
@@ -195,7 +130,7 @@ class Trilemma(Target):
             self._places[names[0]] = place
         with suppress(NotSentError):
             self._ask_place(self._given[0], "LAB", "STATUS")
-            self.links = Lab(self)
+            self.links = LabLinks(self._tell_lab)
 
     def _found(self, keyspace: Keyspace) -> None:
         """Make a keyspace; again where nothing was done because a node has not been heard of for a moment."""
@@ -271,6 +206,23 @@ class Trilemma(Target):
                     if name.decode() == keyspace.name:
                         found[node] = f"{digest.decode()} ({reflects.decode()})"
         return found
+
+    def _tell_lab(self, words: Sequence[str]) -> None:
+        """Give a LAB command to any node: they tell each other.
+
+        Raises:
+            TargetError: no node took it.
+        """
+        end = time.monotonic() + LAB_S
+        problem: NotSentError | None = None
+        while time.monotonic() < end:
+            for node in self.nodes:
+                try:
+                    self.ask(node, "LAB", *words)
+                    return
+                except NotSentError as found:
+                    problem = found
+        raise TargetError(f"no node took LAB {' '.join(words)}: {problem}")
 
     def versions(self) -> Mapping[str, str]:
         """See `port.Target`."""
