@@ -196,6 +196,15 @@ def test_what_cannot_be_done_is_refused_with_a_sentence_and_status_2(words: list
     assert any(each in " ".join(result.output.split()) for each in sentence.split("|"))
 
 
+def test_a_comparison_names_every_target_also_those_that_could_not_run() -> None:
+    words = ["check", "compare", "127.0.0.1:1", "nothing", "--time", "1"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert result.output.count("not run") == 2
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert ["error" in each for each in found] == [True, True]
+
+
 @needs_redis
 @pytest.mark.skipif(shutil.which("redis-sentinel") is None, reason="redis-sentinel is not installed")
 def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind(tmp_path: Path) -> None:

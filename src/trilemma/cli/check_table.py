@@ -16,6 +16,10 @@ from trilemma.target.plan import Plan
 _COLOURS = {Validity.VALID: "green", Validity.INVALID: "red", Validity.UNKNOWN: "yellow"}
 _US_PER_MS = 1_000
 _US_PER_S = 1_000_000
+_CAPTION = (
+    "calm, hit, others: requests answered outside of faults, and during them at the nodes that they befell and "
+    "at the others; lost: acknowledged writes; gap: the longest time without a write at nodes that no fault befell"
+)
 
 
 def show(result: Result) -> None:
@@ -65,23 +69,23 @@ def show_comparison(plan: Plan, found: Sequence[tuple[str, Result | str]]) -> No
 
 
 def _comparison(found: Sequence[tuple[str, Result | str]]) -> Table:
-    table = Table(
-        "target", "keyspace", "verdict", "answered when calm", "… where a fault befell", "… elsewhere meanwhile",
-        "stale reads", "lost writes", "longest time without a write",
-    )  # fmt: skip
+    table = Table(caption=_CAPTION, caption_justify="left")
+    for name in ("what", "verdict", "calm", "hit", "others", "stale reads", "lost", "gap"):
+        table.add_column(name, overflow="fold", no_wrap=name == "verdict")
     for target, result in found:
         if isinstance(result, str):
-            table.add_row(escape(target), "-", "[yellow]not run[/]")
+            table.add_row(escape(target), "[yellow]not run[/]")
             continue
         for subject in result.report.subjects:
             row = _row(subject, result.figures[subject.name])
-            table.add_row(escape(target), escape(subject.name), _word(subject.validity), *row)
+            name = target if subject.name == target else f"{target} {subject.name}"
+            table.add_row(escape(name), _word(subject.validity), *row)
     return table
 
 
 def _row(subject: Subject, figures: Figures) -> list[str]:
     shares = (figures.answered.calm, figures.answered.befallen, figures.answered.others)
-    worst = f" (worst {figures.stale_worst_us / _US_PER_MS:.0f} ms)" if figures.stale_reads else ""
+    worst = f", worst {figures.stale_worst_us / _US_PER_MS:.0f} ms" if figures.stale_reads else ""
     stale = f"{figures.stale_reads} of {figures.reads}{worst}" if figures.reads else "-"
     return [
         *map(_ratio, shares),
