@@ -11,11 +11,28 @@ from trilemma.workload.step import Recorded, Reply, Step
 
 
 class Registers:
-    """Reads and writes over `keys` registers. A value carries its key and a number, so mixed-up replies show."""
+    """Reads and writes over `keys` registers. A value carries its key and a number, so mixed-up replies show.
 
-    def __init__(self, rng: Random, prefix: bytes, keys: int = 5, write_share: float = 0.5, hot_share: float = 0.3):
+    With `rotation` the keys are left for fresh ones every so many steps: what a fault did to the last writes of a key
+    is then still there at the end, and not hidden under later ones.
+    """
+
+    def __init__(
+        self,
+        rng: Random,
+        prefix: bytes,
+        keys: int = 5,
+        write_share: float = 0.5,
+        hot_share: float = 0.3,
+        rotation: int = 0,
+    ) -> None:
         self._rng = rng
+        self._prefix = prefix
+        self._key_count = keys
+        self._rotation = rotation
+        self._drawn = 0
         self._keys = [b"%sr%d" % (prefix, number) for number in range(keys)]
+        self._left: list[bytes] = []
         self._write_share = write_share
         self._hot_share = hot_share
         self._written = 0
@@ -23,6 +40,7 @@ class Registers:
     def next(self, process: int) -> Step:
         """Return a SET or a GET; the first key is drawn more often by `hot_share`."""
         rng = self._rng
+        self._rotate()
         key = self._keys[0] if rng.random() < self._hot_share else rng.choice(self._keys)
         if rng.random() >= self._write_share:
             return self._read(process, key)
@@ -36,7 +54,14 @@ class Registers:
 
     def finals(self, process: int) -> list[Step]:
         """Return one GET per key."""
-        return [self._read(process, key) for key in self._keys]
+        return [self._read(process, key) for key in (*self._left, *self._keys)]
+
+    def _rotate(self) -> None:
+        self._drawn += 1
+        if self._rotation and self._drawn % self._rotation == 0:
+            self._left += self._keys
+            turn = self._drawn // self._rotation
+            self._keys = [b"%sr%d.%d" % (self._prefix, turn, number) for number in range(self._key_count)]
 
     def _read(self, process: int, key: bytes) -> Step:
         return Step(process, ((b"GET", key),), "read", key)

@@ -8,7 +8,10 @@ from typing import Any, Final
 
 from trilemma.workload.step import Recorded, Reply, Step
 
-REFUSALS: Final = ("CLUSTERDOWN", "EXECABORT", "LOADING", "MASTERDOWN", "OOM", "READONLY", "TRYAGAIN")
+REFUSALS: Final = (
+    "ASK", "CLUSTERDOWN", "EXECABORT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY",
+    "TRYAGAIN",
+)  # fmt: skip
 """First words of the errors that prove that nothing was done."""
 
 UNCERTAIN: Final = "UNCERTAIN"

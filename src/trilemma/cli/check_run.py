@@ -1,0 +1,174 @@
+"""`check run` and `check compare`: drive a store, disturb it, record, judge; the table on the terminal.
+
+Exit status: 0 valid, 1 invalid, 2 unknown, which is also what could not be done ends with.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from trilemma.check.report.data import EXIT_STATUS, Report
+from trilemma.check.verdict import Validity
+from trilemma.cli import check_table
+from trilemma.cli.console import AsJson, console, errors, print_json, refuse
+from trilemma.target import catalogue, nemesis
+from trilemma.target.findings import Result
+from trilemma.target.plan import Plan
+from trilemma.target.port import WORKLOADS, TargetError
+from trilemma.target.run import run as run_plan
+
+Workload = Annotated[str, typer.Option(help=", ".join(WORKLOADS) + ".")]
+Nemesis = Annotated[str, typer.Option(help=", ".join(nemesis.NEMESES) + ".")]
+Time = Annotated[float, typer.Option("--time", help="How long clients run, in seconds.")]
+Clients = Annotated[int, typer.Option(help="Clients per node and keyspace.")]
+Rate = Annotated[int, typer.Option(help="Steps per second, over all clients.")]
+Seed = Annotated[int, typer.Option(help="What is drawn when, by load and nemesis.")]
+Mode = Annotated[str, typer.Option(help="Trilemma's keyspaces: cp, ap, ca or all.")]
+ReportFile = Annotated[Path | None, typer.Option("--report", help="Write a page of HTML to this file.")]
+HistoryFile = Annotated[Path | None, typer.Option("--history", help="Write what was recorded to this file.")]
+
+
+def run(
+    target: Annotated[
+        str,
+        typer.Option(help=f"{', '.join(catalogue.NAMES)}, trilemma@HOST:PORT,…, HOST:PORT,… or package.module:Class."),
+    ] = "trilemma",
+    workload: Workload = "registers",
+    nemesis: Nemesis = "none",
+    time_s: Time = 60.0,
+    clients: Clients = 2,
+    rate: Rate = 300,
+    seed: Seed = 0,
+    mode: Mode = "all",
+    as_json: AsJson = False,
+    report: ReportFile = None,
+    history: HistoryFile = None,
+) -> None:
+    """Drive a store under a nemesis, and judge what its clients saw."""
+    plan = Plan(workload, nemesis, time_s, clients, rate, seed)
+    files = _Files(report, history)
+    try:
+        with _ended_by_a_signal():
+            result = _run(target, mode, plan, as_json)
+    except TargetError as problem:
+        refuse(escape(str(problem)))
+    files.write(result)
+    if as_json:
+        print_json(check_table.as_json(result))
+    else:
+        check_table.show(result)
+    raise typer.Exit(result.report.exit_status)
+
+
+def compare(
+    targets: Annotated[list[str], typer.Argument(help="As --target of `check run`; each gets a run of its own.")],
+    workload: Workload = "registers",
+    nemesis: Nemesis = "none",
+    time_s: Time = 60.0,
+    clients: Clients = 2,
+    rate: Rate = 300,
+    seed: Seed = 0,
+    mode: Mode = "all",
+    as_json: AsJson = False,
+    report: ReportFile = None,
+    history: HistoryFile = None,
+) -> None:
+    """Run the same on several targets, one after the other, and put the findings into one table.
+
+    --report and --history write one file per target, named FILE-TARGET.
+    """
+    plan = Plan(workload, nemesis, time_s, clients, rate, seed)
+    files = _Files(report, history)
+    found: list[tuple[str, Result | str]] = []
+    with _ended_by_a_signal():
+        for target in targets:
+            try:
+                result = _run(target, mode, plan, as_json)
+            except TargetError as problem:
+                errors.print(f"[bold red]{escape(target)}:[/] {escape(str(problem))}", soft_wrap=True)
+                found.append((target, str(problem)))
+                continue
+            files.write(result, target)
+            found.append((target, result))
+    if as_json:
+        print_json([check_table.as_json(each) if isinstance(each, Result) else {"error": each} for _, each in found])
+    else:
+        check_table.show_comparison(plan, found)
+    raise typer.Exit(_status([each.report for _, each in found if isinstance(each, Result)], len(found)))
+
+
+def _status(reports: list[Report], wanted: int) -> int:
+    validities = {report.validity for report in reports}
+    if Validity.INVALID in validities:
+        return EXIT_STATUS[Validity.INVALID]
+    is_known = len(reports) == wanted and validities == {Validity.VALID}
+    return EXIT_STATUS[Validity.VALID if is_known else Validity.UNKNOWN]
+
+
+def _run(name: str, mode: str, plan: Plan, as_json: bool) -> Result:
+    has_links = plan.nemesis in (*nemesis.LINK_KINDS, "mix")
+    target = catalogue.make(name, mode, has_links=has_links, seed=plan.seed)
+
+    def say(text: str) -> None:
+        if not as_json:
+            console.print(f"[dim]{escape(name)}: {escape(text)}[/]", soft_wrap=True)
+
+    return run_plan(target, plan, say)
+
+
+@contextmanager
+def _ended_by_a_signal() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM end a run once: what was started is stopped, and further signals do not disturb that."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, leave) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        refuse("interrupted; everything that was started is stopped")
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Files:
+    """The files that a run writes; whether they can be written is asked before it begins."""
+
+    def __init__(self, report: Path | None, history: Path | None) -> None:
+        self._report = report
+        self._history = history
+        self._page: Any = _load("trilemma.check.report.page", "--report") if report is not None else None
+        self._writer: Any = _load("trilemma.check.formats.writer", "--history") if history is not None else None
+        for path in (report, history):
+            if path is not None and not path.absolute().parent.is_dir():
+                refuse(f"{path.absolute().parent} is no directory")
+
+    def write(self, result: Result, suffix: str = "") -> None:
+        if self._report is not None:
+            self._name(self._report, suffix).write_text(self._page.render(result.report), encoding="utf-8")
+        if self._history is not None:
+            with self._name(self._history, suffix).open("wb") as file:
+                self._writer.write(file, result.operations, result.report.faults)
+
+    @staticmethod
+    def _name(path: Path, suffix: str) -> Path:
+        safe = "".join(sign if sign.isalnum() or sign in "-." else "_" for sign in suffix)
+        return path.with_stem(f"{path.stem}-{safe}") if suffix else path
+
+
+def _load(module: str, option: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        refuse(f"{option} is not possible: this installation has no {module}")

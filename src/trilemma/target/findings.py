@@ -1,0 +1,162 @@
+"""What a run left, put into a report: verdicts, shares, figures, and the notes that a reader must know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from trilemma.check.history import Operation
+from trilemma.check.report.data import Report, Subject
+from trilemma.check.verdict import Validity, Verdict, unknown
+from trilemma.target import measure, nemesis
+from trilemma.target.disturber import Disturber
+from trilemma.target.judge import MODELS, find_vacuity, judge
+from trilemma.target.load import Lane
+from trilemma.target.plan import Plan
+from trilemma.target.port import Target
+from trilemma.target.wire import PATIENCE_S
+
+_US_PER_MS: Final = 1_000
+
+
+@dataclass(slots=True)
+class Result:
+    """A run's report, and all that its clients recorded."""
+
+    report: Report
+    operations: list[Operation]
+    figures: dict[str, "Figures"] = field(default_factory=dict)
+    """By keyspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is measured of a keyspace, for tables."""
+
+    stale_reads: int
+    reads: int
+    stale_worst_us: int
+    lost_writes: int
+    standstill_us: int
+    answered: measure.Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything that a run left, on its way to a report."""
+
+    target: Target
+    plan: Plan
+    disturber: Disturber
+    lanes: Sequence[Lane]
+    digests: Mapping[str, dict[str, str]]
+    versions: Mapping[str, str]
+    has_settled: bool
+
+    def result(self) -> Result:
+        """Judge, and return the report with what was recorded."""
+        report = Report(
+            title=f"{self.target.name} under {self.plan.nemesis}",
+            target=self.target.name,
+            workload=self.plan.workload,
+            nemesis=self.plan.nemesis,
+            subjects=[self._subject(lane) for lane in self.lanes],
+            faults=self.disturber.faults,
+            settings=self._settings(),
+            notes=self._notes(),
+        )
+        operations = [each for lane in self.lanes for each in lane.history]
+        return Result(report, operations, {lane.keyspace.name: self._figures(lane) for lane in self.lanes})
+
+    def _subject(self, lane: Lane) -> Subject:
+        digests = self.digests[lane.keyspace.name]
+        verdicts, observed = judge(lane, self.plan.workload, self.disturber.outages, digests)
+        vacuity = find_vacuity(lane.operations, self.plan.nemesis, len(self.disturber.faults))
+        if vacuity is not None:
+            verdicts.append(vacuity)
+        if self.disturber.failure:
+            verdicts.append(unknown("nemesis", self.disturber.failure))
+        satisfied, broken = place([*verdicts, *observed])
+        return Subject(
+            name=lane.keyspace.name,
+            mode=lane.keyspace.mode,
+            model=MODELS[self.plan.workload],
+            operations=lane.history.operations,
+            verdicts=verdicts,
+            observed=observed,
+            satisfied=satisfied,
+            broken=broken,
+            shares=measure.shares(
+                measure.with_aborts_answered(lane.operations), self.disturber.faults, self.target.nodes
+            ),
+            staleness=_staleness(self._figures(lane)),
+            digests=digests,
+        )
+
+    def _figures(self, lane: Lane) -> Figures:
+        stale = measure.staleness(lane.operations)
+        lost = measure.lost_writes(lane.operations, lane.finals)
+        standstill = measure.standstill_us(lane.operations, self.disturber.faults)
+        share = measure.answered(measure.with_aborts_answered(lane.operations), self.disturber.faults)
+        return Figures(stale.stale, stale.reads, stale.worst_us, len(lost), standstill, share)
+
+    def _settings(self) -> dict[str, str]:
+        plan = self.plan
+        return {
+            "time": f"{plan.time_s:g} s",
+            "seed": str(plan.seed),
+            "clients": f"{plan.clients} per node and keyspace",
+            "rate": f"{plan.rate} per second in all",
+            "patience": f"{PATIENCE_S:g} s",
+            **{lane.keyspace.name: lane.keyspace.settings for lane in self.lanes if lane.keyspace.settings},
+            **{f"version of {name}": version for name, version in self.versions.items()},
+        }
+
+    def _notes(self) -> list[str]:
+        notes = list(self.target.notes())
+        if self.plan.nemesis in (*nemesis.LINK_KINDS, "mix") and self.target.links is not None:
+            notes.append(self.target.links.means)
+        if self.plan.nemesis in (*nemesis.PROCESS_KINDS, "mix") and self.target.processes is not None:
+            notes.append("Nodes were killed with SIGKILL and paused with SIGSTOP, by their process ids.")
+        if self.plan.nemesis == "mix" and self.target.links is None:
+            notes.append("Links were left alone: that needs network namespaces, thus Linux and root.")
+        if self.plan.nemesis != "none":
+            notes.append("Clocks were not touched: clock faults exist in the simulator only.")
+        if not self.has_settled:
+            notes.append("The replicas had not caught up with each other when the final reads were made.")
+        if self.disturber.failure:
+            notes.append(self.disturber.failure)
+        return notes
+
+
+def _staleness(figures: Figures) -> dict[str, str]:
+    if not figures.reads:
+        return {}
+    worst = f", the worst by {figures.stale_worst_us / _US_PER_MS:.0f} ms" if figures.stale_reads else ""
+    return {"stale reads": f"{figures.stale_reads} of {figures.reads}{worst}"}
+
+
+_CHAIN: Final = ("linearizable", "causal convergence")
+
+
+def place(verdicts: Sequence[Verdict]) -> tuple[list[str], list[str]]:
+    """Return the strongest models that hold and the weakest that do not, among those that were checked.
+
+    Nothing is inferred from an unknown. Convergence stands beside the chain of the others.
+    """
+    held = [name for name in _CHAIN if _all(verdicts, name, Validity.VALID)]
+    broken = [name for name in _CHAIN if _any_invalid(verdicts, name)]
+    satisfied, unsatisfied = held[:1], broken[-1:]
+    if _all(verdicts, "convergence", Validity.VALID):
+        satisfied.append("eventual convergence")
+    if _any_invalid(verdicts, "convergence"):
+        unsatisfied.append("eventual convergence")
+    return satisfied, unsatisfied
+
+
+def _all(verdicts: Sequence[Verdict], name: str, validity: Validity) -> bool:
+    found = [each.validity for each in verdicts if each.checker.startswith(name)]
+    return bool(found) and all(each is validity for each in found)
+
+
+def _any_invalid(verdicts: Sequence[Verdict], name: str) -> bool:
+    return any(each.is_invalid for each in verdicts if each.checker.startswith(name))

@@ -1,0 +1,90 @@
+"""One run: a store is started, driven, disturbed, healed, left to rest, read everywhere, stopped and judged.
+
+Owns the order of these, and that everything is stopped whatever happens. Source: FAULTS §1 (safety phase, then
+liveness); Jepsen `core.clj` (run!).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from trilemma.target import nemesis
+from trilemma.target.disturber import Disturber
+from trilemma.target.findings import Found, Result
+from trilemma.target.load import Load
+from trilemma.target.plan import Plan, refuse_impossible
+from trilemma.target.port import NotSentError, Target, TargetError
+
+REST_S: Final = 2.0
+"""How long clients go on, at least, after the last fault: recovery belongs to the run."""
+
+
+def _refuse_nemesis(target: Target, kind: str) -> None:
+    """Refuse a nemesis that a started target cannot suffer."""
+    if kind in nemesis.LINK_KINDS and target.links is None:
+        raise TargetError(
+            f"the links of {target.name} cannot be disturbed here: {kind} needs network namespaces, thus Linux and "
+            "root (for Trilemma: LAB); kill and pause need neither"
+        )
+    if kind in nemesis.PROCESS_KINDS and target.processes is None:
+        raise TargetError(f"the processes of {target.name} are not ours to {kind}")
+    if kind == "mix" and target.links is None and target.processes is None:
+        raise TargetError(f"{target.name} cannot be disturbed")
+
+
+def _mixed_kinds(target: Target) -> tuple[str, ...]:
+    kinds: tuple[str, ...] = ()
+    if target.links is not None:
+        kinds += nemesis.LINK_KINDS
+    if target.processes is not None:
+        kinds += nemesis.PROCESS_KINDS
+    return kinds
+
+
+def run(target: Target, plan: Plan, say: Callable[[str], None] = lambda text: None) -> Result:
+    """Carry out a plan on a target, and judge it.
+
+    Args:
+        say: told what happens, in sentences, from several threads.
+
+    Raises:
+        TargetError: the target cannot be started or disturbed as planned; it is stopped all the same.
+    """
+    refuse_impossible(target, plan)
+    try:
+        say(f"{target.name} starts")
+        target.start()
+        _refuse_nemesis(target, plan.nemesis)
+        return _drive(target, plan, say)
+    except NotSentError as problem:
+        raise TargetError(f"{target.name} could not be asked: {problem}") from problem
+    finally:
+        target.stop()
+
+
+def _drive(target: Target, plan: Plan, say: Callable[[str], None]) -> Result:
+    faults = nemesis.plan(plan.nemesis, target.nodes, plan.time_s, plan.seed, _mixed_kinds(target))
+    load = Load(target, plan.workload, plan.clients, plan.rate, plan.seed)
+    disturber = Disturber(target, faults, say)
+    load.open()
+    began = time.monotonic()
+    load.start()
+    disturber.start()
+    try:
+        time.sleep(max(0.0, began + plan.time_s - time.monotonic()))
+        disturber.stop()
+        if disturber.faults:
+            time.sleep(max(0.0, REST_S - (time.monotonic() - disturber.faults[-1].until_us / 1_000_000)))
+    finally:
+        disturber.stop()
+        load.stop()
+    say("all is whole; replicas come to rest")
+    has_settled = target.settle()
+    load.read_finals()
+    digests = {lane.keyspace.name: dict(target.digests(lane.keyspace)) for lane in load.lanes}
+    versions = dict(target.versions())
+    target.forget({each.key for lane in load.lanes for each in lane.operations})
+    say("stopped; the history is judged")
+    target.stop()
+    found = Found(target, plan, disturber, load.lanes, digests, versions, has_settled)
+    return found.result()

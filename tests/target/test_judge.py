@@ -1,0 +1,98 @@
+"""The verdict on a run: promises count, the rest is said, and a run that shows nothing is unknown."""
+
+from random import Random
+
+from trilemma.check.history import Operation
+from trilemma.check.report.data import Report, Subject
+from trilemma.check.verdict import Validity, Verdict, invalid, unknown, valid
+from trilemma.target.findings import place
+from trilemma.target.judge import as_writes, find_vacuity, judge
+from trilemma.target.load import Lane
+from trilemma.target.port import Keyspace, Promise
+from trilemma.workload.register import Registers
+
+
+def lane(operations: list[Operation], *promises: Promise) -> Lane:
+    made = Lane(Keyspace("k", b"", "", promises), Registers(Random(0), b""))
+    for each in operations:
+        number = made.recorder.invoke(each)
+        made.recorder.complete(number, each.end_us, each.outcome, each.result)
+    return made
+
+
+def write(value: bytes, begin: int, process: int = 1, node: str = "n1") -> Operation:
+    return Operation(process, begin, begin + 1, "write", b"r0", value, b"OK", node=node)
+
+
+def read(value: bytes | None, begin: int, process: int = 2, node: str = "n2") -> Operation:
+    return Operation(process, begin, begin + 1, "read", b"r0", None, value, node=node)
+
+
+STALE = [write(b"1", 0), write(b"2", 10), read(b"1", 20)]
+
+
+def validity(verdicts: list[Verdict]) -> Validity:
+    return Subject("k", "", "register", (), verdicts).validity
+
+
+def test_a_stale_read_breaks_linearizability_where_that_is_promised() -> None:
+    verdicts, _ = judge(lane(STALE, "linearizable"), "registers", (), {})
+    assert validity(verdicts) is Validity.INVALID
+
+
+def test_a_stale_read_is_only_said_where_causal_order_is_promised() -> None:
+    verdicts, observed = judge(lane(STALE, "causal"), "registers", (), {})
+    assert validity(verdicts) is Validity.VALID
+    assert any(each.is_invalid and "linearizable" in each.checker for each in observed)
+
+
+def test_a_write_that_is_gone_at_the_end_breaks_the_promise_that_nothing_is_lost() -> None:
+    made = lane([write(b"1", 0), write(b"2", 10)], "nothing lost")
+    made.finals = [read(b"1", 90)]
+    assert validity(judge(made, "registers", (), {})[0]) is Validity.INVALID
+    made.finals = [read(b"2", 90)]
+    assert validity(judge(made, "registers", (), {})[0]) is Validity.VALID
+
+
+def test_replicas_that_differ_at_rest_do_not_converge() -> None:
+    made = lane([write(b"1", 0)], "convergent")
+    made.finals = [read(b"1", 90), read(b"1", 90, node="n3")]
+    assert validity(judge(made, "registers", (), {"n1": "a", "n2": "a"})[0]) is Validity.VALID
+    assert validity(judge(made, "registers", (), {"n1": "a", "n2": "b"})[0]) is Validity.INVALID
+    made.replica_finals = [read(b"1", 90), read(None, 90, node="n3")]
+    assert validity(judge(made, "registers", (), {})[0]) is Validity.INVALID
+
+
+def test_a_refusal_breaks_availability_and_an_aborted_transaction_does_not() -> None:
+    refused = read(None, 5)._replace(outcome="fail", result="CLUSTERDOWN no")
+    assert validity(judge(lane([refused], "available"), "registers", (), {})[0]) is Validity.INVALID
+    aborted = refused._replace(result=None)
+    assert validity(judge(lane([aborted], "available"), "registers", (), {})[0]) is Validity.VALID
+
+
+def test_runs_that_show_nothing_are_unknown() -> None:
+    assert find_vacuity([write(b"1", 0)], "none", 0) is not None
+    assert find_vacuity([read(None, 0)], "none", 0) is not None
+    assert find_vacuity([write(b"1", 0), read(b"1", 5)._replace(outcome="info")], "none", 0) is not None
+    assert find_vacuity([write(b"1", 0), read(b"1", 5)], "isolate", 0) is not None
+    assert find_vacuity([write(b"1", 0), read(b"1", 5)], "isolate", 1) is None
+    assert find_vacuity([write(b"1", 0), read(b"1", 5)], "none", 0) is None
+
+
+def test_an_unknown_is_never_a_pass() -> None:
+    subject = Subject("k", "", "register", (), [valid("a"), unknown("b", "gave up")])
+    assert Report("t", "t", "w", "n", [subject]).exit_status == 2
+
+
+def test_a_compare_and_set_that_did_not_match_wrote_nothing() -> None:
+    cas = Operation(1, 0, 1, "cas", b"k", (b"1", b"2"), True)
+    assert [each.argument for each in as_writes([cas])] == [b"2"]
+    assert as_writes([cas._replace(result=False)]) == []
+    assert as_writes([cas._replace(result=None, outcome="info")])[0].outcome == "info"
+
+
+def test_models_are_placed_by_what_was_checked_and_nothing_follows_from_an_unknown() -> None:
+    assert place([valid("linearizable register"), valid("causal convergence")]) == (["linearizable"], [])
+    broken = [invalid("linearizable register", "r"), valid("causal convergence"), valid("convergence")]
+    assert place(broken) == (["causal convergence", "eventual convergence"], ["linearizable"])
+    assert place([unknown("linearizable register", "r")]) == ([], [])
