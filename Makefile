@@ -25,7 +25,7 @@ test: setup ## all tests; names what is skipped and why (see test-deps)
 	$(BIN)/python -m pytest -q -n 2
 
 test-deps: ## install the Debian packages that some tests compare with (as root)
-	apt-get install --yes --no-install-recommends redis-server iproute2
+	apt-get install --yes --no-install-recommends redis-server redis-sentinel iproute2
 
 check: setup ## ruff, mypy --strict, import rules, links of the documents
 	$(BIN)/ruff check src tests examples
