@@ -453,7 +453,7 @@ class CausalShard:
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""
         reflects = f"vector {text(_decode_vector(self.label_of(view)))}"
-        return Digest(reflects, view, *self._view.key_range, self._view.row_hash)
+        return Digest(reflects, view, [self._view.key_range], self._view.row_hash)
 
     # Rows that move between nodes (node/transfer.py)
 

@@ -36,11 +36,15 @@ def handler_of(argv: list[bytes]) -> Handler:
 
 def run(view: View, db: int, argv: list[bytes], protocol: int) -> bytes:
     """Execute one command and return its encoded reply. An error of the command is a reply like any other."""
+    return encode(reply_of(view, db, argv), protocol)
+
+
+def reply_of(view: View, db: int, argv: list[bytes]) -> Reply:
+    """Execute one command and return its reply, an error of the command among them."""
     try:
-        reply = handler_of(argv)(DataContext(view, db), argv)
+        return handler_of(argv)(DataContext(view, db), argv)
     except ReplyError as problem:
-        reply = ErrorReply(problem.text)
-    return encode(reply, protocol)
+        return ErrorReply(problem.text)
 
 
 def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
@@ -55,4 +59,4 @@ def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
     return result
 
 
-__all__ = ["Handler", "Part", "Receipt", "handler_of", "run", "run_unit"]
+__all__ = ["Handler", "Part", "Receipt", "handler_of", "reply_of", "run", "run_unit"]
