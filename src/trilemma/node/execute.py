@@ -6,8 +6,10 @@ from typing import Protocol
 from trilemma.base.errors import ReplyError
 from trilemma.base.invariant import invariant
 from trilemma.command.context import DataContext
+from trilemma.command.safety import warnings
 from trilemma.command.table import lookup
 from trilemma.datatype.view import View
+from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
 from trilemma.node.unit import Part, Result, Unit
 from trilemma.resp.reply import ErrorReply, Reply, encode
@@ -47,6 +49,11 @@ def reply_of(view: View, db: int, argv: list[bytes]) -> Reply:
         return ErrorReply(problem.text)
 
 
+def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:
+    """Return the warnings of a receipt: what the unit's one command does not give on its keyspace's mode."""
+    return [text.encode() for text in warnings(unit.argv, keyspace.mode.value)]
+
+
 def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
     """Execute a unit whole: a transaction's watches first, then all its commands with nothing in between."""
     if unit.parts or unit.watches:
@@ -59,4 +66,4 @@ def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
     return result
 
 
-__all__ = ["Handler", "Part", "Receipt", "handler_of", "reply_of", "run", "run_unit"]
+__all__ = ["Handler", "Part", "Receipt", "handler_of", "reply_of", "run", "run_unit", "warnings_of"]

@@ -24,7 +24,7 @@ from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
-from trilemma.node.execute import run_unit
+from trilemma.node.execute import run_unit, warnings_of
 from trilemma.node.once import is_once, run_once
 from trilemma.node.refusal import places_in
 from trilemma.node.request import Target
@@ -513,6 +513,7 @@ class RaftShard:
             b"index": self._applied.index,
             b"term": self._applied.term,
             b"replicas": len(self.raft.durable_on(self._applied.index)),
+            b"warnings": warnings_of(unit, self.keyspace),
         }
 
     def rows(self, durable_token: int) -> RowBatch | None:
