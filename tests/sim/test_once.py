@@ -21,7 +21,7 @@ def test_increments_that_are_retried_count_once(mode: str) -> None:
     assert sum(judge(outcome) == "clean" for outcome in outcomes) >= len(SEEDS) // 2
 
 
-@pytest.mark.parametrize("name", ["N4", "X1"])
+@pytest.mark.parametrize("name", ["N4", "X1", "X3"])
 def test_a_bug_of_once_is_found_within_a_few_seeds_that_are_clean_without_it(name: str) -> None:
     found = hunt(name, SEEDS)
     assert found.is_found

@@ -52,3 +52,20 @@ def _x1() -> list[tuple[Any, str, Any]]:
         return original(self, entry, unit)
 
     return [(RaftShard, "_run", run)]
+
+
+@mutant("X3", "cp", "a client retries under a new token each time", vary=_retrying)
+def _x3() -> list[tuple[Any, str, Any]]:
+    from itertools import count
+
+    from trilemma.workload.once import Once
+
+    original = Once._again
+    fresh = count()
+
+    def again(self: Any, process: int, token: bytes) -> Any:
+        step = original(self, process, token)
+        cap, once, _, *command = step.commands[0]
+        return step._replace(commands=((cap, once, b"fresh%d" % next(fresh), *command),))
+
+    return [(Once, "_again", again)]

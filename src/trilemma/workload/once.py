@@ -38,10 +38,10 @@ class Once:
         while self._owed:
             token = self._owed.popleft()
             if token not in self._answered:
-                return self._steps[token]._replace(process=process)
+                return self._again(process, token)
         drawn = self._rng.random()
         if drawn < self._repeat_share and self._tokens:
-            return self._steps[self._rng.choice(self._tokens)]._replace(process=process)
+            return self._again(process, self._rng.choice(self._tokens))
         key = self._rng.choice(self._keys)
         if drawn > 1 - self._read_share:
             return self._read(process, key)
@@ -61,8 +61,11 @@ class Once:
 
     def finals(self, process: int) -> list[Step]:
         """Return a retry per token that was never answered, then one GET per key."""
-        left = [step._replace(process=process) for token, step in self._steps.items() if token not in self._answered]
+        left = [self._again(process, token) for token in self._tokens if token not in self._answered]
         return left + [self._read(process, key) for key in self._keys]
+
+    def _again(self, process: int, token: bytes) -> Step:
+        return self._steps[token]._replace(process=process)
 
     def _increment(self, process: int, key: bytes) -> Step:
         token = b"t%d" % len(self._tokens)
