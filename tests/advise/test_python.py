@@ -9,7 +9,7 @@ from trilemma.advise.call import Key, Program
 from trilemma.advise.judge import Finding, judge
 from trilemma.advise.modes import Modes
 from trilemma.advise.python import read_python
-from trilemma.command.safety import Gravity
+from trilemma.command.safety_rule import Gravity
 
 MODES = Modes("cp", {"shop": "ap", "site": "ca"})
 

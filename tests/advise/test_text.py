@@ -5,7 +5,9 @@ import pytest
 from trilemma.advise.judge import CONNECTIONS_MAX, LOOK_BACK_CALLS, Finding, Judge, judge
 from trilemma.advise.modes import Modes
 from trilemma.advise.text import Reader, read_text
-from trilemma.command.safety import BY_COMMAND, RULES, Gravity, Pattern, warnings
+from trilemma.command.safety import BY_COMMAND, warnings
+from trilemma.command.safety_rows import RULES
+from trilemma.command.safety_rule import Gravity, Pattern
 
 MODES = Modes("cp", {"shop": "ap", "site": "ca"})
 

@@ -9,7 +9,11 @@ import pytest
 from stage import Stage
 from trilemma.base.ids import ConnId, NodeId
 from trilemma.datatype import once
+from trilemma.node import internal
+from trilemma.node.dirty import DirtyKeys
 from trilemma.node.raft_shard import RaftShard
+from trilemma.node.refusal import keys_in
+from trilemma.node.unit import Path, Unit
 from trilemma.sim.options import Options
 from trilemma.sim.solo import request
 
@@ -171,6 +175,13 @@ def test_deadlines_and_other_times_are_those_of_the_first_execution(calm: Stage)
     calm.run(1_000_000)
     assert calm.ask(2, "CAP", "ONCE", "ttl", "SET", "bank:ttl", "v", "PX", "500").reply == b"OK"
     assert calm.ask(2, "GET", "bank:ttl").reply is None
+
+
+def test_fences_routes_and_leased_reads_see_the_keys_of_its_command() -> None:
+    unit = Unit(Path.WRITE, 0, 2, [internal.ONCE, b"token", b"MSET", b"bank:a", b"1", b"bank:b", b"2"])
+    assert list(keys_in(unit)) == [b"bank:a", b"bank:b"]
+    assert not DirtyKeys._has_keyless_part(unit)
+    assert DirtyKeys._has_keyless_part(Unit(Path.WRITE, 0, 2, [internal.FLUSH, b"ALL"]))
 
 
 # What is refused

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from trilemma.advise.call import Call, Key, Program
 from trilemma.advise.modes import Home, Modes
-from trilemma.command.safety import NOT_REPEATABLE, Gravity, Guard, Pattern, Rule, has_words, names_use, rules_of
+from trilemma.command.safety import has_words, names_use, rules_of
+from trilemma.command.safety_rows import NOT_REPEATABLE
+from trilemma.command.safety_rule import Gravity, Guard, Pattern, Rule
 
 LOOK_BACK_CALLS = 32
 """How far back the first of two commands may lie: what a connection did long before belongs to other work."""

@@ -12,7 +12,8 @@ from trilemma.advise.call import Call, Client, Key, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, last_name, retries
 from trilemma.advise.expression import key_of, keys_of_call, single_assignments, words_of_call
 from trilemma.advise.text import UNKEYED, WRAPPED
-from trilemma.command.safety import BY_COMMAND, VALUE_READS
+from trilemma.command.safety import BY_COMMAND
+from trilemma.command.safety_rows import VALUE_READS
 
 METHODS = {"delete": "del", "execute": "exec", "immediate_execute_command": "execute_command"}
 """Methods of redis-py that are not called as their commands are."""

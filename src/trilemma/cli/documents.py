@@ -8,7 +8,8 @@ from pathlib import Path
 import trilemma
 from trilemma.base.errors import REGISTRY
 from trilemma.base.limits import LIMITS
-from trilemma.command.safety import RULES, Guard, Pattern, Rule
+from trilemma.command.safety_rows import RULES
+from trilemma.command.safety_rule import Guard, Pattern, Rule
 from trilemma.command.table import TABLE
 from trilemma.runtime.config import options
 
