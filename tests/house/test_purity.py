@@ -22,6 +22,7 @@ PURE = [
     "node",
     "check",
     "workload",
+    "advise",
 ]
 FORBIDDEN = {
     "asyncio",

@@ -13,6 +13,7 @@ class Outcome(Enum):
 
     NOTHING_HAPPENED = "did not happen and never will"
     MAYBE = "may have happened, or may yet"
+    HAPPENED = "had happened already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,6 @@ register(
 register(
     "uncertain",
     "UNCERTAIN keyspace '{keyspace}' ({mode}): {reason}; it may still take effect",
-    "read before retrying, unless the command is idempotent",
+    "repeat it with the token it was sent with (CAP ONCE), or read before retrying, unless it is idempotent",
     Outcome.MAYBE,
 )

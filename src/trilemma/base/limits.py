@@ -68,3 +68,45 @@ LOG_RETAINED_BYTES_MAX = limit(
 CLOCK_OFFSET_MS_MAX = limit(
     "clock_offset_ms_max", 500, "ms", "a wall clock further from most peers is not trusted", "INFO says so"
 )
+ONCE_TOKEN_BYTES_MAX = limit(
+    "once_token_bytes_max",
+    128,
+    "bytes",
+    "a token is kept in rows; any UUID fits",
+    "ERR CAP ONCE: a token has 1 to 128 bytes",
+)
+ONCE_KEPT_MS_MAX = limit(
+    "once_kept_ms_max",
+    24 * 3_600_000,
+    "ms of log time",
+    "nobody retries a request of yesterday",
+    "the token is forgotten, and its command would be executed again",
+)
+ONCE_KEPT_MS_MIN = limit(
+    "once_kept_ms_min",
+    10 * 60_000,
+    "ms of log time",
+    "longer than fail-over, the restart of a client and its patience; what is younger is never forgotten",
+    "where the other bounds leave no room, new tokens are refused: TRYAGAIN",
+)
+ONCE_TOKENS_MAX = limit(
+    "once_tokens_max",
+    1_000_000,
+    "tokens per shard",
+    "room for 1,600 new tokens a second, each kept ten minutes",
+    "the oldest are forgotten, none younger than once_kept_ms_min",
+)
+ONCE_BYTES_MAX = limit(
+    "once_bytes_max",
+    256 * MIB,
+    "bytes per shard",
+    "tokens and first replies are kept on every replica, and travel with every snapshot",
+    "the oldest are forgotten, none younger than once_kept_ms_min",
+)
+ONCE_REPLY_BYTES_MAX = limit(
+    "once_reply_bytes_max",
+    64 * KIB,
+    "bytes",
+    "every first reply is kept for hours on every replica",
+    "the reply is given once; a retry is told that the command was executed and its reply not kept",
+)

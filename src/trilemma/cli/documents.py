@@ -8,6 +8,8 @@ from pathlib import Path
 import trilemma
 from trilemma.base.errors import REGISTRY
 from trilemma.base.limits import LIMITS
+from trilemma.command.safety_rows import RULES
+from trilemma.command.safety_rule import Guard, Pattern, Rule
 from trilemma.command.table import TABLE
 from trilemma.runtime.config import options
 
@@ -87,7 +89,60 @@ def configuration() -> str:
     return "\n".join([HEADER, "# Configuration\n", intro, _table(columns, rows)])
 
 
-PAGES = {"commands.md": commands, "errors.md": errors, "limits.md": limits, "configuration.md": configuration}
+SAFETY_INTRO = """\
+What a command does not give on a mode, though much code relies on it there: `trilemma lint` finds such uses in sources,
+in texts of commands and in what MONITOR shows of a running server, and `CAP EXPLAIN` warns beside its receipt. *Unsafe*
+is a finding that counts (exit status 1); a *hint* depends on what the program makes of it, as does every finding whose
+key, reply or retry cannot be seen.
+
+    trilemma lint shop.py --keyspace shop=ap
+    trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
+
+What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
+commands that several functions share. That nothing was found proves nothing. Nodes of Trilemma have no MONITOR.
+"""
+
+
+def safety() -> str:
+    """Return the page of the rules of use-safety."""
+    rules: dict[str, list[Rule]] = {}
+    for rule in RULES:
+        rules.setdefault(rule.name, []).append(rule)
+    parts = [HEADER, "# Use-safety\n", SAFETY_INTRO]
+    for name, same in rules.items():
+        first = same[0]
+        parts.append(f"## {name}\n")
+        parts.append(f"{first.gravity.value.capitalize()} on {', '.join(f'`{mode}`' for mode in first.modes)}.\n")
+        parts.append("\n".join(f"- {_use(rule)}" for rule in same) + "\n")
+        parts.append(f"**Why:** {first.reason}.\n\n**The safe way:** {first.safe_way}.\n")
+    return "\n".join(parts)
+
+
+def _use(rule: Rule) -> str:
+    """Return which commands a rule is about, and how they are used."""
+    text = ", ".join(f"`{' '.join([name, *rule.options]).upper()}`" for name in rule.commands)
+    if rule.any_of:
+        text += f" with {' or '.join(rule.any_of)}"
+    if rule.without:
+        text += f" without {', '.join(rule.without)}"
+    if rule.after:
+        text += f" after {', '.join(f'`{name.upper()}`' for name in rule.after)} on the same key and connection"
+    elif rule.pattern is not Pattern.ALONE:
+        text += f": {rule.pattern.value}"
+    if rule.guard is not Guard.NOTHING:
+        text += f"; safe: {rule.guard.value}"
+    if rule.key_words:
+        text += f" (a hint unless the key's name holds one of: {', '.join(rule.key_words)})"
+    return text
+
+
+PAGES = {
+    "commands.md": commands,
+    "errors.md": errors,
+    "limits.md": limits,
+    "configuration.md": configuration,
+    "safety.md": safety,
+}
 
 
 def write(directory: Path) -> None:

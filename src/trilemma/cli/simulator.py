@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trilemma.cli.console import console, refuse
 from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
 from trilemma.sim.hunt import Hunt, append_hunt, hunt, known_hunts, table
-from trilemma.sim.mutants import MUTANTS, planted
+from trilemma.sim.mutants import MUTANTS, planted, varied
 from trilemma.sim.options import draw
 from trilemma.sim.run import run_schedule
 
@@ -82,7 +82,7 @@ def replay(
 ) -> None:
     """Run one seed again, with a line per event: who, what, why."""
     _check(mode)
-    options = draw(seed, mode, nodes)
+    options = varied(mutant, draw(seed, mode, nodes))
     with planted(mutant):
         outcome = run_schedule(options, keep_trace=not quiet)
     print(options.describe())

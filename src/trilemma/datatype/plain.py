@@ -307,15 +307,16 @@ class PlainView(KeyScan):
                 self._remove(db, key, found, found.version)
         return len(rows)
 
-    def digest(self) -> str:
+    def digest(self, ranges: Sequence[tuple[bytes, bytes]]) -> str:
         """Return a hash of all rows that are the shard's content: equal on replicas that applied the same entries."""
         content = blake2b(digest_size=16)
-        for row_key, value in pages(self._rows, *self.key_range, PAGE_ROWS):
-            content.update(self.row_hash(row_key, value))
+        for start, stop in ranges:
+            for row_key, value in pages(self._rows, start, stop, PAGE_ROWS):
+                content.update(self.row_hash(row_key, value))
         return content.hexdigest()
 
     @staticmethod
     def row_hash(row_key: bytes, value: bytes) -> bytes:
-        """Return what counts of a KEY row in the digest."""
+        """Return what counts of a row in the digest: all but shard, generation and kind."""
         suffix = row_key[rowkey.HEAD_BYTES :]
         return _NUMBER.pack(len(suffix)) + suffix + _NUMBER.pack(len(value)) + value

@@ -1,4 +1,4 @@
-"""CAP: what was promised and what is held. EXPLAIN, DIGEST, TOKEN, WAIT, CONFLICTS."""
+"""CAP: what was promised and what is held. EXPLAIN, DIGEST, ONCE, TOKEN, WAIT, CONFLICTS."""
 
 from itertools import chain
 from typing import cast
@@ -73,6 +73,7 @@ class Cap:
             "cap|explain": self._explain,
             "cap|digest": self._digest,
             "cap|token": self._token,
+            "cap|once": self._dispatcher.once,
             "cap|wait": self._wait,
             "cap|conflicts": self._conflicts,
         }

@@ -25,7 +25,7 @@ from trilemma.node import internal, refusal
 from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
-from trilemma.node.execute import run_unit
+from trilemma.node.execute import run_unit, warnings_of
 from trilemma.node.reaper import Reaper
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
@@ -399,6 +399,7 @@ class CausalShard:
             b"promise": promise.encode(),
             b"vector": text(self.replica.vector).encode(),
             b"replicas": 1 + sum(peer in self._up for peer in self.replica.peers),
+            b"warnings": warnings_of(unit, self.keyspace),
         }
 
     def rows(self, durable_token: int) -> RowBatch | None:
@@ -453,7 +454,7 @@ class CausalShard:
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""
         reflects = f"vector {text(_decode_vector(self.label_of(view)))}"
-        return Digest(reflects, view, *self._view.key_range, self._view.row_hash)
+        return Digest(reflects, view, [self._view.key_range], self._view.row_hash)
 
     # Rows that move between nodes (node/transfer.py)
 

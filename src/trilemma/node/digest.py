@@ -4,7 +4,7 @@ What is digested is a pinned view of the engine; what it reflects is read from t
 whatever happens meanwhile, and two replicas whose views reflect the same must have the same (PROTOCOLS §5.11).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from trilemma.storage.port import ReadView
@@ -19,25 +19,31 @@ RowHash = Callable[[bytes, bytes], bytes]
 class Digest:
     """One shard's digest, in the making."""
 
-    def __init__(self, reflects: str, view: ReadView, start: bytes, stop: bytes, row_hash: RowHash) -> None:
+    def __init__(self, reflects: str, view: ReadView, ranges: Sequence[tuple[bytes, bytes]], row_hash: RowHash) -> None:
+        """Args: `ranges` of rows (start, stop), in the order in which they are taken in; at least one."""
         self.reflects = reflects
         self._view = view
-        self._start = start
-        self._stop = stop
+        self._ranges = list(ranges)
         self._row_hash = row_hash
         self._content = blake2b(digest_size=DIGEST_BYTES)
         self.is_done = False
 
     def step(self) -> None:
         """Take in one page of rows."""
-        rows = self._view.scan(self._start, self._stop, DIGEST_ROWS_PER_TURN)
-        for key, value in rows:
-            self._content.update(self._row_hash(key, value))
-        if len(rows) < DIGEST_ROWS_PER_TURN:
+        left = DIGEST_ROWS_PER_TURN
+        while left and self._ranges:
+            start, stop = self._ranges[0]
+            rows = self._view.scan(start, stop, left)
+            for key, value in rows:
+                self._content.update(self._row_hash(key, value))
+            if len(rows) < left:
+                self._ranges.pop(0)
+            else:
+                self._ranges[0] = (rows[-1][0] + b"\x00", stop)
+            left -= len(rows)
+        if not self._ranges:
             self.is_done = True
             self.close()
-        else:
-            self._start = rows[-1][0] + b"\x00"
 
     def close(self) -> None:
         """Let go of the view."""

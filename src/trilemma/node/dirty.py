@@ -6,6 +6,7 @@ An entry is looked at once, when a read asks; what was replaced by another leade
 
 from collections.abc import Iterable
 
+from trilemma.node import internal
 from trilemma.node.refusal import keys_in
 from trilemma.node.unit import Unit, decode_units
 from trilemma.replication.port import EntryKind
@@ -72,4 +73,4 @@ class DirtyKeys:
     @staticmethod
     def _has_keyless_part(unit: Unit) -> bool:
         commands = [unit.argv] if unit.argv else [part.argv for part in unit.parts]
-        return any(argv[0][:1] == b"\x00" for argv in commands)
+        return any(argv[0][:1] == b"\x00" and argv[0] != internal.ONCE for argv in commands)

@@ -10,7 +10,7 @@ from trilemma.base.errors import ReplyError, error, register
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
 from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
-from trilemma.node import refusal
+from trilemma.node import once, refusal
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
@@ -116,7 +116,7 @@ class Dispatcher:
 
     def _queue(self, session: Session, multi: Multi, spec: CommandSpec, argv: list[bytes]) -> None:
         if spec.handler is None and spec.session_handler is None and spec.name not in IN_MULTI:
-            raise error("not_in_multi")
+            raise error("once_in_multi" if spec.name == "cap|once" else "not_in_multi")
         self._check_keys(keys_of(spec, argv))
         multi.bytes += sum(map(len, argv))
         if multi.bytes > MULTI_QUEUE_BYTES_MAX:
@@ -168,6 +168,19 @@ class Dispatcher:
         session.blocked = True
         if path is not Path.READ or not self._server.run_here(shard, unit, slot, readonly=session.readonly):
             self.send(session, shard, unit, slot)
+
+    def once(self, session: Session, argv: list[bytes]) -> None:
+        """Send CAP ONCE token command to the shard of its keys, through the log also where it only reads."""
+        spec, inner = once.checked(argv)
+        keys = keys_of(spec, inner)
+        self._check_keys(keys)
+        shard = self._server.router.shard_of_all(keys)
+        keyspace = self._server.executors.keyspace(shard)
+        if keyspace.is_leaderless:
+            raise error("once_on_ap", name=keyspace.name)
+        session.last_write_shard = shard
+        unit = Unit(Path.WRITE, session.db, session.protocol, once.logged(argv))
+        self.send(session, shard, unit, session.slot())
 
     def _path(self, session: Session, shard: ShardId, is_write: bool) -> Path | None:
         lane = session.lane(shard)

@@ -6,8 +6,10 @@ from typing import Protocol
 from trilemma.base.errors import ReplyError
 from trilemma.base.invariant import invariant
 from trilemma.command.context import DataContext
+from trilemma.command.safety import warnings
 from trilemma.command.table import lookup
 from trilemma.datatype.view import View
+from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
 from trilemma.node.unit import Part, Result, Unit
 from trilemma.resp.reply import ErrorReply, Reply, encode
@@ -36,11 +38,20 @@ def handler_of(argv: list[bytes]) -> Handler:
 
 def run(view: View, db: int, argv: list[bytes], protocol: int) -> bytes:
     """Execute one command and return its encoded reply. An error of the command is a reply like any other."""
+    return encode(reply_of(view, db, argv), protocol)
+
+
+def reply_of(view: View, db: int, argv: list[bytes]) -> Reply:
+    """Execute one command and return its reply, an error of the command among them."""
     try:
-        reply = handler_of(argv)(DataContext(view, db), argv)
+        return handler_of(argv)(DataContext(view, db), argv)
     except ReplyError as problem:
-        reply = ErrorReply(problem.text)
-    return encode(reply, protocol)
+        return ErrorReply(problem.text)
+
+
+def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:
+    """Return the warnings of a receipt: what the unit's one command does not give on its keyspace's mode."""
+    return [text.encode() for text in warnings(unit.argv, keyspace.mode.value)]
 
 
 def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
@@ -55,4 +66,4 @@ def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
     return result
 
 
-__all__ = ["Handler", "Part", "Receipt", "handler_of", "run", "run_unit"]
+__all__ = ["Handler", "Part", "Receipt", "handler_of", "reply_of", "run", "run_unit", "warnings_of"]

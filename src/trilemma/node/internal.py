@@ -26,6 +26,9 @@ HELD = b"\x00HELD"
 WITHOUT_DATA = frozenset((LEAD, HELD))
 """Of these commands no reply depends on any key."""
 
+ONCE = b"\x00ONCE"
+"""Execute argv[2:] unless the token argv[1] is known (CAP ONCE); carried out by the shard itself."""
+
 POSITION = b"\x00POSITION"
 """What an `ap` replica holds, as msgpack {node: sequence} (CAP TOKEN); answered by the shard itself."""
 

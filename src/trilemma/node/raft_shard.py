@@ -16,6 +16,7 @@ from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.time import Now
 from trilemma.datatype.keyscan import DBS
+from trilemma.datatype.once import OnceTable
 from trilemma.datatype.plain import PlainView
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal, refusal
@@ -23,7 +24,8 @@ from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
-from trilemma.node.execute import run_unit
+from trilemma.node.execute import run_unit, warnings_of
+from trilemma.node.once import is_once, run_once
 from trilemma.node.refusal import places_in
 from trilemma.node.request import Target
 from trilemma.node.unit import (
@@ -53,7 +55,7 @@ APPLIED = b"applied"
 """The META row that says which entry the shard's rows reflect."""
 
 REAP_KEYS_MAX = 1_000
-"""Expired keys that one TICK entry removes; more are due at the next."""
+"""Expired keys, and as many tokens too old to keep, that one TICK entry removes; more are due at the next."""
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -111,6 +113,7 @@ class RaftShard:
         self._config = config
         self._rows = rows
         self._view = PlainView(rows)
+        self._once = OnceTable(rows)
         self._dirty = DirtyKeys(raft)
         self._applied = self.read_applied(rows)
         self._sealed: deque[tuple[int, Applied]] = deque()
@@ -214,10 +217,17 @@ class RaftShard:
         if self.raft.grants_leases != self.serves_leased_reads and self._settled_term != self.raft.term:
             self._settled_term = self.raft.term
             self.raft.propose(EntryKind.SETTINGS, encode_settings(Settings(self.serves_leased_reads)))
-        due = self._view.next_deadline_ms()
+        due = self._next_due_ms()
         if due is not None and due <= self.raft.log_time_ms() and self._ticked_index <= self.applied_index:
             index = self.raft.propose(EntryKind.TICK, b"")
             self._ticked_index = index if index is not None else self._ticked_index
+
+    def _next_due_ms(self) -> int | None:
+        """Return the log time at which an entry has something to remove: an expired key, a token too old to keep."""
+        key_ms, token_ms = self._view.next_deadline_ms(), self._once.next_due_ms()
+        if key_ms is None or token_ms is None:
+            return token_ms if key_ms is None else key_ms
+        return min(key_ms, token_ms)
 
     def submit(self, batch: Batch) -> None:
         """See ShardReplica."""
@@ -367,6 +377,7 @@ class RaftShard:
         if entry.kind is EntryKind.TICK:
             self._view.begin(entry.index, entry.stamp_ms, entry.stamp_ms, entry.seed)
             self._view.reap(REAP_KEYS_MAX)
+            self._once.reap(entry.stamp_ms, REAP_KEYS_MAX)
         if proposed is not None:
             self._not_executed(proposed)
 
@@ -391,6 +402,8 @@ class RaftShard:
 
     def _run(self, _entry: Entry, unit: Unit) -> Result:
         """Execute a unit of an entry, on every replica alike."""
+        if is_once(unit):
+            return run_once(self._view, self._once, unit, self.keyspace)
         return run_unit(self._view, unit, self._receipt)
 
     def _not_executed(self, proposed: _Proposed) -> None:
@@ -500,6 +513,7 @@ class RaftShard:
             b"index": self._applied.index,
             b"term": self._applied.term,
             b"replicas": len(self.raft.durable_on(self._applied.index)),
+            b"warnings": warnings_of(unit, self.keyspace),
         }
 
     def rows(self, durable_token: int) -> RowBatch | None:
@@ -535,7 +549,7 @@ class RaftShard:
             return self._now.mono_us
         deadline = self.raft.next_deadline_us
         can_tick = self.raft.is_leader and self._config.node_id not in self._full_disks
-        due = self._view.next_deadline_ms() if can_tick and self._ticked_index <= self.applied_index else None
+        due = self._next_due_ms() if can_tick and self._ticked_index <= self.applied_index else None
         if due is None:
             return deadline
         return min(deadline, self._now.mono_us + max(due - self.raft.log_time_ms(), 1) * 1_000)
@@ -555,12 +569,17 @@ class RaftShard:
 
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
-        return f"index {self._applied.index}", self._view.digest()
+        return f"index {self._applied.index}", self._view.digest(self._content_ranges)
+
+    @property
+    def _content_ranges(self) -> list[tuple[bytes, bytes]]:
+        """The rows that are the shard's content: keys, and the tokens of CAP ONCE."""
+        return [self._view.key_range, self._once.key_range]
 
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""
         reflects = f"index {decode_label(self.label_of(view)).base_index}"
-        return Digest(reflects, view, *self._view.key_range, self._view.row_hash)
+        return Digest(reflects, view, self._content_ranges, self._view.row_hash)
 
     @property
     def serves_leased_reads(self) -> bool:
@@ -604,6 +623,7 @@ class RaftShard:
         self._held_back = None
         self._rows = ShardRows(engine, self.shard, generation, self._switched)
         self._view = PlainView(self._rows)
+        self._once = OnceTable(self._rows)
         self._applied = self.read_applied(self._rows)
         self._sealed.clear()
         self._in_engine = self._flushing = self._flushed = self._applied

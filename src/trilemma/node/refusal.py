@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from trilemma.base.errors import error
 from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
+from trilemma.node import internal
 from trilemma.node.unit import Unit
 
 
@@ -49,7 +50,8 @@ def keys_in(unit: Unit) -> Iterator[bytes]:
 
 def places_in(unit: Unit) -> Iterator[tuple[int, bytes]]:
     """Yield (db, key) of the keys that a unit's commands name."""
-    for db, argv in [(unit.db, unit.argv), *((part.db, part.argv) for part in unit.parts)]:
+    own = unit.argv[2:] if unit.argv and unit.argv[0] == internal.ONCE else unit.argv
+    for db, argv in [(unit.db, own), *((part.db, part.argv) for part in unit.parts)]:
         spec = lookup(argv[0]) if argv else None
         if spec is not None:
             if spec.subcommands:

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trilemma.sim.mutants import planted
+from trilemma.sim.mutants import planted, varied
 from trilemma.sim.options import draw
 from trilemma.sim.run import Outcome, run_schedule
 
@@ -65,7 +65,7 @@ def judge(outcome: Outcome) -> str:
 def run_seed(seed: int, mode: str, nodes: int, mutant: str = "") -> Finding:
     """Run one seed, with a bug planted where one is named."""
     with planted(mutant):
-        outcome = run_schedule(draw(seed, mode, nodes))
+        outcome = run_schedule(varied(mutant, draw(seed, mode, nodes)))
     unknown = sum(not verdict.is_valid and not verdict.is_invalid for verdict in outcome.verdicts)
     text = "\n".join([*outcome.broken, *outcome.failures])
     return Finding(seed, outcome.options.mode, judge(outcome), unknown, outcome.operations, outcome.trace_hash, text)

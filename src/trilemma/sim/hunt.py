@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from trilemma.sim.campaign import run_seed, run_seeds
-from trilemma.sim.mutation import MASKS_ONLY, MUTANTS
+from trilemma.sim.mutation import MASKS_ONLY, MUTANTS, OPTIONS_ONLY
 
 SEEN_CHARACTERS_MAX = 200
 
@@ -48,7 +48,9 @@ def hunt(name: str, seeds: range) -> Hunt:
 def _is_clean_without(name: str, seed: int) -> bool:
     """Run a seed with the masks only, and with nothing changed at all."""
     mode = MUTANTS[name].mode
-    return all(run_seed(seed, mode, 0, planted).verdict == "clean" for planted in (name + MASKS_ONLY, ""))
+    return all(
+        run_seed(seed, mode, 0, planted).verdict == "clean" for planted in (name + MASKS_ONLY, name + OPTIONS_ONLY)
+    )
 
 
 def table(hunts: Iterable[Hunt]) -> str:

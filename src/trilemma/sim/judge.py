@@ -16,6 +16,7 @@ from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.lost import check_lost_elements, check_lost_keys, check_lost_writes, check_returned_keys
+from trilemma.check.once import check_once
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
@@ -109,6 +110,10 @@ def _expiry(part: Judged) -> list[Verdict]:
     return [check_expiry(_fresh(part), EXPIRY_ERROR_US)]
 
 
+def _once(part: Judged) -> list[Verdict]:
+    return check_once(part.operations, part.finals)
+
+
 ORDERED: dict[str, Judge] = {
     "registers": _registers,
     "counters": _counters,
@@ -118,6 +123,7 @@ ORDERED: dict[str, Judge] = {
     "expiry": _expiry,
     "founding": _foundings,
     "databases": _databases,
+    "once": _once,
 }
 """For `cp` and `ca`: one order of everything."""
 

@@ -10,35 +10,62 @@ well, and names it as its *mask*; without the bug, but with the mask off, the sa
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trilemma.sim.options import Options
+
+Vary = Callable[["Options"], "Options"]
+"""Makes of a seed's options those that a bug needs to show, such as a workload that the mix does not draw."""
 
 Patches = Callable[[], list[tuple[Any, str, Any]]]
 
 MASKS_ONLY = "~"
 """Appended to a name: take away what masks the bug, and plant nothing."""
 
+OPTIONS_ONLY = "="
+"""Appended to a name: use the bug's options, take away no mask and plant nothing."""
+
+
+def as_drawn(options: "Options") -> "Options":
+    """Return the options as they are."""
+    return options
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One bug. `patches`: (object, attribute, replacement made from the original); `masks`: likewise, of its masks."""
+    """One bug. `patches`: (object, attribute, replacement made from the original); `masks`: likewise, of its masks.
+
+    `vary` makes the options of its schedules.
+    """
 
     name: str
     story: str
     mode: str
     patches: Patches
     masks: Patches = list
+    vary: Vary = as_drawn
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(name: str, mode: str, story: str, masks: Patches = list) -> Callable[[Patches], None]:
+def mutant(name: str, mode: str, story: str, masks: Patches = list, vary: Vary = as_drawn) -> Callable[[Patches], None]:
     """Register a mutant; `mode` is the one whose schedules should show it."""
 
     def add(patches: Patches) -> None:
-        MUTANTS[name] = Mutant(name, story, mode, patches, masks)
+        MUTANTS[name] = Mutant(name, story, mode, patches, masks, vary)
 
     return add
+
+
+def varied(name: str, options: "Options") -> "Options":
+    """Return the options with which a bug is looked for; as they are where no bug is named.
+
+    Raises:
+        KeyError: there is no such mutant.
+    """
+    return MUTANTS[name.rstrip(MASKS_ONLY + OPTIONS_ONLY)].vary(options) if name else options
 
 
 @contextmanager
@@ -48,7 +75,7 @@ def planted(name: str) -> Iterator[None]:
     Raises:
         KeyError: there is no such mutant.
     """
-    if not name:
+    if not name or name.endswith(OPTIONS_ONLY):
         yield
         return
     known = MUTANTS[name.removesuffix(MASKS_ONLY)]

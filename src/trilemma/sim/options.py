@@ -34,8 +34,8 @@ FAULTS = (
 MODES = ("cp", "ca", "ap")
 
 WORKLOADS = {
-    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases"),
-    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases"),
+    "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
+    "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
     "ap": ("registers", "counters", "groups", "expiry", "mixed", "founding", "databases"),
 }
 

@@ -28,6 +28,7 @@ from trilemma.workload.expiry import Expiries
 from trilemma.workload.founding import Foundings
 from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
+from trilemma.workload.once import Once
 from trilemma.workload.register import Registers
 from trilemma.workload.step import Generator
 from trilemma.workload.strings import StringCommands
@@ -189,6 +190,8 @@ class Schedule:
                 return Foundings(rng, "ap" if self.options.mode == "ap" else "cp")
             case "databases":
                 return Databases(rng, prefix, alone=len(self.options.workloads) == 1)
+            case "once":
+                return Once(rng, prefix)
             case "expiry":
                 return Expiries(rng, prefix)
             case _:

@@ -6,9 +6,11 @@
     EXPIRY  ... | deadline u64 (ms) | db u8 | key hash u48 | key
     CLEARED ... | db u8 | key hash u48 | key
     HIDDEN  ... | db u8 | key hash u48 | key
+    ONCE    ... | db u8 | token
+    AGE     ... | stamp u64 (ms) | db u8 | token
 
 All big-endian, so that keys order as bytes the way their fields order: a SCAN cursor is a key hash, the next key to
-expire is the first EXPIRY row.
+expire is the first EXPIRY row, the oldest token of CAP ONCE the first AGE row.
 """
 
 from functools import lru_cache
@@ -22,6 +24,8 @@ KEY = 2
 EXPIRY = 3
 CLEARED = 4
 HIDDEN = 5
+ONCE = 6
+AGE = 7
 
 HASH_BITS = 48
 HASH_MAX = (1 << HASH_BITS) - 1

@@ -1,0 +1,56 @@
+"""Calls: commands as a program, or one of its connections, sends them; arguments may be known only in part."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key: its text, or the source of the expression that makes it.
+
+    `prefix` is the text before the first `:`; empty where it is known that there is none; None where it is not known.
+    """
+
+    text: str
+    prefix: str | None
+
+    @classmethod
+    def literal(cls, text: str) -> "Key":
+        """Return a key that is known whole."""
+        return cls(text, text.partition(":")[0] if ":" in text else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command at one place. `name` in lower case; `words`: the known arguments that may be options, in capitals."""
+
+    place: str
+    who: str
+    """Whose order it keeps: a connection, or a function of a program."""
+    name: str
+    keys: tuple[Key, ...] = ()
+    words: tuple[str, ...] = ()
+    shown: str = ""
+    in_multi: bool = False
+    is_reply_used: bool | None = None
+    """None where it cannot be seen."""
+    is_retried: bool | None = None
+    """Whether it is sent again after an error, and not with CAP ONCE; None where it cannot be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client that a program makes. `is_told`: whether the program says so itself, or the library's default does."""
+
+    place: str
+    shown: str
+    retries: bool
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What was read: commands in order, clients, and places that were not understood."""
+
+    calls: tuple[Call, ...]
+    clients: tuple[Client, ...] = ()
+    not_understood: tuple[str, ...] = ()

@@ -1,0 +1,138 @@
+"""Which names of a Python source are clients of a Redis-speaking server, and whether a client retries by itself."""
+
+import ast
+
+CONSTRUCTORS = frozenset(("Redis", "StrictRedis", "RedisCluster", "Valkey", "from_url", "FakeRedis"))
+LIBRARIES = ("redis", "aioredis", "valkey", "fakeredis", "trilemma")
+PIPELINES = frozenset(("pipeline", "transaction"))
+CONVENTIONAL = frozenset(("r", "rc", "client", "pipe", "pipeline"))
+"""Names that are taken for clients in a file that imports one of the libraries."""
+
+# fmt: off
+CLEAR_METHODS = frozenset((
+    "setnx", "setex", "psetex", "incr", "incrby", "incrbyfloat", "decr", "decrby", "getset", "getdel", "getex",
+    "mset", "msetnx", "setrange", "getrange", "setbit", "bitfield", "lpush", "rpush", "lpop", "rpop", "blpop",
+    "brpop", "spop", "sadd", "zpopmin", "zpopmax", "zincrby", "hincrby", "expireat", "pexpire", "pexpireat",
+    "renamenx", "randomkey", "dbsize", "execute_command",
+))
+# fmt: on
+"""Methods that hardly any other object has: taken for commands whatever they are called on."""
+
+
+def dotted(node: ast.expr) -> str:
+    """Return a name or attribute as text, such as `self.redis`; other expressions as they are written."""
+    return ast.unparse(node)
+
+
+def last_name(node: ast.expr) -> str:
+    """Return the last name of a dotted expression; empty where it ends in none."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _value(node: ast.expr | None) -> ast.expr | None:
+    return node.value if isinstance(node, ast.Await) else node
+
+
+def is_constructor(node: ast.expr | None) -> bool:
+    """Say whether an expression makes a client."""
+    return isinstance(node, ast.Call) and last_name(node.func) in CONSTRUCTORS
+
+
+def _makes(node: ast.expr | None) -> str:
+    """Return what an expression makes: client, pipeline, or nothing of the kind."""
+    value = _value(node)
+    if is_constructor(value):
+        return "client"
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        if value.func.attr in PIPELINES:
+            is_plain = any(each.arg == "transaction" and _is_false(each.value) for each in value.keywords)
+            return "batch" if is_plain else "pipeline"
+        if value.func.attr == "client":
+            return "client"
+    return ""
+
+
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+class Receivers:
+    """The names of one file that commands are called on."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._imports = any(
+            name.split(".")[0] in LIBRARIES
+            for node in ast.walk(tree)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        )
+        self.kinds: dict[str, str] = {}
+        for node in ast.walk(tree):
+            self._look(node)
+
+    def _look(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._note(target, _makes(node.value))
+        elif isinstance(node, ast.AnnAssign):
+            self._note(node.target, _makes(node.value) or _annotated(node.annotation))
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            self._note(node.optional_vars, _makes(node.context_expr))
+        elif isinstance(node, ast.arg) and node.annotation is not None:
+            kind = _annotated(node.annotation)
+            if kind:
+                self.kinds[node.arg] = kind
+
+    def _note(self, target: ast.expr, kind: str) -> None:
+        if kind:
+            self.kinds[dotted(target)] = kind
+
+    def kind(self, receiver: ast.expr) -> str:
+        """Return what a receiver is: client, pipeline (queues, as one transaction), batch (queues), or nothing."""
+        known = self.kinds.get(dotted(receiver)) or _makes(receiver)
+        if known:
+            return known
+        name = last_name(receiver)
+        if "redis" in name.lower() or (self._imports and name in CONVENTIONAL):
+            return "pipeline" if "pipe" in name else "client"
+        return ""
+
+
+def _annotated(annotation: ast.expr) -> str:
+    text = ast.unparse(annotation)
+    if "Pipeline" in text:
+        return "pipeline"
+    return "client" if any(name in text for name in ("Redis", "Valkey")) else ""
+
+
+def retries(node: ast.Call) -> tuple[bool, bool]:
+    """Return whether a client that is made here sends again by itself, and whether the source says so."""
+    named = {each.arg: each.value for each in node.keywords}
+    if any(name in named and not _is_nothing(named[name]) for name in ("retry_on_timeout", "retry_on_error")):
+        return True, True
+    if "retry" not in named:
+        return True, False
+    return not _is_no_retry(named["retry"]), True
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Constant) and not node.value) or (isinstance(node, ast.List) and not node.elts)
+
+
+def _is_no_retry(node: ast.expr) -> bool:
+    """Say whether an expression is None or Retry(…, 0)."""
+    if isinstance(node, ast.Constant):
+        return node.value is None
+    counts = (
+        node.args[1:2] + [each.value for each in node.keywords if each.arg == "retries"]
+        if isinstance(node, ast.Call)
+        else []
+    )
+    return any(isinstance(each, ast.Constant) and each.value == 0 for each in counts)

@@ -1,0 +1,119 @@
+"""Expressions of a Python source as keys and option words of a command: what of them is known without running it."""
+
+import ast
+from collections.abc import Iterator
+
+from trilemma.advise.call import Key
+
+Names = dict[str, ast.expr]
+"""Names that are assigned once in a file, with what is assigned."""
+
+FOLLOWED_MAX = 8
+"""Names that are followed from one to the next."""
+
+SET_POSITIONS = {2: "EX", 3: "PX", 4: "NX", 5: "XX"}
+"""What the positional arguments of redis-py's `set(name, value, ex, px, nx, xx)` mean."""
+
+KEYWORDS = frozenset(("nx", "xx", "get", "ex", "px", "exat", "pxat", "keepttl"))
+"""Keyword arguments of redis-py that become words of the command."""
+
+PLACEHOLDERS = ("%", "{")
+
+
+def single_assignments(tree: ast.Module) -> Names:
+    """Return the names that a file assigns exactly once, with the expression."""
+    found: Names = {}
+    again: set[str] = set()
+    for node in ast.walk(tree):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For | ast.NamedExpr):
+            targets = [node.target]
+        for name in [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]:
+            if name in found:
+                again.add(name)
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                found[name] = node.value
+            else:
+                again.add(name)
+    return {name: value for name, value in found.items() if name not in again}
+
+
+def key_of(expression: ast.expr, names: Names) -> Key:
+    """Return the key that an expression makes."""
+    for _ in range(FOLLOWED_MAX):
+        if not (isinstance(expression, ast.Name) and expression.id in names):
+            break
+        expression = names[expression.id]
+    if isinstance(expression, ast.Constant) and isinstance(expression.value, str | bytes):
+        value = expression.value
+        return Key.literal(value if isinstance(value, str) else value.decode("utf-8", "backslashreplace"))
+    beginning = _beginning(expression, names)
+    prefix = beginning.partition(":")[0] if ":" in beginning else None
+    return Key(ast.unparse(expression), prefix)
+
+
+def _beginning(expression: ast.expr, names: Names) -> str:
+    """Return the text that what an expression makes begins with, as far as it is known."""
+    match expression:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return text
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=name)), *rest]) if name in names:
+            known = _beginning(names[name], names)
+            following = rest[0].value if rest and isinstance(rest[0], ast.Constant) else ""
+            return known + str(following) if known and isinstance(names[name], ast.Constant) else known
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mod()):
+            return _before_placeholder(_beginning(left, names))
+        case ast.Call(func=ast.Attribute(value=value, attr="format")):
+            return _before_placeholder(_beginning(value, names))
+        case ast.Name(id=name) if name in names and isinstance(names[name], ast.Constant):
+            return _beginning(names[name], names)
+        case _:
+            return ""
+
+
+def _before_placeholder(text: str) -> str:
+    ends = [text.index(mark) for mark in PLACEHOLDERS if mark in text]
+    return text[: min(ends)] if ends else text
+
+
+def keys_of_call(node: ast.Call, command: str, names: Names) -> list[Key]:
+    """Return the keys among the arguments of a method of redis-py."""
+    return [key_of(each, names) for each in _key_expressions(node, command)]
+
+
+def _key_expressions(node: ast.Call, command: str) -> Iterator[ast.expr]:
+    arguments = [each.value if isinstance(each, ast.Starred) else each for each in node.args]
+    named = {each.arg: each.value for each in node.keywords}
+    if command in ("mset", "msetnx"):
+        pairs = arguments[0] if arguments else named.get("mapping")
+        if isinstance(pairs, ast.Dict):
+            yield from (each for each in pairs.keys if each is not None)
+    elif command in ("watch", "del", "unlink", "exists", "mget", "touch"):
+        for each in arguments:
+            yield from each.elts if isinstance(each, ast.List | ast.Tuple) else [each]
+    elif command in ("rename", "renamenx", "copy", "lmove", "rpoplpush"):
+        yield from arguments[:2]
+    elif arguments:
+        yield arguments[0]
+    else:
+        yield from (value for name, value in named.items() if name in ("name", "key", "keys"))
+
+
+def words_of_call(node: ast.Call, command: str) -> tuple[str, ...]:
+    """Return the option words that a call of redis-py's `set`, or of any other method, adds to its command."""
+    words = [
+        each.arg.upper() for each in node.keywords if each.arg in KEYWORDS and not _is_off(each.value) and each.arg
+    ]
+    if command == "set":
+        words += [
+            word for place, word in SET_POSITIONS.items() if place < len(node.args) and not _is_off(node.args[place])
+        ]
+    return tuple(words)
+
+
+def _is_off(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value in (None, False)

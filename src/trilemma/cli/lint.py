@@ -1,0 +1,146 @@
+"""`trilemma lint`: do a program's commands get what it relies on? Exit status: 0 clean, 1 findings, 2 cannot tell."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import redis
+import typer
+
+from trilemma.advise.call import Call, Program
+from trilemma.advise.judge import Judge, judge
+from trilemma.advise.modes import Modes, NotAKeyspaceError, parse_mode, parse_modes
+from trilemma.advise.python import read_python
+from trilemma.advise.report import Tally, as_data, as_text
+from trilemma.advise.text import Reader, read_text
+from trilemma.cli.console import CANNOT, AsJson, errors, print_json, refuse
+from trilemma.client import control
+from trilemma.client.monitor import NoMonitorError, monitored
+
+PASSWORD = "REDISCLI_AUTH"
+"""The environment variable from which redis-cli takes a password."""
+
+PROBLEMS_SHOWN_MAX = 20
+
+
+def lint(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Commands, one per line; lines of MONITOR; Python (.py). - is stdin."),
+    ] = None,
+    monitor: Annotated[str, typer.Option(help="Listen to a server that has MONITOR, at host:port.")] = "",
+    seconds: Annotated[float, typer.Option("--time", help="How long to listen, in seconds.")] = 10.0,
+    mode: Annotated[str, typer.Option(help="The mode of the keyspace `default`: cp, ca or ap.")] = "",
+    keyspace: Annotated[list[str] | None, typer.Option(help="A keyspace and its mode, such as shop=ap.")] = None,
+    keyspaces: Annotated[Path | None, typer.Option(help="A file of such lines, or of `keyspace list --json`.")] = None,
+    cluster: Annotated[str, typer.Option(help="Ask the node at host:port for the keyspaces.")] = "",
+    hints: Annotated[bool, typer.Option("--hints", help="Show hints too; they do not count.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Show hints, and let them count.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find commands that are unsafe for the mode of their keyspace, each with the reason and the safe way."""
+    if bool(files) == bool(monitor):
+        refuse("name files, or --monitor host:port")
+    modes = _modes(mode, keyspace or [], keyspaces, cluster)
+    tally, problems = Tally(), list[str]()
+    if monitor:
+        judged = _listen(monitor, seconds, Judge(modes), tally, problems)
+    else:
+        programs = [_read(path) for path in files or []]
+        for program in programs:
+            for finding in judge(program, modes):
+                tally.add([finding])
+            problems += program.not_understood
+        judged = sum(len(program.calls) for program in programs)
+    raise typer.Exit(_tell(tally, judged, problems, shows_hints=hints or strict, is_strict=strict, as_json=as_json))
+
+
+# The keyspaces
+
+
+def _modes(mode: str, pairs: list[str], file: Path | None, cluster: str) -> Modes:
+    try:
+        named = _ask(cluster) if cluster else {}
+        if file is not None:
+            named |= parse_modes(_text(file).decode("utf-8", "replace"))
+        named |= dict(map(parse_mode, pairs))
+        default = named.pop("default", "cp")
+        return Modes(parse_mode(f"default={mode}")[1] if mode else default, named)
+    except NotAKeyspaceError as problem:
+        refuse(str(problem))
+
+
+def _ask(address: str) -> dict[str, str]:
+    """Return the keyspaces of a running cluster."""
+    try:
+        with control.connect(address) as client:
+            names: list[Any] = client.execute_command("KEYSPACE", "LIST")
+            found = {}
+            for name in names:
+                facts = client.execute_command("KEYSPACE", "INFO", name)
+                told = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
+                found[str(name)] = str(told["mode"])
+            return found
+    except (OSError, redis.RedisError) as problem:
+        refuse(f"{address} does not tell its keyspaces: {problem}")
+
+
+# What is read
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as problem:
+        refuse(f"{path} cannot be read: {problem.strerror}")
+
+
+def _read(path: Path) -> Program:
+    text = _text(path)
+    if path.suffix != ".py":
+        return read_text(text, "stdin" if str(path) == "-" else str(path))
+    try:
+        return read_python(text.decode(), str(path))
+    except (SyntaxError, ValueError) as problem:
+        return Program((), (), (f"{path} is no Python: {problem}",))
+
+
+def _listen(address: str, seconds: float, one: Judge, tally: Tally, problems: list[str]) -> int:
+    """Judge what a server's clients send for some time; return how many commands it was."""
+    reader, judged = Reader(address), 0
+    try:
+        for number, line in enumerate(monitored(address, seconds, os.environ.get(PASSWORD)), 1):
+            found = reader.line(line, number)
+            if isinstance(found, Call):
+                judged += 1
+                tally.add(one.take(found))
+            elif found is not None and len(problems) < PROBLEMS_SHOWN_MAX:
+                problems.append(found)
+    except NoMonitorError as problem:
+        refuse(str(problem))
+    return judged
+
+
+# What is told
+
+
+def _tell(tally: Tally, judged: int, problems: list[str], *, shows_hints: bool, is_strict: bool, as_json: bool) -> int:
+    """Print what was found; return the exit status."""
+    counted = tally.counted()
+    unsafe = [each for each in counted if each.finding.is_unsafe]
+    shown = counted if shows_hints else unsafe
+    counts = len(counted) if is_strict else len(unsafe)
+    status = 1 if counts else CANNOT if problems or not judged else 0
+    if as_json:
+        told = {"judged": judged, "findings": as_data(shown), "hints": len(counted) - len(unsafe)}
+        print_json(told | {"not_judged": problems, "left_out": tally.left_out, "status": status})
+        return status
+    print(*as_text(shown), sep="\n", end="\n" if shown else "")
+    for problem in problems[:PROBLEMS_SHOWN_MAX]:
+        errors.print(f"not judged: {problem}", markup=False, soft_wrap=True)
+    if not judged:
+        errors.print("not judged: no command was found", soft_wrap=True)
+    hidden = "" if shows_hints or len(counted) == len(unsafe) else " (--hints shows them)"
+    print(f"{judged} commands judged: {len(unsafe)} unsafe, {len(counted) - len(unsafe)} hints{hidden}")
+    return status

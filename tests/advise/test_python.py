@@ -1,0 +1,250 @@
+"""Commands out of Python sources: redis-py's methods, keys known in part, retries, pipelines; never a dict's `get`."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from trilemma.advise.call import Key, Program
+from trilemma.advise.judge import Finding, judge
+from trilemma.advise.modes import Modes
+from trilemma.advise.python import read_python
+from trilemma.command.safety_rule import Gravity
+
+MODES = Modes("cp", {"shop": "ap", "site": "ca"})
+
+
+def program(source: str) -> Program:
+    return read_python("import redis\nr = redis.Redis(retry=None)\n" + dedent(source), "app.py")
+
+
+def findings(source: str, modes: Modes = MODES) -> list[Finding]:
+    return judge(program(source), modes)
+
+
+def unsafe(source: str) -> list[str]:
+    return [each.rule.name for each in findings(source) if each.is_unsafe]
+
+
+def hints(source: str) -> list[str]:
+    return [each.rule.name for each in findings(source) if each.gravity is Gravity.HINT]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('r.setnx("shop:lock", 1)', ["lock-on-ap"]),
+        ('r.set("shop:lock", 1, nx=True, ex=5)', ["lock-on-ap"]),
+        ('r.set("shop:lock", 1, 5, None, True)', ["lock-on-ap"]),
+        ('r.set("shop:lock", 1, nx=False)', []),
+        ('r.set(name="shop:lock", value=1, nx=True)', ["lock-on-ap"]),
+        ('r.lock("shop:lock", timeout=5)', ["lock-on-ap"]),
+        ('r.lock("bank:lock")', ["endless-lock"]),
+        ('r.lock("bank:lock", timeout=5)', []),
+        ('number = r.incr("shop:ids")', ["unique-id-on-ap"]),
+        ('r.incr("shop:likes")', []),
+        ('r.mset({"bank:a": r.get("bank:a")})', ["lost-update"]),
+        ('r.set("bank:a", int(r.get("bank:a")) + 1)', ["lost-update"]),
+        ('r.execute_command("SET", "bank:lock", "me", "NX")', ["endless-lock"]),
+        ('r.execute_command("CAP", "ONCE", token, "INCR", "bank:n")', []),
+        ('r.getdel("shop:job")', ["taken-twice-on-ap"]),
+        ('r.rename("shop:a", "shop:b")', ["rename-on-ap"]),
+        ('r.delete("shop:a")', []),
+        ('redis_cache.setnx("shop:lock", 1)', ["lock-on-ap"]),
+        ('self.anything.setnx("shop:lock", 1)', ["lock-on-ap"]),
+        ('async def f():\n    x = await r.incr("shop:ids")', ["unique-id-on-ap"]),
+        ('async def f():\n    await r.incr("shop:ids")', []),
+    ],
+)
+def test_calls_of_redis_py_are_judged_as_commands(source: str, expected: list[str]) -> None:
+    assert unsafe(source) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'cart = {}\ncart.get("shop:a")\ncart["shop:a"] = 1\ncart.copy()',
+        'headers.set("shop:lock", 1, nx=True)',
+        'items.append("shop:a")',
+        'response.get("a"); response.set("a", 1)',
+    ],
+)
+def test_methods_of_other_objects_are_no_commands(source: str) -> None:
+    assert program(source).calls == ()
+
+
+@pytest.mark.parametrize(
+    ("expression", "prefix"),
+    [
+        ('"shop:a"', "shop"),
+        ('b"shop:a"', "shop"),
+        ('"cart"', ""),
+        ('f"shop:{user}"', "shop"),
+        ('f"{name}:x"', None),
+        ('f"cart{user}"', None),
+        ('"shop:%s" % user', "shop"),
+        ('"%s:x" % user', None),
+        ('"shop:{}".format(user)', "shop"),
+        ('"{}:x".format(user)', None),
+        ('"shop:" + user', "shop"),
+        ("NAME", "shop"),
+        ('f"{PREFIX}:x"', "shop"),
+        ("key(user)", None),
+    ],
+)
+def test_of_a_key_is_known_what_it_begins_with(expression: str, prefix: str | None) -> None:
+    (call,) = program(f'NAME = "shop:name"\nPREFIX = "shop"\nr.setnx({expression}, 1)').calls
+    assert call.keys[0].prefix == prefix
+
+
+def test_a_name_that_is_assigned_twice_is_not_known() -> None:
+    (call,) = program('name = "shop:a"\nname = other()\nr.setnx(name, 1)').calls
+    assert call.keys[0] == Key("name", None)
+
+
+def test_a_key_that_is_not_known_is_judged_by_every_mode_and_never_sure_where_they_differ() -> None:
+    assert unsafe("r.setnx(key, 1)") == []
+    assert "lock-on-ap" in hints("r.setnx(key, 1)")
+    alone = [each.rule.name for each in findings("r.setnx(key, 1)", Modes("ap")) if each.is_unsafe]
+    assert alone == ["lock-on-ap"]
+
+
+RETRIED = [
+    """
+    while True:
+        try:
+            r.incr("bank:n")
+            break
+        except redis.ConnectionError:
+            time.sleep(1)
+    """,
+    """
+    def f():
+        for attempt in range(3):
+            try:
+                return r.incr("bank:n")
+            except redis.ConnectionError:
+                if attempt == 2:
+                    raise
+    """,
+    """
+    @retry(stop=stop_after_attempt(3))
+    def f():
+        r.append("bank:log", "x")
+    """,
+    """
+    @backoff.on_exception(backoff.expo, redis.ConnectionError)
+    def f():
+        r.incr("bank:n")
+    """,
+]
+
+NOT_RETRIED = [
+    """
+    for item in items:
+        try:
+            r.incr(f"bank:{item}")
+        except redis.ConnectionError:
+            print(item)
+    """,
+    """
+    def f():
+        try:
+            r.incr("bank:n")
+        except redis.ConnectionError:
+            print("lost")
+    """,
+    """
+    while True:
+        try:
+            r.incr("bank:n")
+            break
+        except redis.ConnectionError:
+            raise
+    """,
+    """
+    while True:
+        try:
+            r.execute_command("CAP", "ONCE", token, "INCR", "bank:n")
+            break
+        except redis.ConnectionError:
+            pass
+    """,
+    """
+    while True:
+        try:
+            r.set("bank:n", 1)
+            break
+        except redis.ConnectionError:
+            pass
+    """,
+]
+
+
+@pytest.mark.parametrize("source", RETRIED)
+def test_a_blind_retry_is_found(source: str) -> None:
+    assert unsafe(source) == ["blind-retry"]
+
+
+@pytest.mark.parametrize("source", NOT_RETRIED)
+def test_what_is_not_sent_again_or_may_be_is_no_blind_retry(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize(
+    ("made", "gravity"),
+    [
+        ("redis.Redis()", Gravity.HINT),
+        ("redis.Redis(retry=Retry(ExponentialBackoff(), 3))", Gravity.UNSAFE),
+        ("redis.Redis(retry_on_timeout=True)", Gravity.UNSAFE),
+        ("redis.from_url(url, retry_on_error=[ConnectionError])", Gravity.UNSAFE),
+        ("redis.Redis(retry=Retry(NoBackoff(), 0))", None),
+        ("redis.Redis(retry=Retry(NoBackoff(), retries=0))", None),
+        ("redis.asyncio.Redis(retry=None)", None),
+    ],
+)
+def test_a_client_that_retries_by_itself_is_found(made: str, gravity: Gravity | None) -> None:
+    found = findings(f'other = {made}\nother.incr("bank:n")')
+    assert [each.gravity for each in found if each.rule.name == "client-retries"] == ([gravity] if gravity else [])
+
+
+def test_a_client_that_retries_what_may_happen_twice_is_let_be() -> None:
+    assert hints('other = redis.Redis()\nother.set("bank:n", 1)') == []
+
+
+RIGHT = """
+def pay(user):
+    with r.pipeline() as pipe:
+        pipe.watch(f"bank:{user}")
+        old = int(pipe.get(f"bank:{user}"))
+        pipe.multi()
+        pipe.set(f"bank:{user}", old - 5)
+        pipe.execute()
+"""
+
+
+def test_a_watched_pipeline_is_right_and_an_unwatched_one_wrong() -> None:
+    assert unsafe(RIGHT) == []
+    assert unsafe(RIGHT.replace('        pipe.watch(f"bank:{user}")\n', "").replace("pipe.get", "r.get")) == [
+        "lost-update"
+    ]
+    assert unsafe(RIGHT.replace("bank", "shop")) == ["watch-on-ap", "lost-update-on-ap"]
+
+
+def test_what_one_pipeline_queues_is_one_transaction() -> None:
+    assert unsafe('pipe = r.pipeline()\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()') == []
+    plain = 'pipe = r.pipeline(transaction=False)\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()'
+    assert unsafe(plain) == ["deadline-apart"]
+
+
+def test_functions_keep_orders_of_their_own() -> None:
+    assert unsafe('def a():\n    r.get("bank:k")\ndef b():\n    r.set("bank:k", 1)') == []
+
+
+def test_a_source_that_is_no_python_is_refused() -> None:
+    with pytest.raises(SyntaxError):
+        read_python("def f(:", "app.py")
+
+
+def test_this_projects_own_tests_can_be_read() -> None:
+    assert read_python(Path(__file__).read_text(), "test_python.py").calls == ()

@@ -1,0 +1,223 @@
+"""`trilemma lint` as a user meets it: files, keyspaces, what a server's clients send, exit statuses."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import redis
+
+import trilemma
+from trilemma.client.local import LocalCluster
+
+COMMAND = (sys.executable, "-m", "trilemma", "lint")
+ENVIRONMENT = os.environ | {"COLUMNS": "300"}
+PATIENCE_S = 60.0
+CLEAN, FOUND, CANNOT = 0, 1, 2
+
+
+class Said(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+def lint(*words: str, stdin: str = "", **more: str) -> Said:
+    done = subprocess.run(
+        [*COMMAND, *words], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        env=ENVIRONMENT | more,
+    )  # fmt: skip
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.py"
+    path.write_text('import redis\nr = redis.Redis(retry=None)\nif r.setnx("shop:lock", 1):\n    r.incr("shop:sold")\n')
+    return path
+
+
+def test_a_finding_tells_place_reason_and_safe_way_and_the_status_is_one(source: Path) -> None:
+    said = lint(str(source), "--keyspace", "shop=ap")
+    assert said.status == FOUND
+    lines = said.out.splitlines()
+    assert lines[0] == f"{source}:3: unsafe lock-on-ap, keyspace 'shop' (ap): r.setnx('shop:lock', 1)"
+    assert lines[1].startswith("    why: two sides of a cut")
+    assert lines[2] == "    safe: keep locks, leases and unique names in a cp keyspace"
+    assert lines[-1] == "2 commands judged: 1 unsafe, 0 hints"
+
+
+def test_what_is_clean_has_the_status_zero() -> None:
+    said = lint("-", stdin="SET a 1\nINCRBY b 5\n")
+    assert said == Said(CLEAN, "2 commands judged: 0 unsafe, 1 hints (--hints shows them)\n", "")
+    assert lint("-", "--strict", stdin="INCRBY b 5\n").status == FOUND
+    assert "hint blind-retry" in lint("-", "--hints", stdin="INCRBY b 5\n").out
+
+
+def test_json_holds_the_same(source: Path) -> None:
+    said = lint(str(source), "--mode", "ap", "--json")
+    told: dict[str, Any] = json.loads(said.out)
+    assert (said.status, told["status"], told["judged"]) == (FOUND, FOUND, 2)
+    assert [each["rule"] for each in told["findings"]] == ["lock-on-ap"]
+    fields = {"place", "call", "rule", "gravity", "keyspace", "mode", "reason", "safe", "times"}
+    assert set(told["findings"][0]) == fields
+
+
+def test_keyspaces_come_from_a_file_too(source: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "keyspaces.json"
+    listed.write_text('[{"name": "shop", "mode": "ap"}, {"name": "default", "mode": "ca"}]')
+    assert "keyspace 'shop' (ap)" in lint(str(source), "--keyspaces", str(listed)).out
+    assert "'default' (ca)" in lint("-", "--keyspaces", str(listed), stdin="GET a\nSET a 1").out
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "why"),
+    [
+        ((), "", "name files, or --monitor host:port"),
+        (("-", "--monitor", "127.0.0.1:1"), "", "name files, or --monitor host:port"),
+        (("nowhere.txt",), "", "nowhere.txt cannot be read"),
+        (("-",), "", "no command was found"),
+        (("-",), "Once upon a time\n", "Once upon a time is no command"),
+        (("-", "--keyspace", "shop"), "GET a\n", "is not name=mode"),
+        (("-", "--mode", "both"), "GET a\n", "a mode is cp, ca or ap"),
+        (("-", "--cluster", "127.0.0.1:1"), "GET a\n", "does not tell its keyspaces"),
+        (("--monitor", "127.0.0.1:1"), "", "cannot be listened to"),
+        (("--monitor", "nowhere"), "", "--monitor is host:port"),
+    ],
+)
+def test_what_cannot_be_judged_has_the_status_two_and_is_said(words: tuple[str, ...], stdin: str, why: str) -> None:
+    said = lint(*words, stdin=stdin)
+    assert said.status == CANNOT
+    assert why in said.err
+
+
+def test_a_python_file_with_a_mistake_is_not_judged(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("def f(:\n")
+    said = lint(str(tmp_path / "bad.py"))
+    assert said.status == CANNOT
+    assert "is no Python" in said.err
+
+
+# Servers
+
+
+class Monitored:
+    """A server that has MONITOR, and one connection that sends what it is told to."""
+
+    def __init__(self, lines: list[str], password: str = "") -> None:
+        self._lines = lines
+        self._password = password
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection:
+            if self._password:
+                self._expect(connection, f"*2\r\n$4\r\nAUTH\r\n${len(self._password)}\r\n{self._password}\r\n")
+            self._expect(connection, "*1\r\n$7\r\nMONITOR\r\n")
+            connection.sendall("".join(f"+{line}\r\n" for line in self._lines).encode())
+            while connection.recv(1_000):
+                pass
+
+    @staticmethod
+    def _expect(connection: socket.socket, wanted: str) -> None:
+        said = b""
+        while len(said) < len(wanted):
+            said += connection.recv(1)
+        assert said.decode() == wanted
+        connection.sendall(b"+OK\r\n")
+
+    def close(self) -> None:
+        self._listening.close()
+        self._thread.join()
+
+
+LINES = [f'13.{number} [0 127.0.0.1:5000{number % 3}] "SETNX" "shop:lock{number}" "1"' for number in range(9)]
+
+
+@pytest.mark.parametrize("password", ["", "secret"])
+def test_what_clients_send_is_judged_and_what_is_alike_is_told_once(password: str) -> None:
+    server = Monitored([*LINES, '14.1 [0 127.0.0.1:50001] "GET" "bank:a"'], password)
+    try:
+        more = {"REDISCLI_AUTH": password} if password else {}
+        said = lint("--monitor", server.address, "--time", "1", "--keyspace", "shop=ap", **more)
+    finally:
+        server.close()
+    assert said.status == FOUND, said
+    assert "13.0 127.0.0.1:50000 db 0: unsafe lock-on-ap" in said.out
+    assert "SETNX shop:lock0 1 (9 times)" in said.out
+    assert said.out.endswith("10 commands judged: 1 unsafe, 1 hints (--hints shows them)\n")
+
+
+def test_a_quiet_server_is_not_judged_clean() -> None:
+    server = Monitored([])
+    try:
+        said = lint("--monitor", server.address, "--time", "0.2")
+    finally:
+        server.close()
+    assert (said.status, "no command was found" in said.err) == (CANNOT, True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with trilemma.local(nodes=1) as made:
+        made.create("shop", "ap")
+        yield made
+
+
+def address(cluster: LocalCluster) -> str:
+    host, port = cluster.address("n1")
+    return f"{host}:{port}"
+
+
+def test_a_cluster_tells_its_keyspaces(cluster: LocalCluster, source: Path) -> None:
+    said = lint(str(source), "--cluster", address(cluster))
+    assert (said.status, "keyspace 'shop' (ap)" in said.out) == (FOUND, True)
+
+
+def test_a_node_of_trilemma_says_that_it_has_no_monitor(cluster: LocalCluster) -> None:
+    said = lint("--monitor", address(cluster), "--time", "1")
+    assert said.status == CANNOT
+    assert "has no MONITOR" in said.err
+    assert "judge the program's source" in said.err
+
+
+@pytest.mark.process
+def test_clients_of_a_real_redis_server_are_judged(tmp_path: Path) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed (make test-deps)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    words = [*COMMAND, "--monitor", f"127.0.0.1:{port}", "--time", "3", "--mode", "ap"]
+    try:
+        with redis.Redis(port=port) as client:
+            while True:
+                try:
+                    client.ping()
+                    break
+                except redis.ConnectionError:
+                    assert server.poll() is None
+            listening = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while listening.poll() is None:
+                client.setnx("lock", "a b")
+            out, err = listening.communicate()
+    finally:
+        server.terminate()
+        server.wait()
+    assert listening.returncode == FOUND, err
+    assert "unsafe lock-on-ap, keyspace 'default' (ap): SETNX lock a b (" in out
