@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from trilemma.base.time import Now
-from trilemma.node.transfer import CHUNK_ROWS, SILENCE_US, Transfers
+from trilemma.node.transfer import CHUNK_ROWS, RESEND_US, SILENCE_US, Transfers
 from trilemma.replication.transfer import Ask, Chunk, Offer, Took, TransferMessage
 from trilemma.storage import rowkey
 from trilemma.storage.memory import MemoryEngine
@@ -258,6 +258,31 @@ def test_a_receiver_that_gives_up_tells_the_donor_who_begins_anew_when_asked(spo
     net.donor.transfers.receive(2, SHARD, Ask())
     net.run(30)
     assert net.receiver.replica.rows == {**rows, b"label": b"10"}
+
+
+@pytest.mark.parametrize("turns", [3, 4, 5, 6, 7])
+def test_a_receiver_that_comes_back_without_the_transfer_is_not_waited_for(turns: int) -> None:
+    net = Net(some_rows(4 * CHUNK_ROWS))
+    net.disk_work = lambda end: None  # type: ignore[method-assign]
+    net.donor.transfers.begin(SHARD, 2)
+    net.run(turns)
+    net.restart_receiver()
+    net.run(2 * RESEND_US // STEP_US)
+    assert [peer for peer, _ in net.donor.replica.told] == [2]
+    assert net.donor.transfers.next_deadline_us is None
+
+
+def test_a_receiver_whose_flush_takes_long_is_waited_for() -> None:
+    rows = some_rows(5)
+    net = Net(rows)
+    net.disk_work = lambda end: None  # type: ignore[method-assign]
+    net.donor.transfers.begin(SHARD, 2)
+    net.run(2 * SILENCE_US // STEP_US)
+    assert net.donor.replica.told == []
+    del net.disk_work  # type: ignore[attr-defined]
+    net.run(10)
+    assert net.receiver.replica.rows == {**rows, b"label": b"9"}
+    assert net.donor.replica.told == [(2, b"9")]
 
 
 def test_who_asks_although_all_chunks_were_acknowledged_is_sent_the_rows_of_now() -> None:

@@ -98,6 +98,11 @@ Send = Callable[[NodeId, ShardId, TransferMessage], None]
 Transferred = tuple[ShardId, NodeId]
 
 
+def _nothing(outgoing: _Outgoing) -> Chunk:
+    """Return a chunk behind the last one, a question: how far it is, or that it is over, is the answer."""
+    return Chunk(outgoing.number, outgoing.next_place, [], None)
+
+
 class Transfers:
     """All transfers of one node."""
 
@@ -214,6 +219,8 @@ class Transfers:
     def _load(self, shard: ShardId, donor: NodeId, chunk: Chunk) -> None:
         incoming = self._incoming.get(shard)
         if incoming is None or (incoming.donor, incoming.number) != (donor, chunk.number):
+            # Of a transfer that a crash, or another donor, has put an end to: who sends it need not go on.
+            self._send(donor, shard, Took(chunk.number, 0, True))
             return
         incoming.heard_us = self._now.mono_us
         if incoming.step == "loading" and chunk.place == incoming.next_place:
@@ -272,7 +279,7 @@ class Transfers:
             self._feed(shard, peer, outgoing)
             if now.mono_us - outgoing.sent_us >= RESEND_US:
                 outgoing.sent_us = now.mono_us
-                for chunk in outgoing.unacknowledged.values():
+                for chunk in outgoing.unacknowledged.values() or (_nothing(outgoing),):
                     self._send(peer, shard, chunk)
         for shard, incoming in list(self._incoming.items()):
             if incoming.step in ("loading", "installed") and now.mono_us - incoming.heard_us > SILENCE_US:
