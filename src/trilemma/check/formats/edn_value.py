@@ -1,0 +1,45 @@
+"""Values of EDN that Python has no type for, and EDN as text. Source: see `edn`."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+
+class Map(dict[Any, Any]):
+    """A map. Never changed once read, so that it can be an element or a key itself."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+class Tagged(NamedTuple):
+    """A literal with a tag, such as `#inst "2026-01-01"`; tag without its number sign."""
+
+    tag: str
+    value: Any
+
+
+def write(value: Any) -> str:
+    """Return a value as EDN, on one line; equal values give equal texts."""
+    if isinstance(value, bytes):
+        text = value.decode(errors="replace")
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if value is None or isinstance(value, bool):
+        return {None: "nil", True: "true", False: "false"}[value]
+    for kind, words in _WRITERS:
+        if isinstance(value, kind):
+            return words(value)
+    return str(value)
+
+
+def _write_all(begin: str, values: list[str], end: str) -> str:
+    return begin + " ".join(values) + end
+
+
+_WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
+    (Tagged, lambda value: f"#{value.tag} {write(value.value)}"),
+    (tuple, lambda value: _write_all("[", [write(each) for each in value], "]")),
+    (frozenset, lambda value: _write_all("#{", sorted(write(each) for each in value), "}")),
+    (dict, lambda value: _write_all("{", sorted(f"{write(key)} {write(held)}" for key, held in value.items()), "}")),
+    (Decimal, lambda value: f"{value}M"),
+)
