@@ -27,9 +27,6 @@ CHECKER: Final = "linearizable register"
 
 _BEFORE_TIME_US: Final = -1
 
-# A cluster is a list, because a history of a million operations has that many of them.
-_FINISH, _START, _WRITE_INVOKE, _WRITTEN = range(4)
-
 _BY_NOBODY, _BY_SOMEBODY, _IN_VAIN = range(3)
 """Who wrote a cluster's value: nobody that was seen yet, an operation that may have happened, one that failed."""
 
@@ -42,37 +39,50 @@ class Problem(NamedTuple):
 
 
 class Zones:
-    """The clusters of one key."""
+    """The clusters of one key. One cluster is one place in several lists: a million operations have half as many."""
 
-    __slots__ = ("_clusters", "_twice")
+    __slots__ = ("_finishes", "_invokes", "_places", "_starts", "_twice", "_writers")
 
     def __init__(self, initial: Any) -> None:
-        self._clusters = {initial: [_BEFORE_TIME_US, _BEFORE_TIME_US, _BEFORE_TIME_US, _BY_SOMEBODY]}
+        self._places = {initial: 0}
+        self._finishes = [_BEFORE_TIME_US]
+        self._starts = [_BEFORE_TIME_US]
+        self._invokes = [_BEFORE_TIME_US]
+        """Of the write."""
+        self._writers = [_BY_SOMEBODY]
         self._twice: Problem | None = None
 
     def write(self, value: Any, invoke_us: int, end_us: int, failed: bool = False) -> None:
         """Add a write; `end_us` is the end of time unless it was acknowledged."""
-        cluster = self._clusters.get(value)
-        if cluster is None:
-            self._clusters[value] = [end_us, invoke_us, invoke_us, _IN_VAIN if failed else _BY_SOMEBODY]
-        elif cluster[_WRITTEN] == _BY_NOBODY:
-            cluster[_FINISH] = min(cluster[_FINISH], end_us)
-            cluster[_START] = max(cluster[_START], invoke_us)
-            cluster[_WRITE_INVOKE] = invoke_us
-            cluster[_WRITTEN] = _IN_VAIN if failed else _BY_SOMEBODY
+        writer = _IN_VAIN if failed else _BY_SOMEBODY
+        place = self._places.get(value)
+        if place is None:
+            self._add(value, end_us, invoke_us, invoke_us, writer)
+        elif self._writers[place] == _BY_NOBODY:
+            self._finishes[place] = min(self._finishes[place], end_us)
+            self._starts[place] = max(self._starts[place], invoke_us)
+            self._invokes[place] = invoke_us
+            self._writers[place] = writer
         elif self._twice is None:
             self._twice = Problem("twice", (value,))
 
     def read(self, value: Any, invoke_us: int, end_us: int) -> None:
         """Add a read that was answered."""
-        cluster = self._clusters.get(value)
-        if cluster is None:
-            self._clusters[value] = [end_us, invoke_us, END_OF_TIME_US, _BY_NOBODY]
+        place = self._places.get(value)
+        if place is None:
+            self._add(value, end_us, invoke_us, END_OF_TIME_US, _BY_NOBODY)
             return
-        if end_us < cluster[_FINISH]:
-            cluster[_FINISH] = end_us
-        if invoke_us > cluster[_START]:
-            cluster[_START] = invoke_us
+        if end_us < self._finishes[place]:
+            self._finishes[place] = end_us
+        if invoke_us > self._starts[place]:
+            self._starts[place] = invoke_us
+
+    def _add(self, value: Any, finish_us: int, start_us: int, invoke_us: int, writer: int) -> None:
+        self._places[value] = len(self._finishes)
+        self._finishes.append(finish_us)
+        self._starts.append(start_us)
+        self._invokes.append(invoke_us)
+        self._writers.append(writer)
 
     def problem(self) -> Problem | None:
         """Return why what was added cannot be ordered, or cannot be judged; None where it can be ordered."""
@@ -80,10 +90,12 @@ class Zones:
 
     def _find_early(self) -> Problem | None:
         """Find a value that was read although nobody wrote it, or that was read too early, or not to be read at all."""
-        for value, (finish, _, write_invoke, written) in self._clusters.items():
-            if written == _BY_NOBODY:
+        for value, finish, invoke, writer in zip(
+            self._places, self._finishes, self._invokes, self._writers, strict=True
+        ):
+            if writer == _BY_NOBODY:
                 return Problem("unwritten", (value,))
-            if finish < write_invoke or (written == _IN_VAIN and finish != END_OF_TIME_US):
+            if finish < invoke or (writer == _IN_VAIN and finish != END_OF_TIME_US):
                 return Problem("early", (value,))
         return None
 
@@ -91,8 +103,8 @@ class Zones:
         """Find two clusters that must each come before the other."""
         forward: list[tuple[int, int, Any]] = []
         backward: list[tuple[int, int, Any]] = []
-        for value, (finish, start, _, written) in self._clusters.items():
-            if written == _IN_VAIN or finish == END_OF_TIME_US:
+        for value, finish, start, writer in zip(self._places, self._finishes, self._starts, self._writers, strict=True):
+            if writer == _IN_VAIN or finish == END_OF_TIME_US:
                 continue
             if finish < start:
                 forward.append((finish, start, value))

@@ -2,7 +2,7 @@
 
 import typer
 
-from trilemma.cli import cluster, demo, keyspaces, labs, simulator, trials
+from trilemma.cli import check, cluster, demo, keyspaces, labs, simulator, trials
 from trilemma.version import __version__
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(cluster.status)
 app.command()(demo.demo)
 app.add_typer(keyspaces.app, name="keyspace")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(labs.lab)
+app.add_typer(check.app, name="check")
 app.add_typer(simulator.app, name="sim")
 app.add_typer(trials.app, name="trial")
 app.command()(trials.bench)
