@@ -145,11 +145,13 @@ def operation_of(line: OperationLine) -> Operation:
     complete_us = line.complete_us
     if complete_us is None:
         if line.outcome == "ok":
-            raise ValueFormatError("an operation with outcome ok needs complete_us")
+            raise ValueFormatError("an operation with outcome ok needs complete_us", "outcome")
     elif complete_us < line.invoke_us:
-        raise ValueFormatError(f"it completed at {complete_us}, before it was invoked at {line.invoke_us}")
+        raise ValueFormatError(
+            f"it completed at {complete_us}, before it was invoked at {line.invoke_us}", "complete_us"
+        )
     if not isinstance(key, bytes):
-        raise ValueFormatError("the key is a string, or an object with the member hex")
+        raise ValueFormatError("the key is a string, or an object with the member hex", "key")
     return Operation(
         line.process,
         line.invoke_us,
@@ -192,6 +194,10 @@ def explain(line: bytes, number: int, problem: Exception) -> NoReturn:
     said = str(problem)
     if isinstance(problem, RecursionError):
         raise FormatError(number, 1, "values are nested too deep") from problem
+    if isinstance(problem, ValueFormatError):
+        raise FormatError(number, _column(line, problem.member or _bad_value(line)), said) from problem
+    if said == "Input data was truncated":
+        raise FormatError(number, len(text) + 1, "the line ends in the middle of its JSON") from problem
     for find in (_at_byte, _at_member):
         found = find(line, said)
         if found is not None:
@@ -221,6 +227,17 @@ def _at_member(line: bytes, said: str) -> tuple[int, str] | None:
         name = name.rstrip("`")
         return _column(line, name), f"there is no member {name!r}"
     return None
+
+
+def _bad_value(line: bytes) -> str:
+    """Return which member of an operation holds no value."""
+    operation = DECODE_OPERATION(line)
+    for name in ("key", "argument", "result", "receipt", "context"):
+        try:
+            from_json(getattr(operation, name))
+        except ValueFormatError:
+            return name
+    return ""
 
 
 def _column(line: bytes, name: str) -> int:

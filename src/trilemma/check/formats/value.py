@@ -20,6 +20,11 @@ _PLAIN: Final = (int, float, bool, type(None))
 class ValueFormatError(HistoryError):
     """A value has no form in the file, or a form in the file is no value. The reader adds the place."""
 
+    def __init__(self, reason: str, member: str = "") -> None:
+        super().__init__(reason)
+        self.member = member
+        """Which member of the line is wrong, where that is known."""
+
 
 def to_json(value: Any, depth: int = 0) -> Any:
     """Return what stands for a value in JSON.
