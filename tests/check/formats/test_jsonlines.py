@@ -105,7 +105,8 @@ def test_a_file_is_whole_after_every_line_so_that_it_can_be_read_while_a_run_goe
 
 
 GOLDEN: dict[str, Operation | Fault] = {
-    '{"process":3,"invoke_us":1200,"complete_us":1950,"kind":"write","key":"x","argument":"v17","node":"n1"}': Operation(
+    '{"process":3,"invoke_us":1200,"complete_us":1950,"kind":"write","key":"x",'
+    '"argument":"v17","node":"n1"}': Operation(
         3, 1200, 1950, "write", b"x", b"v17", None, "ok", "n1"
     ),
     '{"process":4,"invoke_us":1300,"complete_us":2100,"kind":"read","key":"x","result":"v17"}': Operation(
@@ -123,7 +124,8 @@ GOLDEN: dict[str, Operation | Fault] = {
         7, 2400, 2900, "txn", b"", (("append", b"y", 1), ("r", b"y", None)), (("append", b"y", 1), ("r", b"y", (1,))),
         "ok", "", "bank", "cp",
     ),
-    '{"fault":"cut","what":"n3 from n1 n2","from_us":1000,"until_us":5000,"nodes":["n3"],"sides":[["n1","n2"],["n3"]]}': Fault(
+    '{"fault":"cut","what":"n3 from n1 n2","from_us":1000,"until_us":5000,'
+    '"nodes":["n3"],"sides":[["n1","n2"],["n3"]]}': Fault(
         "cut", "n3 from n1 n2", 1000, 5000, ("n3",), (("n1", "n2"), ("n3",))
     ),
 }  # fmt: skip
@@ -191,7 +193,7 @@ def test_bytes_that_are_no_text_are_refused_with_their_place() -> None:
 
 def test_a_header_that_is_missing_or_of_another_version_is_refused() -> None:
     for file in (b"", GOOD.encode(), b'{"format":"other","version":1}\n', b"\n" + HEADER):
-        with pytest.raises(FormatError, match="line 1, column 1: .*first line must be"):
+        with pytest.raises(FormatError, match=r"line 1, column 1: .*first line must be"):
             read(Held(file))
     with pytest.raises(FormatError, match="version 2; only 1"):
         read(Held(HEADER.replace(b"1}", b"2}")))

@@ -17,7 +17,7 @@ from trilemma.check.formats.stream import Readable, batches, decode_line
 NAME: Final = "log"
 
 LINE: Final = re.compile(
-    r"(?:^\s*|[-:]\s+)(?P<process>-?\d+|:[^\s:]+)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)[^\S\n]*(?P<rest>.*)"
+    r"(?:^|[-:])\s*(?P<process>-?\d+|:nemesis)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)\s*(?P<rest>.*)"
 )
 """What an event looks like; what stands before the process ends with a dash or a colon."""
 

@@ -5,54 +5,72 @@ Source: Jepsen, jepsen.nemesis and jepsen.nemesis.combined.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from trilemma.check.fault import Fault
 from trilemma.check.formats.edn_value import write
 from trilemma.check.formats.event import Event
-from trilemma.check.history import END_OF_TIME_US
 
 WHAT_CHARS_MAX: Final = 200
 """How much of an event's value a fault tells."""
 
 _ENDS: Final = {"resume": "pause", "restart": "kill", "heal": "cut", "stop": "start"}
+"""What ends which fault, beside `stop-...` for `start-...`; `start` ends a kill, if there is one."""
+
+_LASTING: Final = frozenset(_ENDS.values())
+
 _KINDS: Final = {"partition": "cut", "start": "fault"}
 
 
+class _Deed(NamedTuple):
+    """What the nemesis sets about: the fault that it begins, by its place, or None."""
+
+    function: str
+    place: int | None
+    lasts: bool
+
+
 def faults(events: Iterable[tuple[Event, int]]) -> list[Fault]:
-    """Return the faults, in the order in which they began."""
+    """Return the faults, in the order in which they began.
+
+    What the nemesis does is two lines, one when it sets about it and one when it is done.
+    """
     begun: dict[str, int] = {}
     made: list[Fault] = []
+    doing: _Deed | None = None
     for event, at_us in events:
-        name, ends = _name(event.function, begun)
+        if doing is not None and doing.function == event.function:
+            if doing.place is not None:
+                fault = _told(made[doing.place], event)
+                made[doing.place] = fault if doing.lasts else fault._replace(until_us=at_us)
+            doing = None
+            continue
+        name, ends, lasts = _name(event.function, begun)
         if ends:
-            index = begun.pop(name, None)
-            if index is not None:
-                made[index] = made[index]._replace(until_us=at_us)
-        elif name in begun:
-            index = begun[name]
-            if made[index].until_us == END_OF_TIME_US or not made[index].nodes:
-                made[index] = _told(made[index], event, at_us)
+            place = begun.pop(name, None)
+            if place is not None:
+                made[place] = made[place]._replace(until_us=at_us)
+            doing = _Deed(event.function, None, lasts)
         else:
             begun[name] = len(made)
-            kind = _KINDS.get(name, name)
-            made.append(_told(Fault(kind, name, at_us), event, at_us))
+            doing = _Deed(event.function, len(made), lasts)
+            made.append(_told(Fault(_KINDS.get(name, name), event.function, at_us), event))
     return made
 
 
-def _name(function: str, begun: dict[str, int]) -> tuple[str, bool]:
-    """Return which fault an event is about, and whether it ends it."""
+def _name(function: str, begun: dict[str, int]) -> tuple[str, bool, bool]:
+    """Return which fault a deed is about, whether it ends it, and whether that lasts until it is ended."""
     if function == "start" and "kill" in begun:
-        return "kill", True
+        return "kill", True, True
     if function in _ENDS:
-        return _ENDS[function], True
+        return _ENDS[function], True, True
     begin, _, rest = function.partition("-")
-    if begin in ("start", "stop", "heal") and rest:
-        return _KINDS.get(rest, rest), begin != "start"
-    return function, False
+    if begin in ("start", "stop") and rest:
+        return _KINDS.get(rest, rest), begin == "stop", True
+    return function, False, function in _LASTING
 
 
-def _told(fault: Fault, event: Event, at_us: int) -> Fault:
+def _told(fault: Fault, event: Event) -> Fault:
     """Add what an event tells: its second line often knows more than its first."""
     if event.value is None:
         return fault
