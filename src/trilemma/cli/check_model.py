@@ -29,8 +29,11 @@ def load_model(reference: str, initial: Any = None) -> Model[Any]:
     place, _, name = reference.rpartition(":")
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     found = getattr(module, name, None)
-    if found is not None and not isinstance(found, Model) and callable(found):
-        found = found() if initial is None else found(initial)
+    if callable(found) and not isinstance(found, Model):
+        try:
+            found = found() if initial is None else found(initial)
+        except TypeError as problem:
+            raise ModelError(f"{reference}: {problem}") from problem
     if not isinstance(found, Model):
         raise ModelError(f"{place} has no trilemma.check.model.Model named {name!r}")
     return found

@@ -203,7 +203,7 @@ WORDS = st.from_regex(r":?[a-z][a-z0-9*!?/.-]{0,8}", fullmatch=True).filter(
 ATOMS = (
     st.none()
     | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False)
     | st.text().map(str.encode)
     | WORDS
     | st.decimals(allow_nan=False, allow_infinity=False)

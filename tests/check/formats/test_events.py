@@ -1,5 +1,6 @@
 """From lines to operations: what belongs together, processes, times, outcomes, the settings, and faults."""
 
+import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from trilemma.check.formats.error import FormatError
 from trilemma.check.formats.file import read_history
 from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.stream import Held
+from trilemma.check.formats.writer import write
 from trilemma.check.history import END_OF_TIME_US, History, Operation
 
 
@@ -216,6 +218,16 @@ def test_transactions_under_keys_are_transactions() -> None:
         "0 invoke txn [7 [[:append 1 2]]]", "0 ok txn [7 [[:append 1 2]]]", "1 invoke txn [7 [[:r 1 nil]]]"
     )
     assert [(each.kind, each.key) for each in found] == [("txn", b"7"), ("txn", b"7")]
+
+
+def test_whatever_is_a_value_can_be_written_in_our_own_format_and_comes_back_the_same() -> None:
+    deep = "[" * 60 + "]" * 60
+    values = ("##NaN", "##Inf", "1.5", "1.5M", "1/2", "9" * 1000, "#{1 :a nil}", "{:a {1 2}}", '#inst "x"', "\\a", deep)
+    for value in values:
+        found = operations(f"0 invoke write {value}", f"0 ok write {value}")
+        file = io.BytesIO()
+        write(file, found)
+        assert read_history(Held(file.getvalue())).operations == found, value
 
 
 def test_keys_that_look_alike_stay_apart() -> None:

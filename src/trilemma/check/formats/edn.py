@@ -16,8 +16,8 @@ from trilemma.check.formats.edn_value import Map, Tagged, write
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.stream import CHUNK_BYTES, Held, Readable, Text
 
-DEPTH_MAX: Final = 256
-"""How deep collections, tags and discards may be nested; Jepsen's histories need about eight levels."""
+DEPTH_MAX: Final = 64
+"""How deep collections, tags and discards may be nested: as in our own format. Jepsen's need about eight levels."""
 
 TOKEN_CHARS_MAX: Final = 1 << 24
 """The longest string or symbol."""

@@ -1,5 +1,6 @@
 """Values of EDN that Python has no type for, and EDN as text. Source: see `edn`."""
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -36,10 +37,17 @@ def _write_all(begin: str, values: list[str], end: str) -> str:
     return begin + " ".join(values) + end
 
 
+def _write_float(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "##NaN" if math.isnan(value) else "##Inf" if value > 0 else "##-Inf"
+
+
 _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (Tagged, lambda value: f"#{value.tag} {write(value.value)}"),
     (tuple, lambda value: _write_all("[", [write(each) for each in value], "]")),
     (frozenset, lambda value: _write_all("#{", sorted(write(each) for each in value), "}")),
     (dict, lambda value: _write_all("{", sorted(f"{write(key)} {write(held)}" for key, held in value.items()), "}")),
+    (float, _write_float),
     (Decimal, lambda value: f"{value}M"),
 )

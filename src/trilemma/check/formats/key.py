@@ -5,6 +5,7 @@ no type for become the bytes they are written with. Sets become sorted tuples, m
 bytes: of a string, the string; of anything else, how it is written.
 """
 
+import math
 from typing import Any, Final
 
 from trilemma.check.formats.edn_value import write
@@ -14,7 +15,7 @@ _STAY: Final = (int, float, bytes)
 
 def plain(value: Any) -> Any:
     """Return an EDN value as a history has it."""
-    if value is None or isinstance(value, _STAY):
+    if value is None or (isinstance(value, _STAY) and not (isinstance(value, float) and not math.isfinite(value))):
         return value
     if type(value) is tuple:
         return tuple([plain(each) for each in value])
