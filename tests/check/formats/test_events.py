@@ -45,6 +45,14 @@ def test_an_operation_is_its_beginning_and_its_end_and_places_are_times() -> Non
     ]
 
 
+def test_in_a_history_without_beginnings_each_began_as_early_as_it_can_have() -> None:
+    found = operations("0 ok write 1", "1 ok read 1", "0 ok read 1", "{:type :ok :f :read}", "{:type :fail :f :read}")
+    assert [(each.process, each.invoke_us, each.complete_us) for each in found] == [
+        (0, 0, 0), (1, 0, 1), (0, 0, 2), (2, 0, 3), (3, 0, 4)
+    ]  # fmt: skip
+    assert [each.result for each in found] == [None, 1, 1, None, None]
+
+
 def test_an_operation_without_an_end_is_info() -> None:
     assert operations("0 invoke write 3") == [Operation(0, 0, None, "write", b"", 3, None, "info")]
 
@@ -236,7 +244,7 @@ def test_keys_that_look_alike_stay_apart() -> None:
 
 
 BAD = {
-    "an end without a beginning": (("0 ok read 1",), 1, "process 0, which has begun nothing"),
+    "an end without a beginning": (("1 invoke read nil", "0 ok read 1"), 2, "process 0, which has begun nothing"),
     "two at once": (("0 invoke read nil", "0 invoke read nil"), 2, "has not ended what it began in line 1"),
     "an end of something else": (("0 invoke read nil", "0 ok write 1"), 2, "began is :read in line 1"),
     "time that runs backwards": ((MAP.format(0, "invoke", 5), MAP.format(0, "ok", 4)), 2, "ends before it began"),

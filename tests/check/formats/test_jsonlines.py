@@ -28,9 +28,9 @@ SCALARS = (
     | st.binary()
     | st.text().map(str.encode)
 )
-HASHABLE = st.recursive(SCALARS, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=6)
+HASHABLE = st.recursive(SCALARS, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=4)
 VALUES = st.recursive(
-    HASHABLE, lambda inner: st.lists(inner).map(tuple) | st.dictionaries(HASHABLE, inner, max_size=3), max_leaves=8
+    HASHABLE, lambda inner: st.lists(inner).map(tuple) | st.dictionaries(HASHABLE, inner, max_size=3), max_leaves=5
 )
 TIMES = st.integers(0, END_OF_TIME_US)
 TRANSACTIONS = st.lists(st.tuples(st.text() | SCALARS, VALUES, VALUES) | VALUES, max_size=4).map(tuple)
@@ -85,8 +85,8 @@ def written(history: list[Operation], disturbances: list[Fault] | None = None) -
     return file.getvalue()
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(operations(), max_size=4), st.lists(faults(), max_size=2))
+@settings(max_examples=60, deadline=None)
+@given(st.lists(operations(), max_size=3), st.lists(faults(), max_size=2))
 def test_what_is_written_is_read_back_the_same_type_by_type(history: list[Operation], noted: list[Fault]) -> None:
     recording = read(Held(written(history, noted)))
     assert [typed(tuple(each)) for each in recording.operations] == [typed(tuple(each)) for each in history]

@@ -33,12 +33,12 @@ class Form(NamedTuple):
 
 _TOKEN: Final = re.compile(
     r"""
-    [\s,]*(?:;[^\n]*\n[\s,]*)*                # what separates
+    [\s,]*+(?:;[^\n]*+\n[\s,]*+)*+            # what separates
     (?:
       ([^\s,()\[\]{}";^`~@\\#][^\s,()\[\]{}";^`~@\\]*)   # 1: number, keyword, symbol
     | ([\[({]|\#\{)                           # 2: a collection begins
     | ([\])}])                                # 3: and ends
-    | "([^"\\]*(?:\\.[^"\\]*)*)"              # 4: string
+    | "([^"\\]*+(?:\\.[^"\\]*+)*+)"          # 4: string
     | (\\(?:[^\s,()\[\]{}";]+|.))             # 5: character
     | (\#_|\^)                                # 6: discard, metadata
     | (\#\#?[^\s,()\[\]{}";^`~@\\\#_{][^\s,()\[\]{}";^`~@\\]*)  # 7: tag, symbolic value
@@ -47,7 +47,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SEPARATORS: Final = re.compile(r"[\s,]*(?:;[^\n]*\n[\s,]*)*")
+_SEPARATORS: Final = re.compile(r"[\s,]*+(?:;[^\n]*+\n[\s,]*+)*+")
 _ATOM, _OPEN, _CLOSE, _STRING, _CHARACTER, _PREFIX, _TAG, _END = range(1, 9)
 
 _SYMBOLIC: Final = {"##Inf": float("inf"), "##-Inf": float("-inf"), "##NaN": float("nan")}

@@ -2,7 +2,8 @@
 
 Owns which two belong together, the numbers of processes, and times; what an operation means is not known here.
 Rules: an operation without an end is of outcome `info`; a process that begins another one after an `info` is a new
-process. Source: Jepsen, doc/tutorial/03-client.md; jepsen.history.
+process; in a history without beginnings each operation began as early as it can have.
+Source: Jepsen, doc/tutorial/03-client.md; jepsen.history.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,7 +64,8 @@ def arrange(events: Sequence[Event], order: Order) -> Course:
         events = sorted(events, key=lambda event: event.number or 0)
     stamps = _stamps(events, order)
     faults = [(event, at_us) for event, at_us in zip(events, stamps, strict=True) if event.process == NEMESIS]
-    return Course(_pairs(events, stamps), faults)
+    begun = any(event.type == "invoke" for event in events)
+    return Course(_pairs(events, stamps) if begun else _ends(events, stamps), faults)
 
 
 def _stamps(events: Sequence[Event], order: Order) -> list[int]:
@@ -106,6 +108,25 @@ def _pairs(events: Sequence[Event], stamps: list[int]) -> list[Pair]:
         pairs[index] = _ended(pairs[index], event, at_us)
         if event.type == "info":
             numbers.retire(process)
+    return pairs
+
+
+def _ends(events: Sequence[Event], stamps: list[int]) -> list[Pair]:
+    """Return the operations of a history that tells ends only: each began when the one before it of its process ended.
+
+    That is the earliest that can be, so nothing is taken to be over before something else that may have overlapped.
+    """
+    numbers = _Processes(events)
+    ended: dict[int, int] = {}
+    pairs: list[Pair] = []
+    for event, at_us in zip(events, stamps, strict=True):
+        if event.process == NEMESIS:
+            continue
+        process = numbers.of(event.process)
+        pairs.append(Pair(process, event, event, ended.get(process, 0), at_us))
+        ended[process] = at_us
+        if event.type == "info" or event.process is None:
+            numbers.retire(event.process)
     return pairs
 
 
