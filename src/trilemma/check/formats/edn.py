@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, NoReturn
 
 from trilemma.check.formats import edn_atom
-from trilemma.check.formats.edn_value import Map, Tagged, write
+from trilemma.check.formats.edn_value import Tagged, make_map
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.stream import CHUNK_BYTES, Held, Readable, Text
 
@@ -283,22 +283,8 @@ class Parser:
             self._fail(match.start(_CLOSE), f"expected {closed_by}, found {match[_CLOSE]}")
         items = frame.items
         if frame.begin == "{":
-            return self._map(items, match.start(_CLOSE))
+            try:
+                return make_map(items)
+            except ValueError as problem:
+                self._fail(match.start(_CLOSE), str(problem))
         return frozenset(items) if frame.begin == "#{" else tuple(items)
-
-    def _map(self, items: list[Any], position: int) -> Map:
-        if len(items) % 2:
-            self._fail(position, "a map needs a value for every key")
-        made = Map(zip(items[::2], items[1::2], strict=True))
-        if 2 * len(made) != len(items):
-            self._fail(position, f"the map has the key {shown(write(_first_repeated(items[::2])))} twice")
-        return made
-
-
-def _first_repeated(keys: list[Any]) -> Any:
-    seen = set()
-    for key in keys:
-        if key in seen:
-            return key
-        seen.add(key)
-    return None

@@ -1,9 +1,11 @@
 """Values of EDN that Python has no type for, and EDN as text. Source: see `edn`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
+
+from trilemma.check.formats.error import shown
 
 
 class Map(dict[Any, Any]):
@@ -11,6 +13,24 @@ class Map(dict[Any, Any]):
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
+
+
+def make_map(items: Sequence[Any]) -> Map:
+    """Return the map of keys and values in turn.
+
+    Raises:
+        ValueError: the last key has no value, or a key is there twice.
+    """
+    if len(items) % 2:
+        raise ValueError("a map needs a value for every key")
+    made = Map(zip(items[::2], items[1::2], strict=True))
+    if 2 * len(made) != len(items):
+        seen: set[Any] = set()
+        for key in items[::2]:
+            if key in seen:
+                raise ValueError(f"the map has the key {shown(write(key))} twice")
+            seen.add(key)
+    return made
 
 
 class Tagged(NamedTuple):
