@@ -8,6 +8,8 @@ import trilemma
 
 SOURCES = Path(trilemma.__file__).parents[1]
 
+PATIENCE_S = 300.0
+
 PROGRAM = """
 import importlib, importlib.abc, io, pkgutil, sys
 
@@ -49,7 +51,7 @@ def test_a_history_is_judged_where_the_libraries_of_the_store_cannot_be_imported
         env={"PYTHONPATH": str(SOURCES)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.stderr == ""

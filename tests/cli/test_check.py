@@ -16,7 +16,7 @@ from trilemma.check.history import Operation
 from trilemma.cli.app import app
 from trilemma.trial.checking import register_history
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 BAD_INPUT = 64
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trilemma.check.formats import edn
@@ -214,7 +214,7 @@ ATOMS = (
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(ATOMS, _nested, max_leaves=12), st.integers(1, 50))
 def test_what_is_written_is_read_back(value: Any, size: int) -> None:
     text = write(value)
@@ -222,7 +222,7 @@ def test_what_is_written_is_read_back(value: Any, size: int) -> None:
     assert [form.value for form in Parser(Dripping(text.encode(), size)).forms()] == [value]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet='[](){}#_^\\":;,ab01M/.-+e@`~ \n', max_size=30))
 def test_no_text_breaks_the_parser(text: str) -> None:
     with suppress(FormatError):

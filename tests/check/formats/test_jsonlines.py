@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trilemma.check.fault import Fault
@@ -85,7 +85,7 @@ def written(history: list[Operation], disturbances: list[Fault] | None = None) -
     return file.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(operations(), max_size=3), st.lists(faults(), max_size=2))
 def test_what_is_written_is_read_back_the_same_type_by_type(history: list[Operation], noted: list[Fault]) -> None:
     recording = read(Held(written(history, noted)))
