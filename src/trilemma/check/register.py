@@ -7,6 +7,8 @@ come before the other. (Were there a longer ring of such demands, the cluster wi
 form a pair.) With f < s a cluster is a 'forward zone' [f, s], else a 'backward zone' [s, f], and the pair is either
 two forward zones that overlap or a backward zone inside a forward one. Equal stamps are concurrent.
 
+The clusters of a key are all that is kept of it, so operations may come in any order, one by one.
+
 Operations: `write` (argument: the value) and `read` (result: the value). The initial value counts as written before
 time began. A write of unknown outcome that no read saw is left out: it may take effect after everything else.
 Source: Gibbons and Korach, "Testing shared memories", SIAM J. Comput. 26(4), 1997, section 4.1. Twin: `brute`.
@@ -16,7 +18,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 from trilemma.check.history import END_OF_TIME_US, Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
@@ -25,8 +27,100 @@ CHECKER: Final = "linearizable register"
 
 _BEFORE_TIME_US: Final = -1
 
-# A cluster is a list, because a history of a million operations has that many of them.
-_FINISH, _START, _WRITE_INVOKE, _WRITTEN = range(4)
+_BY_NOBODY, _BY_SOMEBODY, _IN_VAIN = range(3)
+"""Who wrote a cluster's value: nobody that was seen yet, an operation that may have happened, one that failed."""
+
+
+class Problem(NamedTuple):
+    """Why the operations on a key cannot be ordered: what is wrong with which values."""
+
+    kind: Literal["unwritten", "early", "clash", "twice"]
+    values: tuple[Any, ...]
+
+
+class Zones:
+    """The clusters of one key. One cluster is one place in several lists: a million operations have half as many."""
+
+    __slots__ = ("_finishes", "_invokes", "_places", "_starts", "_twice", "_writers")
+
+    def __init__(self, initial: Any) -> None:
+        self._places = {initial: 0}
+        self._finishes = [_BEFORE_TIME_US]
+        self._starts = [_BEFORE_TIME_US]
+        self._invokes = [_BEFORE_TIME_US]
+        """Of the write."""
+        self._writers = [_BY_SOMEBODY]
+        self._twice: Problem | None = None
+
+    def write(self, value: Any, invoke_us: int, end_us: int, failed: bool = False) -> None:
+        """Add a write; `end_us` is the end of time unless it was acknowledged."""
+        writer = _IN_VAIN if failed else _BY_SOMEBODY
+        place = self._places.get(value)
+        if place is None:
+            self._add(value, end_us, invoke_us, invoke_us, writer)
+        elif self._writers[place] == _BY_NOBODY:
+            self._finishes[place] = min(self._finishes[place], end_us)
+            self._starts[place] = max(self._starts[place], invoke_us)
+            self._invokes[place] = invoke_us
+            self._writers[place] = writer
+        elif self._twice is None:
+            self._twice = Problem("twice", (value,))
+
+    def read(self, value: Any, invoke_us: int, end_us: int) -> None:
+        """Add a read that was answered."""
+        place = self._places.get(value)
+        if place is None:
+            self._add(value, end_us, invoke_us, END_OF_TIME_US, _BY_NOBODY)
+            return
+        if end_us < self._finishes[place]:
+            self._finishes[place] = end_us
+        if invoke_us > self._starts[place]:
+            self._starts[place] = invoke_us
+
+    def _add(self, value: Any, finish_us: int, start_us: int, invoke_us: int, writer: int) -> None:
+        self._places[value] = len(self._finishes)
+        self._finishes.append(finish_us)
+        self._starts.append(start_us)
+        self._invokes.append(invoke_us)
+        self._writers.append(writer)
+
+    def problem(self) -> Problem | None:
+        """Return why what was added cannot be ordered, or cannot be judged; None where it can be ordered."""
+        return self._twice or self._find_early() or self._find_clash()
+
+    def _find_early(self) -> Problem | None:
+        """Find a value that was read although nobody wrote it, or that was read too early, or not to be read at all."""
+        for value, finish, invoke, writer in zip(
+            self._places, self._finishes, self._invokes, self._writers, strict=True
+        ):
+            if writer == _BY_NOBODY:
+                return Problem("unwritten", (value,))
+            if finish < invoke or (writer == _IN_VAIN and finish != END_OF_TIME_US):
+                return Problem("early", (value,))
+        return None
+
+    def _find_clash(self) -> Problem | None:
+        """Find two clusters that must each come before the other."""
+        forward: list[tuple[int, int, Any]] = []
+        backward: list[tuple[int, int, Any]] = []
+        for value, finish, start, writer in zip(self._places, self._finishes, self._starts, self._writers, strict=True):
+            if writer == _IN_VAIN or finish == END_OF_TIME_US:
+                continue
+            if finish < start:
+                forward.append((finish, start, value))
+            else:
+                backward.append((start, finish, value))
+        forward.sort(key=itemgetter(0))  # of two that begin at once either may come first: they overlap
+        for left, right in pairwise(forward):
+            if right[0] < left[1] and left[0] < right[1]:
+                return Problem("clash", (left[2], right[2]))
+        begins = [zone[0] for zone in forward]
+        for begin, end, value in backward:
+            # The forward zones do not overlap: only the last one that begins before this zone can hold it.
+            index = bisect_left(begins, begin) - 1
+            if index >= 0 and end < forward[index][1]:
+                return Problem("clash", (forward[index][2], value))
+        return None
 
 
 def check_register(operations: Iterable[Operation], initial: Any = None) -> Verdict:
@@ -59,92 +153,57 @@ def check_register(operations: Iterable[Operation], initial: Any = None) -> Verd
 
 
 def _check_key(operations: list[Operation], initial: Any) -> Verdict:
-    clusters: dict[Any, list[int]] = {}
-    refusal = _add_writes(operations, clusters, initial) or _add_reads(operations, clusters)
-    if refusal is not None:
-        return refusal
-    clash = _find_clash(list(clusters.items()))
-    if clash is None:
-        return valid(CHECKER)
-    return _explain_clash(operations, *clash)
-
-
-def _add_writes(operations: list[Operation], clusters: dict[Any, list[int]], initial: Any) -> Verdict | None:
-    clusters[initial] = [_BEFORE_TIME_US, _BEFORE_TIME_US, _BEFORE_TIME_US, 1]
+    zones = Zones(initial)
     for operation in operations:
         if operation.kind == "write":
-            value = operation.argument
-            written = 0 if operation.outcome == "fail" else 1
-            finish = operation.end_us
-            if value in clusters:
-                return unknown(CHECKER, f"the value {value!r} was written twice to {operation.key!r}")
-            clusters[value] = [finish, operation.invoke_us, operation.invoke_us, written]
+            zones.write(operation.argument, operation.invoke_us, operation.end_us, operation.outcome == "fail")
         elif operation.kind != "read":
-            return unknown(CHECKER, f"an operation is neither read nor write: {operation.describe()}")
-    return None
+            return foreign(operation)
+        elif operation.outcome == "ok":
+            zones.read(operation.result, operation.invoke_us, operation.end_us)
+    problem = zones.problem()
+    return valid(CHECKER) if problem is None else explain(problem, operations)
 
 
-def _add_reads(operations: list[Operation], clusters: dict[Any, list[int]]) -> Verdict | None:
-    for operation in operations:
-        if operation.kind != "read" or operation.outcome != "ok":
-            continue
-        cluster = clusters.get(operation.result)
-        end = operation.end_us
-        if cluster is None:
-            return invalid(CHECKER, f"{operation.result!r} was read, but nobody wrote it", [operation])
-        if not cluster[_WRITTEN] or end < cluster[_WRITE_INVOKE]:
-            return _explain_early_read(operations, operation, bool(cluster[_WRITTEN]))
-        if end < cluster[_FINISH]:
-            cluster[_FINISH] = end
-        if operation.invoke_us > cluster[_START]:
-            cluster[_START] = operation.invoke_us
-    return None
+def foreign(operation: Operation) -> Verdict:
+    """Return the verdict on a history with an operation that is neither read nor write."""
+    return unknown(CHECKER, f"an operation is neither read nor write: {operation.describe()}")
 
 
-def _find_clash(clusters: list[tuple[Any, list[int]]]) -> tuple[Any, Any] | None:
-    """Return the values of two clusters that must each come before the other, or None."""
-    forward: list[tuple[int, int, Any]] = []
-    backward: list[tuple[int, int, Any]] = []
-    for value, (finish, start, _, written) in clusters:
-        if not written or finish == END_OF_TIME_US:
-            continue
-        if finish < start:
-            forward.append((finish, start, value))
-        else:
-            backward.append((start, finish, value))
-    forward.sort(key=itemgetter(0, 1))
-    for left, right in pairwise(forward):
-        if right[0] < left[1] and left[0] < right[1]:
-            return left[2], right[2]
-    begins = [zone[0] for zone in forward]
-    for begin, end, value in backward:
-        # The forward zones do not overlap: only the last one that begins before this zone can hold it.
-        index = bisect_left(begins, begin) - 1
-        if index >= 0 and end < forward[index][1]:
-            return forward[index][2], value
-    return None
-
-
-def _explain_early_read(operations: list[Operation], read: Operation, written: bool) -> Verdict:
-    write = next(each for each in operations if each.kind == "write" and each.argument == read.result)
-    if not written:
-        return invalid(CHECKER, f"{read.result!r} was read, but its write had failed", [write, read])
-    return invalid(CHECKER, f"{read.result!r} was read before its write began", [write, read])
-
-
-def _explain_clash(operations: list[Operation], one: Any, other: Any) -> Verdict:
-    first = [each for each in operations if _touches(each, one)]
-    second = [each for each in operations if _touches(each, other)]
-    witness = [each for each in first + second if each.kind == "write"]
-    for group in (first, second):
-        if group:
-            witness.append(min(group, key=lambda each: each.end_us))
-            witness.append(max(group, key=lambda each: each.invoke_us))
-    reason = f"{one!r} must come before {other!r} and after it: a value came back after it was replaced"
-    return invalid(CHECKER, reason, witness)
-
-
-def _touches(operation: Operation, value: Any) -> bool:
+def touches(operation: Operation, value: Any) -> bool:
+    """Say whether an operation wrote or saw a value."""
     if operation.kind == "write":
         return bool(operation.argument == value)
     return operation.outcome == "ok" and bool(operation.result == value)
+
+
+def explain(problem: Problem, operations: list[Operation]) -> Verdict:
+    """Return the verdict that a problem comes to.
+
+    Args:
+        operations: of one key, at least those that touch the problem's values.
+    """
+    groups = [[each for each in operations if touches(each, value)] for value in problem.values]
+    if problem.kind == "clash":
+        return _explain_clash(problem, groups)
+    value = problem.values[0]
+    if problem.kind == "twice":
+        return unknown(CHECKER, f"the value {value!r} was written twice to {groups[0][0].key!r}")
+    first = min((each for each in groups[0] if each.kind == "read"), key=lambda each: each.end_us)
+    if problem.kind == "unwritten":
+        return invalid(CHECKER, f"{value!r} was read, but nobody wrote it", [first])
+    write = next(each for each in groups[0] if each.kind == "write")
+    if write.outcome == "fail":
+        return invalid(CHECKER, f"{value!r} was read, but its write had failed", [write, first])
+    return invalid(CHECKER, f"{value!r} was read before its write began", [write, first])
+
+
+def _explain_clash(problem: Problem, groups: list[list[Operation]]) -> Verdict:
+    witness = [each for group in groups for each in group if each.kind == "write"]
+    for group in groups:
+        if group:
+            witness.append(min(group, key=lambda each: each.end_us))
+            witness.append(max(group, key=lambda each: each.invoke_us))
+    one, other = problem.values
+    reason = f"{one!r} must come before {other!r} and after it: a value came back after it was replaced"
+    return invalid(CHECKER, reason, witness)

@@ -9,6 +9,8 @@ from rich.table import Table
 from trilemma.cli.console import AsJson, console, print_json, refuse
 from trilemma.trial.absence import absence as run_absence
 from trilemma.trial.bench import Bench
+from trilemma.trial.checking import MILLION
+from trilemma.trial.checking import checking as run_checking
 from trilemma.trial.crashes import Crashes
 from trilemma.trial.divergence import divergence as run_divergence
 from trilemma.trial.failover import failover as run_failover
@@ -63,6 +65,16 @@ def starts(
 ) -> None:
     """Start and stop trilemma.local() many times: quick, and nothing left behind."""
     _show(run_starts(count, _sayer(as_json)), as_json)
+
+
+@app.command()
+def checking(
+    operations: Annotated[int, typer.Option(min=1_000, help="Register operations in a history.")] = MILLION,
+    seed: Annotated[int, typer.Option(help="Of the histories.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a long recorded history: how long it takes, parsing included."""
+    _show(run_checking(operations, seed, _sayer(as_json)), as_json)
 
 
 def bench(

@@ -116,13 +116,22 @@ def _h10() -> list[tuple[Any, str, Any]]:
     return [(Leaderless, "install", install)]
 
 
-@mutant(
-    "H11", "ap", "a receiver that gives up a transfer does not say so, and its donor waits until it is out of patience"
-)
+@mutant("H11", "ap", "a receiver does not say that it has given up or forgotten a transfer, and its donor waits")
 def _h11() -> list[tuple[Any, str, Any]]:
     from trilemma.node.transfer import Transfers
+
+    load = Transfers._load
 
     def give_up(self: Any, shard: Any, incoming: Any) -> None:
         del self._incoming[shard]
 
-    return [(Transfers, "_give_up", give_up), (Transfers, "_asked", Transfers.begin)]
+    def ignore_the_unknown(self: Any, shard: Any, donor: Any, chunk: Any) -> None:
+        known = self._incoming.get(shard)
+        if known is not None and (known.donor, known.number) == (donor, chunk.number):
+            load(self, shard, donor, chunk)
+
+    return [
+        (Transfers, "_give_up", give_up),
+        (Transfers, "_asked", Transfers.begin),
+        (Transfers, "_load", ignore_the_unknown),
+    ]

@@ -1,0 +1,82 @@
+"""The atoms of EDN: numbers, words, strings, characters. What is none raises ValueError with a sentence."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any, Final
+
+from trilemma.check.formats.error import shown
+
+DIGITS_MAX: Final = 1_000
+"""Digits of a number: reading a decimal takes time that grows with their square."""
+
+_WORDS: Final[dict[str, Any]] = {"nil": None, "true": True, "false": False}
+
+_NUMBER_BEGINS: Final = re.compile(r"[+-]?[0-9]")
+_INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)N?\Z")
+_RATIO: Final = re.compile(r"[+-]?[0-9]+/0*[1-9][0-9]*\Z")
+_FLOAT: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?M?\Z")
+
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES: Final = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "b": "\b", "f": "\f"}
+
+_CHARACTER_NAMES: Final = frozenset(("newline", "return", "space", "tab", "formfeed", "backspace"))
+_CODED_CHARACTER: Final = re.compile(r"u[0-9a-fA-F]{4}|o[0-7]{1,3}")
+
+
+def word(text: str) -> Any:
+    """Return what a number, keyword or symbol stands for; keywords and symbols stand for themselves."""
+    if text[0] == ":":
+        if len(text) == 1:
+            raise ValueError("a keyword needs a name")
+        return text
+    return _number(text) if text[0] in "0123456789+-" else _WORDS.get(text, text)
+
+
+def _number(text: str) -> Any:
+    if not _NUMBER_BEGINS.match(text):
+        return text  # a symbol such as - or ->x
+    if len(text) > DIGITS_MAX:
+        raise ValueError(f"a number has more than {DIGITS_MAX} digits")
+    if _INTEGER.match(text):
+        return int(text.rstrip("N"))
+    if _RATIO.match(text):
+        return Fraction(text)
+    if not _FLOAT.match(text):
+        raise ValueError(f"no number: {shown(text)}")
+    if not text.endswith("M"):
+        return float(text)
+    try:
+        return Decimal(text[:-1])
+    except InvalidOperation as problem:
+        raise ValueError(f"a number out of all bounds: {shown(text)}") from problem
+
+
+def string(text: str) -> bytes:
+    """Return the UTF-8 of what stands between quotes."""
+    if "\\" not in text:
+        return text.encode()
+    units = _ESCAPE.sub(_unescape, text).encode("utf-16-le", "surrogatepass")
+    try:
+        return units.decode("utf-16-le").encode()  # joins the two halves of a surrogate pair
+    except UnicodeDecodeError as problem:
+        raise ValueError("the string has half a character (a surrogate without its other)") from problem
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escape = match[1]
+    if escape in _ESCAPES:
+        return _ESCAPES[escape]
+    if len(escape) == 5:
+        return chr(int(escape[1:], 16))
+    if escape.isdigit() and escape.isascii() and int(escape, 8) < 256:
+        return chr(int(escape, 8))
+    raise ValueError(f"no such escape: {shown(match[0])}")
+
+
+def character(text: str) -> str:
+    """Return a character as it is written."""
+    name = text[1:]
+    if len(name) == 1 or name in _CHARACTER_NAMES or _CODED_CHARACTER.fullmatch(name):
+        return text
+    raise ValueError(f"no such character: {shown(text)}")

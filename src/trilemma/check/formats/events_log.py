@@ -1,0 +1,72 @@
+"""The lines of Jepsen's log and of its history.txt, as events: process, type, function, value, and perhaps an error.
+
+`INFO  jepsen.util - 4 :invoke :read nil`, with spaces or tabs, with or without what comes before the process. Lines
+that are nothing like it are other messages of the log. Values are EDN. There are no times: places serve as such.
+Source: Jepsen `util.clj` (log-op); Porcupine `test_data/jepsen`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from trilemma.check.formats.edn import parse_all
+from trilemma.check.formats.error import FormatError, shown
+from trilemma.check.formats.event import Event
+from trilemma.check.formats.stream import Readable, batches, decode_line
+
+NAME: Final = "log"
+
+LINE: Final = re.compile(
+    r"(?:^|[-:])\s*(?P<process>-?\d+|:nemesis)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)\s*(?P<rest>.*)"
+)
+"""What an event looks like; what stands before the process ends with a dash or a colon."""
+
+
+def events(source: Readable) -> Iterator[Event]:
+    """Yield the events of a file.
+
+    Raises:
+        FormatError: a value is no EDN, or no line is an event.
+    """
+    number = found = 0
+    for lines in batches(source):
+        for line in lines:
+            number += 1
+            match = LINE.search(decode_line(line, number))
+            if match is not None:
+                found += 1
+                yield _event(match, number)
+    if not found:
+        raise FormatError(1, 1, "no line looks like an operation: process, :invoke, :read, value")
+
+
+def _event(match: re.Match[str], line: int) -> Event:
+    process = match["process"]
+    columns = _columns(match, line)
+    return Event(
+        line,
+        match.start("process") + 1,
+        process if process.startswith(":") else int(process),
+        match["type"],
+        match["function"],
+        columns[0] if columns else None,
+        error=columns[1] if len(columns) > 1 else None,
+    )
+
+
+def _columns(match: re.Match[str], line: int) -> list[object]:
+    """Return the value and what follows it. Prose may follow: only what says what happened must be EDN."""
+    rest = match["rest"].rstrip()
+    try:
+        return parse_all(rest)
+    except FormatError as problem:
+        value, mark, _ = rest.partition("\t")
+        if mark:
+            try:
+                return [*parse_all(value), rest]
+            except FormatError:
+                pass
+        if match["type"] in ("info", "fail"):
+            return [None, rest]
+        column = match.start("rest") + problem.column
+        raise FormatError(line, column, f"the value {shown(rest)} is no EDN: {problem.reason}") from problem

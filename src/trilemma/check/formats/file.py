@@ -1,0 +1,81 @@
+"""Reading a history from a file of any format: which one it is, is seen from its beginning, or said.
+
+Owns the table of formats. Opens nothing: the caller hands in a stream of bytes.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from trilemma.check.formats import events_edn, events_log, jsonlines
+from trilemma.check.formats.conventions import DEFAULT, Conventions
+from trilemma.check.formats.error import FormatError, shown
+from trilemma.check.formats.event import Event, arrange
+from trilemma.check.formats.jepsen import operations
+from trilemma.check.formats.nemesis import faults
+from trilemma.check.formats.recording import Recording
+from trilemma.check.formats.stream import Readable, Source
+from trilemma.check.history import Operation
+
+_EVENTS: Final[dict[str, Callable[[Readable], Iterator[Event]]]] = {
+    events_edn.NAME: events_edn.events,
+    events_log.NAME: events_log.events,
+}
+
+FORMATS: Final = (jsonlines.NAME, *_EVENTS)
+"""The names of the formats."""
+
+_JSON: Final = re.compile(rb'\s*\{\s*"')
+_LOG: Final = re.compile(rb"(?m)^(?:[^\n]*?[-:])?[^\S\n]*(?:-?\d+|:nemesis)[^\S\n]+:(?:invoke|ok|fail|info)[^\S\n]+:\S")
+_EDN: Final = re.compile(rb"[\s,]*[\[({;#]")
+
+
+def recognise(beginning: bytes) -> str:
+    """Return the name of the format of a file that begins so.
+
+    Raises:
+        FormatError: it is none that is known.
+    """
+    if _JSON.match(beginning):
+        return jsonlines.NAME
+    if _LOG.search(beginning):
+        return events_log.NAME
+    if _EDN.match(beginning):
+        return events_edn.NAME
+    first = beginning.lstrip()[:80].splitlines()[:1]
+    what = f"the file begins with {shown(first[0].decode(errors='replace'))}" if first else "the file is empty"
+    raise FormatError(1, 1, f"{what}, which is no history in a format known here ({', '.join(FORMATS)})")
+
+
+def read_history(stream: Readable, name: str | None = None, conventions: Conventions = DEFAULT) -> Recording:
+    """Read a history.
+
+    Args:
+        stream: a file opened in binary mode, at its beginning.
+        name: of its format, one of FORMATS; None to recognise it.
+        conventions: how to take what the file leaves open.
+
+    Raises:
+        FormatError: the file is bad; with line, column and reason.
+        ValueError: there is no format of this name.
+    """
+    source = Source(stream)
+    if name is None:
+        name = recognise(source.peek())
+    if name == jsonlines.NAME:
+        recording = jsonlines.read(source)
+    elif name in _EVENTS:
+        course = arrange(list(_EVENTS[name](source)), conventions.order)
+        recording = Recording(operations(course.pairs, conventions), faults(course.faults), name)
+    else:
+        raise ValueError(f"there is no format {name!r} (there are {', '.join(FORMATS)})")
+    if conventions.nil_read == "unknown":
+        return recording._replace(operations=[_forget_nil(each) for each in recording.operations])
+    return recording
+
+
+def _forget_nil(operation: Operation) -> Operation:
+    """Return a read that saw nil as one whose result nobody knows."""
+    if operation.kind == "read" and operation.outcome == "ok" and operation.result is None:
+        return operation._replace(outcome="info")
+    return operation

@@ -1,0 +1,172 @@
+"""What Jepsen's operations mean: pairs of events as Operations, in the words of the models.
+
+| `:f` | kind, argument, result |
+|---|---|
+| `:read` (`:get`), `:write` (`:put`) | `read` (what the ok says), `write` (the value) |
+| `:cas [old new]` | `cas`, (old, new), True; False where it failed for finding another value |
+| `:add`, `:remove`, `:append`, `:enqueue` | that kind, the value; their results are not told |
+| `:dequeue`, `:drain` | that kind; what came out |
+| `:acquire`, `:release` | that kind, who (if told); what the ok says, such as a fencing token |
+| `:transfer {:from :to :amount}` | `transfer`, (from, to, amount) |
+| `:txn`, or any of micro-operations | `txn`; where each only reads or only writes `multi_read`, `multi_write` |
+| others | that kind, the value of the invocation; the value of the ok |
+
+Source: Jepsen `tests/`, `checker.clj`, `independent.clj`; Knossos `model.clj`; Porcupine `models/`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from trilemma.check.formats.conventions import Conventions
+from trilemma.check.formats.edn_value import Map, write
+from trilemma.check.formats.error import FormatError, shown
+from trilemma.check.formats.event import Event, Pair
+from trilemma.check.formats.key import Names, plain
+from trilemma.check.formats.micro import are_micro_operations, micro_operations
+from trilemma.check.history import Operation
+
+KINDS: Final = {"get": "read", "put": "write"}
+"""Other names of the same."""
+
+MISMATCHES: Final = frozenset(
+    ("did-not-match", "did-not-succeed", "mismatch", "cas-failed", "cas-mismatch", "compare-failed", "not-equal",
+     "precondition-failed", "unexpected-value", "value-mismatch")
+)  # fmt: skip
+"""Errors by which a failed compare-and-set says that it found another value. One without an error says so too."""
+
+_CHANGES: Final = ("write", "add", "remove", "append", "enqueue")
+_TAKES: Final = ("read", "dequeue", "drain")
+
+WHOLE: Final = b""
+"""The key of operations that name none."""
+
+
+def operations(pairs: Sequence[Pair], conventions: Conventions) -> list[Operation]:
+    """Return what was done, in order of invocation.
+
+    Raises:
+        FormatError: a value is not what its `:f` asks for.
+    """
+    names = Names()
+    split = conventions.keys == "split" or (conventions.keys == "auto" and _are_tuples(pairs))
+    pure = not any(_is_mixed(_half(pair.begin, 1) if split else pair.begin.value) for pair in pairs)
+    return [_operation(pair, conventions, names, split, pure) for pair in pairs]
+
+
+# --- whose values are pairs of key and value ----------------------------------------------------------------------
+
+
+def _are_tuples(pairs: Sequence[Pair]) -> bool:
+    """Say whether every value can only be a pair of key and value: also a read's, which else begins without one."""
+    certain = False
+    for pair in pairs:
+        begin = pair.begin
+        value = begin.value
+        if begin.has_key or not (isinstance(value, tuple) and len(value) == 2) or are_micro_operations(value):
+            return False
+        kind = KINDS.get(begin.function, begin.function)
+        if kind == "cas":
+            if not (isinstance(value[1], tuple) and len(value[1]) == 2):
+                return False
+            certain = True
+        certain |= (kind in _TAKES and value[1] is None) or are_micro_operations(value[1])
+    return certain
+
+
+def _is_mixed(value: Any) -> bool:
+    """Whether a transaction appends, or both reads and writes: then all stay transactions."""
+    if not are_micro_operations(value):
+        return False
+    names = {micro[0].removeprefix(":")[0] for micro in value}
+    return names not in ({"r"}, {"w"})
+
+
+# --- one operation ------------------------------------------------------------------------------------------------
+
+
+def _operation(pair: Pair, conventions: Conventions, names: Names, split: bool, pure: bool) -> Operation:
+    begin, end = pair.begin, pair.end
+    key, asked = (names.of(begin.key) if begin.has_key else WHOLE), begin.value
+    told = end.value if end is not None and end.type == "ok" else None
+    if split:
+        key, asked = names.of(_half(begin, 0)), _half(begin, 1)
+        told = _half(end, 1) if end is not None and end.type == "ok" and end.value is not None else None
+    outcome = "info" if end is None else end.type
+    kind, argument, result = _meaning(begin, asked, told, outcome, names, pure)
+    complete_us = pair.complete_us
+    if outcome == "fail" and kind == "cas" and conventions.failed_cas == "mismatch" and _found_another(end):
+        outcome, result = "ok", False
+    return Operation(
+        pair.process, pair.invoke_us, complete_us, kind, key, argument, result, outcome  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _half(event: Event, index: int) -> Any:
+    if not (isinstance(event.value, tuple) and len(event.value) == 2):
+        raise _problem(event, f"expected a pair of key and value, not {_show(event.value)}")
+    return event.value[index]
+
+
+def _found_another(end: Event | None) -> bool:
+    if end is None:
+        return False
+    error = end.error[0] if isinstance(end.error, tuple) and end.error else end.error
+    text = error.decode(errors="replace") if isinstance(error, bytes) else str(error).removeprefix(":")
+    return error is None or text.lower().replace(" ", "-") in MISMATCHES
+
+
+def _meaning(begin: Event, asked: Any, told: Any, outcome: str, names: Names, pure: bool) -> tuple[str, Any, Any]:
+    """Return kind, argument and result."""
+    if are_micro_operations(asked):
+        return _transaction(begin, asked, told, outcome == "ok", names, pure)
+    kind = KINDS.get(begin.function, begin.function)
+    if kind in _TAKES:
+        return kind, None, plain(told)
+    if kind in _CHANGES:
+        return kind, plain(asked if told is None else told), None
+    shape = _SHAPES.get(kind)
+    if shape is None:
+        return kind, plain(asked), plain(told)
+    return kind, shape(begin, asked if told is None else told), (True if kind == "cas" and outcome == "ok" else None)
+
+
+def _cas(begin: Event, value: Any) -> tuple[Any, Any]:
+    if not (isinstance(value, tuple) and len(value) == 2):
+        raise _problem(begin, f":cas takes [old new], not {_show(value)}")
+    return plain(value[0]), plain(value[1])
+
+
+def _transfer(begin: Event, value: Any) -> tuple[Any, Any, Any]:
+    if not (isinstance(value, Map) and {":from", ":to", ":amount"} <= value.keys()):
+        raise _problem(begin, f":transfer takes {{:from a, :to b, :amount n}}, not {_show(value)}")
+    return plain(value[":from"]), plain(value[":to"]), plain(value[":amount"])
+
+
+_SHAPES: Final[dict[str, Callable[[Event, Any], Any]]] = {"cas": _cas, "transfer": _transfer}
+
+
+def _transaction(begin: Event, asked: Any, told: Any, known: bool, names: Names, pure: bool) -> tuple[str, Any, Any]:
+    if known and told is not None and not _fits(asked, told):
+        raise _problem(begin, f"its ok tells of other micro-operations than it began with: {_show(told)}")
+    done = asked if told is None else told
+    argument = micro_operations(done, names, results=False)
+    result = micro_operations(done, names, results=True) if known else None
+    if not pure:
+        return "txn", argument, result
+    if argument[0][0] == "w":
+        return "multi_write", tuple((key, value) for _, key, value in argument), None
+    return "multi_read", tuple(key for _, key, _ in argument), result and tuple(value for _, _, value in result)
+
+
+def _fits(asked: Any, told: Any) -> bool:
+    if not are_micro_operations(told) or len(asked) != len(told):
+        return False
+    return all(one[:2] == other[:2] for one, other in zip(asked, told, strict=True))
+
+
+def _problem(event: Event, reason: str) -> FormatError:
+    return FormatError(event.line, event.column, reason)
+
+
+def _show(value: Any) -> str:
+    return shown(write(value))

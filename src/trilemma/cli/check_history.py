@@ -1,0 +1,235 @@
+"""`trilemma check history`: what a recorded history says about the store it was recorded of.
+
+Exit status: 0 valid, 1 invalid, 2 unknown, 64 for a bad file or a bad option (sysexits.h, EX_USAGE), so that no refusal
+can be taken for a verdict.
+"""
+
+import io
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, BinaryIO, Final, NoReturn, TypeVar
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand
+from typer.exceptions import TyperException
+
+from trilemma.check.formats import edn, jsonlines
+from trilemma.check.formats.conventions import FAILED_CAS, KEYS, NIL_READS, ORDERS, Conventions
+from trilemma.check.formats.error import FormatError
+from trilemma.check.formats.file import FORMATS, read_history, recognise
+from trilemma.check.formats.key import plain
+from trilemma.check.formats.recording import Recording
+from trilemma.check.formats.register_scan import check_register_lines
+from trilemma.check.formats.stream import Source
+from trilemma.check.formats.writer import operation_line
+from trilemma.check.history import HistoryError, Operation
+from trilemma.check.judges import JUDGES, Judge, Terms, guess_judge, judge, names
+from trilemma.check.linearizable import STEPS_MAX, check_linearizable
+from trilemma.check.report.data import EXIT_STATUS
+from trilemma.check.verdict import Verdict, combine, unknown
+from trilemma.cli.check_model import ModelError, load_model
+from trilemma.cli.console import AsJson, console, errors, print_json
+
+BAD_INPUT: Final = 64
+
+STEPS_PER_S: Final = STEPS_MAX // 10
+"""How fast the search is at best: a bound on its steps, so on its memory, that goes with the time limit."""
+
+REGISTER: Final = "register"
+
+Word = TypeVar("Word", bound=str)
+
+
+class JudgingCommand(TyperCommand):
+    """A command whose exit status is a verdict: 2 means unknown, so a misspelt option must end otherwise."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the command line."""
+        try:
+            return super().make_context(*arguments, **options)
+        except TyperException as problem:
+            problem.exit_code = BAD_INPUT
+            raise
+
+
+class _TimeUpError(Exception):
+    """The time limit came first."""
+
+
+def history(
+    file: Annotated[Path, typer.Argument(help="The history; - for the standard input.", show_default=False)],
+    file_format: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}; else recognised.")] = "",
+    model: Annotated[str, typer.Option(help=f"{names()}, or FILE.py:NAME, module:NAME; else guessed.")] = "",
+    initial: Annotated[str, typer.Option(help="What each key holds at first: nil, 0, abc, '\"0\"'.")] = "",
+    nil: Annotated[str, typer.Option(help="A read of nil means absent, or unknown.")] = "absent",
+    cas_fail: Annotated[str, typer.Option(help="A failed cas means mismatch, or never (EDN, log).")] = "mismatch",
+    keys: Annotated[
+        str, typer.Option(help="Whether values are pairs of key and value: auto, split, whole (EDN, log).")
+    ] = "auto",
+    order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
+    time_limit: Annotated[float, typer.Option(min=0.001, help="Seconds until the verdict is unknown.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a recorded history: ours in JSON Lines, Jepsen's in EDN, or lines of Jepsen's log."""
+    conventions = Conventions(
+        _one_of("--nil", nil, NIL_READS),
+        _one_of("--cas-fail", cas_fail, FAILED_CAS),
+        _one_of("--keys", keys, KEYS),
+        _one_of("--order", order, ORDERS),
+    )
+    if file_format:
+        _one_of("--format", file_format, FORMATS)
+    try:
+        terms = Terms(_initial(initial), max(1, int(time_limit * STEPS_PER_S)))
+        with _opened(file) as stream:
+            case = _Case(stream, file_format or recognise(Source(stream).peek()), conventions, model, terms)
+            stream.seek(0)
+            verdicts = case.judged_within(time_limit)
+    except OSError as problem:
+        refuse(f"{file}: {problem.strerror or problem}")
+    except FormatError as problem:
+        refuse(f"{file}: {problem}")
+    except (HistoryError, ModelError) as problem:
+        refuse(str(problem))
+    verdict = combine(verdicts)
+    if as_json:
+        print_json(_as_json(case, verdict, verdicts))
+    else:
+        _print(case, verdict, verdicts)
+    raise typer.Exit(EXIT_STATUS[verdict.validity])
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the command because there is nothing to judge: a bad file, a bad option."""
+    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+def _one_of(option: str, word: str, words: Sequence[Word]) -> Word:
+    for each in words:
+        if each == word:
+            return each
+    refuse(f"{option} is one of {', '.join(words)}; not {word!r}")
+
+
+def _initial(text: str) -> Any:
+    try:
+        return plain(edn.parse(text)) if text else None
+    except FormatError as problem:
+        raise HistoryError(f"--initial {text!r}: {problem.reason}") from problem
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """Open a file so that it can be read twice."""
+    if str(file) == "-":
+        yield io.BytesIO(sys.stdin.buffer.read())
+        return
+    with file.open("rb") as stream:
+        yield stream if stream.seekable() else io.BytesIO(stream.read())
+
+
+class _Case:
+    """One file and who judges it."""
+
+    def __init__(self, stream: BinaryIO, file_format: str, conventions: Conventions, model: str, terms: Terms) -> None:
+        self.format = file_format
+        self.recording: Recording | None = None
+        self.model = model
+        self.guessed = not model
+        self._stream = stream
+        self._conventions = conventions
+        self._terms = terms
+        self._own = load_model(model, terms.initial) if ":" in model else None
+        if model and self._own is None and model not in JUDGES:
+            raise HistoryError(f"there is no model {model!r} (there are {names()}; or give FILE.py:NAME)")
+
+    def judged_within(self, time_limit_s: float) -> list[Verdict]:
+        """Judge; the time limit holds for reading and judging together."""
+        try:
+            with _alarm(time_limit_s):
+                return self._judge()
+        except _TimeUpError:
+            return [unknown(self.model or "check", f"not decided within {time_limit_s:g} s")]
+
+    def _judge(self) -> list[Verdict]:
+        quick = self._judge_lines()
+        if quick is not None:
+            return [quick]
+        self._stream.seek(0)
+        self.recording = read_history(self._stream, self.format, self._conventions)
+        operations = self.recording.operations
+        if self._own is not None:
+            return [check_linearizable(operations, self._own, self._terms.steps_max)]
+        return judge(operations, self._row(operations), self._terms)
+
+    def _judge_lines(self) -> Verdict | None:
+        """Judge registers without making operations of them; None where that does not decide."""
+        if self.format != jsonlines.NAME or self.model not in ("", REGISTER) or self._conventions.nil_read != "absent":
+            return None
+        verdict = check_register_lines(self._stream, self._terms.initial)
+        if verdict is None or not (verdict.is_valid or verdict.is_invalid):
+            return None
+        self.model = REGISTER
+        return verdict
+
+    def _row(self, operations: Sequence[Operation]) -> Judge:
+        row = JUDGES[self.model] if self.model else guess_judge(operations)
+        self.model = row.name
+        return row
+
+
+@contextmanager
+def _alarm(time_limit_s: float) -> Iterator[None]:
+    def ring(number: int, frame: FrameType | None) -> NoReturn:
+        raise _TimeUpError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, time_limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+# --- saying it ----------------------------------------------------------------------------------------------------
+
+
+def _print(case: _Case, verdict: Verdict, verdicts: Sequence[Verdict]) -> None:
+    how = " (guessed from the operations; --model names another)" if case.guessed and case.model else ""
+    held = case.recording
+    count = "" if held is None else f", {len(held.operations)} operations, {len(held.faults)} faults"
+    _say(f"format {case.format}{count}; model {case.model or 'not known'}{how}")
+    for each in verdicts:
+        _say(each.describe())
+    colour = {0: "green", 1: "red", 2: "yellow"}[EXIT_STATUS[verdict.validity]]
+    console.print(f"[bold {colour}]{verdict.validity.value}[/]")
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _as_json(case: _Case, verdict: Verdict, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return {
+        "validity": verdict.validity.value,
+        "format": case.format,
+        "model": case.model,
+        "guessed": case.guessed,
+        "verdicts": [
+            {
+                "checker": each.checker,
+                "validity": each.validity.value,
+                "reason": each.reason,
+                "witness": [json.loads(operation_line(operation)) for operation in each.witness],
+            }
+            for each in verdicts
+        ],
+    }

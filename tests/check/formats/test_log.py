@@ -1,0 +1,82 @@
+"""Lines of Jepsen's log: columns by spaces or tabs, with or without what stands before them, among other messages."""
+
+import pytest
+
+from trilemma.check.formats.conventions import Conventions
+from trilemma.check.formats.error import FormatError
+from trilemma.check.formats.file import read_history
+from trilemma.check.formats.recording import Recording
+from trilemma.check.formats.stream import Held
+from trilemma.check.history import Operation
+
+
+def recorded(text: str) -> Recording:
+    return read_history(Held(text.encode()))
+
+
+WRITE_THEN_READ = [
+    Operation(4, 0, 1, "write", b"", 3),
+    Operation(2, 2, 3, "read", b"", None, 3),
+]
+
+STYLES = {
+    "spaces": "INFO  jepsen.util - 4 :invoke :write 3\nINFO  jepsen.util - 4 :ok :write 3\n"
+    "INFO  jepsen.util - 2 :invoke :read nil\nINFO  jepsen.util - 2 :ok :read 3",
+    "tabs": "INFO  jepsen.util - 4\t:invoke\t:write\t3\nINFO  jepsen.util - 4\t:ok\t:write\t3\n"
+    "INFO  jepsen.util - 2\t:invoke\t:read\tnil\nINFO  jepsen.util - 2\t:ok\t:read\t3\n",
+    "threads and times": "2026-01-02 03:04:05,678{GMT}\tINFO\t[jepsen worker 4] jepsen.util: 4\t:invoke\t:write\t3\n"
+    "2026-01-02 03:04:05,679{GMT}\tINFO\t[jepsen worker 4] jepsen.util: 4\t:ok\t:write\t3\n"
+    "2026-01-02 03:04:05,680{GMT}\tINFO\t[jepsen worker 2] jepsen.util: 2\t:invoke\t:read\tnil\n"
+    "2026-01-02 03:04:05,681{GMT}\tINFO\t[jepsen worker 2] jepsen.util: 2\t:ok\t:read\t3\n",
+    "history.txt": "4\t:invoke\t:write\t3\r\n4\t:ok\t:write\t3\r\n2\t:invoke\t:read\r\n2\t:ok\t:read\t3\r\n",
+    "among other messages": "INFO  jepsen.core - Running test\nINFO  jepsen.util - 4 :invoke :write 3\n\n"
+    "WARN  some.client - retrying; it failed :invoke\nINFO  jepsen.util - 4 :ok :write 3\n"
+    "INFO  jepsen.util - 2 :invoke :read nil\n\tat a.stack.Trace(Trace.java:1)\nINFO  jepsen.util - 2 :ok :read 3\n",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_lines_of_a_log_are_operations(style: str) -> None:
+    recording = recorded(STYLES[style])
+    assert recording.format == "log"
+    assert recording.operations == WRITE_THEN_READ
+
+
+def test_what_stands_behind_the_value_is_an_error() -> None:
+    text = "0 :invoke :cas [1 2]\n0 :fail :cas [1 2] :refused\n1 :invoke :cas [1 2]\n1 :fail :cas [1 2] :mismatch"
+    assert [each.outcome for each in recorded(text).operations] == ["fail", "ok"]
+
+
+def test_prose_behind_the_value_and_instead_of_an_unknown_one_does_no_harm() -> None:
+    text = (
+        "0\t:invoke\t:write\t1\n0\t:info\t:write\t1\tjava.net.SocketException: Broken pipe (Write failed]\n"
+        "1\t:invoke\t:write\t2\n1\t:info\t:write\tindeterminate: [timed out\n"
+        "2\t:invoke\t:read\tnil\n2\t:ok\t:read\t1\ttook #long\n"
+    )
+    found = recorded(text).operations
+    assert [(each.outcome, each.argument, each.result) for each in found] == [
+        ("info", 1, None),
+        ("info", 2, None),
+        ("ok", None, 1),
+    ]
+
+
+def test_a_process_is_replaced_after_an_info_and_the_nemesis_is_no_client() -> None:
+    recording = recorded(
+        "INFO  jepsen.util - 2\t:invoke\t:write\t1\nINFO  jepsen.util - :nemesis\t:info\t:start\tnil\n"
+        "INFO  jepsen.util - 2\t:info\t:write\t:timed-out\nINFO  jepsen.util - :nemesis\t:info\t:stop\tnil\n"
+        "INFO  jepsen.util - 2\t:invoke\t:write\t2\n"
+    )
+    assert [(each.process, each.argument) for each in recording.operations] == [(2, 1), (3, 2)]
+    assert [(fault.from_us, fault.until_us) for fault in recording.faults] == [(1, 3)]
+
+
+def test_a_value_that_is_none_is_refused_with_its_place() -> None:
+    with pytest.raises(FormatError) as refusal:
+        recorded("0 :invoke :write 1\n0 :ok :write [1 2\n")
+    assert (refusal.value.line, refusal.value.column) == (2, 14), refusal.value
+
+
+def test_a_log_without_operations_is_refused() -> None:
+    with pytest.raises(FormatError, match="no line looks like an operation"):
+        read_history(Held(b"INFO  jepsen.core - hello\n"), "log", Conventions())

@@ -1,0 +1,100 @@
+"""Registers judged from lines: the same verdict, reason and witness as by way of operations, also on bad files."""
+
+import io
+from random import Random
+from typing import Any
+
+from trilemma.check.fault import Fault
+from trilemma.check.forge import disturb, forge
+from trilemma.check.formats.error import FormatError
+from trilemma.check.formats.jsonlines import HEADER, read
+from trilemma.check.formats.register_scan import check_register_lines
+from trilemma.check.formats.stream import Held
+from trilemma.check.formats.writer import write
+from trilemma.check.history import Operation
+from trilemma.check.register import check_register
+from trilemma.check.verdict import Validity, Verdict
+
+ROUNDS = 4_000
+
+VALUES: list[Any] = [b"a", b"\xff", "a", 7, 7.5, None, True, (b"a", 1), ("a",), frozenset((b"a",)), b"7"]
+"""Values that look alike in JSON, or cannot be keys of a dict there."""
+
+
+def draw(rng: Random, number: int) -> tuple[str, Any]:
+    return ("write", VALUES[number % len(VALUES)]) if rng.random() < 0.5 else ("read", None)
+
+
+def run(state: Any, operation: Operation) -> tuple[Any, Any]:
+    return (state, state) if operation.kind == "read" else (b"OK", operation.argument)
+
+
+def by_lines(file: bytes, initial: Any = None) -> Verdict | str | None:
+    try:
+        return check_register_lines(io.BytesIO(file), initial)
+    except FormatError as refusal:
+        return str(refusal)
+
+
+def by_operations(file: bytes, initial: Any = None) -> Verdict | str:
+    try:
+        return check_register(read(Held(file)).operations, initial)
+    except FormatError as refusal:
+        return str(refusal)
+
+
+def test_lines_and_operations_never_disagree() -> None:
+    rng = Random(11)
+    counts = dict.fromkeys(Validity, 0)
+    for _ in range(ROUNDS):
+        initial = rng.choice(VALUES)
+        history = disturb(rng, forge(rng, rng.randint(1, 12), initial, draw, run), rng.randrange(6))
+        keys = (b"k", b"\xfe", b"k2")[: rng.randint(1, 3)]
+        history = [each._replace(key=rng.choice(keys)) for each in history]
+        file = io.BytesIO()
+        write(file, history, [Fault("cut", "all", 1, 2)] if rng.random() < 0.3 else ())
+        verdict = by_lines(file.getvalue(), initial)
+        assert verdict == by_operations(file.getvalue(), initial), history
+        assert isinstance(verdict, Verdict)
+        counts[verdict.validity] += 1
+    assert min(counts.values()) > ROUNDS // 20, counts
+
+
+LINES = (
+    b'{"process":1,"invoke_us":5,"complete_us":9,"kind":"write","key":"k","argument":"a","result":"OK"}',
+    b'{"process":2,"invoke_us":6,"complete_us":9,"kind":"read","key":"k","result":"a","context":{"map":[["n1",4]]}}',
+    b'{"fault":"cut","what":"","from_us":5}',
+    b"",
+    b'{"process":3,"invoke_us":6,"complete_us":4,"kind":"read","key":"k"}',
+    b'{"process":3,"invoke_us":6,"kind":"read","key":"k"}',
+    b'{"process":3,"invoke_us":6,"kind":"read","key":"k","outcome":"info"}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":["k"]}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","result":{"hex":1}}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"write","key":"k","argument":1,"result":{"hex":1}}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","receipt":{"hex":1}}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","colour":1}',
+    b'{"process":3,"invoke_us":6',
+)
+
+
+def test_lines_and_operations_refuse_the_same_files_in_the_same_words() -> None:
+    rng = Random(12)
+    refused = 0
+    for _ in range(500):
+        file = b"\n".join([HEADER, *rng.sample(LINES, rng.randint(1, 4))])
+        found = by_lines(file)
+        if isinstance(found, Verdict) and found.reason == "no operations":
+            assert read(Held(file)).operations == []
+            continue
+        assert found == by_operations(file), file
+        refused += isinstance(found, str)
+    assert 100 < refused < 450
+
+
+def test_other_operations_are_left_to_others_and_nothing_is_no_pass() -> None:
+    file = io.BytesIO()
+    write(file, [Operation(1, 0, 1, "add", b"k", 1)])
+    assert by_lines(file.getvalue()) is None
+    empty = by_lines(HEADER)
+    assert isinstance(empty, Verdict)
+    assert empty.validity is Validity.UNKNOWN
