@@ -63,7 +63,7 @@ def _check_key(operations: list[Operation], initial: Any) -> Verdict:
     refusal = _add_writes(operations, clusters, initial) or _add_reads(operations, clusters)
     if refusal is not None:
         return refusal
-    clash = _find_clash(list(clusters.items()))
+    clash = find_clash(list(clusters.items()))
     if clash is None:
         return valid(CHECKER)
     return _explain_clash(operations, *clash)
@@ -101,7 +101,7 @@ def _add_reads(operations: list[Operation], clusters: dict[Any, list[int]]) -> V
     return None
 
 
-def _find_clash(clusters: list[tuple[Any, list[int]]]) -> tuple[Any, Any] | None:
+def find_clash(clusters: list[tuple[Any, list[int]]]) -> tuple[Any, Any] | None:
     """Return the values of two clusters that must each come before the other, or None."""
     forward: list[tuple[int, int, Any]] = []
     backward: list[tuple[int, int, Any]] = []
