@@ -1,6 +1,5 @@
 """Sequential consistency: the field's examples, what time does not matter to, and agreement with a plain search."""
 
-import time
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -152,10 +151,8 @@ def test_a_replica_that_lags_is_sequentially_consistent_though_not_linearizable(
 
 
 def test_busy_strings_are_judged_across_keys() -> None:
-    rng = Random(1)
-    history = forge_busy(rng)
-    began = time.process_time()
-    assert check_sequential(history, STRING).is_valid
-    verdict = check_sequential(plant_stale_read(rng, history), STRING)
-    assert not verdict.is_valid or not check_linearizable(plant_stale_read(rng, history), STRING).is_valid
-    assert time.process_time() - began < 30
+    history = forge_busy(Random(1))
+    assert check_sequential(history, STRING, steps_max=1).is_valid
+    verdict = check_sequential(plant_stale_read(Random(1), history), STRING, steps_max=len(history))
+    assert verdict.is_invalid
+    assert len(verdict.witness) <= 4
