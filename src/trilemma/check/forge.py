@@ -11,35 +11,48 @@ from typing import Any, Final
 
 from trilemma.check.history import Operation
 from trilemma.check.model import Model
+from trilemma.check.models.base import Run
 
 Draw = Callable[[Random, int], tuple[str, Any]]
 """Draws the kind and argument of the operation with the given number."""
 
-Run = Callable[[Any, Operation], tuple[Any, Any]]
-"""Gives the result of an operation in a state, and the new state (as in `model.deterministic`)."""
+_KEYS: Final = (b"k", b"l", b"m")
 
 _SPAN_US: Final = 3
 """How far before and after its moment an operation reaches: enough overlap to matter among a few operations."""
 
 
-def forge(rng: Random, size: int, initial: Any, draw: Draw, run: Run, unsure: float = 0.1) -> list[Operation]:
-    """Return a linearizable history of `size` operations on one key.
+def forge(
+    rng: Random,
+    size: int,
+    initial: Any,
+    draw: Draw,
+    run: Run,
+    unsure: float = 0.1,
+    keys: int = 1,
+    processes: int | None = None,
+) -> list[Operation]:
+    """Return a linearizable history of `size` operations.
 
     Args:
         unsure: share of operations that end as `info`; half of those never happened.
+        keys: over how many keys operations are spread.
+        processes: among how many processes operations are spread; each has its own if None.
     """
-    state = initial
+    states = dict.fromkeys(_KEYS[:keys], initial)
     history = []
     for number in range(size):
         kind, argument = draw(rng, number)
         invoke_us = max(0, 2 * number - rng.randrange(_SPAN_US))
         complete_us = 2 * number + rng.randrange(_SPAN_US)
-        operation = Operation(number, invoke_us, complete_us, kind, b"k", argument)
+        process = number if processes is None else rng.randrange(processes)
+        key = _KEYS[0] if keys == 1 else rng.choice(_KEYS[:keys])
+        operation = Operation(process, invoke_us, complete_us, kind, key, argument)
         doubtful = rng.random() < unsure
         if doubtful:
             operation = operation._replace(outcome="info", complete_us=None)
         if not doubtful or rng.random() < 0.5:
-            result, state = run(state, operation)
+            result, states[key] = run(states[key], operation)
             operation = operation._replace(result=None if doubtful else result)
         history.append(operation)
     rng.shuffle(history)

@@ -101,26 +101,40 @@ class Zones:
 
     def _find_clash(self) -> Problem | None:
         """Find two clusters that must each come before the other."""
-        forward: list[tuple[int, int, Any]] = []
-        backward: list[tuple[int, int, Any]] = []
-        for value, finish, start, writer in zip(self._places, self._finishes, self._starts, self._writers, strict=True):
-            if writer == _IN_VAIN or finish == END_OF_TIME_US:
-                continue
-            if finish < start:
-                forward.append((finish, start, value))
-            else:
-                backward.append((start, finish, value))
-        forward.sort(key=itemgetter(0))  # of two that begin at once either may come first: they overlap
-        for left, right in pairwise(forward):
-            if right[0] < left[1] and left[0] < right[1]:
-                return Problem("clash", (left[2], right[2]))
-        begins = [zone[0] for zone in forward]
-        for begin, end, value in backward:
-            # The forward zones do not overlap: only the last one that begins before this zone can hold it.
-            index = bisect_left(begins, begin) - 1
-            if index >= 0 and end < forward[index][1]:
-                return Problem("clash", (forward[index][2], value))
-        return None
+        clash = find_clash(
+            (finish, start, value)
+            for value, finish, start, writer in zip(
+                self._places, self._finishes, self._starts, self._writers, strict=True
+            )
+            if writer != _IN_VAIN and finish != END_OF_TIME_US
+        )
+        return None if clash is None else Problem("clash", clash)
+
+
+def find_clash(zones: Iterable[tuple[int, int, Any]]) -> tuple[Any, Any] | None:
+    """Return what stands in two zones that must each come before the other, or None.
+
+    Args:
+        zones: of each cluster its earliest completion, its latest invocation, and what stands for it.
+    """
+    forward: list[tuple[int, int, Any]] = []
+    backward: list[tuple[int, int, Any]] = []
+    for finish, start, cluster in zones:
+        if finish < start:
+            forward.append((finish, start, cluster))
+        else:
+            backward.append((start, finish, cluster))
+    forward.sort(key=itemgetter(0))  # of two that begin at once either may come first: they overlap
+    for left, right in pairwise(forward):
+        if right[0] < left[1] and left[0] < right[1]:
+            return left[2], right[2]
+    begins = [zone[0] for zone in forward]
+    for begin, end, cluster in backward:
+        # The forward zones do not overlap: only the last one that begins before this zone can hold it.
+        index = bisect_left(begins, begin) - 1
+        if index >= 0 and end < forward[index][1]:
+            return forward[index][2], cluster
+    return None
 
 
 def check_register(operations: Iterable[Operation], initial: Any = None) -> Verdict:

@@ -7,7 +7,8 @@ Operations: `multi_read` and `multi_write` as of `model.MULTI_REGISTER`, and `tx
 from typing import Any, Final
 
 from trilemma.check.history import Operation
-from trilemma.check.model import Model, Pairs, deterministic
+from trilemma.check.model import Model, deterministic
+from trilemma.check.models.multi import Pairs
 
 _NO_PAIRS: Final[Pairs] = ()
 

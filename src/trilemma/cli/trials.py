@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from trilemma.check.fuzz import CASES
 from trilemma.cli.console import AsJson, console, print_json, refuse
 from trilemma.trial.absence import absence as run_absence
 from trilemma.trial.bench import Bench
@@ -14,7 +15,9 @@ from trilemma.trial.checking import checking as run_checking
 from trilemma.trial.crashes import Crashes
 from trilemma.trial.divergence import divergence as run_divergence
 from trilemma.trial.failover import failover as run_failover
+from trilemma.trial.fuzzing import fuzzing as run_fuzzing
 from trilemma.trial.report import Report
+from trilemma.trial.searching import searching as run_searching
 from trilemma.trial.starts import starts as run_starts
 
 app = typer.Typer(
@@ -75,6 +78,31 @@ def checking(
 ) -> None:
     """Judge a long recorded history: how long it takes, parsing included."""
     _show(run_checking(operations, seed, _sayer(as_json)), as_json)
+
+
+@app.command()
+def searching(
+    histories: Annotated[int, typer.Option(min=1, help="How many histories to judge.")] = 200,
+    seed: Annotated[int, typer.Option(help="The first history's; odd ones have a stale read.")] = 0,
+    unsure: Annotated[float, typer.Option(min=0, max=1, help="Share of operations that are never answered.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge busy histories (50 clients, 1,700 gets, puts and appends): how long each takes, and that it is right."""
+    _show(run_searching(histories, seed, unsure, _sayer(as_json)), as_json)
+
+
+@app.command()
+def fuzzing(
+    models: Annotated[list[str] | None, typer.Argument(help="Models by name; all of them if none is named.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Histories per model.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Which histories.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Judge random small histories of every model with the checkers and by brute force: no disagreement."""
+    unknown = sorted(set(models or ()) - set(CASES))
+    if unknown:
+        refuse(f"there is no model {unknown[0]!r}: {', '.join(CASES)}")
+    _show(run_fuzzing(rounds, seed, models or (), _sayer(as_json)), as_json)
 
 
 def bench(
