@@ -14,6 +14,7 @@ from trilemma.trial.divergence import divergence as run_divergence
 from trilemma.trial.failover import failover as run_failover
 from trilemma.trial.report import Report
 from trilemma.trial.starts import starts as run_starts
+from trilemma.trial.transactions import transactions as run_transactions
 
 app = typer.Typer(
     help="Campaigns on real processes and disks; exit status 1 if a promise did not hold.", no_args_is_help=True
@@ -63,6 +64,16 @@ def starts(
 ) -> None:
     """Start and stop trilemma.local() many times: quick, and nothing left behind."""
     _show(run_starts(count, _sayer(as_json)), as_json)
+
+
+@app.command()
+def transactions(
+    count: Annotated[int, typer.Option(min=1_000, help="Transactions in a history.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Of the histories.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """How long the checker takes for histories of list-append transactions, sound and broken."""
+    _show(run_transactions(count, seed, _sayer(as_json)), as_json)
 
 
 def bench(
