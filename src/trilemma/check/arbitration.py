@@ -7,7 +7,7 @@ Source: the relation `ar` of Viotti and Vukolic, ACM CSUR 49(1), 2016, section 2
 Cost: O(demands).
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,11 +18,8 @@ Item = tuple[bytes, Hashable]
 """One write, by its key and its unique value. The value that a key holds at first is such a write too."""
 
 
-class Because(NamedTuple):
-    """Why something was demanded: an operation, and what leads to it. Linked, because ways back can be long."""
-
-    operation: Operation
-    behind: "Because | None" = None
+Because = tuple[Operation, ...] | Callable[[int], tuple[Operation, ...]]
+"""The operations that a demand comes from, or what finds them, given its lower node: few are ever asked for."""
 
 
 class Contradiction(NamedTuple):
@@ -44,7 +41,7 @@ class Arbitration:
         self._items: list[Item | None] = []
         self._successors: list[list[int]] = []
         self._given: list[list[int]] = []
-        self._reasons: dict[tuple[int, int], Because | None] = {}
+        self._reasons: dict[tuple[int, int], Because] = {}
 
     def write(self, item: Item) -> int:
         """Return the node of a write."""
@@ -59,13 +56,15 @@ class Arbitration:
         """Return a new node for the latest of some writes: those that are demanded to be not later than it."""
         return self._add(None)
 
-    def demand(self, lower: int, upper: int, because: Because | None = None, given: bool = False) -> None:
+    def demand(self, lower: int, upper: int, because: Because = (), given: bool = False) -> None:
         """Demand that the one is not later than the other. `given`: taken for granted, not part of what is judged."""
-        if lower != upper and (given or (lower, upper) not in self._reasons):
+        if lower == upper:
+            return
+        if (lower, upper) not in self._reasons:
             self._successors[lower].append(upper)
-            self._reasons.setdefault((lower, upper), because)
-            if given:
-                self._given[lower].append(upper)
+            self._reasons[lower, upper] = because
+        if given:
+            self._given[lower].append(upper)
 
     def find(self) -> tuple[Contradiction | None, bool]:
         """Look for a contradiction.
@@ -97,9 +96,7 @@ class Arbitration:
         ring = there + back[1:]
         operations: list[Operation] = []
         for edge in pairwise(ring):
-            because = self._reasons.get(edge)
-            while because is not None:
-                operations.append(because.operation)
-                because = because.behind
+            because = self._reasons.get(edge, ())
+            operations += because if isinstance(because, tuple) else because(edge[0])
         items = [item for node in ring[:-1] if (item := self._items[node]) is not None]
         return Contradiction(tuple(dict.fromkeys(items)), tuple(operations))
