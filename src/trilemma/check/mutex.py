@@ -62,17 +62,18 @@ def check_mutex(operations: Iterable[Operation], lease_error_us: int = 0) -> Ver
 def _holdings(operations: list[Operation], lease_error_us: int) -> Iterable[_Holding]:
     """Yield when a lock was held for certain, by whom; times of no length are left out."""
     for session in History(operations).by_process().values():
-        for index, acquire in enumerate(session):
-            if acquire.kind == "release" and acquire.outcome == "info":
-                break
-            if acquire.kind != "acquire" or acquire.outcome != "ok":
+        in_doubt = (place for place, each in enumerate(session) if each.kind == "release" and each.outcome == "info")
+        release: Operation | None = None
+        for each in reversed(session[: next(in_doubt, len(session)) + 1]):
+            if each.kind == "release":
+                release = each
+            if each.kind != "acquire" or each.outcome != "ok":
                 continue
-            release = next((each for each in session[index + 1 :] if each.kind == "release"), None)
             until_us = END_OF_TIME_US if release is None else release.invoke_us
-            if acquire.argument is not None:
-                until_us = min(until_us, acquire.invoke_us + acquire.argument - lease_error_us)
-            if acquire.end_us < until_us:
-                yield _Holding(acquire.end_us, until_us, acquire, release)
+            if each.argument is not None:
+                until_us = min(until_us, each.invoke_us + each.argument - lease_error_us)
+            if each.end_us < until_us:
+                yield _Holding(each.end_us, until_us, each, release)
 
 
 def _operations(*holdings: _Holding) -> list[Operation]:
