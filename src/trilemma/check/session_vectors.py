@@ -29,6 +29,8 @@ _RULES: Final = {
 """For each guarantee: what of earlier operations must have been seen (what was written, or what reads had seen), and by
 whom (by the executors of writes, or of reads)."""
 
+_SAID: Final = {"receipt": "written before", "context": "seen by an earlier read"}
+
 
 def check_session_vectors(operations: Iterable[Operation]) -> dict[str, Verdict]:
     """Judge the four guarantees of one shard by contexts and receipts.
@@ -70,9 +72,6 @@ def _check_session(name: str, session: list[Operation], carried: str, of_writes:
                 if node not in wanted or wanted[node][0] < number:
                     wanted[node] = (number, operation)
     return valid(name, f"{judged} operations") if judged else None
-
-
-_SAID: Final = {"receipt": "written before", "context": "seen by an earlier read"}
 
 
 def _is_write(operation: Operation) -> bool:
