@@ -9,7 +9,7 @@ from trilemma.check.history import Operation
 from trilemma.check.report.data import SideShare
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 800
+FUZZ_ROUNDS = 2_000
 
 CUT = Fault("cut", "n3 from n1 n2", 10, 20, sides=(("n1", "n2"), ("n3",)))
 

@@ -9,7 +9,7 @@ from trilemma.check.bank import check_balances, check_bank
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 800
+FUZZ_ROUNDS = 2_000
 
 
 def read(result: Any, outcome: Any = "ok") -> Operation:

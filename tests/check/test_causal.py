@@ -10,7 +10,7 @@ from trilemma.check.causal import check_causal
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 2_000
+FUZZ_ROUNDS = 5_000
 
 Item = tuple[bytes, Any]
 

@@ -5,7 +5,7 @@ from random import Random
 
 from trilemma.check.components import components, shortest_path
 
-FUZZ_ROUNDS = 1_000
+FUZZ_ROUNDS = 2_000
 
 
 def _reachable(successors: list[list[int]], start: int) -> set[int]:

@@ -13,7 +13,7 @@ from trilemma.check.history import Operation
 from trilemma.check.model import COUNTER
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 1_500
+FUZZ_ROUNDS = 4_000
 
 
 def _draw(rng: Random, number: int) -> tuple[str, Any]:

@@ -12,7 +12,7 @@ from trilemma.check.model import Model
 from trilemma.check.set_full import check_set_full, lives
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 2_500
+FUZZ_ROUNDS = 5_000
 
 
 def change(kind: str, begin: int, end: int | None, element: Any, node: str = "n1", **more: Any) -> Operation:

@@ -9,7 +9,7 @@ from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 1_500
+FUZZ_ROUNDS = 4_000
 ERROR_US = 5
 
 

@@ -10,7 +10,7 @@ from trilemma.check.hierarchy import WEAKER, fill, implies, stand, with_stronger
 from trilemma.check.report.data import Subject
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
-FUZZ_ROUNDS = 1_000
+FUZZ_ROUNDS = 2_000
 
 HOLDS, BREAKS, UNKNOWN = valid("c"), invalid("c", "r"), unknown("c", "r")
 

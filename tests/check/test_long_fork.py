@@ -8,7 +8,7 @@ from trilemma.check.history import Operation
 from trilemma.check.long_fork import check_long_fork
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 2_500
+FUZZ_ROUNDS = 5_000
 KEYS = (b"x", b"y", b"z")
 
 

@@ -12,7 +12,7 @@ from trilemma.check.lost import check_lost_dots, check_lost_elements, check_lost
 from trilemma.check.model import register
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 1_500
+FUZZ_ROUNDS = 4_000
 
 
 def change(kind: str, begin: int, end: int | None, argument: Any, outcome: Any = "ok") -> Operation:

@@ -11,7 +11,7 @@ from trilemma.check.model import Model
 from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 2_500
+FUZZ_ROUNDS = 6_000
 
 
 def acquire(process: int, begin: int, end: int | None, lease: int | None = None, token: Any = None) -> Operation:

@@ -9,7 +9,7 @@ from trilemma.check.history import Operation
 from trilemma.check.queue import account, check_queue
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 4_000
+FUZZ_ROUNDS = 8_000
 
 
 def put(at: int, value: Any, outcome: Any = "ok") -> Operation:

@@ -8,7 +8,7 @@ from trilemma.check.history import Operation
 from trilemma.check.register_models import judge_registers
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 1_200
+FUZZ_ROUNDS = 4_000
 
 
 def write(process: int, at: int, value: Any) -> Operation:

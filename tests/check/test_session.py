@@ -13,7 +13,7 @@ from trilemma.check.history import Operation
 from trilemma.check.session import GUARANTEES, check_sessions
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 2_500
+FUZZ_ROUNDS = 6_000
 
 Item = tuple[bytes, Any]
 

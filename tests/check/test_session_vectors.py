@@ -10,7 +10,7 @@ from trilemma.check.history import Operation
 from trilemma.check.session_vectors import check_session_vectors
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 1_500
+FUZZ_ROUNDS = 3_000
 
 
 def write(process: int, at: int, receipt: Any, context: Any = None) -> Operation:

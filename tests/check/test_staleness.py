@@ -10,7 +10,7 @@ from trilemma.check.register import check_register
 from trilemma.check.staleness import check_staleness, describe, k_staleness, measure, t_visibility
 from trilemma.check.verdict import Validity
 
-FUZZ_ROUNDS = 2_500
+FUZZ_ROUNDS = 6_000
 
 
 def write(begin: int, end: int | None, value: Any, key: bytes = b"k", outcome: Any = "ok") -> Operation:
