@@ -20,6 +20,7 @@ def read(result: Any, outcome: Any = "ok") -> Operation:
     ("shown", "said"),
     [
         ({"a": 5, "b": 4}, "hold 9, not 10"),
+        ({"a": 5, "b": 6}, "hold 11, not 10"),
         ({"a": 11, "b": -1}, "overdrawn"),
         ({"a": 10}, "'b' is missing"),
         ({"a": 5, "b": 5, "c": 0}, "no account 'c'"),
