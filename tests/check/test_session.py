@@ -121,6 +121,20 @@ HOLDS: dict[str, tuple[str, list[Operation]]] = {
             read(2, 6, 3, b"x"),
         ],
     ),
+    "what a session read only after its write need not be seen with it": (
+        WRITES_FOLLOW_READS,
+        [
+            write(1, 0, 9, b"z"),
+            read(2, 2, 9, b"z"),
+            write(2, 4, 1, b"x"),
+            write(3, 6, 2, b"y"),
+            read(3, 8, 1, b"x"),
+            read(4, 10, 2, b"y"),
+            read(4, 12, None, b"z"),
+            read(5, 10, 1, b"x"),
+            read(5, 12, 9, b"z"),
+        ],
+    ),
     "the answer seen with what replaced the question": (
         WRITES_FOLLOW_READS,
         [
