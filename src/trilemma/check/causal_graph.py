@@ -33,15 +33,15 @@ class Event:
         self.predecessors: list[Event] = []
         self.clock: list[int] = []
         """For each session, how many of its operations are in this one's past (itself included)."""
-        self.reads = _reads(operation)
-        self.writes = _writes(operation)
+        self.reads = reads_of(operation)
+        self.writes = writes_of(operation)
 
     def saw(self, other: "Event") -> bool:
         """Whether the other is in this one's past (or is this one)."""
         return self.clock[other.session] > other.position
 
 
-def _reads(operation: Operation) -> list[tuple[bytes, Any]]:
+def reads_of(operation: Operation) -> list[tuple[bytes, Any]]:
     if operation.kind == "read":
         return [(operation.key, operation.result)]
     if operation.kind == "multi_read":
@@ -49,7 +49,7 @@ def _reads(operation: Operation) -> list[tuple[bytes, Any]]:
     return []
 
 
-def _writes(operation: Operation) -> list[tuple[bytes, Any]]:
+def writes_of(operation: Operation) -> list[tuple[bytes, Any]]:
     if operation.kind == "write":
         return [(operation.key, operation.argument)]
     return list(operation.argument) if operation.kind == "multi_write" else []
@@ -126,7 +126,7 @@ def build(operations: list[Operation], node_order: bool) -> CausalGraph:
         if operation.kind not in _KINDS:
             raise ValueError(f"an operation is neither read nor write: {operation.describe()}")
         if operation.outcome == "fail":
-            failed.update((write, operation) for write in _writes(operation))
+            failed.update((write, operation) for write in writes_of(operation))
         elif operation.outcome == "ok" or "write" in operation.kind:
             happened.append(operation)
     events, sessions = _sessions(happened)

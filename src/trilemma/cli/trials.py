@@ -19,6 +19,7 @@ from trilemma.trial.fuzzing import fuzzing as run_fuzzing
 from trilemma.trial.report import Report
 from trilemma.trial.searching import searching as run_searching
 from trilemma.trial.starts import starts as run_starts
+from trilemma.trial.transactions import transactions as run_transactions
 
 app = typer.Typer(
     help="Campaigns on real processes and disks; exit status 1 if a promise did not hold.", no_args_is_help=True
@@ -103,6 +104,16 @@ def fuzzing(
     if unknown:
         refuse(f"there is no model {unknown[0]!r}: {', '.join(CASES)}")
     _show(run_fuzzing(rounds, seed, models or (), _sayer(as_json)), as_json)
+
+
+@app.command()
+def transactions(
+    count: Annotated[int, typer.Option(min=1_000, help="Transactions in a history.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Of the histories.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """How long the checker takes for histories of list-append transactions, sound and broken."""
+    _show(run_transactions(count, seed, _sayer(as_json)), as_json)
 
 
 def bench(

@@ -1,0 +1,57 @@
+"""Causal reverse: a read that shows a write, but not one that was over before that write began.
+
+Operations: `write` (argument: a value; each key is written once), `multi_write` (argument: pairs), `multi_read`
+(argument: keys; result: their values, None where absent), all of one group of keys. Serializability allows it, strict
+serializability does not, and it confuses people most who wrote both themselves.
+Source: Jepsen `tests/causal_reverse.clj`; jepsen.io/analyses/cockroachdb-beta-20160829. Twin: the definition, in the
+tests. Cost: O(n * keys of a read).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from trilemma.check.causal_graph import writes_of
+from trilemma.check.history import Operation
+from trilemma.check.verdict import Verdict, invalid, unknown, valid
+
+CHECKER: Final = "causal reverse"
+
+
+def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
+    """Judge whether every read that shows a write shows those that were over before it.
+
+    Returns:
+        `unknown` where a key was written twice, or where no read showed a write that another had preceded.
+    """
+    writes: dict[bytes, Operation] = {}
+    reads = []
+    for operation in operations:
+        if operation.outcome == "fail":
+            continue
+        for key, _ in writes_of(operation):
+            if key in writes:
+                return unknown(CHECKER, f"{key!r} was written twice, so that reads of it cannot be compared")
+            writes[key] = operation
+        if operation.kind == "multi_read" and operation.outcome == "ok":
+            reads.append(operation)
+    demands = 0
+    for read in reads:
+        seen = [
+            writes[key]
+            for key, value in zip(read.argument, read.result, strict=True)
+            if value is not None and key in writes
+        ]
+        if not seen:
+            continue
+        last = max(seen, key=lambda each: each.invoke_us)
+        for key, value in zip(read.argument, read.result, strict=True):
+            if key in writes and writes[key].precedes(last):
+                demands += 1
+                if value is None:
+                    reason = (
+                        f"{key!r} was read as absent, although a write that is shown began after {key!r} was written"
+                    )
+                    return invalid(CHECKER, reason, [writes[key], last, read])
+    if not demands:
+        return unknown(CHECKER, "no read showed a write that another had preceded")
+    return valid(CHECKER, f"{len(reads)} reads")

@@ -1,0 +1,163 @@
+"""What must have been seen: the demands of monotonic writes and of writes follow reads.
+
+Whoever has seen a write has seen what came before it in its session: earlier writes (monotonic writes), or what was
+read before, and what had to be seen with that, and so on (writes follow reads). How far an observer, which is a process
+at a node, must have seen each session is a vector clock. Source and definitions: `session`.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import partial
+
+from trilemma.check.arbitration import Arbitration, Item
+from trilemma.check.history import Operation
+from trilemma.check.session_events import Event, Sessions
+
+Clock = list[int]
+"""For each session, by number, before which of its positions everything must have been seen."""
+
+
+class _Observer:
+    """A process at a node: how far it must have seen each session, and what it was shown."""
+
+    __slots__ = ("clock", "latest", "shown")
+
+    def __init__(self, sessions: int) -> None:
+        self.clock: Clock = [0] * sessions
+        self.latest: dict[bytes, tuple[Item, Operation]] = {}
+        """For each key what was last read, and by which operation."""
+        self.shown: list[tuple[Operation, Event]] = []
+        """Reads with the writes that they showed."""
+
+
+class Observation:
+    """Collects the demands of one of the two guarantees."""
+
+    def __init__(self, sessions: Sessions, follow_reads: bool) -> None:
+        self._sessions = sessions
+        self._follow_reads = follow_reads
+        self._arbitration = Arbitration(sessions.initial)
+        self._observers: dict[tuple[int, str], _Observer] = {}
+        self._clocks: dict[Event, Clock] = {}
+        """What must be seen with each write because its session had read it (for writes follow reads)."""
+        self._marks: dict[bytes, dict[int, tuple[list[int], list[int]]]] = {}
+        """For each key and session: positions, and the mark of all that counts of the session up to each."""
+        self._demands = 0
+
+    def run(self) -> tuple[Arbitration, int]:
+        """Return all demands, and of how many reads anything was demanded."""
+        for session in self._sessions.by_number:
+            self._order_within(session)
+        if self._follow_reads:
+            self._set_clocks()
+        for event in self._sessions.events:
+            if event.reads:
+                self._observe(event)
+        return self._arbitration, self._demands
+
+    def _counted(self, event: Event) -> list[Item]:
+        """Return what later writes of the same session must follow."""
+        if self._follow_reads:
+            return [item for item in event.reads if item[1] != self._sessions.initial]
+        return event.writes if event.is_done else []
+
+    def _order_within(self, session: list[Event]) -> None:
+        """Put a session's writes behind what counts before them of the same key."""
+        arbitration = self._arbitration
+        latest: dict[bytes, int] = {}
+        for event in session:
+            for item in event.writes:
+                if item[0] in latest:
+                    arbitration.demand(latest[item[0]], arbitration.write(item), (event.operation,))
+            for item in self._counted(event):
+                mark = arbitration.mark()
+                arbitration.demand(arbitration.write(item), mark, (event.operation,))
+                if item[0] in latest:
+                    arbitration.demand(latest[item[0]], mark)
+                latest[item[0]] = mark
+                positions, marks = self._marks.setdefault(item[0], {}).setdefault(event.session, ([], []))
+                positions.append(event.position)
+                marks.append(mark)
+
+    def _set_clocks(self) -> None:
+        """Find out what must be seen with each write.
+
+        In order of time, a write counting when it begins and a read when it ends, everything before a write in its
+        session comes before it, and it comes before its reads (unless stamps are equal).
+        """
+        running = [[0] * len(self._sessions.by_number) for _ in self._sessions.by_number]
+        for event in sorted(self._sessions.events, key=_moment):
+            if event.writes:
+                self._clocks[event] = running[event.session].copy()
+            for item in self._counted(event):
+                writer = self._sessions.writers[item]
+                if writer not in self._clocks:
+                    self._clocks[writer] = running[writer.session].copy()
+                running[event.session] = self._merge(running[event.session], writer)
+
+    def _merge(self, clock: Clock, write: Event) -> Clock:
+        """Return a clock after a write has been seen."""
+        merged = list(map(max, clock, self._clocks[write])) if self._follow_reads else clock.copy()
+        merged[write.session] = max(merged[write.session], write.position)
+        return merged
+
+    def _observe(self, event: Event) -> None:
+        name = (event.session, event.operation.node)
+        observer = self._observers.get(name)
+        if observer is None:
+            observer = self._observers[name] = _Observer(len(self._sessions.by_number))
+        for item in event.reads:
+            if item[1] != self._sessions.initial:
+                writer = self._sessions.writers[item]
+                observer.shown.append((event.operation, writer))
+                observer.clock = self._merge(observer.clock, writer)
+        for item in event.reads:
+            self._hold(observer, event, item)
+
+    def _hold(self, observer: _Observer, event: Event, item: Item) -> None:
+        """Demand that what was read of a key is not older than what must have been seen."""
+        node = self._arbitration.write(item)
+        if item[0] in observer.latest:
+            before, read = observer.latest[item[0]]
+            self._arbitration.demand(self._arbitration.write(before), node, (read, event.operation), given=True)
+        observer.latest[item[0]] = (item, event.operation)
+        demanded = False
+        because = partial(self._explain, event, observer, len(observer.shown))
+        for session, (positions, marks) in self._marks.get(item[0], {}).items():
+            index = bisect_left(positions, observer.clock[session]) - 1
+            if index >= 0:
+                demanded = True
+                self._arbitration.demand(marks[index], node, because)
+        self._demands += demanded
+
+    def _explain(self, event: Event, observer: _Observer, shown: int, mark: int) -> tuple[Operation, ...]:
+        """Return by which operations the observer came to see a session beyond the place of a mark."""
+        session, position = next(
+            (session, positions[marks.index(mark)])
+            for by_session in self._marks.values()
+            for session, (positions, marks) in by_session.items()
+            if mark in marks
+        )
+        for read, write in observer.shown[:shown]:
+            for last, way in self._ways(write):
+                if last.session == session and last.position > position:
+                    return (event.operation, read, *way)
+        return (event.operation,)
+
+    def _ways(self, write: Event) -> Iterator[tuple[Event, tuple[Operation, ...]]]:
+        """Yield each write that must be seen with a write, with the operations that lead there; itself first."""
+        followed: dict[int, int] = {}
+        waiting: list[tuple[Event, tuple[Operation, ...]]] = [(write, (write.operation,))]
+        for later, way in waiting:  # grows while it is walked
+            yield later, way
+            done = followed.get(later.session, 0)
+            followed[later.session] = max(done, later.position)
+            if self._follow_reads:
+                for earlier in self._sessions.by_number[later.session][done : later.position]:
+                    for item in self._counted(earlier):
+                        writer = self._sessions.writers[item]
+                        waiting.append((writer, (*way, earlier.operation, writer.operation)))
+
+
+def _moment(event: Event) -> tuple[int, bool]:
+    return (event.operation.invoke_us, True) if event.writes else (event.operation.end_us, False)

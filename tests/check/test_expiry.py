@@ -1,0 +1,119 @@
+"""Expiry: planted late and early reads are found; a store that expires rightly never is, whatever overlaps."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from trilemma.check.expiry import check_expiry
+from trilemma.check.history import Operation
+from trilemma.check.verdict import Validity
+
+FUZZ_ROUNDS = 4_000
+ERROR_US = 5
+
+
+def write(begin: int, end: int | None, value: Any, ttl: int | None, node: str = "n1") -> Operation:
+    return Operation(1, begin, end, "write", b"k", (value, ttl), b"OK", "info" if end is None else "ok", node)
+
+
+def expire(begin: int, end: int, ttl: int | None, result: int = 1, node: str = "n1") -> Operation:
+    return Operation(1, begin, end, "expire", b"k", ttl, result, "ok", node)
+
+
+def delete(begin: int, end: int, node: str = "n1") -> Operation:
+    return Operation(1, begin, end, "delete", b"k", None, 1, "ok", node)
+
+
+def read(begin: int, end: int, value: Any, node: str = "n1") -> Operation:
+    return Operation(2, begin, end, "read", b"k", None, value, "ok", node)
+
+
+@pytest.mark.parametrize(
+    ("history", "said"),
+    [
+        ([write(0, 1, b"v", 100), read(107, 108, b"v")], "after its deadline"),
+        ([write(0, 1, b"v", 100), read(90, 94, None)], "before its deadline"),
+        ([write(0, 1, b"v", 100), expire(10, 11, 50), read(67, 68, b"v")], "after its deadline"),
+        ([write(0, 1, b"v", 100), expire(10, 11, 500), read(200, 201, None)], "before its deadline"),
+        ([write(0, 1, b"v", None), read(9_000, 9_001, None), write(9_100, 9_101, b"w", 1)], "before its deadline"),
+        ([write(0, 1, b"v", 100), read(2, 3, b"w")], "nobody wrote it"),
+    ],
+    ids=["late", "early", "shortened and late", "prolonged and early", "no deadline", "from nowhere"],
+)
+def test_a_key_that_stays_too_long_or_goes_too_soon_is_found(history: list[Operation], said: str) -> None:
+    verdict = check_expiry(
+        [*history, write(0, 1, b"other", 1)._replace(key=b"o"), read(0, 1, None)._replace(key=b"o")], ERROR_US
+    )
+    assert verdict.is_invalid
+    assert said in verdict.reason
+    assert verdict.witness
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [write(0, 1, b"v", 100), read(106, 107, b"v")],
+        [write(0, 1, b"v", 100), read(90, 95, None)],
+        [write(0, 1, b"v", 100), delete(5, 6), read(9, 10, None)],
+        [write(0, 1, b"v", 100), write(50, None, b"v2", 10), read(99, 100, b"v"), read(99, 100, b"v2")],
+        [write(0, 1, b"v", 100), expire(10, 11, 50, result=0), read(90, 91, b"v")],
+    ],
+)
+def test_what_clocks_and_doubt_allow_is_valid(history: list[Operation]) -> None:
+    assert check_expiry(history, ERROR_US).is_valid
+
+
+def test_nothing_with_a_deadline_is_unknown() -> None:
+    for history in ([], [write(0, 1, b"v", 100)], [write(0, 1, b"v", None), read(2, 3, b"v")]):
+        assert check_expiry(history, ERROR_US).validity is Validity.UNKNOWN
+
+
+def _store(rng: Random, fault_us: int = 0) -> list[Operation]:
+    """Return the history of one key of a store in which every operation takes effect at a moment of its interval, by a
+    clock that is at most ERROR_US off. `fault_us` moves the moment by which reads judge, one way or the other."""
+    value: Any = None
+    deadline: int | None = None
+    history: list[Operation] = []
+    moment = 0
+    for number in range(rng.randint(2, 9)):
+        moment += rng.randint(1, 40)
+        begin, end = moment - rng.randrange(6), moment + rng.randrange(6)
+        judged_at = moment + rng.randint(-ERROR_US // 2, ERROR_US // 2)
+        kind = rng.choice(["write", "write", "expire", "delete", "read", "read", "read"])
+        at = judged_at + (fault_us if kind == "read" else 0)
+        alive = value is not None and (deadline is None or at < deadline)
+        if kind == "write":
+            value, ttl = b"v%d" % number, rng.choice([None, 10, 30, 60])
+            deadline = None if ttl is None else judged_at + ttl
+            history.append(write(max(begin, 0), end, value, ttl))
+        elif kind == "expire":
+            ttl = rng.choice([None, 10, 30, 60])
+            if alive:
+                deadline = None if ttl is None else judged_at + ttl
+            history.append(expire(max(begin, 0), end, ttl, int(alive)))
+        elif kind == "delete":
+            value = None
+            history.append(delete(max(begin, 0), end))
+        else:
+            history.append(read(max(begin, 0), end, value if alive else None))
+    return history
+
+
+def test_a_store_that_expires_rightly_is_never_found_wrong() -> None:
+    rng = Random(121)
+    judged = 0
+    for _ in range(FUZZ_ROUNDS):
+        history = _store(rng)
+        verdict = check_expiry(history, 2 * ERROR_US)
+        assert not verdict.is_invalid, (history, verdict)
+        assert not check_expiry(history, 2 * ERROR_US, replicas_lag=True).is_invalid
+        judged += verdict.is_valid
+    assert judged > FUZZ_ROUNDS // 4
+
+
+@pytest.mark.parametrize("fault_us", [-200, 200])
+def test_a_store_whose_reads_judge_by_a_wrong_clock_is_often_found(fault_us: int) -> None:
+    rng = Random(122)
+    found = sum(check_expiry(_store(rng, fault_us), 2 * ERROR_US).is_invalid for _ in range(FUZZ_ROUNDS))
+    assert found > FUZZ_ROUNDS // 20

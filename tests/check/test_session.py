@@ -1,0 +1,329 @@
+"""Session guarantees: hand-made histories, and agreement with trying every order of the writes to each key."""
+
+from collections.abc import Iterable
+from itertools import permutations
+from random import Random
+from typing import Any
+
+import pytest
+
+from trilemma.check.causal import check_causal
+from trilemma.check.hierarchy import MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS
+from trilemma.check.history import Operation
+from trilemma.check.session import GUARANTEES, check_sessions
+from trilemma.check.verdict import Validity
+
+FUZZ_ROUNDS = 6_000
+
+Item = tuple[bytes, Any]
+
+
+def write(process: int, at: int, value: Any, key: bytes = b"x", outcome: Any = "ok", node: str = "") -> Operation:
+    return Operation(process, at, None if outcome == "info" else at + 1, "write", key, value, None, outcome, node)
+
+
+def read(process: int, at: int, value: Any, key: bytes = b"x", node: str = "") -> Operation:
+    return Operation(process, at, at + 1, "read", key, None, value, "ok", node)
+
+
+def look(process: int, at: int, *values: Any) -> Operation:
+    """Return a read of x and y at one moment."""
+    return Operation(process, at, at + 1, "multi_read", b"", (b"x", b"y"), values)
+
+
+BROKEN: dict[str, tuple[str, list[Operation]]] = {
+    "own write not seen": (READ_YOUR_WRITES, [write(1, 0, 1), read(1, 2, None)]),
+    "own write replaced by what others saw it replace": (
+        READ_YOUR_WRITES,
+        [write(1, 0, 1), write(2, 0, 2), read(1, 2, 2), read(2, 2, 1)],
+    ),
+    "read goes back": (MONOTONIC_READS, [write(1, 0, 1), read(2, 2, 1), read(2, 4, None)]),
+    "read goes back to the older of two": (
+        MONOTONIC_READS,
+        [write(1, 0, 1), write(2, 0, 2), read(3, 2, 1), read(3, 4, 2), read(3, 6, 1)],
+    ),
+    "writes of one session seen in the other order": (
+        MONOTONIC_WRITES,
+        [write(1, 0, 1), write(1, 2, 2), read(2, 4, 2), read(2, 6, 1)],
+    ),
+    "later write of a session seen without the earlier": (
+        MONOTONIC_WRITES,
+        [write(1, 0, 1, b"x"), write(1, 2, 2, b"y"), read(2, 4, 2, b"y"), read(2, 6, None, b"x")],
+    ),
+    "later write seen without the earlier at one moment": (
+        MONOTONIC_WRITES,
+        [write(1, 0, 1, b"x"), write(1, 2, 2, b"y"), look(2, 4, None, 2)],
+    ),
+    "answer seen without what it answers": (
+        WRITES_FOLLOW_READS,
+        [write(1, 0, 1, b"x"), read(2, 2, 1, b"x"), write(2, 4, 2, b"y"), read(3, 6, 2, b"y"), read(3, 8, None, b"x")],
+    ),
+    "answer to an answer seen without the beginning": (
+        WRITES_FOLLOW_READS,
+        [
+            write(1, 0, 1, b"x"),
+            read(2, 2, 1, b"x"),
+            write(2, 4, 2, b"y"),
+            read(3, 6, 2, b"y"),
+            write(3, 8, 3, b"y"),
+            look(4, 10, None, 3),
+        ],
+    ),
+    "write seen before what its session had read of the same key": (
+        WRITES_FOLLOW_READS,
+        [write(1, 0, 1), read(2, 2, 1), write(2, 4, 2), read(3, 6, 2), read(3, 8, 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_guarantee_is_found_with_its_witness(name: str) -> None:
+    guarantee, history = BROKEN[name]
+    verdict = check_sessions(history)[guarantee]
+    assert verdict.is_invalid
+    assert verdict.checker == guarantee
+    assert verdict.witness
+    assert check_sessions(verdict.witness)[guarantee].is_invalid, "the witness alone shows it"
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_causal_history_breaks_no_guarantee_so_these_are_not_causal(name: str) -> None:
+    assert check_causal(BROKEN[name][1], node_order=False).is_invalid
+
+
+HOLDS: dict[str, tuple[str, list[Operation]]] = {
+    "own write replaced": (READ_YOUR_WRITES, [write(1, 0, 1), write(2, 0, 2), read(1, 2, 2)]),
+    "write in doubt not seen": (
+        READ_YOUR_WRITES,
+        [write(1, 0, 1), write(1, 2, 2, outcome="info"), read(1, 4, 1)],
+    ),
+    "others may read an older value": (
+        MONOTONIC_READS,
+        [write(1, 0, 1), read(2, 2, 1), read(2, 4, 1), read(3, 6, None)],
+    ),
+    "a session that moved may see an older copy": (
+        MONOTONIC_WRITES,
+        [
+            write(1, 0, 1, b"x"),
+            write(1, 2, 2, b"y"),
+            read(2, 4, 2, b"y", "n1"),
+            read(2, 6, 1, b"x", "n1"),
+            read(2, 8, None, b"x", "n2"),
+        ],
+    ),
+    "the earlier write replaced": (
+        MONOTONIC_WRITES,
+        [
+            write(1, 0, 1, b"x"),
+            write(1, 2, 2, b"y"),
+            write(3, 0, 3, b"x"),
+            read(2, 4, 2, b"y"),
+            read(2, 6, 3, b"x"),
+        ],
+    ),
+    "what a session read only after its write need not be seen with it": (
+        WRITES_FOLLOW_READS,
+        [
+            write(1, 0, 9, b"z"),
+            read(2, 2, 9, b"z"),
+            write(2, 4, 1, b"x"),
+            write(3, 6, 2, b"y"),
+            read(3, 8, 1, b"x"),
+            read(4, 10, 2, b"y"),
+            read(4, 12, None, b"z"),
+            read(5, 10, 1, b"x"),
+            read(5, 12, 9, b"z"),
+        ],
+    ),
+    "the answer seen with what replaced the question": (
+        WRITES_FOLLOW_READS,
+        [
+            write(1, 0, 1, b"x"),
+            read(2, 2, 1, b"x"),
+            write(2, 4, 2, b"y"),
+            write(1, 6, 3, b"x"),
+            look(3, 8, 3, 2),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_a_guarantee_that_is_kept_is_valid(name: str) -> None:
+    guarantee, history = HOLDS[name]
+    assert check_sessions(history)[guarantee].is_valid
+
+
+def test_nothing_demanded_is_unknown_never_a_pass() -> None:
+    doubtful = [write(1, 0, 1, outcome="info"), read(1, 2, None)]
+    for history in ([], [write(1, 0, 1)], [read(1, 0, None)], [write(1, 0, 1), read(2, 2, 1)], doubtful):
+        assert {each.validity for each in check_sessions(history).values()} == {Validity.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [write(1, 0, 1), write(2, 0, 1), read(1, 2, 1)],
+        [write(1, 0, 1), read(1, 2, 7)],
+        [write(1, 0, 1, outcome="fail"), read(1, 2, 1)],
+        [read(1, 0, 1), write(1, 2, 1)],
+        [Operation(1, 0, 1, "add", b"x", 1)],
+    ],
+    ids=["a value twice", "a value from nowhere", "a failed write", "a value from the future", "a foreign kind"],
+)
+def test_what_cannot_be_traced_is_unknown_with_a_reason(history: list[Operation]) -> None:
+    for verdict in check_sessions(history).values():
+        assert verdict.validity is Validity.UNKNOWN
+        assert verdict.reason
+
+
+def test_a_copy_that_went_back_leaves_the_order_of_writes_in_doubt() -> None:
+    history = [
+        write(1, 0, 1, b"x"),
+        write(1, 2, 2, b"y"),
+        read(2, 4, 2, b"y"),
+        read(2, 6, 1, b"x"),
+        read(2, 8, None, b"x"),
+    ]
+    verdicts = check_sessions(history)
+    assert verdicts[MONOTONIC_READS].is_invalid
+    assert verdicts[MONOTONIC_WRITES].validity is Validity.UNKNOWN
+
+
+class Twin:
+    """The definitions, one by one, for histories of a few operations."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self.operations = sorted(operations, key=lambda each: each.invoke_us)
+        self.writes = [(each.key, each.argument) for each in self.operations if each.kind == "write"]
+
+    def shown(self, operation: Operation) -> list[Item]:
+        if operation.kind == "read":
+            return [(operation.key, operation.result)]
+        if operation.kind == "multi_read":
+            return list(zip(operation.argument, operation.result, strict=True))
+        return []
+
+    def before(self, operation: Operation) -> list[Operation]:
+        place = self.operations.index(operation)
+        return [each for each in self.operations[:place] if each.process == operation.process and each.outcome == "ok"]
+
+    def writer(self, item: Item) -> Operation:
+        return next(each for each in self.operations if each.kind == "write" and (each.key, each.argument) == item)
+
+    def own_writes(self, operation: Operation) -> set[Item]:
+        return {(each.key, each.argument) for each in self.before(operation) if each.kind == "write"}
+
+    def own_reads(self, operation: Operation) -> set[Item]:
+        return {item for each in self.before(operation) for item in self.shown(each) if item[1] is not None}
+
+    def copy(self, operation: Operation, rule: str) -> set[Item]:
+        """Return what must be in the copy that a read was answered from."""
+        earlier = [each for each in self.before(operation) if each.node == operation.node]
+        items = {item for each in [*earlier, operation] for item in self.shown(each) if item[1] is not None}
+        while True:
+            more = set(items)
+            for item in items if rule else ():
+                writer = self.writer(item)
+                more |= self.own_writes(writer) if rule == MONOTONIC_WRITES else self.own_reads(writer)
+            if more == items:
+                return items
+            items = more
+
+    def demanded(self, operation: Operation, rule: str) -> set[Item]:
+        if rule == READ_YOUR_WRITES:
+            return self.own_writes(operation)
+        if rule == MONOTONIC_READS:
+            return self.own_reads(operation)
+        return self.copy(operation, rule)
+
+    def ordered(self, rule: str) -> Iterable[tuple[Item, Item]]:
+        """Yield pairs of writes to one key whose order the rule itself demands."""
+        for later in self.operations:
+            if later.kind == "write" and rule in (MONOTONIC_WRITES, WRITES_FOLLOW_READS):
+                earlier = self.own_writes(later) if rule == MONOTONIC_WRITES else self.own_reads(later)
+                for item in earlier:
+                    if item[0] == later.key:
+                        yield item, (later.key, later.argument)
+
+    def holds(self, rule: str, key: bytes) -> bool:
+        """Whether some order of the writes to a key fits. The empty rule says only that copies grow."""
+        values = [value for name, value in self.writes if name == key]
+        return any(self._fits(rule, key, (None, *order)) for order in permutations(values))
+
+    def _fits(self, rule: str, key: bytes, order: tuple[Any, ...]) -> bool:
+        if any(order.index(one[1]) >= order.index(other[1]) for one, other in self.ordered(rule) if one[0] == key):
+            return False
+        for operation in self.operations:
+            for name, value in self.shown(operation):
+                if name != key:
+                    continue
+                for item in self.demanded(operation, rule):
+                    if item[0] == key and order.index(item[1]) > order.index(value):
+                        return False
+        return True
+
+
+def _history(rng: Random) -> list[Operation]:
+    history: list[Operation] = []
+    written: dict[bytes, list[Any]] = {b"x": [None], b"y": [None]}
+    for number in range(rng.randint(4, 11)):
+        process, key = rng.randint(1, 3), rng.choice([b"x", b"y"])
+        node = f"n{process}" if rng.random() < 0.8 else "n9"
+        kind = rng.choice(["write", "write", "read", "read", "multi_read"])
+        operation = Operation(process, 10 * number, 10 * number + 5, kind, key, node=node)
+        if kind == "write":
+            written[key].append(number)
+            doubtful = rng.random() < 0.1
+            operation = operation._replace(
+                argument=number, outcome="info" if doubtful else "ok", complete_us=None if doubtful else 10 * number + 5
+            )
+        elif kind == "read":
+            operation = operation._replace(result=_draw(rng, written[key]))
+        else:
+            operation = operation._replace(
+                argument=(b"x", b"y"), result=(_draw(rng, written[b"x"]), _draw(rng, written[b"y"]))
+            )
+        history.append(operation)
+    return history
+
+
+def _draw(rng: Random, values: list[Any]) -> Any:
+    """Return some written value, mostly the last."""
+    return values[-1] if rng.random() < 0.5 else rng.choice(values)
+
+
+def test_guarantees_never_disagree_with_trying_every_order() -> None:
+    rng = Random(41)
+    counts: dict[tuple[str, Validity], int] = {}
+    for _ in range(FUZZ_ROUNDS):
+        history = _history(rng)
+        verdicts = check_sessions(history)
+        twin = Twin(history)
+        for rule in GUARANTEES:
+            verdict = verdicts[rule]
+            broken = [key for key in (b"x", b"y") if not twin.holds(rule, key)]
+            spoilt = [key for key in (b"x", b"y") if not twin.holds("", key)]
+            if rule in (READ_YOUR_WRITES, MONOTONIC_READS):
+                spoilt = []
+            if not broken and not spoilt:
+                assert not verdict.is_invalid, (rule, history)
+            elif set(broken) - set(spoilt):
+                assert verdict.is_invalid, (rule, history)
+            else:
+                assert not verdict.is_valid, (rule, history)
+            counts[rule, verdict.validity] = counts.get((rule, verdict.validity), 0) + 1
+    for rule in GUARANTEES:
+        for validity in (Validity.VALID, Validity.INVALID):
+            assert counts[rule, validity] > FUZZ_ROUNDS // 200, counts
+
+
+def test_a_causal_history_keeps_all_guarantees() -> None:
+    rng = Random(42)
+    causal = 0
+    for _ in range(FUZZ_ROUNDS):
+        history = [each._replace(node="") for each in _history(rng)]  # for it, a session stays at one node
+        if check_causal(history, node_order=False).is_valid:
+            causal += 1
+            assert not any(verdict.is_invalid for verdict in check_sessions(history).values()), history
+    assert causal > FUZZ_ROUNDS // 20
