@@ -1,6 +1,6 @@
 """A simulated cluster: processes, the network between them, and the connections of clients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Protocol
 
@@ -171,10 +171,12 @@ class Cluster:
         if known is not None:
             known[0].give(lambda node: node.client_gone(conn))
 
-    def digests(self) -> dict[str, dict[str, str]]:
-        """Return for each user shard every replica's digest, as `reflects digest`."""
+    def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+        """Return for each user shard every replica's digest, or those of some nodes, as `reflects digest`."""
         found: dict[str, dict[str, str]] = {}
         for process in self.processes.values():
+            if names is not None and process.name not in names:
+                continue
             for shard, replica in process.node.replicas.items() if process.node is not None else ():
                 if shard >= 1024:
                     found.setdefault(str(shard), {})[process.name] = " ".join(replica.digest())

@@ -148,7 +148,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
 def _left_out(rng: Random, mode: str, settings: tuple[str, ...]) -> str:
     """Return what keeps a minority out at first; only where the others must serve without it."""
     drawn = rng.choice(("", "", "down", "cut"))
-    return drawn if mode == "cp" and "WRITE" not in settings else ""
+    return drawn if mode == "ap" or (mode == "cp" and "WRITE" not in settings) else ""
 
 
 def _keyspace(rng: Random, mode: str) -> tuple[str, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -298,7 +298,8 @@ class Schedule:
         return sum(recorder.size for recorder in self._recorders.values())
 
     def _heal_majority(self) -> None:
-        """The first liveness phase: a majority that is whole serves without the others (PROMISES §2)."""
+        """The first liveness phase: a majority that is whole serves without the others (PROMISES §2); on `ap` its
+        replicas come to agree, for the others may never come back."""
         serving = self._nemesis.heal_majority()
         healed_us = self._scheduler.now_us
         probes: list[Operation] = []
@@ -306,6 +307,10 @@ class Schedule:
         self._scheduler.run_until(healed_us + SERVED_US, lambda: all(prober.is_served for prober in probers))
         places = [(self.options.keyspace, process.name) for process in serving]
         self._outcome.verdicts.append(check_recovery(probes, places, healed_us + SERVED_US))
+        if self.options.mode == "ap":
+            names = [process.name for process in serving]
+            self._rest(names)
+            self._outcome.verdicts.append(judge_digests(self._cluster.digests(names)))
 
     def _start_probers(self, nodes: Iterable[NodeId], probes: list[Operation]) -> list[_Prober]:
         probers = [_Prober(self._cluster, node, self._prefix, probes) for node in nodes]
@@ -331,8 +336,8 @@ class Schedule:
         if self.options.mode == "ap":
             self._rest()
 
-    def _agree(self) -> bool:
-        return judge_digests(self._cluster.digests()).is_valid
+    def _agree(self, names: Collection[str] | None) -> bool:
+        return judge_digests(self._cluster.digests(names)).is_valid
 
     def _read_finals(self) -> None:
         """Read everything that was ever written, at every node."""
@@ -348,10 +353,10 @@ class Schedule:
         limit_us = self._scheduler.now_us + 20_000_000
         self._scheduler.run_until(limit_us, lambda: all(reader.is_at_rest for reader in readers))
 
-    def _rest(self) -> None:
-        """Wait until replicas agree, or ought to."""
+    def _rest(self, names: Collection[str] | None = None) -> None:
+        """Wait until all replicas, or those on some nodes, agree, or ought to."""
         limit_us = self._scheduler.now_us + REST_US
-        while self._scheduler.now_us < limit_us and not self._agree():
+        while self._scheduler.now_us < limit_us and not self._agree(names):
             self._scheduler.run_until(self._scheduler.now_us + REST_STEP_US)
 
     # The judges

@@ -21,14 +21,18 @@ BOTH = frozenset({2, 3})
 class Alone:
     """Replica 1 of 1, 2, 3, its disk, and what it did."""
 
-    def __init__(self, log: MemoryLog | None = None, applied: dict[int, int] | None = None) -> None:
+    def __init__(
+        self, log: MemoryLog | None = None, applied: dict[int, int] | None = None, retained_bytes: int = 1 << 30
+    ) -> None:
         self.log = log or MemoryLog()
         self.us = 1_000_000
         self.token = 0
         self.delivered: list[tuple[int, int]] = []
         self.sent: list[tuple[int, Message]] = []
         records = self.log.recover().records
-        self.replica = Leaderless(SHARD, 1, (1, 2, 3), records, self.log, self.now, applied=applied or {})
+        self.replica = Leaderless(
+            SHARD, 1, (1, 2, 3), records, self.log, self.now, applied=applied or {}, retained_bytes=retained_bytes
+        )
 
     @property
     def now(self) -> Now:
@@ -215,6 +219,19 @@ def test_what_all_hold_is_let_go_and_who_asks_for_it_later_is_told_to_take_the_r
     assert alone.replica.first_retained(1) == 2
     alone.turn((3, Pull({})))
     assert (3, Dropped({1: 1})) in alone.sent
+
+
+def test_at_the_bound_a_peer_counts_only_once_all_that_it_holds_is_here() -> None:
+    """Else n2, dead for good after this gossip, would leave n1 and n3 with rows that lack something of each other's."""
+    alone = Alone(retained_bytes=10)
+    alone.turn()
+    alone.write(b"more than ten bytes")
+    alone.turn()
+    alone.turn((2, Gossip({1: 1, 3: 1}, 0, 0, 0, 0)))
+    assert alone.replica.first_retained(1) == 1
+    alone.turn((2, batches(batch(3, 1, {}))))
+    alone.turn()
+    assert alone.replica.first_retained(1) == 2
 
 
 def test_a_peer_that_dropped_what_is_lacking_is_named_as_donor_once() -> None:

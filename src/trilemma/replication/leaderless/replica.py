@@ -368,21 +368,32 @@ class Leaderless:
             self._send(peer, Batches(sent))
 
     def _collect(self) -> None:
-        """Let go what every replica holds durably (PROTOCOLS §5.7)."""
+        """Let go what every replica holds durably (PROTOCOLS §5.7).
+
+        A peer counts once this replica holds all that it holds. Of two replicas that lack something of each other's, a
+        majority holds each of the two; whoever is in both had one of them first, and had told so when it told of the
+        other: so one of the two replicas still has, as batches, what the other one lacks.
+        """
         if self.keeps_all:
             return
-        views = [self.held.get(peer, {}) for peer in self.peers if covers(self.durable, self.held.get(peer, {}))]
+        views = [self.held.get(peer, {}) for peer in self.peers if self._counts(peer)]
         if len(views) == len(self.peers):
             for origin, seq in meet([self.durable, *views]).items():
                 self._retention.drop(origin, seq)
         elif self._retention.is_over_bound:
-            self._collect_at_bound()
+            self._collect_at_bound(views)
 
-    def _collect_at_bound(self) -> None:
-        majority = (len(self.peers) + 1) // 2 + 1
+    def _counts(self, peer: NodeId) -> bool:
+        return covers(self.durable, self.held.get(peer, {}))
+
+    def _collect_at_bound(self, views: Sequence[dict[NodeId, int]]) -> None:
+        """Let go what a majority holds, this replica among them."""
+        others = (len(self.peers) + 1) // 2
+        if len(views) < others:
+            return
         for origin, own in self.durable.items():
-            held = sorted([own, *(self.held.get(peer, {}).get(origin, 0) for peer in self.peers)], reverse=True)
-            self._retention.drop(origin, min(held[majority - 1], own))
+            held = sorted((view.get(origin, 0) for view in views), reverse=True)
+            self._retention.drop(origin, min(held[others - 1], own))
 
     def ready(self, token: int) -> LeaderlessReady:
         """Return this turn's outcome; its records become durable under `token`."""
