@@ -380,7 +380,7 @@ class Leaderless:
         if len(views) == len(self.peers):
             for origin, seq in meet([self.durable, *views]).items():
                 self._retention.drop(origin, seq)
-        elif self._retention.is_over_bound:
+        if self._retention.is_over_bound:
             self._collect_at_bound(views)
 
     def _counts(self, peer: NodeId) -> bool:
