@@ -206,6 +206,10 @@ def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
     assert combine(found.verdicts).is_invalid
     assert (stand(found.models).satisfied, stand(found.models).broken) == ((SEQUENTIAL,), (LINEARIZABLE,))
     assert combine(judge(stale, JUDGES["consistency"], Terms(promise="causal convergence")).verdicts).is_valid
+    for history, validity in zip(GOOD_AND_BAD["consistency"], (Validity.VALID, Validity.INVALID), strict=True):
+        found = judge(history, JUDGES["consistency"], Terms(promise="sequential"))
+        assert found.models["sequential"].validity is Validity.UNKNOWN  # not searched for, as the others tell
+        assert combine(found.verdicts).validity is validity
     late = GOOD_AND_BAD["list-append"][1]
     assert combine(judge(late, JUDGES["list-append"], Terms(promise="serializable")).verdicts).is_valid
 

@@ -6,6 +6,7 @@ The verdict that counts is that on the promise; where `hierarchy` places the oth
 from collections.abc import Mapping, Sequence
 
 from trilemma.check.elle.checker import analyse
+from trilemma.check.hierarchy import implies
 from trilemma.check.history import HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
 from trilemma.check.register_models import judge_registers
@@ -41,4 +42,13 @@ def held_to(models: Mapping[str, Verdict], promise: str, by_default: Sequence[st
     """
     if promise and promise not in models:
         raise HistoryError(f"there is no verdict on {promise!r}; there are verdicts on {', '.join(models)}")
-    return Judgement([models[name] for name in ([promise] if promise else by_default)], models)
+    return Judgement([_decided(models, name) for name in ([promise] if promise else by_default)], models)
+
+
+def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:
+    """Return the verdict on a model; where it is unknown that on a weaker one that is broken, or a stronger one."""
+    if models[name].is_valid or models[name].is_invalid:
+        return models[name]
+    below = [verdict for other, verdict in models.items() if verdict.is_invalid and implies(name, other)]
+    above = [verdict for other, verdict in models.items() if verdict.is_valid and implies(other, name)]
+    return [*below, *above, models[name]][0]

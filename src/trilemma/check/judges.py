@@ -158,7 +158,7 @@ _ROWS: Final = (
     _row("string", "linearizable strings that grow", "append read get put write", type_judges.judge_strings),
     _row(
         "multi-register",
-        "registers that are read and written together, strictly serializable; `txn` of r and w",
+        "registers that are read and written together, strictly serializable",
         "multi_read multi_write txn",
         type_judges.judge_multi_registers,
         _writes_values,
@@ -183,7 +183,7 @@ _ROWS: Final = (
     _row(
         "causal-reverse",
         "keys written once (or values under one key): no read shows a write without those that came before it",
-        f"{_TOGETHER}",
+        _TOGETHER,
         type_judges.judge_causal_reverse,
         None,
         takes_initial=False,

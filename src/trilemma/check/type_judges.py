@@ -79,6 +79,8 @@ def _as_registers(operations: Operations) -> list[Operation]:
     for each in operations:
         if each.kind == "write":
             made.append(each._replace(key=names[each.argument]))
+        elif each.kind != "read" or (each.outcome == "ok" and isinstance(each.result, bytes | str)):
+            raise ValueError(f"no read of all values that were written: {each.describe()}")
         elif each.outcome == "ok":
             shown = set(each.result or ())
             seen = tuple(value if value in shown else None for value in names)
