@@ -11,10 +11,11 @@ from trilemma.check.causal import check_causal
 from trilemma.check.deadline import Deadline
 from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, LINEARIZABLE, SEQUENTIAL
 from trilemma.check.history import Operation
+from trilemma.check.linearizable import STEPS_MAX
 from trilemma.check.model import register
 from trilemma.check.register import check_register
 from trilemma.check.saturation import OPERATIONS_MAX
-from trilemma.check.sequential import STEPS_MAX, check_sequential
+from trilemma.check.sequential import check_sequential
 from trilemma.check.session import GUARANTEES, check_sessions
 from trilemma.check.verdict import Verdict, unknown
 
