@@ -16,13 +16,12 @@ from trilemma.check.history import History, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.long_fork import check_long_fork
-from trilemma.check.model import COUNTER, MUTEX, QUEUE, SET, STRING, Model, register
+from trilemma.check.model import COUNTER, MUTEX, QUEUE, SET, STRING, Model, multi_registers, register
 from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
 from trilemma.check.queue import check_queue
 from trilemma.check.redis_model import REDIS
 from trilemma.check.sequential import check_sequential
 from trilemma.check.set_full import check_set_full
-from trilemma.check.transactional import transactional_registers
 from trilemma.check.verdict import Verdict, combine, unknown
 
 Operations = Sequence[Operation]
@@ -47,7 +46,7 @@ def judge_sequential(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_multi_registers(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge registers that are read and written together."""
-    return [_search(operations, transactional_registers(terms.initial), terms)]
+    return [_search(operations, multi_registers(terms.initial), terms)]
 
 
 def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
