@@ -1,15 +1,23 @@
 """The table of judges: each row finds the good good and the bad bad; guessing; what does not fit is refused."""
 
+from collections import Counter
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
+from trilemma.check.brute import is_linearizable
 from trilemma.check.deadline import Deadline
+from trilemma.check.forge import disturb, forge
+from trilemma.check.fuzz import CASES
 from trilemma.check.hierarchy import LINEARIZABLE, SEQUENTIAL, stand
-from trilemma.check.history import HistoryError, Operation
+from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.judges import JUDGES, guess_judge, judge
 from trilemma.check.verdict import Validity, combine
+
+FUZZ_ROUNDS = 300
 
 
 def done(kind: str, argument: Any = None, result: Any = None, at: int = 0, key: bytes = b"") -> Operation:
@@ -245,3 +253,30 @@ def test_a_search_ends_with_its_deadline() -> None:
     found = combine(judge(history, JUDGES["counter"], over).verdicts)
     assert found.validity is Validity.UNKNOWN
     assert "the time was up" in found.reason
+
+
+def is_of_sessions(history: list[Operation]) -> bool:
+    """Say whether each process does one thing at a time, and stops where it does not know what came of it."""
+    for session in History(history).by_process().values():
+        for before, after in pairwise(session):
+            if before.outcome == "info" or before.complete_us is None or before.complete_us >= after.invoke_us:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["set", "queue", "mutex", "string", "counter", "multi-register"])
+def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str) -> None:
+    case = CASES["register transactions" if name == "multi-register" else name]
+    rng = Random(31)
+    model = case.model
+    counts: Counter[bool] = Counter()
+    while counts.total() < FUZZ_ROUNDS:
+        history = forge(rng, rng.randint(2, 6), model.initial, case.draw, case.run, 0.15, 1, 3)
+        history = disturb(rng, history, rng.randrange(4))
+        if not is_of_sessions(history):
+            continue
+        truth = is_linearizable(history, model)
+        found = combine(judge(history, JUDGES[name], Terms(0 if name == "multi-register" else None)).verdicts)
+        assert found.is_invalid != truth, (truth, found.describe(), history)
+        counts[truth] += 1
+    assert min(counts.values()) > FUZZ_ROUNDS // 20
