@@ -236,6 +236,10 @@ def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown()
     assert combine(judge(ahead, JUDGES["queue"]).verdicts).is_invalid
     drained = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 1), done("drain", None, (2,)))
     assert combine(judge(drained, JUDGES["queue"]).verdicts).is_valid
+    emptied = in_turn(done("enqueue", 1), done("drain", None, (1,)), done("dequeue"))
+    assert combine(judge(emptied, JUDGES["queue"]).verdicts).is_valid
+    missed = in_turn(done("enqueue", 1), done("drain", None, ()), done("dequeue", None, 1))
+    assert combine(judge(missed, JUDGES["queue"]).verdicts).is_invalid
     doubtful = [*drained[:3], drained[3]._replace(outcome="info", result=None)]
     assert combine(judge(doubtful, JUDGES["queue"]).verdicts).validity is Validity.UNKNOWN
 
@@ -280,3 +284,12 @@ def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str) -> None:
         assert found.is_invalid != truth, (truth, found.describe(), history)
         counts[truth] += 1
     assert min(counts.values()) > FUZZ_ROUNDS // 20
+
+
+def test_a_key_that_takes_too_long_does_not_hide_another_that_is_broken() -> None:
+    hard = [Operation(each, each, 10_000, "write", b"hard", each % 7) for each in range(200)]
+    hard.append(Operation(999, 20_000, 20_001, "read", b"hard", None, 99))
+    over = Terms(deadline=Deadline(lambda: 1.0, 0.0))
+    assert combine(judge(hard, JUDGES["register"], over).verdicts).validity is Validity.UNKNOWN
+    broken = [each._replace(key=b"broken") for each in GOOD_AND_BAD["register"][1]]
+    assert combine(judge([*hard, *broken], JUDGES["register"], over).verdicts).is_invalid

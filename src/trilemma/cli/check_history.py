@@ -64,7 +64,8 @@ def history(
     ] = "auto",
     order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
     promise: Annotated[
-        str, typer.Option(help="Of many models that are judged, the one that counts: serializable, causal, …")
+        str,
+        typer.Option(help="Of many models that are judged, the one that counts: serializable, causal convergence, …"),
     ] = "",
     time_limit: Annotated[float, typer.Option(min=0.001, help="Seconds until the verdict is unknown.")] = 30.0,
     as_json: AsJson = False,
