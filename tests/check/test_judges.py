@@ -1,12 +1,23 @@
 """The table of judges: each row finds the good good and the bad bad; guessing; what does not fit is refused."""
 
+from collections import Counter
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
-from trilemma.check.history import HistoryError, Operation
-from trilemma.check.judges import JUDGES, Terms, guess_judge, judge
+from trilemma.check.brute import is_linearizable
+from trilemma.check.deadline import Deadline
+from trilemma.check.forge import disturb, forge
+from trilemma.check.fuzz import CASES
+from trilemma.check.hierarchy import LINEARIZABLE, SEQUENTIAL, stand
+from trilemma.check.history import History, HistoryError, Operation
+from trilemma.check.judgement import Terms
+from trilemma.check.judges import JUDGES, guess_judge, judge
 from trilemma.check.verdict import Validity, combine
+
+FUZZ_ROUNDS = 300
 
 
 def done(kind: str, argument: Any = None, result: Any = None, at: int = 0, key: bytes = b"") -> Operation:
@@ -21,6 +32,25 @@ def in_turn(*operations: Operation) -> list[Operation]:
 READ_TXN = (("r", b"x", None),)
 WRITE_3 = ("w", b"x", 3)
 MOVE_2 = done("transfer", (0, 1, 2))
+
+
+def other(operation: Operation) -> Operation:
+    return operation._replace(process=2)
+
+
+def appends(element: int) -> Operation:
+    micros = (("append", b"x", element),)
+    return done("txn", micros, micros)
+
+
+def reads(*elements: int) -> Operation:
+    return done("txn", READ_TXN, (("r", b"x", elements),))
+
+
+X_AND_Y = done("multi_write", ((b"x", 1), (b"y", 1)))
+FENCED_3 = done("acquire", None, 3)
+MOVES = (done("write", 1), done("write", 2), other(done("read", None, 2)), other(done("read", None, 2)))
+"""What two sessions do to a register that keeps every promise."""
 
 GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
     "register": (
@@ -39,7 +69,7 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
         in_turn(done("add", 5), done("read", None, 5)),
         in_turn(done("add", 5), done("read", None, 4)),
     ),
-    "append": (
+    "string": (
         in_turn(done("read"), done("append", b"a"), done("append", b"b", 2), done("write", b"z"), done("append", b"")),
         in_turn(done("append", b"a"), done("append", b"b"), done("read", None, b"ba")),
     ),
@@ -60,20 +90,67 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
         in_turn(done("write", b"a", key=b"x"), done("read", None, b"a", key=b"x")),
         in_turn(done("write", b"a", key=b"x"), done("read", None, None, key=b"x")),
     ),
+    "sequential": (
+        in_turn(done("write", 1), other(done("read", None, None)), other(done("read", None, 1))),
+        in_turn(done("write", 1), other(done("read", None, 1)), other(done("read", None, None))),
+    ),
+    "set": (
+        in_turn(done("add", 1), done("add", 2), done("remove", 1), done("read", None, (2,)), done("read", None, [2])),
+        in_turn(done("add", 1), done("remove", 1), done("read", None, (1,))),
+    ),
+    "set-full": (
+        in_turn(done("add", 1), done("read", None, ()), done("read", None, (1,))),
+        in_turn(done("add", 1), done("read", None, (1,)), done("read")),
+    ),
+    "queue": (
+        in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 1), done("dequeue", None, 2)),
+        in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("dequeue", None, 1)),
+    ),
+    "total-queue": (
+        in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, (1,))),
+        in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, ())),
+    ),
+    "mutex": (
+        in_turn(FENCED_3, other(done("acquire", None, False)), done("release"), done("acquire", None, 5)),
+        in_turn(FENCED_3, other(done("acquire", None, 4))),
+    ),
+    "list-append": (
+        in_turn(appends(1), reads(1), appends(2), reads(1, 2)),
+        in_turn(appends(1), appends(2), reads(1), reads(1, 2)),
+    ),
+    "long-fork": (
+        in_turn(X_AND_Y, done("multi_read", (b"x", b"y"), (1, None)), done("multi_read", (b"x", b"y"), (1, 1))),
+        in_turn(X_AND_Y, done("multi_read", (b"x", b"y"), (1, None)), done("multi_read", (b"x", b"y"), (None, 1))),
+    ),
+    "causal-reverse": (
+        in_turn(done("write", 1), done("write", 2), done("read", None, (1,)), done("read", None, (1, 2))),
+        in_turn(done("write", 1), done("write", 2), done("read", None, (1,)), done("read", None, (2,))),
+    ),
+    "sessions": (
+        in_turn(*MOVES, done("write", 3), other(done("read", None, 3)), other(done("write", 4)), done("read", None, 4)),
+        in_turn(*MOVES, other(done("read", None, 1))),
+    ),
+    "consistency": (
+        in_turn(*MOVES),
+        in_turn(*MOVES, other(done("read", None, 1))),
+    ),
     "redis": (
         in_turn(done("command", (b"SET", b"k", b"1"), b"OK"), done("command", (b"GET", b"k"), b"1")),
         in_turn(done("command", (b"SET", b"k", b"1"), b"OK"), done("command", (b"GET", b"k"), None)),
     ),
 }  # fmt: skip
 
-GUESSED = ("register", "cas-register", "counter", "append", "multi-register", "bank", "redis")
+NEVER_GUESSED = (
+    "counter-bounds", "sequential", "set-full", "long-fork", "causal-reverse", "causal", "sessions", "consistency",
+)  # fmt: skip
+GUESSED = tuple(name for name in GOOD_AND_BAD if name not in NEVER_GUESSED)
 
 
 @pytest.mark.parametrize("name", GOOD_AND_BAD)
 def test_a_judge_finds_the_good_good_and_the_bad_bad(name: str) -> None:
     good, bad = GOOD_AND_BAD[name]
-    assert combine(judge(good, JUDGES[name])).validity is Validity.VALID, judge(good, JUDGES[name])
-    verdict = combine(judge(bad, JUDGES[name]))
+    assert combine(judge(good, JUDGES[name]).verdicts).validity is Validity.VALID, judge(good, JUDGES[name])
+    verdict = combine(judge(bad, JUDGES[name]).verdicts)
     assert verdict.validity is Validity.INVALID
     assert verdict.witness
 
@@ -85,32 +162,33 @@ def test_a_model_is_guessed_from_the_operations(name: str) -> None:
 
 
 def test_rows_are_named_once_and_described() -> None:
+    assert set(GOOD_AND_BAD) == set(JUDGES)
     for name, row in JUDGES.items():
         assert (row.name, bool(row.description), bool(row.kinds)) == (name, True, True)
 
 
 def test_the_initial_value_is_the_users_to_say() -> None:
-    seven = {"register": 7, "cas-register": 7, "counter": 7, "append": b"7"}
+    seven = {"register": 7, "cas-register": 7, "counter": 7, "string": b"7"}
     for name, initial in seven.items():
         history = in_turn(done("read", None, initial))
-        assert combine(judge(history, JUDGES[name], Terms(initial))).is_valid
-        assert combine(judge(history, JUDGES[name])).is_invalid
+        assert combine(judge(history, JUDGES[name], Terms(initial)).verdicts).is_valid
+        assert combine(judge(history, JUDGES[name]).verdicts).is_invalid
     read = in_turn(done("multi_read", (b"x",), (7,)))
-    assert combine(judge(read, JUDGES["multi-register"], Terms(7))).is_valid
+    assert combine(judge(read, JUDGES["multi-register"], Terms(7)).verdicts).is_valid
     balances = in_turn(done("read", None, ((0, 5),)))
-    assert combine(judge(balances, JUDGES["bank"], Terms(6))).is_invalid
+    assert combine(judge(balances, JUDGES["bank"], Terms(6)).verdicts).is_invalid
 
 
 def test_only_operations_of_unknown_outcome_leave_a_history_valid_and_none_at_all_leaves_it_unknown() -> None:
     unsure = [Operation(number, number, None, "write", b"", number, None, "info") for number in range(4)]
-    assert combine(judge(unsure, JUDGES["register"])).is_valid
-    assert combine(judge([], JUDGES["register"])).validity is Validity.UNKNOWN
+    assert combine(judge(unsure, JUDGES["register"]).verdicts).is_valid
+    assert combine(judge([], JUDGES["register"]).verdicts).validity is Validity.UNKNOWN
 
 
 def test_a_search_that_gives_up_is_unknown() -> None:
     together = [Operation(number, 0, 99, "write", b"", number % 2) for number in range(12)]
     history = [*together, Operation(99, 200, 201, "read", b"", None, 5)]
-    assert combine(judge(history, JUDGES["register"], Terms(steps_max=10))).validity is Validity.UNKNOWN
+    assert combine(judge(history, JUDGES["register"], Terms(steps_max=10)).verdicts).validity is Validity.UNKNOWN
 
 
 def test_what_a_model_does_not_know_is_refused() -> None:
@@ -121,4 +199,97 @@ def test_what_a_model_does_not_know_is_refused() -> None:
     with pytest.raises(HistoryError, match="no model has the operations rename"):
         guess_judge([done("rename")])
     with pytest.raises(HistoryError, match="no model has"):
-        guess_judge([done("add", 1), done("read", None, (1,))])
+        guess_judge([done("add", 1), done("read", None, b"one")])
+    with pytest.raises(HistoryError, match="the model redis has no initial value"):
+        judge([done("command", (b"GET", b"k"))], JUDGES["redis"], Terms(7))
+    with pytest.raises(HistoryError, match="judges one promise only"):
+        judge([done("write", 1)], JUDGES["register"], Terms(promise="causal"))
+    with pytest.raises(HistoryError, match="there is no verdict on 'linearizable'; there are verdicts on strict"):
+        judge(GOOD_AND_BAD["list-append"][0], JUDGES["list-append"], Terms(promise="linearizable"))
+
+
+def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
+    stale = in_turn(done("write", 1), done("write", 2), other(done("read", None, 1)), other(done("read", None, 2)))
+    found = judge(stale, JUDGES["consistency"])
+    assert combine(found.verdicts).is_invalid
+    assert (stand(found.models).satisfied, stand(found.models).broken) == ((SEQUENTIAL,), (LINEARIZABLE,))
+    assert combine(judge(stale, JUDGES["consistency"], Terms(promise="causal convergence")).verdicts).is_valid
+    for history, validity in zip(GOOD_AND_BAD["consistency"], (Validity.VALID, Validity.INVALID), strict=True):
+        found = judge(history, JUDGES["consistency"], Terms(promise="sequential"))
+        assert found.models["sequential"].validity is Validity.UNKNOWN  # not searched for, as the others tell
+        assert combine(found.verdicts).validity is validity
+    late = GOOD_AND_BAD["list-append"][1]
+    assert combine(judge(late, JUDGES["list-append"], Terms(promise="serializable")).verdicts).is_valid
+
+
+def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
+    leased = in_turn(done("acquire", 3, 7), other(done("acquire", 3, 8)), done("write", (8, b"v")))
+    assert combine(judge(leased, JUDGES["mutex"]).verdicts).validity is not Validity.INVALID
+    backwards = in_turn(done("acquire", 3, 8), other(done("acquire", 3, 7)))
+    assert combine(judge(backwards, JUDGES["mutex"]).verdicts).is_invalid
+    writes = in_turn(done("acquire", None, 1), done("write", (8, b"v")), done("write", (7, b"w")))
+    assert combine(judge(writes, JUDGES["mutex"]).verdicts).is_invalid
+
+
+def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown() -> None:
+    ahead = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, (1,)))
+    assert combine(judge(ahead, JUDGES["queue"]).verdicts).is_invalid
+    drained = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 1), done("drain", None, (2,)))
+    assert combine(judge(drained, JUDGES["queue"]).verdicts).is_valid
+    emptied = in_turn(done("enqueue", 1), done("drain", None, (1,)), done("dequeue"))
+    assert combine(judge(emptied, JUDGES["queue"]).verdicts).is_valid
+    missed = in_turn(done("enqueue", 1), done("drain", None, ()), done("dequeue", None, 1))
+    assert combine(judge(missed, JUDGES["queue"]).verdicts).is_invalid
+    doubtful = [*drained[:3], drained[3]._replace(outcome="info", result=None)]
+    assert combine(judge(doubtful, JUDGES["queue"]).verdicts).validity is Validity.UNKNOWN
+
+
+def test_a_set_that_holds_elements_at_first_is_the_searchs_to_judge() -> None:
+    history = in_turn(done("read", None, (7,)), done("remove", 7, 1), done("read"))
+    assert combine(judge(history, JUDGES["set"], Terms((7,))).verdicts).is_valid
+    assert combine(judge(history, JUDGES["set"]).verdicts).is_invalid
+
+
+def test_a_search_ends_with_its_deadline() -> None:
+    adds = [Operation(each, each, None, "add", b"", 2 << each, None, "info") for each in range(24)]
+    history = [*adds, Operation(99, 200, 201, "read", b"", None, 12345)]
+    over = Terms(deadline=Deadline(lambda: 1.0, 0.0))
+    found = combine(judge(history, JUDGES["counter"], over).verdicts)
+    assert found.validity is Validity.UNKNOWN
+    assert "the time was up" in found.reason
+
+
+def is_of_sessions(history: list[Operation]) -> bool:
+    """Say whether each process does one thing at a time, and stops where it does not know what came of it."""
+    for session in History(history).by_process().values():
+        for before, after in pairwise(session):
+            if before.outcome == "info" or before.complete_us is None or before.complete_us >= after.invoke_us:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["set", "queue", "mutex", "string", "counter", "multi-register"])
+def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str) -> None:
+    case = CASES["register transactions" if name == "multi-register" else name]
+    rng = Random(31)
+    model = case.model
+    counts: Counter[bool] = Counter()
+    while counts.total() < FUZZ_ROUNDS:
+        history = forge(rng, rng.randint(2, 6), model.initial, case.draw, case.run, 0.15, 1, 3)
+        history = disturb(rng, history, rng.randrange(4))
+        if not is_of_sessions(history):
+            continue
+        truth = is_linearizable(history, model)
+        found = combine(judge(history, JUDGES[name], Terms(0 if name == "multi-register" else None)).verdicts)
+        assert found.is_invalid != truth, (truth, found.describe(), history)
+        counts[truth] += 1
+    assert min(counts.values()) > FUZZ_ROUNDS // 20
+
+
+def test_a_key_that_takes_too_long_does_not_hide_another_that_is_broken() -> None:
+    hard = [Operation(each, each, 10_000, "write", b"hard", each % 7) for each in range(200)]
+    hard.append(Operation(999, 20_000, 20_001, "read", b"hard", None, 99))
+    over = Terms(deadline=Deadline(lambda: 1.0, 0.0))
+    assert combine(judge(hard, JUDGES["register"], over).verdicts).validity is Validity.UNKNOWN
+    broken = [each._replace(key=b"broken") for each in GOOD_AND_BAD["register"][1]]
+    assert combine(judge([*hard, *broken], JUDGES["register"], over).verdicts).is_invalid

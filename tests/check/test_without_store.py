@@ -38,7 +38,7 @@ operations = read_history(Held(edn)).operations
 file = io.BytesIO()
 write(file, operations)
 file.seek(0)
-print(judge(operations, guess_judge(operations))[0].validity.value, check_register_lines(file).validity.value)
+print(judge(operations, guess_judge(operations)).verdicts[0].validity.value, check_register_lines(file).validity.value)
 loaded = {name.split(".")[0] for name in sys.modules} & set(FORBIDDEN)
 store = [name for name in sys.modules if name.startswith(("trilemma.node", "trilemma.runtime", "trilemma.storage"))]
 print(sorted(loaded), store)

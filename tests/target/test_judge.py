@@ -2,13 +2,15 @@
 
 from random import Random
 
+from trilemma.check.hierarchy import stand
 from trilemma.check.history import Operation
 from trilemma.check.report.data import Report, Subject
 from trilemma.check.verdict import Validity, Verdict, invalid, unknown, valid
-from trilemma.target.findings import place
-from trilemma.target.judge import as_writes, find_vacuity, judge
+from trilemma.target.judge import find_vacuity, judge
 from trilemma.target.load import Lane
+from trilemma.target.measure import as_writes
 from trilemma.target.port import Keyspace, Promise
+from trilemma.target.standing import by_model, by_promise
 from trilemma.workload.register import Registers
 
 
@@ -92,7 +94,25 @@ def test_a_compare_and_set_that_did_not_match_wrote_nothing() -> None:
 
 
 def test_models_are_placed_by_what_was_checked_and_nothing_follows_from_an_unknown() -> None:
-    assert place([valid("linearizable register"), valid("causal convergence")]) == (["linearizable"], [])
+    assert place([valid("linearizable register"), valid("causal convergence")]) == (("linearizable",), ())
     broken = [invalid("linearizable register", "r"), valid("causal convergence"), valid("convergence")]
-    assert place(broken) == (["causal convergence", "eventual convergence"], ["linearizable"])
-    assert place([unknown("linearizable register", "r")]) == ([], [])
+    assert place(broken) == (("causal convergence", "eventual convergence"), ("linearizable",))
+    assert place([unknown("linearizable register", "r")]) == ((), ())
+
+
+def place(verdicts: list[Verdict]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    standing = stand(by_promise(verdicts))
+    return standing.satisfied, standing.broken
+
+
+def test_registers_are_placed_among_sessions_causal_sequential_and_linearizable_models() -> None:
+    def placed(*operations: Operation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        standing = stand(by_model("registers", operations, [valid("convergence of reads")]))
+        return standing.satisfied, standing.broken
+
+    assert placed(*STALE) == (("sequential", "eventual convergence"), ("linearizable",))
+    assert placed(*STALE[:2], read(b"2", 20)) == (("linearizable", "eventual convergence"), ())
+    back = placed(*STALE[:2], read(b"2", 20), read(b"1", 30))
+    assert back[1] == ("monotonic writes",)  # reads that go back show the other order of the one session's writes
+    assert "eventual convergence" in back[0]
+    assert by_model("counters", STALE, []) == {}

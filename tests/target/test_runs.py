@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from trilemma.check.verdict import Validity
 from trilemma.cli.app import app
+from trilemma.cli.judging import BAD_INPUT
 from trilemma.target.machines import Machines, Place
 from trilemma.target.plan import Plan
 from trilemma.target.port import Client, Keyspace, Link, LinkFault, Target, TargetError
@@ -171,7 +172,7 @@ def test_a_store_that_runs_already_is_judged_by_its_address_and_its_keys_are_rem
         assert ask(machines, Place("127.0.0.1", port), "DBSIZE") == 0
         words = ["check", "run", "--target", address, "--nemesis", "kill", "--time", "1"]
         refused = CliRunner().invoke(app, words)
-        assert refused.exit_code == 2
+        assert refused.exit_code == BAD_INPUT
         assert "not ours to kill" in refused.output
     finally:
         server.kill()
@@ -186,18 +187,39 @@ def test_a_store_that_runs_already_is_judged_by_its_address_and_its_keys_are_rem
         (["--target", "etcd", "--workload", "bank"], "takes the workloads"),
         (["--nemesis", "storm"], "there is no nemesis"),
         (["--time", "0"], "time is more than 0"),
-        (["--target", "127.0.0.1:1", "--time", "1"], "does not answer"),
+        (["--target", "127.0.0.1:none"], "there is no target"),
+        (["--tagret", "etcd"], "No such option"),
+        (["--rate", "many"], "Invalid value"),
         (["--history", "/no/such/directory/h.jsonl"], "not possible|is no directory"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_a_sentence_and_status_2(words: list[str], sentence: str) -> None:
+def test_what_cannot_be_asked_is_refused_with_a_sentence_and_is_no_verdict(words: list[str], sentence: str) -> None:
     result = CliRunner().invoke(app, ["check", "run", *words])
-    assert result.exit_code == 2
+    assert result.exit_code == BAD_INPUT
     assert any(each in " ".join(result.output.split()) for each in sentence.split("|"))
 
 
+def test_a_store_that_does_not_answer_is_unknown() -> None:
+    result = CliRunner().invoke(app, ["check", "run", "--target", "127.0.0.1:1", "--time", "1"])
+    assert result.exit_code == 2
+    assert "does not answer" in result.output
+
+
+def test_a_comparison_refuses_a_bad_target_before_it_begins() -> None:
+    for words in (["nothing"], ["127.0.0.1:1", "--nemesis", "storm"], ["127.0.0.1:1", "--mode", "xp"], ["--rates"]):
+        result = CliRunner().invoke(app, ["check", "compare", "127.0.0.1:1", *words])
+        assert result.exit_code == BAD_INPUT
+        assert "not run" not in result.output
+
+
+def test_each_command_whose_status_is_a_verdict_says_so_in_its_help() -> None:
+    for command in ("history", "run", "compare"):
+        text = " ".join(CliRunner().invoke(app, ["check", command, "--help"]).output.split())
+        assert "64 for a bad" in text
+
+
 def test_a_comparison_names_every_target_also_those_that_could_not_run() -> None:
-    words = ["check", "compare", "127.0.0.1:1", "nothing", "--time", "1"]
+    words = ["check", "compare", "127.0.0.1:1", "127.0.0.1:2", "--time", "1"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert result.output.count("not run") == 2

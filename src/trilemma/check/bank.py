@@ -33,7 +33,7 @@ def check_bank(operations: Iterable[Operation], accounts: Sequence[bytes], total
 
 def check_balances(
     operations: Iterable[Operation],
-    total: int,
+    total: int | None = None,
     accounts: Iterable[Hashable] | None = None,
     negative_allowed: bool = False,
 ) -> Verdict:
@@ -41,13 +41,14 @@ def check_balances(
 
     Args:
         operations: `read` (result: a mapping from account to balance, or its pairs), and others, which are ignored.
-        total: what all accounts hold together, in the accounts' unit.
+        total: what all accounts hold together, in the accounts' unit; None for what the first read shows.
         accounts: the accounts that there are; None for those of the first read.
         negative_allowed: an account may be overdrawn.
     """
     reads = [each for each in operations if each.kind == "read" and each.outcome == "ok"]
     expected = None if accounts is None else frozenset(accounts)
-    for read in reads:
+    measure: list[Operation] = []
+    for read in sorted(reads, key=lambda each: each.invoke_us):
         shown = _balances(read.result)
         if shown is None:
             return invalid(CHECKER, f"these are no balances: {read.result!r}", [read])
@@ -55,8 +56,10 @@ def check_balances(
             expected = frozenset(shown)
         fault = _fault(shown, expected, total, negative_allowed)
         if fault:
-            return invalid(CHECKER, fault, [read])
-    return valid(CHECKER, f"{len(reads)} reads") if reads else unknown(CHECKER, "no read of the balances succeeded")
+            return invalid(CHECKER, fault, [*measure, read])
+        if total is None:
+            total, measure = sum(shown.values()), [read]
+    return valid(CHECKER, f"{len(reads)} reads of {total}") if reads else unknown(CHECKER, "no read succeeded")
 
 
 def _balances(result: Any) -> dict[Hashable, Any] | None:
@@ -67,7 +70,7 @@ def _balances(result: Any) -> dict[Hashable, Any] | None:
     return None
 
 
-def _fault(shown: dict[Hashable, Any], expected: frozenset[Hashable], total: int, negative_allowed: bool) -> str:
+def _fault(shown: dict[Hashable, Any], expected: frozenset[Hashable], total: int | None, negative_allowed: bool) -> str:
     """Say what is wrong with balances; empty where nothing is."""
     for account in expected.symmetric_difference(shown):
         return f"the account {account!r} is missing" if account in expected else f"there is no account {account!r}"
@@ -76,6 +79,6 @@ def _fault(shown: dict[Hashable, Any], expected: frozenset[Hashable], total: int
             return f"the account {account!r} holds {balance!r}, which is no balance"
         if balance < 0 and not negative_allowed:
             return f"the account {account!r} is overdrawn: {balance}"
-    if sum(shown.values()) != total:
+    if total is not None and sum(shown.values()) != total:
         return f"the accounts hold {sum(shown.values())}, not {total}"
     return ""

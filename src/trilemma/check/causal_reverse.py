@@ -10,9 +10,9 @@ tests. Cost: O(n * keys of a read).
 from collections.abc import Iterable
 from typing import Final
 
-from trilemma.check.causal_graph import writes_of
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
+from trilemma.check.written_once import WrittenTwiceError, writers_and_reads
 
 CHECKER: Final = "causal reverse"
 
@@ -23,17 +23,10 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     Returns:
         `unknown` where a key was written twice, or where no read showed a write that another had preceded.
     """
-    writes: dict[bytes, Operation] = {}
-    reads = []
-    for operation in operations:
-        if operation.outcome == "fail":
-            continue
-        for key, _ in writes_of(operation):
-            if key in writes:
-                return unknown(CHECKER, f"{key!r} was written twice, so that reads of it cannot be compared")
-            writes[key] = operation
-        if operation.kind == "multi_read" and operation.outcome == "ok":
-            reads.append(operation)
+    try:
+        writes, reads = writers_and_reads(operations)
+    except WrittenTwiceError as refusal:
+        return unknown(CHECKER, str(refusal))
     demands = 0
     for read in reads:
         seen = [

@@ -19,3 +19,8 @@ class Deadline(NamedTuple):
     def is_over(self) -> bool:
         """Whether the time is used up."""
         return self.clock() >= self.end_s
+
+
+def why_given_up(steps_max: int, deadline: Deadline | None) -> str:
+    """Return in words which bound of a search was reached."""
+    return "the time was up" if deadline is not None and deadline.is_over else f"gave up after {steps_max} steps"

@@ -24,6 +24,7 @@ from trilemma.check.model import (
     SET,
     STRING,
     Model,
+    multi_registers,
     register,
 )
 from trilemma.check.models.base import Run
@@ -99,6 +100,14 @@ def _draw_multi(rng: Random, number: int) -> tuple[str, Any]:
     return "multi_write", tuple((key, b"%d" % number) for key in keys)
 
 
+def _draw_transaction(rng: Random, number: int) -> tuple[str, Any]:
+    micros = []
+    for place in range(rng.randint(1, 3)):
+        key = rng.choice([b"x", b"y"])
+        micros.append(("r", key, None) if rng.random() < 0.5 else ("w", key, (number + place) % 4))
+    return "txn", tuple(micros)
+
+
 def _silent(run: Run, kind: str) -> Run:
     """Return the same data type, but nothing is told by operations of one kind."""
 
@@ -147,6 +156,7 @@ CASES: Final = {
     "queue": _case(QUEUE, _draw_queue),
     "mutex": _case(MUTEX, _draw_mutex),
     "multi-register": _case(MULTI_REGISTER, _draw_multi),
+    "register transactions": _case(multi_registers(0), _draw_transaction),
     "user-defined stack": Case(Model("stack", _NO_STACK, _step_stack), _draw_stack, _run_stack),
 }
 """What is fuzzed, by name."""

@@ -1,38 +1,23 @@
 """Who judges what: the table from a model's name to the checkers that are run on a history of it.
 
-The one place that a new model or checker must be named in to be found by the command line. A row may be of any
-checker; that of a sequential model asks for linearizability.
+The one place that a new model or checker must be named in to be found by the command line; what the rows run stands in
+`type_judges` and `consistency_judges`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from trilemma.check.balance import check_balances
+from trilemma.check import consistency_judges, type_judges
 from trilemma.check.causal import check_causal
-from trilemma.check.counter import check_counter
-from trilemma.check.history import History, HistoryError, Operation
-from trilemma.check.linearizable import STEPS_MAX, check_linearizable
-from trilemma.check.model import APPEND, COUNTER, Model, register
-from trilemma.check.redis_model import REDIS
-from trilemma.check.register import check_register
-from trilemma.check.transactional import transactional_registers
-from trilemma.check.verdict import Verdict, combine, unknown
+from trilemma.check.hierarchy import LINEARIZABLE, STRICT_SERIALIZABLE
+from trilemma.check.history import HistoryError, Operation
+from trilemma.check.judgement import DEFAULT_TERMS, Judgement, Terms
+from trilemma.check.session import GUARANTEES
+from trilemma.check.verdict import Verdict, unknown
 
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms a history is judged."""
-
-    initial: Any = None
-    """What each key holds at first; None for what the model itself begins with."""
-    steps_max: int = STEPS_MAX
-    """Bound on each search."""
-
-
-DEFAULT_TERMS: Final = Terms()
-
-Run = Callable[[Sequence[Operation], Terms], list[Verdict]]
+Run = Callable[[Sequence[Operation], Terms], Judgement]
+Guess = Callable[[Sequence[Operation]], bool]
 
 
 def _any(operations: Sequence[Operation]) -> bool:
@@ -48,67 +33,45 @@ class Judge:
     kinds: frozenset[str]
     """The operations that it knows."""
     run: Run
-    guess: Callable[[Sequence[Operation]], bool] | None = _any
+    guess: Guess | None = _any
     """Whether a history of these kinds is taken for one of this model where nobody says what it is; None: never."""
+    takes_initial: bool = True
+    """Whether what keys hold at first is the user's to say."""
+    promises: tuple[str, ...] = ()
+    """Of many models that it judges, those that count where nobody says which; empty where it judges only one."""
 
 
-# --- what rows run ------------------------------------------------------------------------------------------------
+def _row(
+    name: str,
+    description: str,
+    kinds: str,
+    run: Callable[[Sequence[Operation], Terms], list[Verdict]],
+    guess: Guess | None = _any,
+    takes_initial: bool = True,
+) -> Judge:
+    """Return a row whose verdicts all count."""
+    words = frozenset(kinds.split())
+    return Judge(name, description, words, lambda ops, terms: Judgement(run(ops, terms)), guess, takes_initial)
 
 
-def _registers(operations: Sequence[Operation], terms: Terms) -> list[Verdict]:
-    """Zones, and where they cannot tell, because a value was written twice, the search."""
-    verdicts = []
-    for group in History(operations).by_key().values():
-        verdict = check_register(group, terms.initial)
-        if not (verdict.is_valid or verdict.is_invalid):
-            verdict = check_linearizable(group, register(terms.initial), terms.steps_max)
-        verdicts.append(verdict)
-    return [combine(verdicts, "linearizable register")]
+def _row_of_models(
+    name: str,
+    description: str,
+    kinds: str,
+    run: Callable[[Sequence[Operation], Terms], Mapping[str, Verdict]],
+    promises: tuple[str, ...],
+    guess: Guess | None = None,
+    takes_initial: bool = False,
+) -> Judge:
+    """Return a row that judges many models."""
+
+    def held(operations: Sequence[Operation], terms: Terms) -> Judgement:
+        return consistency_judges.held_to(run(operations, terms), terms.promise, promises)
+
+    return Judge(name, description, frozenset(kinds.split()), held, guess, takes_initial, promises)
 
 
-def _cas_registers(operations: Sequence[Operation], terms: Terms) -> list[Verdict]:
-    return [check_linearizable(operations, register(terms.initial), terms.steps_max)]
-
-
-def _counters(operations: Sequence[Operation], terms: Terms) -> list[Verdict]:
-    """Bounds, which take no time, and the search unless they are broken."""
-    bounds = _counter_bounds(operations, terms)
-    if bounds[0].is_invalid:
-        return bounds
-    initial = COUNTER.initial if terms.initial is None else terms.initial
-    counter = Model(COUNTER.name, initial, COUNTER.step, COUNTER.is_read)
-    return [*bounds, check_linearizable(operations, _untold(counter), terms.steps_max)]
-
-
-def _counter_bounds(operations: Sequence[Operation], terms: Terms) -> list[Verdict]:
-    return [check_counter(operations, terms.initial or 0)]
-
-
-def _strings(operations: Sequence[Operation], terms: Terms) -> list[Verdict]:
-    def step(state: bytes, operation: Operation) -> tuple[bool, bytes]:
-        if operation.kind == "write":
-            return True, operation.argument
-        if operation.kind == "read" and operation.result is None:
-            operation = operation._replace(result=b"")  # what is absent has no bytes
-        return APPEND.step(state, operation)
-
-    string = Model("string", terms.initial or b"", step, APPEND.is_read)
-    return [check_linearizable(operations, _untold(string), terms.steps_max)]
-
-
-def _multi_registers(operations: Sequence[Operation], terms: Terms) -> list[Verdict]:
-    return [check_linearizable(operations, transactional_registers(terms.initial), terms.steps_max)]
-
-
-def _untold(model: Model[Any]) -> Model[Any]:
-    """Return a model that takes a change of which only is told that it happened, not what it returned."""
-
-    def step(state: Any, operation: Operation) -> tuple[bool, Any]:
-        if operation.outcome == "ok" and operation.result is None and not model.is_read(operation):
-            operation = operation._replace(outcome="info")
-        return model.step(state, operation)
-
-    return Model(model.name, model.initial, step, model.is_read)
+# --- what a history is taken for ----------------------------------------------------------------------------------
 
 
 def _counts(operations: Sequence[Operation]) -> bool:
@@ -116,6 +79,21 @@ def _counts(operations: Sequence[Operation]) -> bool:
     shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
     added = [each.argument for each in operations if each.kind == "add"]
     return all(type(each) is int for each in (*shown, *added))
+
+
+def _shows_elements(operations: Sequence[Operation]) -> bool:
+    """Say whether what was read are several values, or nothing, or elements were taken out."""
+    shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
+    changes = any(each.kind in ("add", "remove") for each in operations)
+    return changes and all(each is None or isinstance(each, tuple | list | frozenset | set) for each in shown)
+
+
+def _drains(operations: Sequence[Operation]) -> bool:
+    return any(each.kind == "drain" for each in operations)
+
+
+def _locks(operations: Sequence[Operation]) -> bool:
+    return any(each.kind in ("acquire", "release") for each in operations)
 
 
 def _balances(operations: Sequence[Operation]) -> bool:
@@ -126,50 +104,119 @@ def _writes_values(operations: Sequence[Operation]) -> bool:
     return all(micro[0] in ("r", "w") for each in operations if each.kind == "txn" for micro in each.argument)
 
 
+def _appends_elements(operations: Sequence[Operation]) -> bool:
+    return all(micro[0] in ("r", "append") for each in operations for micro in each.argument)
+
+
 # --- the table ----------------------------------------------------------------------------------------------------
 
+_TOGETHER: Final = "read write multi_read multi_write"
+
 _ROWS: Final = (
-    Judge("register", "linearizable registers: read, write", frozenset(("read", "write")), _registers),
-    Judge(
+    _row("register", "linearizable registers", "read write", type_judges.judge_registers),
+    _row(
         "cas-register",
-        "linearizable registers with compare-and-set: read, write, cas",
-        frozenset(("read", "write", "cas")),
-        _cas_registers,
+        "linearizable registers with compare-and-set",
+        "read write cas",
+        type_judges.judge_registers,
     ),
-    Judge("counter", "linearizable counters: add, read", frozenset(("add", "read")), _counters, _counts),
-    Judge("counter-bounds", "counters by bounds: add, read", frozenset(("add", "read")), _counter_bounds, None),
-    Judge(
-        "append",
-        "linearizable strings that grow: append, read, write",
-        frozenset(("append", "read", "write")),
-        _strings,
+    _row("sequential", "sequentially consistent registers", "read write cas", type_judges.judge_sequential, None),
+    _row("counter", "linearizable counters", "add read", type_judges.judge_counters, _counts),
+    _row("counter-bounds", "counters by bounds", "add read", type_judges.judge_counter_bounds, None),
+    _row("set", "linearizable sets", "add remove read", type_judges.judge_sets, _shows_elements),
+    _row(
+        "set-full",
+        "sets that only grow: no element lost; reads may be stale",
+        "add remove read",
+        type_judges.judge_set_full,
+        None,
+        takes_initial=False,
     ),
-    Judge(
+    _row(
+        "total-queue",
+        "queues in any order: what was put in comes out once",
+        "enqueue dequeue drain",
+        type_judges.judge_total_queues,
+        _drains,
+        takes_initial=False,
+    ),
+    _row(
+        "queue",
+        "linearizable queues, first in, first out",
+        "enqueue dequeue drain",
+        type_judges.judge_queues,
+        takes_initial=False,
+    ),
+    _row(
+        "mutex",
+        "locks with one holder; fencing tokens that grow, and writes with them, where there are any",
+        "acquire release write",
+        type_judges.judge_mutexes,
+        _locks,
+        takes_initial=False,
+    ),
+    _row("string", "linearizable strings that grow", "append read get put write", type_judges.judge_strings),
+    _row(
         "multi-register",
-        "registers that are read and written together, strictly serializable: multi_read, multi_write, txn of r and w",
-        frozenset(("multi_read", "multi_write", "txn")),
-        _multi_registers,
+        "registers that are read and written together, strictly serializable",
+        "multi_read multi_write txn",
+        type_judges.judge_multi_registers,
         _writes_values,
     ),
-    Judge(
-        "bank",
-        "accounts whose sum stays: transfer, read",
-        frozenset(("transfer", "read")),
-        lambda operations, terms: [check_balances(operations, terms.initial)],
-        _balances,
+    _row_of_models(
+        "list-append",
+        "transactions of reads and appends to lists: a verdict per model of isolation",
+        "txn",
+        consistency_judges.judge_list_append,
+        (STRICT_SERIALIZABLE,),
+        _appends_elements,
     ),
-    Judge(
+    _row("bank", "accounts whose sum stays", "transfer read", type_judges.judge_balances, _balances),
+    _row(
+        "long-fork",
+        "keys written once: reads agree on the order of the writes",
+        "write multi_write multi_read",
+        type_judges.judge_long_fork,
+        None,
+        takes_initial=False,
+    ),
+    _row(
+        "causal-reverse",
+        "keys written once (or values under one key): no read shows a write without those that came before it",
+        _TOGETHER,
+        type_judges.judge_causal_reverse,
+        None,
+        takes_initial=False,
+    ),
+    _row(
         "causal",
-        "causally consistent registers: read, write, multi_read, multi_write",
-        frozenset(("read", "write", "multi_read", "multi_write")),
+        "causally consistent registers, each value written once",
+        _TOGETHER,
         lambda operations, terms: [check_causal(operations)],
         None,
+        takes_initial=False,
     ),
-    Judge(
+    _row_of_models(
+        "sessions",
+        "registers, each value written once: the four session guarantees",
+        _TOGETHER,
+        consistency_judges.judge_session_guarantees,
+        GUARANTEES,
+        takes_initial=True,
+    ),
+    _row_of_models(
+        "consistency",
+        "registers, each value written once: the strongest models that hold, and the weakest that do not",
+        _TOGETHER,
+        consistency_judges.judge_consistency,
+        (LINEARIZABLE,),
+    ),
+    _row(
         "redis",
-        "a few of Redis' keys, linearizable: command, transaction",
-        frozenset(("command", "transaction")),
-        lambda operations, terms: [check_linearizable(operations, REDIS, terms.steps_max)],
+        "a few of Redis' keys, linearizable",
+        "command transaction",
+        type_judges.judge_redis,
+        takes_initial=False,
     ),
 )
 
@@ -195,21 +242,27 @@ def names() -> str:
     return ", ".join(JUDGES)
 
 
-def judge(operations: Sequence[Operation], row: Judge, terms: Terms = DEFAULT_TERMS) -> list[Verdict]:
+def judge(operations: Sequence[Operation], row: Judge, terms: Terms = DEFAULT_TERMS) -> Judgement:
     """Judge a history by a row.
 
     Returns:
         `unknown` where there are no operations: nothing was judged.
 
     Raises:
-        HistoryError: the history has operations, or values, that the row does not know.
+        HistoryError: the history has operations, or values, that the row does not know, or a term says nothing to it.
     """
+    if terms.initial is not None and not row.takes_initial:
+        raise HistoryError(f"the model {row.name} has no initial value to choose")
+    if terms.promise and not row.promises:
+        raise HistoryError(f"the model {row.name} judges one promise only, so there is none to choose")
     if not operations:
-        return [unknown(row.name, "no operations")]
+        return Judgement([unknown(row.name, "no operations")])
     foreign = sorted({each.kind for each in operations} - row.kinds)
     if foreign:
         raise HistoryError(f"the model {row.name} has no operation {', '.join(foreign)}")
     try:
         return row.run(operations, terms)
+    except HistoryError:
+        raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
         raise HistoryError(f"the operations are none of the model {row.name}: {problem}") from problem

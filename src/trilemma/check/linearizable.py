@@ -15,7 +15,7 @@ arXiv:1504.00204 (splitting by key); Porcupine `checker.go`. Twin: `brute`.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from trilemma.check.deadline import Deadline
+from trilemma.check.deadline import Deadline, why_given_up
 from trilemma.check.history import History, Operation
 from trilemma.check.model import Model
 from trilemma.check.search import Search
@@ -101,7 +101,7 @@ def _explain(operations: list[Operation], model: Model[Any], verdict: Verdict) -
         return by_search(history) if found is None else found
 
     failed = [each for each in operations if each.outcome == "fail"]
-    first = cut(_relevant(operations, model), model, by_judge)
+    first = cut(relevant(operations, model), model, by_judge)
     again = judge([*first, *failed], model.initial)
     if again.is_invalid:
         verdict = again
@@ -115,21 +115,20 @@ def _explain(operations: list[Operation], model: Model[Any], verdict: Verdict) -
 
 
 def _search_key(operations: list[Operation], model: Model[Any], steps_max: int, deadline: Deadline | None) -> Verdict:
-    relevant = _relevant(operations, model)
-    search = Search(relevant, model, steps_max, deadline)
+    needed = relevant(operations, model)
+    search = Search(needed, model, steps_max, deadline)
     found = search.run()
     if found is None:
-        late = deadline is not None and deadline.is_over
-        spent = "the time was up" if late else f"gave up after {steps_max} steps"
-        return unknown(_name(model), f"key {operations[0].key!r}: {spent}")
+        return unknown(_name(model), f"key {operations[0].key!r}: {why_given_up(steps_max, deadline)}")
     if found:
         return valid(_name(model))
     impossible: Impossible = BySearch(model, SHRINK_STEPS_MAX, deadline)
-    first = cut(relevant, model, impossible, relevant[search.blocked].end_us)
+    first = cut(needed, model, impossible, needed[search.blocked].end_us)
     return _word(model, shrink(first, model, impossible))
 
 
-def _relevant(operations: list[Operation], model: Model[Any]) -> list[Operation]:
+def relevant(operations: Iterable[Operation], model: Model[Any]) -> list[Operation]:
+    """Return what an order must, or may, have in it: what happened, and what may have and would change something."""
     return [each for each in operations if each.outcome == "ok" or (each.outcome == "info" and not model.is_read(each))]
 
 

@@ -11,9 +11,9 @@ Cost: O(reads * shown * absent) in the keys of one read.
 from collections.abc import Iterable
 from typing import Final
 
-from trilemma.check.causal_graph import writes_of
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
+from trilemma.check.written_once import WrittenTwiceError, writers_and_reads
 
 CHECKER: Final = "long fork"
 
@@ -24,17 +24,10 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     Returns:
         `unknown` where a key was written twice, or where no read saw one key and not another.
     """
-    written: set[bytes] = set()
-    reads = []
-    for operation in operations:
-        if operation.outcome == "fail":
-            continue
-        for key, _ in writes_of(operation):
-            if key in written:
-                return unknown(CHECKER, f"{key!r} was written twice, so that reads of it cannot be compared")
-            written.add(key)
-        if operation.kind == "multi_read" and operation.outcome == "ok":
-            reads.append(operation)
+    try:
+        _, reads = writers_and_reads(operations)
+    except WrittenTwiceError as refusal:
+        return unknown(CHECKER, str(refusal))
     return _compare(reads)
 
 

@@ -7,7 +7,7 @@ from trilemma.check.models.base import Model, Reach, State, deterministic
 from trilemma.check.models.collection import QUEUE, SET
 from trilemma.check.models.counter import COUNTER
 from trilemma.check.models.keys import KEY_SET
-from trilemma.check.models.multi import MULTI_REGISTER
+from trilemma.check.models.multi import MULTI_REGISTER, multi_registers
 from trilemma.check.models.mutex import MUTEX
 from trilemma.check.models.register import register
 from trilemma.check.models.string import APPEND, STRING
@@ -25,5 +25,6 @@ __all__ = [
     "Reach",
     "State",
     "deterministic",
+    "multi_registers",
     "register",
 ]

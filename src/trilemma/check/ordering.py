@@ -13,13 +13,11 @@ from typing import Any, Final
 
 from trilemma.check.deadline import Deadline
 from trilemma.check.history import Operation
+from trilemma.check.levels import Walk
 from trilemma.check.model import Model
 
 REACH_PAIRS_MAX: Final = 4_000_000
 """Pairs of a result and a write of its key that are looked at beforehand: about a second."""
-
-_LEVELS_PER_LOOK: Final = 64
-"""Levels between two looks at the clock: some milliseconds at most."""
 
 _NOBODY: Final = -1
 
@@ -37,11 +35,10 @@ class _Level:
         self.tried: set[Hashable] = set()
 
 
-class OrderSearch:
+class OrderSearch(Walk[_Level]):
     """One run of the search over operations of any keys (none of outcome `fail`)."""
 
     __slots__ = (
-        "_deadline",
         "_done",
         "_has_reach",
         "_key",
@@ -55,9 +52,7 @@ class OrderSearch:
         "_supplies",
         "_unsupplied",
         "_visited",
-        "_waiting",
         "_waits_for",
-        "steps_left",
     )
 
     def __init__(
@@ -69,10 +64,9 @@ class OrderSearch:
         deadline: Deadline | None = None,
     ) -> None:
         """Args: order: pairs of positions in `operations`, of which the first must come before the second."""
+        super().__init__(steps_max, deadline)
         self._ops = operations
         self._model = model
-        self._deadline = deadline
-        self.steps_left = steps_max
         self._reads = [each.outcome == "ok" and model.is_read(each) for each in operations]
         numbers: dict[bytes, int] = {}
         self._key = [numbers.setdefault(each.key, len(numbers)) for each in operations]
@@ -115,29 +109,11 @@ class OrderSearch:
 
     def run(self) -> bool | None:
         """Return whether there is a legal order; None when a bound was reached first."""
-        levels: list[_Level] = []
-        entered = None
-        if all(self._is_hopeful(key, self._states[key]) for key in range(len(self._states))):
-            entered = self._enter(_Level(_NOBODY, self._states))
-        count = 0
-        while entered is not None or levels:
-            if entered is not None:
-                levels.append(entered)
-            if not self._waiting:
-                return True
-            count += 1
-            if self.steps_left <= 0 or (count % _LEVELS_PER_LOOK == 0 and self._is_late()):
-                return None
-            entered = self._try_next(levels)
-            if entered is None:
-                self._leave(levels.pop())
-        return False
-
-    def _is_late(self) -> bool:
-        return self._deadline is not None and self._deadline.is_over
+        if not all(self._is_hopeful(key, self._states[key]) for key in range(len(self._states))):
+            return False
+        return self.walk(self._enter(_Level(_NOBODY, self._states)))
 
     def _try_next(self, levels: list[_Level]) -> _Level | None:
-        """Return the level that the next candidate of the last one leads to; None where no candidate is left."""
         level = levels[-1]
         while level.candidates:
             index = level.candidates.pop()

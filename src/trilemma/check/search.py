@@ -18,12 +18,10 @@ from typing import Any, Final, TypeAlias
 
 from trilemma.check.deadline import Deadline
 from trilemma.check.history import END_OF_TIME_US, Operation
+from trilemma.check.levels import Walk
 from trilemma.check.model import Model
 
 _HEAD: Final = 0
-
-_LEVELS_PER_LOOK: Final = 64
-"""Levels between two looks at the clock: some milliseconds at most."""
 
 _Visit: TypeAlias = tuple[int, int, int, Any]
 
@@ -43,14 +41,13 @@ class _Level:
         self.tried: set[Hashable] = set()
 
 
-class Search:
+class Search(Walk[_Level]):
     """One run of the search over the operations of one key (none of outcome `fail`)."""
 
     __slots__ = (
         "_alike",
         "_bit",
         "_call",
-        "_deadline",
         "_deepest",
         "_model",
         "_next",
@@ -60,18 +57,15 @@ class Search:
         "_reads",
         "_return",
         "_visited",
-        "_waiting",
         "blocked",
-        "steps_left",
     )
 
     def __init__(
         self, operations: list[Operation], model: Model[Any], steps_max: int, deadline: Deadline | None = None
     ) -> None:
+        super().__init__(steps_max, deadline)
         self._ops = operations
         self._model = model
-        self._deadline = deadline
-        self.steps_left = steps_max
         self._reads = [each.outcome == "ok" and model.is_read(each) for each in operations]
         alike = model.alike
         self._alike: list[Hashable] = [
@@ -113,27 +107,9 @@ class Search:
 
     def run(self) -> bool | None:
         """Return whether there is a legal order; None when a bound was reached first."""
-        levels: list[_Level] = []
-        entered = self._enter(_Level(_HEAD, self._model.initial, 0, 0))
-        count = 0
-        while entered is not None or levels:
-            if entered is not None:
-                levels.append(entered)
-            if not self._waiting:
-                return True
-            count += 1
-            if self.steps_left <= 0 or (count % _LEVELS_PER_LOOK == 0 and self._is_late()):
-                return None
-            entered = self._try_next(levels)
-            if entered is None:
-                self._leave(levels.pop())
-        return False
-
-    def _is_late(self) -> bool:
-        return self._deadline is not None and self._deadline.is_over
+        return self.walk(self._enter(_Level(_HEAD, self._model.initial, 0, 0)))
 
     def _try_next(self, levels: list[_Level]) -> _Level | None:
-        """Return the level that the next candidate of the last one leads to; None where no candidate is left."""
         level = levels[-1]
         while level.candidates:
             entry = level.candidates.pop()

@@ -17,19 +17,16 @@ Source: Lamport, "How to make a multiprocessor computer that correctly executes 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from trilemma.check.deadline import Deadline
+from trilemma.check.deadline import Deadline, why_given_up
 from trilemma.check.grouping import Grouping
 from trilemma.check.history import Operation
-from trilemma.check.linearizable import check_linearizable
+from trilemma.check.linearizable import STEPS_MAX, check_linearizable, relevant
 from trilemma.check.model import Model
 from trilemma.check.ordering import OrderSearch
 from trilemma.check.parts import Impossible, Undecided
 from trilemma.check.saturation import OPERATIONS_MAX, process_order, saturate
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 from trilemma.check.witness import failing, shrink
-
-STEPS_MAX: Final = 2_000_000
-"""Steps of the model: some ten seconds of search."""
 
 LINEARIZABLE_STEPS_MAX: Final = 100_000
 """Steps of the model per key to see whether the history is linearizable, and so sequentially consistent too: a second
@@ -60,21 +57,18 @@ def check_sequential(
         For `invalid`: a small set that cannot be ordered. `unknown` where a bound was reached.
     """
     name = f"sequential {model.name}"
-    relevant = [
-        each for each in operations if each.outcome == "ok" or (each.outcome == "info" and not model.is_read(each))
-    ]
-    if not relevant:
+    needed = relevant(operations, model)
+    if not needed:
         return valid(name, "no operations")
-    if is_kept_by_time(relevant) and check_linearizable(relevant, model, LINEARIZABLE_STEPS_MAX, deadline).is_valid:
+    if is_kept_by_time(needed) and check_linearizable(needed, model, LINEARIZABLE_STEPS_MAX, deadline).is_valid:
         return valid(name, "it is linearizable")
     judge = _Judge(model, steps_max, deadline)
-    found = judge.find(relevant)
+    found = judge.find(needed)
     if found is None:
-        late = deadline is not None and deadline.is_over
-        return unknown(name, "the time was up" if late else f"gave up after {steps_max} steps")
+        return unknown(name, why_given_up(steps_max, deadline))
     if found:
         return valid(name)
-    witness = _shrink(relevant, model, judge.was_quick, deadline)
+    witness = _shrink(needed, model, judge.was_quick, deadline)
     stuck = failing(witness)
     reason = "no one order of all processes' operations explains them"
     return invalid(name, f"{reason}; the last of them: {stuck.describe()}", witness)

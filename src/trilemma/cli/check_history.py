@@ -1,13 +1,13 @@
 """`trilemma check history`: what a recorded history says about the store it was recorded of.
 
-Exit status: 0 valid, 1 invalid, 2 unknown, 64 for a bad file or a bad option (sysexits.h, EX_USAGE), so that no refusal
-can be taken for a verdict.
+Exit status: as `judging` says.
 """
 
 import io
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +15,8 @@ from types import FrameType
 from typing import Annotated, Any, BinaryIO, Final, NoReturn, TypeVar
 
 import typer
-from rich.markup import escape
-from typer.core import TyperCommand
-from typer.exceptions import TyperException
 
+from trilemma.check.deadline import Deadline
 from trilemma.check.formats import edn, jsonlines
 from trilemma.check.formats.conventions import FAILED_CAS, KEYS, NIL_READS, ORDERS, Conventions
 from trilemma.check.formats.error import FormatError
@@ -28,38 +26,30 @@ from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.register_scan import check_register_lines
 from trilemma.check.formats.stream import Source
 from trilemma.check.formats.writer import operation_line
+from trilemma.check.hierarchy import stand
 from trilemma.check.history import HistoryError, Operation
-from trilemma.check.judges import JUDGES, Judge, Terms, guess_judge, judge, names
+from trilemma.check.judgement import Judgement, Terms
+from trilemma.check.judges import JUDGES, Judge, guess_judge, judge, names
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
 from trilemma.check.report.data import EXIT_STATUS
 from trilemma.check.verdict import Verdict, combine, unknown
 from trilemma.cli.check_model import ModelError, load_model
-from trilemma.cli.console import AsJson, console, errors, print_json
-
-BAD_INPUT: Final = 64
+from trilemma.cli.console import AsJson, console, print_json
+from trilemma.cli.judging import refuse
 
 STEPS_PER_S: Final = STEPS_MAX // 10
 """How fast the search is at best: a bound on its steps, so on its memory, that goes with the time limit."""
+
+SEARCHING: Final = 0.9
+"""The part of the time limit after which searches give up by themselves, and so can say what they did find."""
 
 REGISTER: Final = "register"
 
 Word = TypeVar("Word", bound=str)
 
 
-class JudgingCommand(TyperCommand):
-    """A command whose exit status is a verdict: 2 means unknown, so a misspelt option must end otherwise."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        """Parse the command line."""
-        try:
-            return super().make_context(*arguments, **options)
-        except TyperException as problem:
-            problem.exit_code = BAD_INPUT
-            raise
-
-
 class _TimeUpError(Exception):
-    """The time limit came first."""
+    """The time limit came before reading, or judging without a search, had ended."""
 
 
 def history(
@@ -73,10 +63,17 @@ def history(
         str, typer.Option(help="Whether values are pairs of key and value: auto, split, whole (EDN, log).")
     ] = "auto",
     order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
+    promise: Annotated[
+        str,
+        typer.Option(help="Of many models that are judged, the one that counts: serializable, causal convergence, …"),
+    ] = "",
     time_limit: Annotated[float, typer.Option(min=0.001, help="Seconds until the verdict is unknown.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a recorded history: ours in JSON Lines, Jepsen's in EDN, or lines of Jepsen's log."""
+    """Judge a recorded history: ours in JSON Lines, Jepsen's in EDN, or lines of Jepsen's log.
+
+    Exit status: 0 valid, 1 invalid, 2 unknown, 64 for a bad file or a bad option.
+    """
     conventions = Conventions(
         _one_of("--nil", nil, NIL_READS),
         _one_of("--cas-fail", cas_fail, FAILED_CAS),
@@ -86,36 +83,31 @@ def history(
     if file_format:
         _one_of("--format", file_format, FORMATS)
     try:
-        terms = Terms(_initial(initial), max(1, int(time_limit * STEPS_PER_S)))
+        deadline = Deadline.after(time_limit * SEARCHING, time.monotonic)
+        terms = Terms(_initial(initial), max(1, int(time_limit * STEPS_PER_S)), deadline, promise)
         with _opened(file) as stream:
             case = _Case(stream, file_format or recognise(Source(stream).peek()), conventions, model, terms)
             stream.seek(0)
-            verdicts = case.judged_within(time_limit)
+            judgement = case.judged_within(time_limit)
     except OSError as problem:
         refuse(f"{file}: {problem.strerror or problem}")
     except FormatError as problem:
         refuse(f"{file}: {problem}")
     except (HistoryError, ModelError) as problem:
         refuse(str(problem))
-    verdict = combine(verdicts)
+    verdict = combine(judgement.verdicts)
     if as_json:
-        print_json(_as_json(case, verdict, verdicts))
+        print_json(_as_json(case, verdict, judgement))
     else:
-        _print(case, verdict, verdicts)
+        _print(case, verdict, judgement)
     raise typer.Exit(EXIT_STATUS[verdict.validity])
 
 
-def refuse(sentence: str) -> NoReturn:
-    """End the command because there is nothing to judge: a bad file, a bad option."""
-    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
-    raise typer.Exit(BAD_INPUT)
-
-
 def _one_of(option: str, word: str, words: Sequence[Word]) -> Word:
-    for each in words:
-        if each == word:
-            return each
-    refuse(f"{option} is one of {', '.join(words)}; not {word!r}")
+    chosen = next((each for each in words if each == word), None)
+    if chosen is None:
+        refuse(f"{option} is one of {', '.join(words)}; not {word!r}")
+    return chosen
 
 
 def _initial(text: str) -> Any:
@@ -150,28 +142,33 @@ class _Case:
         if model and self._own is None and model not in JUDGES:
             raise HistoryError(f"there is no model {model!r} (there are {names()}; or give FILE.py:NAME)")
 
-    def judged_within(self, time_limit_s: float) -> list[Verdict]:
-        """Judge; the time limit holds for reading and judging together."""
+    def judged_within(self, time_limit_s: float) -> Judgement:
+        """Judge; the time limit holds for reading and judging together.
+
+        Searches keep to it by themselves (`Terms.deadline`); for all else there is an alarm.
+        """
         try:
             with _alarm(time_limit_s):
                 return self._judge()
         except _TimeUpError:
-            return [unknown(self.model or "check", f"not decided within {time_limit_s:g} s")]
+            return Judgement([unknown(self.model or "check", f"not decided within {time_limit_s:g} s")])
 
-    def _judge(self) -> list[Verdict]:
+    def _judge(self) -> Judgement:
         quick = self._judge_lines()
         if quick is not None:
-            return [quick]
+            return Judgement([quick])
         self._stream.seek(0)
         self.recording = read_history(self._stream, self.format, self._conventions)
         operations = self.recording.operations
         if self._own is not None:
-            return [check_linearizable(operations, self._own, self._terms.steps_max)]
+            verdict = check_linearizable(operations, self._own, self._terms.steps_max, self._terms.deadline)
+            return Judgement([verdict])
         return judge(operations, self._row(operations), self._terms)
 
     def _judge_lines(self) -> Verdict | None:
         """Judge registers without making operations of them; None where that does not decide."""
-        if self.format != jsonlines.NAME or self.model not in ("", REGISTER) or self._conventions.nil_read != "absent":
+        is_of_registers = self.format == jsonlines.NAME and self.model in ("", REGISTER) and not self._terms.promise
+        if not is_of_registers or self._conventions.nil_read != "absent":
             return None
         verdict = check_register_lines(self._stream, self._terms.initial)
         if verdict is None or not (verdict.is_valid or verdict.is_invalid):
@@ -202,13 +199,18 @@ def _alarm(time_limit_s: float) -> Iterator[None]:
 # --- saying it ----------------------------------------------------------------------------------------------------
 
 
-def _print(case: _Case, verdict: Verdict, verdicts: Sequence[Verdict]) -> None:
+def _print(case: _Case, verdict: Verdict, judgement: Judgement) -> None:
     how = " (guessed from the operations; --model names another)" if case.guessed and case.model else ""
     held = case.recording
     count = "" if held is None else f", {len(held.operations)} operations, {len(held.faults)} faults"
     _say(f"format {case.format}{count}; model {case.model or 'not known'}{how}")
-    for each in verdicts:
+    for each in judgement.verdicts:
         _say(each.describe())
+    if judgement.models:
+        for name, each in judgement.models.items():
+            if each not in judgement.verdicts:
+                _say(f"{name}: {each.validity.value}" + (f": {each.reason}" if each.reason else ""))
+        _say(stand(judgement.models).describe())
     colour = {0: "green", 1: "red", 2: "yellow"}[EXIT_STATUS[verdict.validity]]
     console.print(f"[bold {colour}]{verdict.validity.value}[/]")
 
@@ -217,19 +219,24 @@ def _say(text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def _as_json(case: _Case, verdict: Verdict, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _as_json(case: _Case, verdict: Verdict, judgement: Judgement) -> dict[str, Any]:
+    standing = stand(judgement.models)
     return {
         "validity": verdict.validity.value,
         "format": case.format,
         "model": case.model,
         "guessed": case.guessed,
-        "verdicts": [
-            {
-                "checker": each.checker,
-                "validity": each.validity.value,
-                "reason": each.reason,
-                "witness": [json.loads(operation_line(operation)) for operation in each.witness],
-            }
-            for each in verdicts
-        ],
+        "verdicts": [_verdict_as_json(each) for each in judgement.verdicts],
+        "models": {name: _verdict_as_json(each) for name, each in judgement.models.items()},
+        "satisfied": standing.satisfied,
+        "broken": standing.broken,
+    }
+
+
+def _verdict_as_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "checker": verdict.checker,
+        "validity": verdict.validity.value,
+        "reason": verdict.reason,
+        "witness": [json.loads(operation_line(operation)) for operation in verdict.witness],
     }

@@ -1,6 +1,6 @@
 """`check run` and `check compare`: drive a store, disturb it, record, judge; the table on the terminal.
 
-Exit status: 0 valid, 1 invalid, 2 unknown, which is also what could not be done ends with.
+Exit status: as `judging` says. A target that could not be started, or a run that was ended by a signal, is `unknown`.
 """
 
 import signal
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.markup import escape
@@ -17,11 +17,12 @@ from rich.markup import escape
 from trilemma.check.report.data import EXIT_STATUS, Report
 from trilemma.check.verdict import Validity
 from trilemma.cli import check_table
-from trilemma.cli.console import AsJson, console, errors, print_json, refuse
+from trilemma.cli.console import AsJson, console, errors, print_json
+from trilemma.cli.judging import refuse
 from trilemma.target import catalogue, nemesis
 from trilemma.target.findings import Result
-from trilemma.target.plan import Plan
-from trilemma.target.port import WORKLOADS, TargetError
+from trilemma.target.plan import Plan, refuse_impossible
+from trilemma.target.port import WORKLOADS, PlanError, Target, TargetError
 from trilemma.target.run import run as run_plan
 
 Workload = Annotated[str, typer.Option(help=", ".join(WORKLOADS) + ".")]
@@ -51,14 +52,20 @@ def run(
     report: ReportFile = None,
     history: HistoryFile = None,
 ) -> None:
-    """Drive a store under a nemesis, and judge what its clients saw."""
+    """Drive a store under a nemesis, and judge what its clients saw.
+
+    Exit status: 0 valid, 1 invalid, 2 unknown (also where the store could not be started), 64 for a bad option.
+    """
     plan = Plan(workload, nemesis, time_s, clients, rate, seed)
     files = _Files(report, history)
+    made = _make(target, mode, plan)
     try:
         with _ended_by_a_signal():
-            result = _run(target, mode, plan, as_json)
+            result = _run(target, made, plan, as_json)
+    except PlanError as problem:
+        refuse(str(problem))
     except TargetError as problem:
-        refuse(escape(str(problem)))
+        _give_up(str(problem))
     files.write(result)
     if as_json:
         print_json(check_table.as_json(result))
@@ -83,14 +90,17 @@ def compare(
     """Run the same on several targets, one after the other, and put the findings into one table.
 
     --report and --history write one file per target, named FILE-TARGET.
+
+    Exit status: 1 where one is invalid, 0 where all are valid, 2 otherwise, 64 for a bad option.
     """
     plan = Plan(workload, nemesis, time_s, clients, rate, seed)
     files = _Files(report, history)
     found: list[tuple[str, Result | str]] = []
+    made = [(target, _make(target, mode, plan)) for target in targets]
     with _ended_by_a_signal():
-        for target in targets:
+        for target, store in made:
             try:
-                result = _run(target, mode, plan, as_json)
+                result = _run(target, store, plan, as_json)
             except TargetError as problem:
                 errors.print(f"[bold red]{escape(target)}:[/] {escape(str(problem))}", soft_wrap=True)
                 found.append((target, str(problem)))
@@ -112,10 +122,23 @@ def _status(reports: list[Report], wanted: int) -> int:
     return EXIT_STATUS[Validity.VALID if is_known else Validity.UNKNOWN]
 
 
-def _run(name: str, mode: str, plan: Plan, as_json: bool) -> Result:
-    has_links = plan.nemesis in (*nemesis.LINK_KINDS, "mix")
-    target = catalogue.make(name, mode, has_links=has_links, seed=plan.seed)
+def _make(name: str, mode: str, plan: Plan) -> Target:
+    """Return a target that has not been started; refuse it if the plan is not for it."""
+    try:
+        target = catalogue.make(name, mode, has_links=plan.nemesis in (*nemesis.LINK_KINDS, "mix"), seed=plan.seed)
+        refuse_impossible(target, plan)
+    except PlanError as problem:
+        refuse(str(problem))
+    return target
 
+
+def _give_up(sentence: str) -> NoReturn:
+    """End the command because what was begun came to nothing: nobody knows."""
+    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
+    raise typer.Exit(EXIT_STATUS[Validity.UNKNOWN])
+
+
+def _run(name: str, target: Target, plan: Plan, as_json: bool) -> Result:
     def say(text: str) -> None:
         if not as_json:
             console.print(f"[dim]{escape(name)}: {escape(text)}[/]", soft_wrap=True)
@@ -136,7 +159,7 @@ def _ended_by_a_signal() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        refuse("interrupted; everything that was started is stopped")
+        _give_up("interrupted; everything that was started is stopped")
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

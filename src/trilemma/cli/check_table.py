@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from trilemma.check.availability import Share
+from trilemma.check.hierarchy import Standing
 from trilemma.check.report.data import SideShare, Subject
 from trilemma.check.verdict import Validity, Verdict
 from trilemma.cli.console import console
@@ -32,6 +33,10 @@ def show(result: Result) -> None:
             console.print(f"  {_verdict(verdict)}", soft_wrap=True)
         for verdict in subject.observed:
             console.print(f"  [dim]seen, not promised:[/] {_verdict(verdict)}", soft_wrap=True)
+        if subject.satisfied or subject.broken:
+            console.print(
+                f"  {Standing(tuple(subject.satisfied), tuple(subject.broken), ()).describe()}", soft_wrap=True
+            )
         for what, said in subject.staleness.items():
             console.print(f"  {what}: {said}")
         console.print(_shares(subject.shares))

@@ -8,7 +8,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from trilemma.check.redis_history import Command, keys_of
+from trilemma.check.redis_history import Command
+from trilemma.client.attention import Attention
 from trilemma.client.note import UNRECORDED, Note, Processes
 from trilemma.client.recorded_redis import noted, settle
 from trilemma.client.wiretap import AsyncEar, is_reply, refuse_options, wire
@@ -68,39 +69,29 @@ class AsyncRecordedPipeline(Pipeline):
 
     def __init__(self, processes: Processes, *args: Any) -> None:
         self._processes = processes
-        self._heard: list[Any] = []
-        self._watched: set[bytes] = set()
-        self._seen: list[tuple[Command, Any]] = []
+        self._attention = Attention()
         super().__init__(*args)
 
     async def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
         """Parse a reply as redis-py does, and hear it."""
-        ear: Any = AsyncEar(connection, self.connection_pool.get_encoder().encode, self._heard)
+        ear: Any = AsyncEar(connection, self.connection_pool.get_encoder().encode, self._attention.heard)
         return await super().parse_response(ear, command_name, **options)
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command at once, after WATCH and before MULTI, and record it."""
         command = wire(args, self.connection_pool.get_encoder().encode)
-        self._heard.clear()
+        self._attention.heard.clear()
         if command[0] in UNRECORDED:
             reply = await super().immediate_execute_command(*args, **options)
-            self._watch(command)
+            self._attention.watch(command)
             return reply
         note = self._processes.begin("command", command, command)
         await self._connect(note)
         try:
             return await super().immediate_execute_command(*args, **options)
         finally:
-            if self._heard and self._watched.issuperset(keys_of(command)):
-                self._seen.append((command, self._heard[0]))
-            settle(note, self._heard)
-
-    def _watch(self, command: Command) -> None:
-        if command[0] == b"WATCH":
-            self._watched.update(command[1:])
-        elif command[0] == b"UNWATCH":
-            self._watched.clear()
-            self._seen.clear()
+            self._attention.remember(command)
+            settle(note, self._attention.heard)
 
     async def _connect(self, *notes: Note) -> None:
         try:
@@ -114,7 +105,7 @@ class AsyncRecordedPipeline(Pipeline):
         """Send what was queued, and record it."""
         encode = self.connection_pool.get_encoder().encode
         commands = tuple(wire(args, encode) for args, _ in self.command_stack)
-        self._heard.clear()
+        self._attention.heard.clear()
         if not commands:
             return await super().execute(raise_on_error)
         if self.is_transaction or self.explicit_transaction:
@@ -125,20 +116,19 @@ class AsyncRecordedPipeline(Pipeline):
             return await super().execute(raise_on_error)
         finally:
             for index, note in enumerate(notes):
-                settle(note, self._heard[index : index + 1])
+                settle(note, self._attention.heard[index : index + 1])
 
     async def _execute_as_one(self, commands: tuple[Command, ...], raise_on_error: bool) -> list[Any]:
-        seen = list(self._seen) if self.watching else []
+        seen = list(self._attention.seen) if self.watching else []
         argument = (*(command for command, _ in seen), *commands)
         note = self._processes.begin("transaction", argument, argument[0])
         await self._connect(note)
         try:
             return await super().execute(raise_on_error)
         finally:
-            note.executed([reply for _, reply in seen], self._heard, len(commands))
+            note.executed([reply for _, reply in seen], self._attention.heard, len(commands))
 
     async def reset(self) -> None:  # type: ignore[override]
         """Forget what was queued, watched and seen."""
-        self._watched.clear()
-        self._seen.clear()
+        self._attention.forget()
         await super().reset()

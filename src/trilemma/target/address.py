@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from trilemma.target.machines import Place
-from trilemma.target.port import Client, Keyspace, NotSentError, Target, TargetError
+from trilemma.target.port import Client, Keyspace, NotSentError, PlanError, Target, TargetError
 from trilemma.target.wire import RespConnection, dial
 
 
@@ -16,11 +16,11 @@ def read_place(text: str) -> Place:
     """Return the place that `host:port` names.
 
     Raises:
-        TargetError: it names none.
+        PlanError: it names none.
     """
     host, _, port = text.strip().rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise TargetError(f"{text!r} is no address; say HOST:PORT")
+        raise PlanError(f"{text!r} is no address; say HOST:PORT")
     return Place(host.strip("[]"), int(port))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from trilemma.target.address import Address
 from trilemma.target.etcd import Etcd
-from trilemma.target.port import Target, TargetError
+from trilemma.target.port import PlanError, Target
 from trilemma.target.redis_cluster import RedisCluster
 from trilemma.target.redis_sentinel import RedisSentinel
 from trilemma.target.trilemma import PROMISES, Trilemma
@@ -43,10 +43,10 @@ def make(name: str, mode: str = "all", *, has_links: bool = False, seed: int = 0
         has_links: whether links will be disturbed; then foreign stores run in network namespaces.
 
     Raises:
-        TargetError: there is no such target.
+        PlanError: there is no such target.
     """
     if mode not in MODES:
-        raise TargetError(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
+        raise PlanError(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
     modes: Sequence[str] = tuple(PROMISES) if mode == "all" else (mode,)
     kind, _, addresses = name.partition("@")
     if kind == "trilemma":
@@ -57,7 +57,7 @@ def make(name: str, mode: str = "all", *, has_links: bool = False, seed: int = 0
         return Address(name.split(","))
     if _CLASS.fullmatch(name):
         return _import(name)
-    raise TargetError(
+    raise PlanError(
         f"there is no target {name!r}; there are {', '.join(NAMES)}, trilemma@HOST:PORT,..., HOST:PORT,... and "
         "package.module:Class"
     )
@@ -68,7 +68,7 @@ def _import(name: str) -> Target:
     try:
         found = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError) as problem:
-        raise TargetError(f"{name} cannot be imported: {problem}") from problem
+        raise PlanError(f"{name} cannot be imported: {problem}") from problem
     if not isinstance(found, Target):
-        raise TargetError(f"{name} is no subclass of trilemma.target.port.Target")
+        raise PlanError(f"{name} is no subclass of trilemma.target.port.Target")
     return found

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
+from trilemma.check import staleness
+from trilemma.check.availability import side_shares
+from trilemma.check.fault import Fault
+from trilemma.check.hierarchy import fill
 from trilemma.check.history import Operation
 from trilemma.check.report.data import Report, Subject
-from trilemma.check.verdict import Validity, Verdict, unknown
+from trilemma.check.verdict import unknown
 from trilemma.target import measure, nemesis
 from trilemma.target.disturber import Disturber
 from trilemma.target.judge import MODELS, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.plan import Plan
 from trilemma.target.port import Target
+from trilemma.target.standing import by_model
 from trilemma.target.wire import PATIENCE_S
-
-_US_PER_MS: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -75,29 +77,30 @@ class Found:
             verdicts.append(vacuity)
         if self.disturber.failure:
             verdicts.append(unknown("nemesis", self.disturber.failure))
-        satisfied, broken = place([*verdicts, *observed])
-        return Subject(
+        subject = Subject(
             name=lane.keyspace.name,
             mode=lane.keyspace.mode,
             model=MODELS[self.plan.workload],
             operations=lane.history.operations,
             verdicts=verdicts,
             observed=observed,
-            satisfied=satisfied,
-            broken=broken,
-            shares=measure.shares(
-                measure.with_aborts_answered(lane.operations), self.disturber.faults, self.target.nodes
-            ),
-            staleness=_staleness(self._figures(lane)),
+            shares=side_shares(measure.with_aborts_answered(lane.operations), self._named_faults()),
+            staleness=staleness.describe(measure.staleness(lane.operations)),
             digests=digests,
         )
+        return fill(subject, by_model(self.plan.workload, lane.history, [*verdicts, *observed]))
+
+    def _named_faults(self) -> list[Fault]:
+        """Return the faults, each told with its kind, so that a pause and a kill of one node stay apart."""
+        return [fault._replace(what=f"{fault.kind}: {fault.what}") for fault in self.disturber.faults]
 
     def _figures(self, lane: Lane) -> Figures:
         stale = measure.staleness(lane.operations)
         lost = measure.lost_writes(lane.operations, lane.finals)
         standstill = measure.standstill_us(lane.operations, self.disturber.faults)
         share = measure.answered(measure.with_aborts_answered(lane.operations), self.disturber.faults)
-        return Figures(stale.stale, stale.reads, stale.worst_us, len(lost), standstill, share)
+        ages_us = [each.age_us for each in stale if each.versions]
+        return Figures(len(ages_us), len(stale), max(ages_us, default=0), len(lost), standstill, share)
 
     def _settings(self) -> dict[str, str]:
         plan = self.plan
@@ -126,37 +129,3 @@ class Found:
         if self.disturber.failure:
             notes.append(self.disturber.failure)
         return notes
-
-
-def _staleness(figures: Figures) -> dict[str, str]:
-    if not figures.reads:
-        return {}
-    worst = f", the worst by {figures.stale_worst_us / _US_PER_MS:.0f} ms" if figures.stale_reads else ""
-    return {"stale reads": f"{figures.stale_reads} of {figures.reads}{worst}"}
-
-
-_CHAIN: Final = ("linearizable", "causal convergence")
-
-
-def place(verdicts: Sequence[Verdict]) -> tuple[list[str], list[str]]:
-    """Return the strongest models that hold and the weakest that do not, among those that were checked.
-
-    Nothing is inferred from an unknown. Convergence stands beside the chain of the others.
-    """
-    held = [name for name in _CHAIN if _all(verdicts, name, Validity.VALID)]
-    broken = [name for name in _CHAIN if _any_invalid(verdicts, name)]
-    satisfied, unsatisfied = held[:1], broken[-1:]
-    if _all(verdicts, "convergence", Validity.VALID):
-        satisfied.append("eventual convergence")
-    if _any_invalid(verdicts, "convergence"):
-        unsatisfied.append("eventual convergence")
-    return satisfied, unsatisfied
-
-
-def _all(verdicts: Sequence[Verdict], name: str, validity: Validity) -> bool:
-    found = [each.validity for each in verdicts if each.checker.startswith(name)]
-    return bool(found) and all(each is validity for each in found)
-
-
-def _any_invalid(verdicts: Sequence[Verdict], name: str) -> bool:
-    return any(each.is_invalid for each in verdicts if each.checker.startswith(name))

@@ -21,7 +21,7 @@ from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, unknown
 from trilemma.target.load import Lane
-from trilemma.target.measure import with_aborts_answered
+from trilemma.target.measure import as_writes, with_aborts_answered
 from trilemma.target.port import Keyspace, Promise
 from trilemma.workload.bank import Bank
 
@@ -63,15 +63,6 @@ class Seen(NamedTuple):
 
 
 _Judge = Callable[[Seen], list[Verdict]]
-
-
-def as_writes(operations: Sequence[Operation]) -> list[Operation]:
-    """Return a history with each compare-and-set as the write that it was, or may have been."""
-    return [
-        each._replace(kind="write", argument=each.argument[1], result=None) if each.kind == "cas" else each
-        for each in operations
-        if each.kind != "cas" or each.result is not False
-    ]
 
 
 def _search(seen: Seen) -> list[Verdict]:

@@ -1,9 +1,7 @@
-"""Figures of a run: what was answered on which side of a fault, how stale reads were, what was lost, how long writes
+"""Figures of a run: what was answered during a fault and outside, how stale reads were, what was lost, how long writes
 stood still.
 
-Figures only: whether something is a breach is for `judge` to say. Stale here is a read that began after a newer value
-had been acknowledged, by the order of the writes in real time; concurrent writes make no read stale.
-Source: Bailis et al., "Probabilistically bounded staleness", VLDB 2012 (t-visibility).
+Figures only: whether something is a breach is for `judge` to say. Requests by side are counted by `check.availability`.
 """
 
 from bisect import bisect_left
@@ -14,54 +12,37 @@ from trilemma.check import availability
 from trilemma.check.availability import Share
 from trilemma.check.fault import Fault
 from trilemma.check.history import History, Operation
-from trilemma.check.report.data import SideShare
+from trilemma.check.staleness import Staleness, measure
 
-WHOLE: Final = "whole"
 LOST_WITHIN_US: Final = 5_000_000
 """How long after a fault's beginning a standstill may begin that is put down to it."""
 
 
-class Staleness(NamedTuple):
-    """How many reads were stale, of how many, and by how much at worst (microseconds)."""
+def as_writes(operations: Iterable[Operation]) -> list[Operation]:
+    """Return a history with each compare-and-set as the write that it was, or may have been."""
+    return [
+        each._replace(kind="write", argument=each.argument[1], result=None) if each.kind == "cas" else each
+        for each in operations
+        if each.kind != "cas" or each.result is not False
+    ]
 
-    stale: int
-    reads: int
-    worst_us: int
 
-
-def staleness(operations: Iterable[Operation]) -> Staleness:
-    """Return how stale the reads of registers were.
+def staleness(operations: Iterable[Operation]) -> list[Staleness]:
+    """Return how stale the reads of registers were, as `check.staleness` measures it.
 
     Args:
         operations: `write` and `cas` of unique values, `read`, and others, which are ignored. So are keys that no
-            write was tried on.
-
-    Cost: O(n log n).
+            write was tried on, and reads of what nobody wrote: they have nothing to be held against.
     """
-    stale = reads = worst_us = 0
-    for group in History(operations).by_key().values():
-        if not any(map(_is_write, group)):
+    measured: list[Staleness] = []
+    for group in History(as_writes(operations)).by_key().values():
+        writes = [each for each in group if each.kind == "write"]
+        if not writes:
             continue  # no register: a counter, or a string that grows
-        writes = {_value(each): each for each in group if _is_write(each) and each.outcome != "fail"}
-        done = sorted((each for each in writes.values() if each.outcome == "ok"), key=lambda each: each.end_us)
-        ends = [each.end_us for each in done]
-        for read in group:
-            if read.kind != "read" or read.outcome != "ok":
-                continue
-            reads += 1
-            source = writes.get(read.result)
-            since_us = _replaced_us(source, done[: bisect_left(ends, read.invoke_us)], read.result)
-            if since_us is not None:
-                stale += 1
-                worst_us = max(worst_us, read.invoke_us - since_us)
-    return Staleness(stale, reads, worst_us)
-
-
-def _replaced_us(source: Operation | None, done: Sequence[Operation], value: object) -> int | None:
-    """Return since when, at the latest, a newer value than the one read had been acknowledged; None where none was."""
-    if source is None and value is not None:
-        return None
-    return next((each.end_us for each in done if source is None or source.precedes(each)), None)
+        known = {None, *(each.argument for each in writes if each.outcome != "fail")}
+        reads = [each for each in group if each.kind == "read" and (each.outcome != "ok" or each.result in known)]
+        measured += measure([*writes, *reads])
+    return measured
 
 
 def _is_write(operation: Operation) -> bool:
@@ -130,35 +111,6 @@ def with_aborts_answered(operations: Iterable[Operation]) -> list[Operation]:
     return [
         each._replace(outcome="ok") if each.outcome == "fail" and each.result is None else each for each in operations
     ]
-
-
-def stretches(faults: Sequence[Fault]) -> list[tuple[str, int, int, tuple[tuple[str, ...], ...]]]:
-    """Return what is looked at by itself: the faults, each with the sides that it made."""
-    return [(f"{fault.kind}: {fault.what}", fault.from_us, fault.until_us, fault.sides) for fault in faults]
-
-
-def shares(operations: Sequence[Operation], faults: Sequence[Fault], nodes: Sequence[str]) -> list[SideShare]:
-    """Return how requests fared over the whole run, and during each fault on each side of it."""
-    found = [_share(WHOLE, tuple(nodes), operations)]
-    for name, from_us, until_us, sides in stretches(faults):
-        during = [each for each in operations if from_us <= each.invoke_us <= until_us]
-        found += [
-            _share(name, side, [each for each in during if each.node in side]) for side in sides or (tuple(nodes),)
-        ]
-    return found
-
-
-def _share(stretch: str, side: tuple[str, ...], operations: Sequence[Operation]) -> SideShare:
-    counts = {outcome: sum(each.outcome == outcome for each in operations) for outcome in ("ok", "fail", "info")}
-    times_us = sorted(each.end_us - each.invoke_us for each in operations if each.outcome == "ok")
-    p50_us, p99_us, worst_us = (_percentile(times_us, part) for part in (0.5, 0.99, 1.0))
-    return SideShare(
-        stretch, " ".join(side), counts["ok"], counts["fail"], counts["info"], p50_us, p99_us, worst_us
-    )  # fmt: skip
-
-
-def _percentile(ordered: Sequence[int], part: float) -> int:
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0
 
 
 def standstill_us(operations: Iterable[Operation], faults: Sequence[Fault]) -> int:

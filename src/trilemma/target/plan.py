@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trilemma.target import nemesis
-from trilemma.target.port import Target, TargetError
+from trilemma.target.port import PlanError, Target
 
 TIME_S_MAX: Final = 3_600.0
 CLIENTS_MAX: Final = 50
@@ -27,16 +27,16 @@ def refuse_impossible(target: Target, plan: Plan) -> None:
     """Refuse a plan that cannot be carried out.
 
     Raises:
-        TargetError: with the reason.
+        PlanError: with the reason.
     """
     if plan.workload not in target.workloads:
-        raise TargetError(f"{target.name} takes the workloads {', '.join(target.workloads)}, not {plan.workload}")
+        raise PlanError(f"{target.name} takes the workloads {', '.join(target.workloads)}, not {plan.workload}")
     if plan.nemesis not in nemesis.NEMESES:
-        raise TargetError(f"there is no nemesis {plan.nemesis!r}; there are {', '.join(nemesis.NEMESES)}")
+        raise PlanError(f"there is no nemesis {plan.nemesis!r}; there are {', '.join(nemesis.NEMESES)}")
     for value, name, most in (
         (plan.time_s, "time", TIME_S_MAX),
         (plan.clients, "clients", CLIENTS_MAX),
         (plan.rate, "rate", RATE_MAX),
     ):
         if not 0 < value <= most:
-            raise TargetError(f"{name} is more than 0 and at most {most:g}, not {value:g}")
+            raise PlanError(f"{name} is more than 0 and at most {most:g}, not {value:g}")

@@ -22,6 +22,10 @@ class TargetError(Exception):
     """The target cannot be started, or cannot do what was asked; the text is a sentence that says why."""
 
 
+class PlanError(TargetError):
+    """What was asked for can never be done: a name that there is not, a nemesis that this target cannot suffer."""
+
+
 class NotSentError(Exception):
     """Nothing of a step has left this machine, so it did not happen: the outcome is `fail`."""
 

@@ -13,7 +13,7 @@ from trilemma.target.disturber import Disturber
 from trilemma.target.findings import Found, Result
 from trilemma.target.load import Load
 from trilemma.target.plan import Plan, refuse_impossible
-from trilemma.target.port import NotSentError, Target, TargetError
+from trilemma.target.port import NotSentError, PlanError, Target, TargetError
 
 REST_S: Final = 2.0
 """How long clients go on, at least, after the last fault: recovery belongs to the run."""
@@ -22,14 +22,14 @@ REST_S: Final = 2.0
 def _refuse_nemesis(target: Target, kind: str) -> None:
     """Refuse a nemesis that a started target cannot suffer."""
     if kind in nemesis.LINK_KINDS and target.links is None:
-        raise TargetError(
+        raise PlanError(
             f"the links of {target.name} cannot be disturbed here: {kind} needs network namespaces, thus Linux and "
             "root (for Trilemma: LAB); kill and pause need neither"
         )
     if kind in nemesis.PROCESS_KINDS and target.processes is None:
-        raise TargetError(f"the processes of {target.name} are not ours to {kind}")
+        raise PlanError(f"the processes of {target.name} are not ours to {kind}")
     if kind == "mix" and target.links is None and target.processes is None:
-        raise TargetError(f"{target.name} cannot be disturbed")
+        raise PlanError(f"{target.name} cannot be disturbed")
 
 
 def _mixed_kinds(target: Target) -> tuple[str, ...]:
@@ -48,7 +48,8 @@ def run(target: Target, plan: Plan, say: Callable[[str], None] = lambda text: No
         say: told what happens, in sentences, from several threads.
 
     Raises:
-        TargetError: the target cannot be started or disturbed as planned; it is stopped all the same.
+        PlanError: the target cannot be disturbed as planned.
+        TargetError: it cannot be started, or failed on the way; it is stopped all the same.
     """
     refuse_impossible(target, plan)
     try:

@@ -8,6 +8,7 @@ import pytest
 from trilemma.check.formats.conventions import Conventions
 from trilemma.check.formats.file import FORMATS, read_history
 from trilemma.check.formats.stream import Held
+from trilemma.check.judges import JUDGES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "histories.md").read_text()
 
@@ -35,5 +36,14 @@ def test_what_the_page_shows_is_read() -> None:
 def test_the_page_names_every_format_and_setting() -> None:
     for name in FORMATS:
         assert f"`{name}`" in PAGE
-    for option in ("--cas-fail", "--nil", "--initial", "--keys", "--order", "--format", "--model", "--time-limit"):
-        assert option in PAGE
+    for option in ("cas-fail", "nil", "initial", "keys", "order", "format", "model", "time-limit", "promise"):
+        assert f"--{option}" in PAGE
+
+
+def test_the_page_lists_the_models_that_there_are() -> None:
+    rows = [line for line in PAGE.split("| guessed |")[1].splitlines() if line.startswith("| ")]
+    expected = []
+    for row in JUDGES.values():
+        kinds = " ".join(f"`{kind}`" for kind in sorted(row.kinds))
+        expected.append(f"| `{row.name}` | {row.description} | {kinds} | {'yes' if row.guess else ''} |")
+    assert rows == expected

@@ -6,7 +6,7 @@
 | `:cas [old new]` | `cas`, (old, new), True; False where it failed for finding another value |
 | `:add`, `:remove`, `:append`, `:enqueue` | that kind, the value; their results are not told |
 | `:dequeue`, `:drain` | that kind; what came out |
-| `:acquire`, `:release` | that kind, who (if told); what the ok says, such as a fencing token |
+| `:acquire`, `:release` | that kind, no lease; what the ok says: a fencing token (of a map its `:fence` or `:token`) |
 | `:transfer {:from :to :amount}` | `transfer`, (from, to, amount) |
 | `:txn`, or any of micro-operations | `txn`; where each only reads or only writes `multi_read`, `multi_write` |
 | others | that kind, the value of the invocation; the value of the ok |
@@ -36,6 +36,8 @@ MISMATCHES: Final = frozenset(
 
 _CHANGES: Final = ("write", "add", "remove", "append", "enqueue")
 _TAKES: Final = ("read", "dequeue", "drain")
+_LOCKS: Final = ("acquire", "release")
+_TOKENS: Final = (":fence", ":token")
 
 WHOLE: Final = b""
 """The key of operations that name none."""
@@ -124,10 +126,19 @@ def _meaning(begin: Event, asked: Any, told: Any, outcome: str, names: Names, pu
         return kind, None, plain(told)
     if kind in _CHANGES:
         return kind, plain(asked if told is None else told), None
+    if kind in _LOCKS:  # what their invocation says is who asks, which the process says too
+        return kind, None, plain(_token(told))
     shape = _SHAPES.get(kind)
     if shape is None:
         return kind, plain(asked), plain(told)
     return kind, shape(begin, asked if told is None else told), (True if kind == "cas" and outcome == "ok" else None)
+
+
+def _token(told: Any) -> Any:
+    """Return the fencing token of a map that has one; all else as it was told."""
+    if not isinstance(told, Map):
+        return told
+    return next((told[name] for name in _TOKENS if name in told), None)
 
 
 def _cas(begin: Event, value: Any) -> tuple[Any, Any]:

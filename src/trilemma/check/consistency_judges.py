@@ -1,0 +1,54 @@
+"""Histories held against many models of consistency at once: a verdict per model, one of which was promised.
+
+The verdict that counts is that on the promise; where `hierarchy` places the others is told beside it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from trilemma.check.elle.checker import analyse
+from trilemma.check.hierarchy import implies
+from trilemma.check.history import HistoryError, Operation
+from trilemma.check.judgement import Judgement, Terms
+from trilemma.check.register_models import judge_registers
+from trilemma.check.session import check_sessions
+from trilemma.check.verdict import Verdict
+
+Operations = Sequence[Operation]
+
+
+def judge_list_append(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
+    """Return a verdict per model of isolation."""
+    return analyse(operations).verdicts()
+
+
+def judge_session_guarantees(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
+    """Return a verdict per session guarantee."""
+    return check_sessions(operations, terms.initial)
+
+
+def judge_consistency(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
+    """Return a verdict per model that registers can be held against."""
+    return judge_registers(operations, terms.steps_max, terms.deadline)
+
+
+def held_to(models: Mapping[str, Verdict], promise: str, by_default: Sequence[str]) -> Judgement:
+    """Return the judgement in which the promise counts.
+
+    Args:
+        promise: a model; empty for those that are promised by default.
+
+    Raises:
+        HistoryError: the promise is no model that was judged.
+    """
+    if promise and promise not in models:
+        raise HistoryError(f"there is no verdict on {promise!r}; there are verdicts on {', '.join(models)}")
+    return Judgement([_decided(models, name) for name in ([promise] if promise else by_default)], models)
+
+
+def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:
+    """Return the verdict on a model; where it is unknown that on a weaker one that is broken, or a stronger one."""
+    if models[name].is_valid or models[name].is_invalid:
+        return models[name]
+    below = [verdict for other, verdict in models.items() if verdict.is_invalid and implies(name, other)]
+    above = [verdict for other, verdict in models.items() if verdict.is_valid and implies(other, name)]
+    return [*below, *above, models[name]][0]

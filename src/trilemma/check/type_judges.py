@@ -1,0 +1,196 @@
+"""What is run on a history of each data type, and how its operations are put into the words of the checkers.
+
+Quick checkers come first; the search follows unless they found something. Owns which checkers belong together;
+`judges` names them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from trilemma.check.bank import check_balances
+from trilemma.check.causal_reverse import check_causal_reverse
+from trilemma.check.counter import check_counter
+from trilemma.check.elements import check_elements
+from trilemma.check.history import History, Operation
+from trilemma.check.judgement import Terms
+from trilemma.check.linearizable import check_linearizable
+from trilemma.check.long_fork import check_long_fork
+from trilemma.check.model import COUNTER, MUTEX, QUEUE, SET, STRING, Model, multi_registers, register
+from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
+from trilemma.check.queue import check_queue
+from trilemma.check.redis_model import REDIS
+from trilemma.check.sequential import check_sequential
+from trilemma.check.set_full import check_set_full
+from trilemma.check.verdict import Verdict, combine, unknown
+
+Operations = Sequence[Operation]
+
+
+def _search(operations: Operations, model: Model[Any], terms: Terms) -> Verdict:
+    return check_linearizable(operations, model, terms.steps_max, terms.deadline)
+
+
+# --- registers ----------------------------------------------------------------------------------------------------
+
+
+def judge_registers(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge linearizability: zones, and where they cannot tell, because a value was written twice, the search."""
+    return [_search(operations, register(terms.initial), terms)]
+
+
+def judge_sequential(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge sequential consistency."""
+    return [check_sequential(operations, register(terms.initial), terms.steps_max, terms.deadline)]
+
+
+def judge_multi_registers(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge registers that are read and written together."""
+    return [_search(operations, multi_registers(terms.initial), terms)]
+
+
+def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge commands on a few of Redis' keys."""
+    return [_search(operations, REDIS, terms)]
+
+
+def judge_long_fork(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether reads agree on the order of writes."""
+    return [check_long_fork(operations)]
+
+
+def judge_causal_reverse(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether reads show what came before what they show."""
+    groups = History(operations).by_key().values() if _are_sets(operations) else [operations]
+    return [combine([check_causal_reverse(_as_registers(group)) for group in groups], "causal reverse")]
+
+
+def _are_sets(operations: Operations) -> bool:
+    return any(each.kind == "read" for each in operations)
+
+
+def _as_registers(operations: Operations) -> list[Operation]:
+    """Return Jepsen's shape, whose reads show all values written under a key, with a register for each value."""
+    if not _are_sets(operations):
+        return list(operations)
+    names = {each.argument: repr(each.argument).encode() for each in operations if each.kind == "write"}
+    made = []
+    for each in operations:
+        if each.kind == "write":
+            made.append(each._replace(key=names[each.argument]))
+        elif each.kind != "read" or (each.outcome == "ok" and isinstance(each.result, bytes | str)):
+            raise ValueError(f"no read of all values that were written: {each.describe()}")
+        elif each.outcome == "ok":
+            shown = set(each.result or ())
+            seen = tuple(value if value in shown else None for value in names)
+            made.append(each._replace(kind="multi_read", argument=tuple(names.values()), result=seen))
+    return made
+
+
+# --- counters, strings, accounts ----------------------------------------------------------------------------------
+
+
+def judge_counters(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge bounds, which take no time, and search unless they are broken."""
+    bounds = judge_counter_bounds(operations, terms)
+    if bounds[0].is_invalid:
+        return bounds
+    model = COUNTER if terms.initial is None else replace(COUNTER, initial=terms.initial)
+    return [*bounds, _search(operations, model, terms)]
+
+
+def judge_counter_bounds(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether every read lies within what adds allow."""
+    return [check_counter(operations, terms.initial or 0)]
+
+
+def judge_strings(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge strings that grow; a write is a put of the whole value."""
+    model = STRING if terms.initial is None else replace(STRING, initial=terms.initial)
+    puts = [each._replace(kind="put") if each.kind == "write" else each for each in operations]
+    return [_search(puts, model, terms)]
+
+
+def judge_balances(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether the sum of all accounts stays; the initial value is that sum."""
+    return [check_balances(operations, terms.initial)]
+
+
+# --- sets ---------------------------------------------------------------------------------------------------------
+
+
+def judge_sets(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge element by element, which is quick, and search unless that found something."""
+    shown = _with_empty_reads(operations)
+    if terms.initial is not None:  # elements that nobody added: only the search knows of them
+        return [_search(shown, replace(SET, initial=frozenset(terms.initial)), terms)]
+    elements = check_elements(shown)
+    return [elements] if elements.is_invalid else [elements, _search(shown, SET, terms)]
+
+
+def judge_set_full(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether what was known to be in stayed."""
+    return [check_set_full(_with_empty_reads(operations))]
+
+
+def _with_empty_reads(operations: Operations) -> list[Operation]:
+    """Return a history in which a read of a set that is absent shows an empty one."""
+    return [
+        each._replace(result=()) if each.kind == "read" and each.outcome == "ok" and each.result is None else each
+        for each in operations
+    ]
+
+
+# --- queues -------------------------------------------------------------------------------------------------------
+
+FIFO: Final = "linearizable queue"
+
+
+def judge_queues(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge the order in which values come out; what the account of the whole queue shows comes first."""
+    total = check_queue(operations)
+    if total.is_invalid:
+        return [total]
+    dequeues = _as_dequeues(operations)
+    if dequeues is None:
+        return [unknown(FIFO, "nobody knows how much a drain of unknown outcome took")]
+    return [_search(dequeues, QUEUE, terms)]
+
+
+def judge_total_queues(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether all that was put in comes out once."""
+    return [check_queue(operations)]
+
+
+def _as_dequeues(operations: Operations) -> list[Operation] | None:
+    """Return each drain as dequeues within its time, in any order, the last of which found nothing; None in doubt.
+
+    That the values of one drain came out in their order is left out: it makes the judge milder, never wrong.
+    """
+    made = []
+    for each in operations:
+        if each.kind != "drain":
+            made.append(each)
+        elif each.outcome == "info":
+            return None
+        elif each.outcome == "ok":
+            taken = (*(each.result or ()), None)
+            made += [each._replace(kind="dequeue", result=value) for value in taken]
+    return made
+
+
+# --- locks --------------------------------------------------------------------------------------------------------
+
+
+def judge_mutexes(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge that a lock has one holder; tokens and what they guard where there are any.
+
+    A lock with leases goes free by itself, so that no search judges it. An acquire that was told False got nothing.
+    """
+    requests = [each for each in operations if each.kind != "write"]
+    held = check_mutex(each for each in requests if each.kind != "acquire" or each.result is not False)
+    has_leases = any(each.kind == "acquire" and each.argument is not None for each in requests)
+    verdicts = [held] if held.is_invalid or has_leases else [_search(requests, MUTEX, terms)]
+    tokens = [each for each in requests if each.kind == "acquire" and type(each.result) is int]
+    more = [check_tokens(tokens), check_fenced_writes(operations)]
+    return verdicts + [each for each in more if each.is_valid or each.is_invalid]  # else there were none to compare

@@ -1,0 +1,34 @@
+"""How commands end whose exit status is a verdict: 0 valid, 1 invalid, 2 unknown.
+
+Whatever could not be judged because of what was asked (a bad option, a bad file, a target that there is not, or that
+cannot be disturbed so) ends with 64 (sysexits.h, EX_USAGE), so that no refusal can be taken for a verdict.
+"""
+
+from typing import Any, Final, NoReturn
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand
+from typer.exceptions import TyperException
+
+from trilemma.cli.console import errors
+
+BAD_INPUT: Final = 64
+
+
+class JudgingCommand(TyperCommand):
+    """A command whose exit status is a verdict: 2 means unknown, so a misspelt option must end otherwise."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the command line."""
+        try:
+            return super().make_context(*arguments, **options)
+        except TyperException as problem:
+            problem.exit_code = BAD_INPUT
+            raise
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the command because there is nothing to judge."""
+    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
+    raise typer.Exit(BAD_INPUT)
