@@ -97,23 +97,3 @@ def _h1() -> list[tuple[Any, str, Any]]:
             judge(self, sender, message)
 
     return [(Leaderless, "ready", forget), (Leaderless, "_judge", ignore)]
-
-
-@mutant("H12", "ap", "at the bound a peer's report counts before all that it holds has come")
-def _h12() -> list[tuple[Any, str, Any]]:
-    from trilemma.crdt.vector import covers, meet
-    from trilemma.replication.leaderless.replica import Leaderless
-
-    def collect(self: Any) -> None:
-        if self.keeps_all:
-            return
-        reports = [self.held.get(peer, {}) for peer in self.peers]
-        if all(covers(self.durable, report) for report in reports):
-            self._drop(meet([self.durable, *reports]))
-        elif self._retention.is_over_bound:
-            majority = (len(self.peers) + 1) // 2 + 1
-            for origin, own in self.durable.items():
-                held = sorted([own, *(report.get(origin, 0) for report in reports)], reverse=True)
-                self._retention.drop(origin, min(held[majority - 1], own))
-
-    return [(Leaderless, "_collect", collect)]

@@ -9,6 +9,8 @@ from trilemma.crdt.vector import covers
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.leaderless.settled import Report, Settled
 from trilemma.replication.port import Message
+from trilemma.sim.mutants import planted
+from trilemma.sim.mutation import MASKS_ONLY
 from trilemma.storage.memory import MemoryLog
 from trilemma.storage.port import LogWrite
 
@@ -141,6 +143,11 @@ def test_no_two_replicas_let_go_what_the_other_lacks(seed: int) -> None:
     trio.run(100)
     one, two = sorted(trio.alive)
     assert trio.replicas[one].durable == trio.replicas[two].durable
+
+
+def test_a_report_that_counts_before_all_of_it_has_come_tears_two_apart() -> None:
+    with planted("H11" + MASKS_ONLY), pytest.raises(AssertionError):
+        test_no_two_replicas_let_go_what_the_other_lacks(1)
 
 
 def test_a_report_of_what_a_crash_took_back_does_not_hold_up_later_ones() -> None:
