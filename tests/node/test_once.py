@@ -124,6 +124,12 @@ def test_a_token_with_another_command_is_refused_and_nothing_is_written(calm: St
     assert calm.ask(2, "CAP", "ONCE", "other", "incr", "bank:other").reply == 1
 
 
+def test_a_name_of_two_words_is_the_same_in_any_case(calm: Stage) -> None:
+    calm.ask(1, "SET", "bank:two", "1")
+    words = [("OBJECT", "ENCODING"), ("object", "encoding"), ("Object", "Encoding")]
+    assert [calm.ask(1, "CAP", "ONCE", "two", *name, "bank:two").reply for name in words] == [b"int"] * 3
+
+
 def test_tokens_of_dbs_and_keyspaces_are_told_apart(calm: Stage) -> None:
     assert calm.ask(1, "CAP", "ONCE", "apart", "INCR", "bank:apart").reply == 1
     assert calm.ask(1, "CAP", "ONCE", "apart", "INCR", "site:apart").reply == 1
@@ -259,6 +265,20 @@ def test_where_only_young_tokens_take_the_room_a_new_one_is_refused_and_a_known_
     assert stage.ask(3, "CAP", "ONCE", "t1", "INCR", "bank:k").reply == 1
     stage.run(2_500_000)
     assert stage.ask(1, "CAP", "ONCE", "t3", "INCR", "bank:k").reply == 3
+    agree(stage)
+
+
+def test_old_tokens_make_room_for_a_long_reply_however_short_their_own_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "ONCE_BYTES_MAX", 40_000)
+    monkeypatch.setattr(once, "ONCE_REPLY_BYTES_MAX", 10_000)
+    monkeypatch.setattr(once, "ONCE_KEPT_MS_MIN", 10_000)
+    stage = Stage()
+    stage.ask(1, "SET", "bank:big", "x" * 9_000)
+    said = Raw(stage, 1).send(b"".join(request("CAP", "ONCE", f"s{number}", "INCR", "bank:k") for number in range(600)))
+    assert said.endswith(b"; nothing was written\r\n")
+    stage.run(11_000_000)
+    asked = [stage.ask(1, "CAP", "ONCE", f"b{number}", "GET", "bank:big").reply for number in range(3)]
+    assert asked == [b"x" * 9_000] * 3
     agree(stage)
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from trilemma.storage.memory import MemoryEngine
-from trilemma.storage.overlay import ShardRows
+from trilemma.storage.overlay import HOT_ROW_BYTES_MAX, ShardRows
 
 KEYS = [b"%02d" % number for number in range(12)]
 LOW, HIGH = b"00", b"99"
@@ -23,6 +23,21 @@ def test_a_row_is_seen_at_once_and_enters_the_engine_when_its_token_is_durable()
     assert batch is not None
     assert batch.puts == [(b"a", b"1")]
     assert rows.token_of(b"a") == 0
+
+
+@pytest.mark.parametrize(("size", "kept"), [(HOT_ROW_BYTES_MAX, True), (HOT_ROW_BYTES_MAX + 1, False)])
+def test_a_long_row_that_is_in_the_engine_takes_no_memory_here(size: int, kept: bool) -> None:
+    engine = MemoryEngine()
+    rows = ShardRows(engine, 1, 0)
+    rows.put(b"a", b"x" * size)
+    rows.seal(1)
+    batch = rows.drain(1)
+    assert batch is not None
+    engine.write(batch)
+    assert rows.get(b"a") == b"x" * size
+    assert (b"a" in rows._hot) is kept
+    rows.put(b"a", b"short")
+    assert rows.get(b"a") == b"short"
 
 
 def test_layers_leave_in_order_so_that_the_engine_holds_a_prefix() -> None:

@@ -40,10 +40,10 @@ class Kept(NamedTuple):
     resp3: bytes
 
 
-def command_hash(argv: list[bytes]) -> bytes:
-    """Return what tells one command from another: its name, in any case, and its arguments."""
+def command_hash(argv: list[bytes], name_words: int = 1) -> bytes:
+    """Return what tells one command from another: its name (so many words), in any case, and its arguments."""
     told = blake2b(digest_size=COMMAND_HASH_BYTES)
-    for word in (argv[0].lower(), *argv[1:]):
+    for word in (*map(bytes.lower, argv[:name_words]), *argv[name_words:]):
         told.update(_STAMP.pack(len(word)) + word)
     return told.digest()
 
@@ -88,12 +88,13 @@ class OnceTable:
     def make_room(self, now_ms: int) -> bool:
         """Forget the oldest tokens where bounds leave no room for one more; return whether there is room now.
 
-        Cost: nothing but comparisons while there is room.
+        Cost: nothing but comparisons while there is room; else every token that goes was once a command.
         """
-        if self._has_room():
-            return True
-        self.forget(now_ms - ONCE_KEPT_MS_MIN, FORGOTTEN_AT_ONCE)
-        return self._has_room()
+        while not self._has_room():
+            # One long reply takes the room of many short ones.
+            if not self.forget(now_ms - ONCE_KEPT_MS_MIN, FORGOTTEN_AT_ONCE):
+                return False
+        return True
 
     def _has_room(self) -> bool:
         return self.count < ONCE_TOKENS_MAX and self.bytes + 2 * ONCE_REPLY_BYTES_MAX <= ONCE_BYTES_MAX
@@ -127,10 +128,10 @@ class OnceTable:
         if self.count:
             self.forget(now_ms - ONCE_KEPT_MS_MAX, tokens_max)
 
-    def forget(self, stamp_ms: int, tokens_max: int) -> None:
-        """Forget up to `tokens_max` tokens of that log time and before, the oldest first."""
+    def forget(self, stamp_ms: int, tokens_max: int) -> int:
+        """Forget up to `tokens_max` tokens of that log time and before, the oldest first; return how many."""
         if stamp_ms < 0:
-            return
+            return 0
         stop = self._age_head + _STAMP.pack(stamp_ms + 1)
         found = self._rows.scan(self._age_head, stop, tokens_max)
         size = 0
@@ -142,3 +143,4 @@ class OnceTable:
         if found:
             self._count(-len(found), -size)
             self._knows_oldest = False
+        return len(found)

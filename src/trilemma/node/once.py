@@ -9,7 +9,7 @@ Source: Ongaro's thesis, §6.3, "Implementing linearizable semantics", with toke
 
 from trilemma.base.errors import Outcome, error, register
 from trilemma.base.limits import ONCE_KEPT_MS_MIN, ONCE_REPLY_BYTES_MAX, ONCE_TOKEN_BYTES_MAX
-from trilemma.command.table import CommandSpec, lookup_argv
+from trilemma.command.table import CommandSpec, lookup, lookup_argv
 from trilemma.datatype.once import Kept, OnceTable, command_hash
 from trilemma.datatype.view import View
 from trilemma.keyspace.settings import Keyspace
@@ -84,7 +84,8 @@ def is_once(unit: Unit) -> bool:
 def run_once(view: View, table: OnceTable, unit: Unit, keyspace: Keyspace) -> Result:
     """Execute the unit's command unless its token is known; deterministic, on every replica alike."""
     token, argv = unit.argv[1], unit.argv[2:]
-    told = command_hash(argv)
+    spec = lookup(argv[0])
+    told = command_hash(argv, 2 if spec is not None and spec.subcommands else 1)
     kept = table.find(unit.db, token)
     if kept is None:
         if not table.make_room(view.now_ms):

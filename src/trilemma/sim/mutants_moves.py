@@ -116,7 +116,32 @@ def _h10() -> list[tuple[Any, str, Any]]:
     return [(Leaderless, "install", install)]
 
 
-@mutant("H11", "ap", "a receiver does not say that it has given up or forgotten a transfer, and its donor waits")
+def _reports_count_too_early() -> list[tuple[Any, str, Any]]:
+    """Masks H11: no two nodes let go what the other lacks, so that hardly a transfer is given up."""
+    from trilemma.crdt.vector import covers, meet
+    from trilemma.replication.leaderless.replica import Leaderless
+
+    def collect(self: Any) -> None:
+        if self.keeps_all:
+            return
+        reports = [self.held.get(peer, {}) for peer in self.peers]
+        if all(covers(self.durable, report) for report in reports):
+            self._drop(meet([self.durable, *reports]))
+        elif self._retention.is_over_bound:
+            majority = (len(self.peers) + 1) // 2 + 1
+            for origin, own in self.durable.items():
+                held = sorted([own, *(report.get(origin, 0) for report in reports)], reverse=True)
+                self._retention.drop(origin, min(held[majority - 1], own))
+
+    return [(Leaderless, "_collect", collect)]
+
+
+@mutant(
+    "H11",
+    "ap",
+    "a receiver does not say that it has given up or forgotten a transfer, and its donor waits",
+    _reports_count_too_early,
+)
 def _h11() -> list[tuple[Any, str, Any]]:
     from trilemma.node.transfer import Transfers
 

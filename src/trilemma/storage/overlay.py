@@ -15,6 +15,9 @@ HOT_ROWS_MAX = limit(
     "hot_rows_max", 16_384, "rows per shard", "rows kept in memory in front of the engine", "slower reads"
 )
 
+HOT_ROW_BYTES_MAX = 16 << 10
+"""A longer row is left to the engine's own cache: so many rows of any length would be no bound on memory."""
+
 Range = tuple[bytes, bytes]
 
 
@@ -63,6 +66,8 @@ class ShardRows:
         return value
 
     def _remember(self, key: bytes, value: bytes | None) -> None:
+        if value is not None and len(value) > HOT_ROW_BYTES_MAX:
+            return
         if len(self._hot) >= HOT_ROWS_MAX:
             # The oldest half goes: cheaper than keeping an order of use, and what is hot comes back at once.
             for old in list(self._hot)[: HOT_ROWS_MAX // 2]:

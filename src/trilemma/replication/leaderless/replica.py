@@ -12,7 +12,7 @@ from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX, limit
 from trilemma.base.time import Now, on_grid
-from trilemma.crdt.vector import covers, join, meet
+from trilemma.crdt.vector import Vector, covers, join, meet
 from trilemma.replication.leaderless.expiry_clock import ExpiryClock
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, Wire, wire_of
 from trilemma.replication.leaderless.record import LeaderlessState, batch_of, decode_state, record_of, state_record
@@ -174,7 +174,7 @@ class Leaderless:
         self._pull()
         if self._heard_new:
             self._heard_new = False
-            self.settled.advance(self.vector)
+            self.settled.advance(self.durable)
             self._collect()
 
     def _judge(self, sender: NodeId, message: Message) -> None:
@@ -368,32 +368,29 @@ class Leaderless:
             self._send(peer, Batches(sent))
 
     def _collect(self) -> None:
-        """Let go what every replica holds durably (PROTOCOLS §5.7).
+        """Let go what every replica holds durably, at the bound also what a majority does (PROTOCOLS §5.7).
 
-        A peer counts once this replica holds all that it holds. Of two replicas that lack something of each other's, a
-        majority holds each of the two; whoever is in both had one of them first, and had told so when it told of the
-        other: so one of the two replicas still has, as batches, what the other one lacks.
+        Only reports of which everything is durable here count: of two nodes that let something go, each counts a node
+        that the other counts too, so one of them holds all that the other has let go and can take its rows. Else what
+        each lacks could be gone from the other, and nothing would ever bring them together.
         """
         if self.keeps_all:
             return
-        views = [self.held.get(peer, {}) for peer in self.peers if self._counts(peer)]
+        views = self.settled.durable
         if len(views) == len(self.peers):
-            for origin, seq in meet([self.durable, *views]).items():
-                self._retention.drop(origin, seq)
+            self._drop(meet([self.durable, *views]))
         if self._retention.is_over_bound:
             self._collect_at_bound(views)
 
-    def _counts(self, peer: NodeId) -> bool:
-        return covers(self.durable, self.held.get(peer, {}))
+    def _collect_at_bound(self, views: Sequence[Vector]) -> None:
+        others_needed = (len(self.peers) + 1) // 2
+        if len(views) >= others_needed:
+            held = {origin: sorted((view.get(origin, 0) for view in views), reverse=True) for origin in self.durable}
+            self._drop({origin: ([own, *held[origin]])[others_needed] for origin, own in self.durable.items()})
 
-    def _collect_at_bound(self, views: Sequence[dict[NodeId, int]]) -> None:
-        """Let go what a majority holds, this replica among them."""
-        others = (len(self.peers) + 1) // 2
-        if len(views) < others:
-            return
-        for origin, own in self.durable.items():
-            held = sorted((view.get(origin, 0) for view in views), reverse=True)
-            self._retention.drop(origin, min(held[others - 1], own))
+    def _drop(self, vector: Vector) -> None:
+        for origin, seq in vector.items():
+            self._retention.drop(origin, seq)
 
     def ready(self, token: int) -> LeaderlessReady:
         """Return this turn's outcome; its records become durable under `token`."""

@@ -27,11 +27,16 @@ class Settled:
         self._waiting: dict[NodeId, Report] = {}
 
     def hear(self, peer: NodeId, report: Report) -> None:
-        """Take in a report; while an older one waits, it is that one which counts."""
-        self._waiting.setdefault(peer, report)
+        """Take in a report; while an older one waits, it is that one which counts.
+
+        One that says less was made came late, or after a crash that took a batch back: what waits might wait for ever.
+        """
+        waiting = self._waiting.get(peer)
+        if waiting is None or report.made < waiting.made:
+            self._waiting[peer] = report
 
     def advance(self, vector: Vector) -> None:
-        """Settle what waits and is dominated by what is held here now."""
+        """Settle what waits and is dominated by what is durable here now."""
         for peer, report in list(self._waiting.items()):
             if self._is_dominated(peer, report, vector):
                 self._settled[peer] = report
@@ -39,6 +44,11 @@ class Settled:
 
     def _is_dominated(self, peer: NodeId, report: Report, vector: Vector) -> bool:
         return vector.get(peer, 0) >= report.made and covers(vector, report.durable)
+
+    @property
+    def durable(self) -> list[Vector]:
+        """What each peer holds durably, as far as its settled report says; nothing of a peer without one."""
+        return [report.durable for report in self._settled.values()]
 
     def is_everywhere(self, vector: Vector) -> bool:
         """Say whether every peer holds all of a vector durably, and has nothing on its way from before it did."""
