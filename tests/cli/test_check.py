@@ -110,6 +110,23 @@ def test_our_own_format_is_judged_as_operations_and_straight_from_its_lines(tmp_
             assert check(path, *options).status in ((0, 1) if "causal" in options else (status,)), options
 
 
+def test_one_keyspace_of_several_is_judged_by_itself(tmp_path: Path) -> None:
+    def at(keyspace: str, result: bytes) -> list[Operation]:
+        key = keyspace.encode()
+        write_new = Operation(1, 0, 10, "write", key, b"new", None, keyspace=keyspace)
+        return [write_new, Operation(2, 20, 30, "read", key, None, result, keyspace=keyspace)]
+
+    file = tmp_path / "two.jsonl"
+    with file.open("wb") as stream:
+        write(stream, [*at("bank", b"new"), *at("shop", b"nobody's")])
+    assert check(file).status == 1
+    assert check(file, "--keyspace", "bank").status == 0
+    assert check(file, "--keyspace", "shop").status == 1
+    refused = check(file, "--keyspace", "cart")
+    assert refused.status == BAD_INPUT
+    assert "bank, shop" in refused.err
+
+
 def test_a_value_that_was_written_twice_is_judged_by_search(tmp_path: Path) -> None:
     history = [Operation(1, 3 * at, 3 * at + 1, "write", b"k", b"same") for at in range(3)]
     with (tmp_path / "twice.jsonl").open("wb") as file:

@@ -11,6 +11,7 @@ from trilemma.check.history import History, Operation
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
 
 CHECKER: Final = "convergence"
+READS_CHECKER: Final = "equal final reads"
 
 
 def check_convergence(digests: Mapping[str, Mapping[str, Any]]) -> Verdict:
@@ -43,8 +44,8 @@ def check_equal_reads(finals: Iterable[Operation]) -> Verdict:
         if read.outcome == "ok":
             groups.setdefault((read.key, read.kind, read.argument), []).append(read)
     if not any(len({read.node for read in group}) > 1 for group in groups.values()):
-        return unknown(CHECKER, "no key was read at two nodes")
+        return unknown(READS_CHECKER, "no key was read at two nodes")
     for (key, _, _), group in groups.items():
         if any(read.result != group[0].result for read in group):
-            return invalid(CHECKER, f"nodes at rest show different values of {key!r}", group)
-    return valid(CHECKER)
+            return invalid(READS_CHECKER, f"nodes at rest show different values of {key!r}", group)
+    return valid(READS_CHECKER)

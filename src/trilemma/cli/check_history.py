@@ -63,6 +63,7 @@ def history(
         str, typer.Option(help="Whether values are pairs of key and value: auto, split, whole (EDN, log).")
     ] = "auto",
     order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
+    keyspace: Annotated[str, typer.Option(help="Judge the operations on this keyspace only.")] = "",
     promise: Annotated[
         str,
         typer.Option(help="Of many models that are judged, the one that counts: serializable, causal convergence, …"),
@@ -86,7 +87,8 @@ def history(
         deadline = Deadline.after(time_limit * SEARCHING, time.monotonic)
         terms = Terms(_initial(initial), max(1, int(time_limit * STEPS_PER_S)), deadline, promise)
         with _opened(file) as stream:
-            case = _Case(stream, file_format or recognise(Source(stream).peek()), conventions, model, terms)
+            found = file_format or recognise(Source(stream).peek())
+            case = _Case(stream, found, conventions, model, terms, keyspace)
             stream.seek(0)
             judgement = case.judged_within(time_limit)
     except OSError as problem:
@@ -130,7 +132,15 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 class _Case:
     """One file and who judges it."""
 
-    def __init__(self, stream: BinaryIO, file_format: str, conventions: Conventions, model: str, terms: Terms) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        file_format: str,
+        conventions: Conventions,
+        model: str,
+        terms: Terms,
+        keyspace: str,
+    ) -> None:
         self.format = file_format
         self.recording: Recording | None = None
         self.model = model
@@ -138,6 +148,7 @@ class _Case:
         self._stream = stream
         self._conventions = conventions
         self._terms = terms
+        self._keyspace = keyspace
         self._own = load_model(model, terms.initial) if ":" in model else None
         if model and self._own is None and model not in JUDGES:
             raise HistoryError(f"there is no model {model!r} (there are {names()}; or give FILE.py:NAME)")
@@ -159,16 +170,26 @@ class _Case:
             return Judgement([quick])
         self._stream.seek(0)
         self.recording = read_history(self._stream, self.format, self._conventions)
-        operations = self.recording.operations
+        operations = self._chosen(self.recording.operations)
         if self._own is not None:
             verdict = check_linearizable(operations, self._own, self._terms.steps_max, self._terms.deadline)
             return Judgement([verdict])
         return judge(operations, self._row(operations), self._terms)
 
+    def _chosen(self, operations: list[Operation]) -> list[Operation]:
+        if not self._keyspace:
+            return operations
+        chosen = [each for each in operations if each.keyspace == self._keyspace]
+        if not chosen:
+            there = ", ".join(sorted({each.keyspace for each in operations if each.keyspace})) or "none"
+            raise HistoryError(f"no operation is on the keyspace {self._keyspace!r} (named are: {there})")
+        return chosen
+
     def _judge_lines(self) -> Verdict | None:
         """Judge registers without making operations of them; None where that does not decide."""
-        is_of_registers = self.format == jsonlines.NAME and self.model in ("", REGISTER) and not self._terms.promise
-        if not is_of_registers or self._conventions.nil_read != "absent":
+        is_of_registers = self.format == jsonlines.NAME and self.model in ("", REGISTER)
+        is_all = not self._keyspace and not self._terms.promise
+        if not is_of_registers or not is_all or self._conventions.nil_read != "absent":
             return None
         verdict = check_register_lines(self._stream, self._terms.initial)
         if verdict is None or not (verdict.is_valid or verdict.is_invalid):

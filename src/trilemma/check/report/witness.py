@@ -161,16 +161,21 @@ def _bar(bar: Bar) -> Markup:
     return tag("g", {"class": kind}, tag("title", None, words.action(bar.operation)), tag("rect", place))
 
 
+def _text(bar: Bar) -> str:
+    return f"{bar.name}  {words.action(bar.operation)}"
+
+
 def _label(bar: Bar, bars: Sequence[Bar]) -> Markup:
     """Return what the operation did, in its bar or above it, or its letter alone where there is no room."""
-    text = f"{bar.name}  {words.action(bar.operation)}"
+    text = _text(bar)
     wide = len(text) * _CHAR
     if wide + 10 < bar.width:
         kind = "inside" if bar.operation.outcome == "ok" else "inside hollow"
         return tag("text", {"class": kind, "x": bar.x + 6, "y": bar.y + 15}, text)
     lane = [other for other in bars if other.y == bar.y]
     right = min([other.x for other in lane if other.x > bar.x], default=float(WIDTH))
-    left = max([other.x + other.width for other in lane if other.x < bar.x], default=float(LEFT))
+    taken = [other.x + max(other.width, len(_text(other)) * _CHAR) for other in lane if other.x < bar.x]
+    left = max(taken, default=float(LEFT))
     place: dict[str, str | float] = {"class": "outside", "x": bar.x, "y": bar.y - 4}
     if wide > right - bar.x - 6:
         if wide < bar.x + bar.width - left - 6:
