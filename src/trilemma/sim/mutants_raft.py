@@ -71,8 +71,7 @@ def _candidates_are_eager() -> list[tuple[Any, str, Any]]:
 
 
 def _leases_are_long() -> list[tuple[Any, str, Any]]:
-    """Masks O4: leases are short, and candidates take their time, so that little is left of one when another leader has
-    been elected."""
+    """Leases are short, and candidates take their time."""
     import msgspec
 
     from trilemma.replication.raft.core import Core
@@ -410,7 +409,18 @@ def _o3() -> list[tuple[Any, str, Any]]:
     return [(HeldLease, "_starts_us", lambda self, sent_us, received_us: received_us)]
 
 
-@mutant("O4", "cp", "a voter that starts gives its vote at once, whatever lease it stood behind", _leases_are_long)
+def _leases_are_long_and_leaders_stay() -> list[tuple[Any, str, Any]]:
+    """Masks O4: leases are short, candidates take their time, and a leader steps down when its links go, so that little
+    is left of a lease when another leader has been elected."""
+    return [*_leaders_stay(), *_leases_are_long()]
+
+
+@mutant(
+    "O4",
+    "cp",
+    "a voter that starts gives its vote at once, whatever lease it stood behind",
+    _leases_are_long_and_leaders_stay,
+)
 def _o4() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.election import Refusal
 
