@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trilemma.cli.console import console, refuse
 from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
-from trilemma.sim.hunt import Hunt, append_hunt, hunt, known_hunts, table
+from trilemma.sim.hunt import Hunt, append_hunt, hunt, known_hunts, page
 from trilemma.sim.mutants import MUTANTS, planted, varied
 from trilemma.sim.options import draw
 from trilemma.sim.run import run_schedule
@@ -97,7 +97,7 @@ def replay(
 def mutants(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all without.")] = None,
     seeds: Seeds = "0:3000",
-    write: Annotated[Path | None, typer.Option(help="Write a table of what was found to this file.")] = None,
+    write: Annotated[Path | None, typer.Option(help="Write a page of what was found to this file.")] = None,
     record: Annotated[Path | None, typer.Option(help="Add results to this file; skip bugs in it.")] = None,
 ) -> None:
     """Plant known bugs and look for them; exit status 1 if one survives."""
@@ -112,7 +112,7 @@ def mutants(
             append_hunt(record, found)
         _tell(found)
         if write is not None:
-            write.write_text(table(hunts))
+            write.write_text(page(hunts))
     survivors = [found.name for found in hunts if not found.is_found]
     if survivors:
         console.print(f"[bold red]not found: {', '.join(survivors)}[/]")

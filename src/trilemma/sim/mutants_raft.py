@@ -103,7 +103,7 @@ def _elections_are_plain() -> list[tuple[Any, str, Any]]:
 
 
 def _leaders_stay() -> list[tuple[Any, str, Any]]:
-    """Masks C2 and R4: a leader steps down when its links go, which is before another one can be elected; and a node
+    """Masks C2: a leader steps down when its links go, which is before another one can be elected; and a node
     that reaches no majority refuses before any replica is asked."""
     from trilemma.node.executors import Executors
     from trilemma.node.raft_shard import RaftShard
@@ -208,7 +208,18 @@ def _r3() -> list[tuple[Any, str, Any]]:
     return [(Raft, "_follow", forget), (Follower, "append_entries", forget_when_told)]
 
 
-@mutant("R4", "cp", "answers are counted, not voters: one that comes twice counts twice", _leaders_stay)
+def _elections_are_plain_and_leaders_stay() -> list[tuple[Any, str, Any]]:
+    """Masks R4: with pre-votes an answer must come twice in both rounds of an election; and a leader steps down when
+    its links go, which is before another one can be elected."""
+    return [*_leaders_stay(), *_elections_are_plain()]
+
+
+@mutant(
+    "R4",
+    "cp",
+    "answers are counted, not voters: one that comes twice counts twice",
+    _elections_are_plain_and_leaders_stay,
+)
 def _r4() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.core import Core
     from trilemma.replication.raft.election import Ballot
