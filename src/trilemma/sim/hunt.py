@@ -58,7 +58,8 @@ HEAD = """# Planted bugs, and the seed at which clients saw each
 What `trilemma sim mutants` found: each bug is planted in turn, and schedules of the ordinary mix are run from seed 0 on
 until a checker that sees only what clients saw, or digests, says `invalid`; the same seed is clean without the bug. In
 italics: what was taken away besides, because a second defence stands behind the first; with that alone the seed is
-clean too. FAULTS names the bugs; H9 to H11 are this simulator's own finds.
+clean too. Bugs of CAP ONCE (N4, X1, X3) are looked for with that workload alone, N4 also with little retained. FAULTS
+names the bugs; H9 to H11 are this simulator's own finds.
 
 """
 
