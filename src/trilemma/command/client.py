@@ -7,6 +7,7 @@ from trilemma.base.time import US_PER_S
 from trilemma.command.arguments import integer
 from trilemma.command.connection import check_name
 from trilemma.command.session import ClientState, SessionPort
+from trilemma.resp.number import parse_int64
 from trilemma.resp.reply import OK, Reply, Verbatim
 
 register("no_such_client", "ERR No such client", "CLIENT LIST shows addresses")
@@ -61,9 +62,10 @@ def client_list(port: SessionPort, argv: list[bytes]) -> Reply:
 
 
 def _id(word: bytes) -> int:
-    if not word.isdigit() or int(word) == 0:
+    number = parse_int64(word)
+    if number is None:
         raise error("client_id")
-    return int(word)
+    return number
 
 
 def client_setname(port: SessionPort, argv: list[bytes]) -> Reply:

@@ -21,8 +21,10 @@ register(
     "nothing is evicted here, so no access is counted",
 )
 
-_CURSOR = re.compile(rb"[+-]?[0-9]+|")
+_STRING = b"string"
+_CURSOR = re.compile(rb"(?:([+-]?)0*(?=[0-9])|)([0-9]*)")
 _CURSORS = 1 << 64
+_CURSOR_DIGITS_MAX = 20  # of 2**64 - 1
 
 KEYS_PAGE = b"1000000000"
 """The page of KEYS: all of a shard at once, as Redis does."""
@@ -133,8 +135,8 @@ class ScanRequest(NamedTuple):
     kind: bytes | None
 
     def matches(self, key: bytes) -> bool:
-        """Say whether a key is wanted."""
-        return self.matcher is None or self.matcher(key)
+        """Say whether a key is wanted. Every key there is holds a string."""
+        return self.kind in (None, _STRING) and (self.matcher is None or self.matcher(key))
 
 
 def parse_keys(argv: list[bytes]) -> ScanRequest:
@@ -162,7 +164,7 @@ def parse_scan(argv: list[bytes]) -> ScanRequest:
         elif option == b"MATCH":
             pattern = value
         elif option == b"TYPE":
-            kind = value
+            kind = value.lower()
         else:
             raise error("syntax")
     matcher = None if pattern is None else compile_glob(pattern)
@@ -171,9 +173,13 @@ def parse_scan(argv: list[bytes]) -> ScanRequest:
 
 def _cursor(word: bytes) -> int:
     """Read a cursor as strtoul does: signs wrap, nothing is 0."""
-    if not _CURSOR.fullmatch(word) or abs(int(word or b"0")) >= _CURSORS:
+    found = _CURSOR.fullmatch(word)
+    if found is None or len(found[2]) > _CURSOR_DIGITS_MAX:
         raise error("invalid_cursor")
-    return int(word or b"0") % _CURSORS
+    cursor = int(found[2] or b"0")
+    if cursor >= _CURSORS:
+        raise error("invalid_cursor")
+    return -cursor % _CURSORS if found[1] == b"-" else cursor
 
 
 def parse_flush(argv: list[bytes]) -> None:

@@ -16,6 +16,7 @@ register(
     "choose such a name",
 )
 register("keyspace_option", "ERR keyspace '{name}': unknown option '{option}'", "see KEYSPACE HELP")
+register("no_keyspace", "ERR no keyspace '{keyspace}'", "KEYSPACE LIST names them")
 register("keyspace_mode", "ERR keyspace '{name}': MODE is cp, ap or ca", "name one of the three")
 
 _NAME = re.compile(rb"[a-zA-Z0-9_-]{1,64}")
@@ -43,7 +44,7 @@ def _name(word: bytes) -> str:
 
 
 def _text(word: bytes) -> str:
-    return word.decode("utf-8", "surrogateescape")
+    return word.decode("utf-8", "replace")
 
 
 def parse_create(argv: list[bytes]) -> KeyspaceOptions:
@@ -63,9 +64,11 @@ def parse_alter(argv: list[bytes]) -> KeyspaceOptions:
     """Read KEYSPACE ALTER name option value [option value ...].
 
     Raises:
-        ReplyError: keyspace_name, keyspace_option, setting.
+        ReplyError: no_keyspace, keyspace_option, setting.
     """
-    options = KeyspaceOptions(_text(argv[2]))
+    if not _NAME.fullmatch(argv[2]):
+        raise error("no_keyspace", keyspace=_text(argv[2]))
+    options = KeyspaceOptions(argv[2].decode())
     _read(options, argv[3:], creates=False)
     return options
 

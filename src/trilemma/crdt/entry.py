@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from trilemma.base.ids import Dot, NodeId
+from trilemma.crdt.exact import exact_number, exact_text
 from trilemma.crdt.vector import Vector
 
 FOREVER_MS = 0
@@ -202,7 +203,7 @@ class KeyState:
                 sorted([*each.dot, each.stamp, each.value] for each in self.sets),
                 sorted([*each.dot, each.at_ms] for each in self.deadlines),
                 [
-                    [node, count.run, count.seq, _text(count.total), count.cleared_seq, _text(count.cleared)]
+                    [node, count.run, count.seq, exact_text(count.total), count.cleared_seq, exact_text(count.cleared)]
                     for node, count in sorted(self.counts.items())
                 ],
             ]
@@ -220,7 +221,7 @@ class KeyState:
         return cls(
             [Written(Dot(*each[:3]), each[3], each[4]) for each in sets],
             [Deadline(Dot(*each[:3]), each[3]) for each in deadlines],
-            {each[0]: Count(*each[1:3], Fraction(each[3]), each[4], Fraction(each[5])) for each in counts},
+            {each[0]: Count(*each[1:3], exact_number(each[3]), each[4], exact_number(each[5])) for each in counts},
         )
 
 
@@ -232,8 +233,3 @@ _decode = msgspec.msgpack.Decoder(
         list[tuple[int, int, int, str, int, str]],
     ]
 ).decode
-
-
-def _text(number: Fraction) -> str:
-    """Return an exact number as text: `7`, or `7/2`."""
-    return str(number)

@@ -24,6 +24,7 @@ from trilemma.base.errors import error
 from trilemma.base.ids import Dot, NodeId
 from trilemma.base.prng import SplitMix64
 from trilemma.crdt.entry import FOREVER_MS, Context, Count, Deadline, KeyState, Reset, Written
+from trilemma.crdt.exact import exact_number, exact_text
 from trilemma.datatype.keyscan import DBS, PAGE_ROWS, KeyScan, rowkey_stop, string_encoding
 from trilemma.datatype.view import STRING
 from trilemma.replication.port import Batch
@@ -198,7 +199,7 @@ class CausalView(KeyScan):
         else:
             run, total, cleared_seq, cleared = operation[3:]
             seq = context.seq << POSITION_BITS | context.position
-            state.add(context.node, Count(run, seq, Fraction(total), cleared_seq, Fraction(cleared)))
+            state.add(context.node, Count(run, seq, exact_number(total), cleared_seq, exact_number(cleared)))
         self._store(db, key, before, state)
 
     def _apply_flush(self, db: int, seen: list[list[Any]], context: Context) -> None:
@@ -274,7 +275,7 @@ class CausalView(KeyScan):
             state = self._state(db, key)
         seq = self._header.seq << POSITION_BITS | len(self.operations)
         new = state.added(self._node, seq, amount)
-        self._do([ADD, db, key, new.run, str(new.total), new.cleared_seq, str(new.cleared)])
+        self._do([ADD, db, key, new.run, exact_text(new.total), new.cleared_seq, exact_text(new.cleared)])
 
     def exists(self, db: int, key: bytes) -> bool:
         """See View."""
@@ -412,11 +413,11 @@ class _Marks(NamedTuple):
 
 
 def _resets(plain: list[list[Any]]) -> list[Reset]:
-    return [Reset(node, run, seq, Fraction(total)) for node, run, seq, total in plain]
+    return [Reset(node, run, seq, exact_number(total)) for node, run, seq, total in plain]
 
 
 def _plain(resets: list[Reset]) -> list[list[Any]]:
-    return [[reset.node, reset.run, reset.seq, str(reset.total)] for reset in resets]
+    return [[reset.node, reset.run, reset.seq, exact_text(reset.total)] for reset in resets]
 
 
 def _number(text: bytes) -> Fraction | None:
@@ -431,7 +432,7 @@ def _number(text: bytes) -> Fraction | None:
 def _number_text(number: Fraction) -> bytes:
     """Return a number as it is shown: exact if whole, else rounded once as INCRBYFLOAT does."""
     if number.denominator == 1:
-        return b"%d" % number.numerator
+        return exact_text(number).encode("ascii")
     rounded = add_long_doubles(number, Fraction(0))
     return b"inf" if rounded is None else format_long_double(rounded)
 

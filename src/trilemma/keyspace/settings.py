@@ -136,7 +136,7 @@ def _check_durability(keyspace: Keyspace) -> None:
 def _check_leaderless(keyspace: Keyspace) -> None:
     count = len(keyspace.replicas)
     for word, value in (("WRITE", keyspace.write), ("READ", keyspace.read)):
-        if value not in ("all", "majority") and not (value.isdigit() and 1 <= int(value) <= count):
+        if value not in ("all", "majority", *map(str, range(1, count + 1))):
             raise refuse(keyspace.name, f"{word} on ap is 1 to {count}, majority or all")
 
 

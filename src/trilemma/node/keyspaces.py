@@ -17,7 +17,6 @@ from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import MapReply, Reply, encode
 
-register("no_keyspace", "ERR no keyspace '{keyspace}'", "KEYSPACE LIST names them")
 register("keyspace_exists", "ERR keyspace '{keyspace}' exists already", "choose another name, or ALTER it")
 register("no_leader", "ERR {name} cannot lead keyspace '{keyspace}'", "name a member, and a keyspace with leaders")
 register("keyspace_kept", "ERR keyspace '{keyspace}' cannot be dropped", "it takes every key that names no other one")

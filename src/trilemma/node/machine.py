@@ -79,6 +79,7 @@ class Node:
         self._server.sessions = self._sessions
         self._server.admin = self._ask_shell
         self._server.leave = self.begin_shutdown
+        self._server.stay = self.abort_shutdown
         self._information = Information(self._server, lambda: len(self._sessions))
         self._hub = Hub(
             self._sessions,
@@ -235,6 +236,11 @@ class Node:
             return
         self._is_leaving = True
         self._leave_us = self._now.mono_us + self.config.timing.detection_us
+
+    def abort_shutdown(self) -> bool:
+        """Stay after all; return whether a shutdown was under way. What was handed over already is not taken back."""
+        was_leaving, self._is_leaving = self._is_leaving, False
+        return was_leaving
 
     def advance(self, now: Now) -> None:
         """Move time on; the last input of a turn."""

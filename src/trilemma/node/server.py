@@ -61,6 +61,8 @@ class Server:
         """Ask the shell for something: words, what takes its reply, RESP version."""
         self.leave: Callable[[], None]
         """Hand over and stop the node."""
+        self.stay: Callable[[], bool]
+        """Do not stop after all; False where the node was not about to."""
         self.sessions: dict[ConnId, Session] = {}
         self._random = SplitMix64(entropy)
 

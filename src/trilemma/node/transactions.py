@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from trilemma.base.errors import error, register
+from trilemma.base.errors import ReplyError, error, register
 from trilemma.base.ids import ShardId
+from trilemma.command.arguments import db_index
 from trilemma.command.spec import SessionHandler
 from trilemma.command.table import keys_of
 from trilemma.node import internal
@@ -128,8 +129,8 @@ class Transactions:
             shard, argv = self._part(queued)
             if shard is None:
                 local.append(self._local(session, queued))
-                if queued.spec.name == "select" and queued.argv[1].isdigit():
-                    db = int(queued.argv[1])
+                if queued.spec.name == "select":
+                    db = _selected(queued.argv[1], db)
                 continue
             shards.add(shard)
             parts.append(Part(db, argv))
@@ -157,3 +158,11 @@ class Transactions:
             return self._server.run_local(session, handler, queued.argv)
 
         return run
+
+
+def _selected(word: bytes, db: int) -> int:
+    """Return the db that a queued SELECT goes to: the one before, where SELECT will answer an error."""
+    try:
+        return db_index(word)
+    except ReplyError:
+        return db

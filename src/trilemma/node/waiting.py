@@ -16,6 +16,7 @@ from trilemma.resp.reply import Reply, encode
 
 register("negative_timeout", "ERR timeout is negative", "send the time in ms, 0 for no end")
 
+register("no_shutdown", "ERR No shutdown in progress.", "SHUTDOWN begins one")
 register("timeout_integer", "ERR timeout is not an integer or out of range", "send the time in ms, 0 for no end")
 
 
@@ -176,7 +177,15 @@ class Waiting:
 
     def _shutdown(self, session: Session, argv: list[bytes]) -> None:
         words = {word.upper() for word in argv[1:]}
-        if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE", b"ABORT"}:
+        if words == {b"ABORT"} and len(argv) == 2:
+            self._abort_shutdown(session)
+            return
+        if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or words >= {b"SAVE", b"NOSAVE"}:
             raise error("syntax")
         self._server.leave()
         session.closing = True
+
+    def _abort_shutdown(self, session: Session) -> None:
+        if not self._server.stay():
+            raise error("no_shutdown")
+        session.reply(ok(session))
