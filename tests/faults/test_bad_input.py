@@ -3,11 +3,12 @@
 The replies are what redis-server 7.0.15 sends, unless the table says otherwise.
 """
 
+import socket
 import time
 from contextlib import closing, suppress
 
 import pytest
-from conftest import CLIENTS_MAX, MIB, LiveNode
+from conftest import CLIENTS_MAX, MIB, PATIENCE_S, LiveNode
 
 pytestmark = pytest.mark.process
 
@@ -199,6 +200,22 @@ def test_row_15_a_request_cut_short_has_no_effect_and_earlier_ones_are_answered(
     assert found == b"+PONG\r\n"
     assert is_closed is half_close
     assert node.ask(request("EXISTS", "cut15")) == b":0\r\n"
+
+
+def test_row_15_what_came_before_an_end_of_input_is_answered_whole_and_then_the_node_closes(node: LiveNode) -> None:
+    pipeline = b"".join(request("INCR", "ended15") for _ in range(3_000)) + request("GET", "ended15")
+    node.ask(request("DEL", "ended15"))
+    with closing(node.connect()) as connection:
+        connection.sendall(pipeline)
+        connection.shutdown(socket.SHUT_WR)
+        found, is_closed = node.read(connection, PATIENCE_S)
+    assert found.endswith(b":3000\r\n$4\r\n3000\r\n")
+    assert is_closed
+
+
+def test_row_15_a_client_that_waits_for_ever_and_ends_is_let_go(node: LiveNode) -> None:
+    found, is_closed = node.exchange(request("SET", "k", "v"), request("WAIT", 9, 0), half_close=True)
+    assert (found, is_closed) == (b"+OK\r\n:0\r\n", True)
 
 
 def test_row_16_one_byte_at_a_time(node: LiveNode) -> None:

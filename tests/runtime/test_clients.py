@@ -32,6 +32,9 @@ class Harness:
     def client_stalled(self, conn: int, is_stalled: bool) -> None:
         self.seen.append(("stalled", conn, is_stalled))
 
+    def client_ended(self, conn: int) -> None:
+        self.seen.append(("ended", conn))
+
     def client_gone(self, conn: int) -> None:
         self.seen.append(("gone", conn))
 
@@ -136,17 +139,15 @@ def test_a_close_comes_after_all_that_was_put_before_it_held_or_not(serve: Any, 
     serve(body)
 
 
-def test_what_comes_after_the_close_is_not_read(serve: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_after_the_close_is_not_read(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         _, writer = await harness.connect()
         await until(lambda: harness.seen)
         harness.reply(1, b"held", after=1)
         harness.clients.close(1)
-        closed: list[int] = []
-        monkeypatch.setattr(harness.clients, "close", closed.append)
         writer.write(b"SET k v\r\n")
         writer.write_eof()
-        await until(lambda: closed)
+        await until(lambda: harness.clients._connections[1]._has_ended)
         harness.persisted(1)
         await until(lambda: ("gone", 1) in harness.seen)
         assert harness.received(1) == b""
@@ -210,21 +211,20 @@ def test_replies_held_for_the_disk_count_towards_the_bound(serve: Any, until: An
     serve(body, ClientLimits(output_bytes_max=1 << 20))
 
 
-def test_commands_before_an_end_of_input_are_answered_in_the_same_turn(serve: Any, until: Any) -> None:
+def test_a_client_that_sends_no_more_may_still_read_until_the_node_closes(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         reader, writer = await harness.connect()
         await until(lambda: harness.seen)
-        loop = asyncio.get_running_loop()
-        original = harness.receive_client
-
-        def answer(conn: int, data: bytes) -> None:
-            original(conn, data)
-            loop.call_soon(harness.reply, conn, b"+PONG\r\n")
-
-        harness.receive_client = answer  # type: ignore[method-assign]
         writer.write(b"PING\r\n")
         writer.write_eof()
-        assert await reader.read(-1) == b"+PONG\r\n"
+        await until(lambda: ("ended", 1) in harness.seen)
+        harness.clients.read_on(1, False)
+        harness.clients.read_on(1, True)
+        harness.reply(1, b"+PONG\r\n")
+        assert await reader.readexactly(7) == b"+PONG\r\n"
+        harness.clients.close(1)
+        assert await reader.read(-1) == b""
+        assert harness.seen.count(("ended", 1)) == 1
 
     serve(body)
 
@@ -244,13 +244,14 @@ def test_what_is_held_for_a_client_that_was_reset_is_forgotten(serve: Any, until
     serve(body)
 
 
-def test_an_end_of_input_lets_out_what_waits_for_the_disk_and_then_closes(serve: Any, until: Any) -> None:
+def test_a_close_behind_an_end_of_input_lets_out_what_waits_for_the_disk(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         reader, writer = await harness.connect()
         await until(lambda: harness.seen)
         harness.reply(1, b"+OK\r\n", after=7)
         writer.write_eof()
-        await until(lambda: harness.clients._connections[1].is_closing)
+        await until(lambda: ("ended", 1) in harness.seen)
+        harness.clients.close(1)
         harness.persisted(7)
         assert await reader.read(-1) == b"+OK\r\n"
         await until(lambda: ("gone", 1) in harness.seen)

@@ -183,6 +183,13 @@ class Node:
             session.batch_us = self._now.mono_us
             session.touched()
 
+    def client_ended(self, conn: ConnId) -> None:
+        """A client sends nothing more: its connection is closed once all it asked for is answered."""
+        session = self._sessions.get(conn)
+        if session is not None:
+            session.has_ended = True
+            session.touched()
+
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone; what it had under way goes on without it."""
         session = self._sessions.pop(conn, None)
@@ -337,7 +344,8 @@ class Node:
                 continue
             seen.add(session.id)
             effects.client_bytes.extend(session.take_bytes())
-            if session.closing and session.is_answered:
+            if session.is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
+                session.closing = True
                 effects.close.append(session.id)
             elif not are_dispatched or (session.commands and session.can_go_on):
                 again.append(session)

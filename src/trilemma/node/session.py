@@ -97,6 +97,8 @@ class Session:
         self.last_command = ""
         self.closing = False
         """Close once the replies so far have left; nothing more is read."""
+        self.has_ended = False
+        """Whether the client sends nothing more; it may still read."""
         self.is_gone = False
         """Whether the connection has ended."""
         self.parser = RequestParser()
@@ -190,6 +192,11 @@ class Session:
     def can_go_on(self) -> bool:
         """Say whether the next command could begin now."""
         return not (self.blocked or self.is_waiting or self.is_stalled or self.is_full)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Say whether the client sends nothing more and all that it sent has been begun."""
+        return self.has_ended and not self.commands and not self.is_stalled
 
     def drop_replies(self) -> None:
         """Forget the replies that nobody will read."""

@@ -40,7 +40,8 @@ SLEEP_US_MAX = 60 * US_PER_S
 class ConditionSlot(Slot):
     """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait.
 
-    `poll` is told whether it is late: time is up, or the client is gone. `works`: it wants every turn it can get.
+    `poll` is told whether it is late: time is up, or the client is gone, or sends no more and may be gone.
+    `works`: it wants every turn it can get.
     """
 
     __slots__ = ("_poll", "deadline_us", "works")
@@ -55,7 +56,8 @@ class ConditionSlot(Slot):
 
     def advance(self, mono_us: int) -> bool:
         """Look again; return whether it is answered."""
-        reply = self._poll(mono_us >= self.deadline_us or self.session.closing)
+        is_late = mono_us >= self.deadline_us or self.session.closing or self.session.has_ended
+        reply = self._poll(is_late)
         if reply is None and not self.session.closing:
             return False
         self.session.blocked = False

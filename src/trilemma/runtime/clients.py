@@ -59,7 +59,7 @@ class Counters:
 class ClientConnection(asyncio.Protocol):
     """One client's socket."""
 
-    __slots__ = ("_clients", "_is_held_back", "_is_stalled", "id", "is_closing", "parts", "transport")
+    __slots__ = ("_clients", "_has_ended", "_is_held_back", "_is_stalled", "id", "is_closing", "parts", "transport")
 
     def __init__(self, clients: "Clients") -> None:
         self.id: ConnId = 0
@@ -70,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self._clients = clients
         self._is_stalled = False
         self._is_held_back = False
+        self._has_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -83,8 +84,10 @@ class ClientConnection(asyncio.Protocol):
             self._clients.inputs.receive_client(self.id, data)
 
     def eof_received(self) -> bool:
-        """Close, as Redis does, but after the turn that this poll's commands are in."""
-        asyncio.get_running_loop().call_soon(self._clients.close, self.id)
+        """Read no more; the node closes once it has answered what came before."""
+        self._has_ended = True
+        if not self.is_closing:
+            self._clients.inputs.client_ended(self.id)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,7 +112,7 @@ class ClientConnection(asyncio.Protocol):
         self._read_or_not()
 
     def _read_or_not(self) -> None:
-        if self.transport.is_closing():
+        if self._has_ended or self.transport.is_closing():
             return
         if self._is_stalled or self._is_held_back:
             self.transport.pause_reading()

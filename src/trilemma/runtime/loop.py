@@ -85,6 +85,10 @@ class NodeLoop:
         """A client does not read its replies, or does again."""
         self._take(self._node.client_stalled, conn, is_stalled)
 
+    def client_ended(self, conn: ConnId) -> None:
+        """A client sends nothing more."""
+        self._take(self._node.client_ended, conn)
+
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone."""
         self._take(self._node.client_gone, conn)

@@ -23,6 +23,9 @@ class Core(Protocol):
     def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
         """A client does not read its replies, or does again."""
 
+    def client_ended(self, conn: ConnId) -> None:
+        """A client sends nothing more; it may still read what it asked for."""
+
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone."""
 
@@ -63,6 +66,9 @@ class Inputs(Protocol):
 
     def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
         """A client does not read its replies, or does again."""
+
+    def client_ended(self, conn: ConnId) -> None:
+        """A client sends nothing more; it may still read what it asked for."""
 
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone."""
