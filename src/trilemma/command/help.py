@@ -2,6 +2,7 @@
 
 from trilemma.command.session import SessionPort
 from trilemma.command.spec import CommandSpec
+from trilemma.keyspace.settings import HELP as SETTINGS
 from trilemma.resp.reply import Reply, Simple
 
 
@@ -30,7 +31,7 @@ def help_lines(container: CommandSpec) -> list[str]:
     lines = [f"{container.name.upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for word, spec in sorted(container.subcommands.items()):
         lines += [f"{word.decode().upper()}{_arguments(spec.arity)}", f"    {spec.summary.rstrip('.')}."]
-    return lines
+    return [*lines, *SETTINGS] if container.name == "keyspace" else lines
 
 
 def _arguments(arity: int) -> str:

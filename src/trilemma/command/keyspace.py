@@ -6,9 +6,9 @@ What is not built yet is refused here, with a text that says so.
 import re
 from dataclasses import dataclass
 
-from trilemma.base.errors import ReplyError, error, register
+from trilemma.base.errors import error, register
 from trilemma.command.arguments import integer
-from trilemma.keyspace.settings import refuse
+from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, refuse
 
 register(
     "keyspace_name",
@@ -22,6 +22,7 @@ register("keyspace_mode", "ERR keyspace '{name}': MODE is cp, ap or ca", "name o
 _NAME = re.compile(rb"[a-zA-Z0-9_-]{1,64}")
 _RESERVED = (b"_system",)
 _MODES = ("cp", "ap", "ca")
+_OPTIONS = frozenset({b"MODE", b"REPLICAS", b"SHARDS", b"SIBLINGS", b"WRITE", b"READ", b"DURABILITY", b"TIMEOUT"})
 
 
 @dataclass(slots=True)
@@ -74,26 +75,37 @@ def parse_alter(argv: list[bytes]) -> KeyspaceOptions:
 
 
 def _read(options: KeyspaceOptions, words: list[bytes], *, creates: bool) -> None:
-    if len(words) % 2:
-        raise error("keyspace_option", name=options.name, option=_text(words[-1]))
-    for word, value in zip(words[::2], words[1::2], strict=True):
-        option = word.upper()
-        if option == b"MODE":
+    seen: set[bytes] = set()
+    for position in range(0, len(words), 2):
+        word = words[position].upper()
+        if word not in _OPTIONS:
+            raise error("keyspace_option", name=options.name, option=_text(words[position]))
+        if position + 1 == len(words):
+            raise refuse(options.name, f"{word.decode()} has no value behind it")
+        if word in seen:
+            raise refuse(options.name, f"{word.decode()} is given twice")
+        seen.add(word)
+        _take(options, word, words[position + 1], creates=creates)
+
+
+def _take(options: KeyspaceOptions, word: bytes, value: bytes, *, creates: bool) -> None:
+    match word:
+        case b"MODE":
             options.mode = _mode(options, value, creates=creates)
-        elif option == b"REPLICAS":
+        case b"REPLICAS":
             options.replicas = _replicas(options, value, creates=creates)
-        elif option == b"SHARDS":
+        case b"SHARDS":
             _one_shard(options, value, creates=creates)
-        elif option == b"WRITE":
-            options.write = _text(value).lower()
-        elif option == b"READ":
-            options.read = _text(value).lower()
-        elif option == b"DURABILITY":
-            options.durability = _text(value).lower()
-        elif option == b"TIMEOUT":
+        case b"SIBLINGS":
+            raise refuse(options.name, SIBLINGS_NOT_BUILT)
+        case b"TIMEOUT":
             options.timeout_ms = integer(value)
-        else:
-            raise error("keyspace_option", name=options.name, option=_text(word))
+        case b"WRITE":
+            options.write = _text(value).lower()
+        case b"READ":
+            options.read = _text(value).lower()
+        case b"DURABILITY":
+            options.durability = _text(value).lower()
 
 
 def _mode(options: KeyspaceOptions, value: bytes, *, creates: bool) -> str:
@@ -108,9 +120,11 @@ def _replicas(options: KeyspaceOptions, value: bytes, *, creates: bool) -> int:
     return integer(value)
 
 
-def _one_shard(options: KeyspaceOptions, value: bytes, *, creates: bool) -> ReplyError | None:
+def _one_shard(options: KeyspaceOptions, value: bytes, *, creates: bool) -> None:
     if not creates:
         raise refuse(options.name, "SHARDS never changes")
-    if integer(value) != 1:
+    count = integer(value)
+    if count < 1:
+        raise refuse(options.name, "SHARDS is at least 1")
+    if count > 1:
         raise refuse(options.name, "SHARDS above 1 is not built yet")
-    return None

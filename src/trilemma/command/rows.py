@@ -217,6 +217,7 @@ TRILEMMA = (
         _node("cap|digest", -2, "trilemma", "readonly slow", "0.1.0", "What each replica here holds"),
         _node("cap|explain", -3, "trilemma", "slow", "0.1.0", "A command's reply with its receipt"),
         _node("cap|once", -4, "trilemma", "write slow", "0.1.0", "Execute a command at most once per token"),
+        _node("cap|siblings", -2, "trilemma", "readonly slow", "0.1.0", "Not built yet: all values of concurrent SETs"),
         _node("cap|token", 2, "trilemma", "readonly fast", "0.1.0", "What this session has seen"),
         _node("cap|wait", -3, "trilemma", "slow", "0.1.0", "Wait until this node has seen a token"),
     ),

@@ -11,6 +11,26 @@ TIMEOUT_MS_DEFAULT = 2_000
 TIMEOUT_MS_MIN = 10
 TIMEOUT_MS_MAX = 600_000
 
+SIBLINGS_NOT_BUILT = (
+    "SIBLINGS is not built yet: of concurrent SETs one is shown, and CAP CONFLICTS lists the hidden ones"
+)
+HELP = (
+    "Settings of CREATE, each at most once; MODE must be given:",
+    "    MODE cp|ap|ca. What is given up: cp availability, ap freshness, ca partition tolerance.",
+    "    REPLICAS <count>. From 1 to the number of nodes, which is the default.",
+    "    SHARDS 1. More is not built yet.",
+    "    WRITE <count>. How many replicas hold a write durably before its reply.",
+    "        cp: majority (default) or all. ca: all. ap: from 1 (default) to REPLICAS, majority or all.",
+    "    READ <what>. What a read may be answered from.",
+    "        cp: linearizable (default), lease or local. ca: local.",
+    "        ap: from 1 (default) to REPLICAS, majority or all: so many replicas are asked.",
+    "    DURABILITY sync|everysec. sync is the default; everysec is for ap only.",
+    f"    TIMEOUT <ms>. How long a request waits: {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}; default {TIMEOUT_MS_DEFAULT}.",
+    "    SIBLINGS yes|no. Not built yet.",
+    "Settings of ALTER: WRITE, READ, DURABILITY and TIMEOUT; the others stay.",
+)
+"""What KEYSPACE HELP says of the settings, beside its subcommands."""
+
 register("setting", "ERR keyspace '{keyspace}': {reason}", "change the setting named; KEYSPACE HELP lists them")
 
 

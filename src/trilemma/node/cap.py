@@ -11,6 +11,7 @@ from trilemma.base.time import US_PER_MS
 from trilemma.command.arguments import integer
 from trilemma.command.table import lookup_argv
 from trilemma.crdt.vector import covers, text
+from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, Keyspace
 from trilemma.node import internal
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.digest import Digest
@@ -33,6 +34,7 @@ register(
     "send CAP WAIT again, or go to the node that gave the token",
 )
 register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
+register("siblings_not_built", f"ERR {SIBLINGS_NOT_BUILT}", "send CAP CONFLICTS keyspace")
 register("explain_data_only", "ERR CAP EXPLAIN takes a command that reads or writes keys", "name such a command")
 
 WAIT_MS = 5_000
@@ -76,6 +78,7 @@ class Cap:
             "cap|once": self._dispatcher.once,
             "cap|wait": self._wait,
             "cap|conflicts": self._conflicts,
+            "cap|siblings": self._siblings,
         }
 
     def _explain(self, session: Session, argv: list[bytes]) -> None:
@@ -85,9 +88,18 @@ class Cap:
             raise error("explain_data_only")
         self._dispatcher.explained(session, spec, inner, ExplainSlot(session))
 
+    def _siblings(self, _session: Session, _argv: list[bytes]) -> None:
+        raise error("siblings_not_built")
+
+    def _named(self, name: bytes) -> Keyspace:
+        keyspace = self._server.router.named(name)
+        if keyspace is None:
+            raise error("no_keyspace", keyspace=name.decode("utf-8", "replace"))
+        return keyspace
+
     def _digest(self, session: Session, argv: list[bytes]) -> None:
         """Answer, per shard that has a replica here: keyspace, what its rows reflect, their digest."""
-        wanted = {name.decode("utf-8", "replace") for name in argv[2:]}
+        wanted = {self._named(name).name for name in argv[2:]}
         digests: list[tuple[bytes, ShardId, Digest]] = []
         for shard in self._server.executors.user_shards():
             replica = self._server.executors.replicas.get(shard)
@@ -163,9 +175,7 @@ class Cap:
             if len(argv) != 5 or argv[3].upper() != b"COUNT":
                 raise error("syntax")
             count = max(1, min(integer(argv[4]), CONFLICTS_SHOWN_MAX))
-        keyspace = self._server.router.named(argv[2])
-        if keyspace is None:
-            raise error("no_keyspace", keyspace=argv[2].decode("utf-8", "replace"))
+        keyspace = self._named(argv[2])
         if not keyspace.is_leaderless:
             raise error("not_ap", name=keyspace.name, mode=keyspace.mode.value)
 

@@ -41,4 +41,8 @@ def decode_token(word: bytes) -> Seen:
         found = _decode(urlsafe_b64decode(word[len(PREFIX) :]))
     except (ValueError, msgspec.MsgspecError):
         raise error("bad_token") from None
-    return {ShardId(shard): {NodeId(node): seq for node, seq in vector.items()} for shard, vector in found.items()}
+    seen = {ShardId(shard): {NodeId(node): seq for node, seq in vector.items()} for shard, vector in found.items()}
+    # The decoder skips what is no base64, and a word with something behind it may name less than its token did.
+    if encode_token(seen) != word:
+        raise error("bad_token")
+    return seen

@@ -1,0 +1,83 @@
+"""What a node says to commands of its own that cannot be carried out: each mistake has its sentence."""
+
+import pytest
+
+from trilemma.keyspace.settings import Keyspace, Mode, make
+from trilemma.node.config import Member, NodeConfig
+from trilemma.resp.decode import decode_reply
+from trilemma.resp.reply import Reply
+from trilemma.sim.solo import SoloNode, request
+
+
+@pytest.fixture(scope="module")
+def solo() -> SoloNode:
+    return SoloNode(NodeConfig("solo", 1, "disk", 1, (Member(1, "n1"),), default_mode="ap"))
+
+
+def ask(solo: SoloNode, *words: str | bytes) -> Reply:
+    return decode_reply(solo.send(solo.connect(), request(*words)))
+
+
+def said(solo: SoloNode, line: str) -> str:
+    return solo.send(solo.connect(), request(*line.split())).decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("KEYSPACE CREATE x MODE ap SIBLINGS yes", "keyspace 'x': SIBLINGS is not built yet"),
+        ("KEYSPACE CREATE x MODE cp SIBLINGS no", "keyspace 'x': SIBLINGS is not built yet"),
+        ("KEYSPACE ALTER default SIBLINGS yes", "keyspace 'default': SIBLINGS is not built yet"),
+        ("CAP SIBLINGS k", "SIBLINGS is not built yet"),
+        ("KEYSPACE CREATE x MODE cp SHARDS 0", "keyspace 'x': SHARDS is at least 1"),
+        ("KEYSPACE CREATE x MODE cp SHARDS -1", "keyspace 'x': SHARDS is at least 1"),
+        ("KEYSPACE CREATE x MODE cp SHARDS 2", "keyspace 'x': SHARDS above 1 is not built yet"),
+        ("KEYSPACE CREATE x MODE", "keyspace 'x': MODE has no value behind it"),
+        ("KEYSPACE CREATE x MODE cp write", "keyspace 'x': WRITE has no value behind it"),
+        ("KEYSPACE ALTER default TIMEOUT", "keyspace 'default': TIMEOUT has no value behind it"),
+        ("KEYSPACE CREATE x MODE cp COLOUR", "keyspace 'x': unknown option 'COLOUR'"),
+        ("KEYSPACE CREATE x COLOUR red MODE", "keyspace 'x': unknown option 'COLOUR'"),
+        ("KEYSPACE CREATE x MODE cp MODE ap", "keyspace 'x': MODE is given twice"),
+        ("KEYSPACE ALTER default timeout 50 TIMEOUT 50", "keyspace 'default': TIMEOUT is given twice"),
+        ("CAP DIGEST nope", "no keyspace 'nope'"),
+        ("CAP DIGEST default nope", "no keyspace 'nope'"),
+    ],
+)
+def test_a_mistake_is_told_by_its_name(solo: SoloNode, line: str, sentence: str) -> None:
+    assert said(solo, line).startswith(f"-ERR {sentence}")
+    assert ask(solo, "KEYSPACE", "LIST") == [b"default"]
+
+
+def test_a_digest_is_still_given_of_the_keyspaces_that_there_are(solo: SoloNode) -> None:
+    rows = ask(solo, "CAP", "DIGEST", "default")
+    assert isinstance(rows, list)
+    assert [row[0] for row in rows if isinstance(row, list)] == [b"default"]
+
+
+def test_a_token_with_something_behind_it_is_none(solo: SoloNode) -> None:
+    assert said(solo, "SET k v") == "+OK\r\n"
+    token = ask(solo, "CAP", "TOKEN")
+    assert isinstance(token, bytes)
+    assert said(solo, f"CAP WAIT {token.decode()}") == "+OK\r\n"
+    for tail in (b"garbage", b"=", b"====", b"%%%", b"AAAA", b" ", b"\n", b"\xff", b"."):
+        reply = solo.send(solo.connect(), request("CAP", "WAIT", token + tail))
+        assert reply == b"-ERR that is no token of CAP TOKEN\r\n", tail
+
+
+def help_text(solo: SoloNode) -> str:
+    return "\n".join(line.removeprefix("+") for line in said(solo, "KEYSPACE HELP").splitlines()[1:])
+
+
+def test_help_lists_every_setting(solo: SoloNode) -> None:
+    text = help_text(solo)
+    for option in ("MODE", "REPLICAS", "SHARDS", "WRITE", "READ", "DURABILITY", "TIMEOUT", "SIBLINGS"):
+        assert f"\n    {option} " in text
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_help_names_the_defaults_of_every_mode(solo: SoloNode, mode: Mode) -> None:
+    known: Keyspace = make(2, "x", mode, (1, 2, 3))
+    write, _, read = help_text(solo).partition("WRITE <count>")[2].partition("READ <what>")
+    for value, part in ((known.write, write), (known.read, read)):
+        of_mode = part.partition(f"{mode.value}: ")[2].partition(". ")[0].partition("\n")[0]
+        assert value in of_mode.rstrip(".").replace(",", "").split()
