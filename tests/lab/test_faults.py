@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trilemma.lab.faults import NO_FAULT, Change, Fault, LabError, Table, describe, parse
+from trilemma.base.errors import ReplyError
+from trilemma.lab.faults import NO_FAULT, Change, Fault, Table, describe, parse
 
 NODES = {"n1": 1, "n2": 2, "n3": 3}
 NAMES = {number: name for name, number in NODES.items()}
@@ -84,7 +85,7 @@ def test_status_is_no_change() -> None:
     ],
 )
 def test_words_that_make_no_command_get_a_sentence(line: str, sentence: str) -> None:
-    with pytest.raises(LabError, match=sentence):
+    with pytest.raises(ReplyError, match=sentence):
         parse(line.split(), NODES)
 
 

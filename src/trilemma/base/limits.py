@@ -36,7 +36,9 @@ def limit(name: str, default: int, unit: str, reason: str, answer: str) -> int:
     return default
 
 
-KEY_BYTES_MAX = limit("key_bytes_max", 64 * KIB, "bytes", "a key is copied into rows and the log", "ERR key too long")
+KEY_BYTES_MAX = limit(
+    "key_bytes_max", 64 * KIB, "bytes", "a key is copied into rows and the log", "ERR key is longer than 65536 bytes"
+)
 VALUE_BYTES_MAX = limit(
     "proto_max_bulk_len",
     16 * MIB,

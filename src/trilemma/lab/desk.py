@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from trilemma.base.errors import Outcome, ReplyError, error, register
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import limit
-from trilemma.lab.faults import NO_FAULT, USAGE, Direction, Fault, LabError, Table, describe, parse
+from trilemma.lab.faults import NO_FAULT, USAGE, Direction, Fault, Table, describe, parse
 from trilemma.resp.reply import OK, Simple, encode, encode_error
 
 CONFIRM_MS_MAX = limit(
@@ -23,6 +24,13 @@ CONFIRM_MS_MAX = limit(
     "ms",
     "LAB answers when every connected node follows the new rules",
     "OK with the nodes that have not confirmed yet",
+)
+
+register(
+    "lab_overwritten",
+    "ERR overwritten by a LAB command at {author} at the same moment",
+    "see LAB STATUS, and send it again if it is still wanted",
+    Outcome.MAYBE,
 )
 
 
@@ -103,8 +111,8 @@ class Desk:
             return
         try:
             change = parse(texts, self._nodes)
-        except LabError as problem:
-            done(encode_error(f"ERR {problem}"))
+        except ReplyError as problem:
+            done(encode_error(problem.text))
             return
         if change is None:
             done(encode([line.encode() for line in describe(self._table, self._names)], protocol))
@@ -162,7 +170,7 @@ class Desk:
         author = self._names.get(rules.version.author, "another node")
         for waiting in overwritten:
             self._waiting.remove(waiting)
-            waiting.done(encode_error(f"ERR overwritten by a LAB command at {author} at the same moment"))
+            waiting.done(encode_error(error("lab_overwritten", author=author).text))
 
     def _confirmed(self, peer: NodeId, version: Version) -> None:
         for waiting in list(self._waiting):

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple, TypeAlias
 
+from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import limit
 
-DELAY_MS_MAX = limit("lab_delay_ms_max", 10_000, "ms", "delayed frames are held in memory", "ERR from LAB SLOW")
+DELAY_MS_MAX = limit(
+    "lab_delay_ms_max", 10_000, "ms", "delayed frames are held in memory", "ERR a delay is at most 10000 ms"
+)
 USAGE = (
     "LAB CUT <where>            nothing passes",
     "LAB SLOW <where> 80ms      what passes is that late",
@@ -21,14 +24,25 @@ USAGE = (
     "LAB STATUS                 what is in force",
     "<where>: n3 (all its links), n1-n2 (both ways), n1>n2 (one way)",
 )
+register(
+    "lab_process",
+    "ERR a node cannot {verb} a process: use `trilemma lab {verb}`, where the cluster was started by `trilemma up`",
+    "ask the supervisor; what is not under one, stop by its process id",
+)
+register("lab_form", "ERR the form is: {form}", "see LAB HELP")
+register("lab_verb", "ERR LAB takes CUT, SLOW, LOSS, HEAL or STATUS; LAB HELP explains them", "see LAB HELP")
+register(
+    "lab_where",
+    "ERR '{where}' names no node and no link between two; the nodes are {known}; say n3, n1-n2 or n1>n2",
+    "name nodes by the names in their configuration",
+)
+register("lab_delay", "ERR '{delay}' is no delay; say 80ms or 2s", "give whole milliseconds or seconds")
+register("lab_delay_max", "ERR a delay is at most {limit} ms", "give a shorter one, or cut the link")
+register("lab_share", "ERR '{share}' is no share; say 10%", "give a percentage from 0 to 100")
 _SUPERVISORS = {"PAUSE", "RESUME", "KILL", "RESTART"}
 
 Direction: TypeAlias = tuple[NodeId, NodeId]
 """From the first to the second."""
-
-
-class LabError(Exception):
-    """The words make no LAB command; the text says which would."""
 
 
 class Fault(NamedTuple):
@@ -77,7 +91,7 @@ def parse(words: list[str], names: Mapping[str, NodeId]) -> Change | None:
     """Return the change that the words after LAB ask for, None for STATUS.
 
     Raises:
-        LabError: with a sentence for whoever typed them.
+        ReplyError: with a sentence for whoever typed them.
     """
     match [words[0].upper(), *words[1:]] if words else []:
         case ["STATUS"]:
@@ -93,14 +107,11 @@ def parse(words: list[str], names: Mapping[str, NodeId]) -> Change | None:
         case ["HEAL", where]:
             return Change(_directions(where, names), is_healed=True)
         case [verb, *_] if verb in _SUPERVISORS:
-            raise LabError(
-                f"a node cannot {verb.lower()} a process: use `trilemma lab {verb.lower()}`, where the "
-                "cluster was started by `trilemma up`"
-            )
+            raise error("lab_process", verb=verb.lower())
         case [verb, *_] if any(line.startswith(f"LAB {verb} ") for line in USAGE):
-            raise LabError(next(f"the form is: {line}" for line in USAGE if line.startswith(f"LAB {verb} ")))
+            raise error("lab_form", form=next(line for line in USAGE if line.startswith(f"LAB {verb} ")))
         case _:
-            raise LabError("LAB takes CUT, SLOW, LOSS, HEAL or STATUS; LAB HELP explains them")
+            raise error("lab_verb")
 
 
 def _all_directions(names: Mapping[str, NodeId]) -> tuple[Direction, ...]:
@@ -120,28 +131,23 @@ def _directions(where: str, names: Mapping[str, NodeId]) -> tuple[Direction, ...
         if source in names and target in names and source != target:
             there = (names[source], names[target])
             return (there,) if sign == ">" else (there, there[::-1])
-    raise LabError(_unknown(where, names))
-
-
-def _unknown(where: str, names: Mapping[str, NodeId]) -> str:
-    known = ", ".join(sorted(names))
-    return f"{where!r} names no node and no link between two; the nodes are {known}; say n3, n1-n2 or n1>n2"
+    raise error("lab_where", where=where, known=", ".join(sorted(names)))
 
 
 def _delay_ms(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,6})(ms|s)", text.lower(), re.ASCII)
     if found is None:
-        raise LabError(f"{text!r} is no delay; say 80ms or 2s")
+        raise error("lab_delay", delay=text)
     delay_ms = int(found[1]) * (1_000 if found[2] == "s" else 1)
     if delay_ms > DELAY_MS_MAX:
-        raise LabError(f"a delay is at most {DELAY_MS_MAX} ms")
+        raise error("lab_delay_max", limit=DELAY_MS_MAX)
     return delay_ms
 
 
 def _percent(text: str) -> float:
     found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%?", text, re.ASCII)
     if found is None or float(found[1]) > 100:
-        raise LabError(f"{text!r} is no share; say 10%")
+        raise error("lab_share", share=text)
     return float(found[1])
 
 

@@ -6,6 +6,7 @@ has applied it. A coordinator that dies leaves a PREPARE behind; the leader of `
 
 from collections.abc import Callable, Sequence
 
+from trilemma.base.errors import error, register
 from trilemma.base.ids import SYSTEM_SHARD, ShardId
 from trilemma.keyspace.catalogue import Abort, Activate, Alter, Change, Prepare, encode_change
 from trilemma.keyspace.settings import Keyspace
@@ -14,6 +15,12 @@ from trilemma.node.request import Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Path, Result, Unit
 from trilemma.resp.reply import OK, encode
+
+register(
+    "keyspace_unchanged",
+    "ERR keyspace '{keyspace}': {reason}; nothing was changed",
+    "see KEYSPACE LIST, and move keys that would vanish; then send it again",
+)
 
 Ask = Callable[[Slot, ShardId, Unit], None]
 """Send a unit to a shard; the slot gets the result."""
@@ -57,7 +64,7 @@ class ChangeSlot(Slot):
         """Go on with the next step, or end with the error that a step met."""
         reply = result[0] if type(result) is list else result
         if type(reply) is not bytes or reply[:1] == b"-":
-            self._failed(reply if type(reply) is bytes else b"-ERR the change was not carried out\r\n")
+            self._failed(reply if type(reply) is bytes else refusal.not_executed())
         else:
             self._next(reply)
 
@@ -111,7 +118,8 @@ class ChangeSlot(Slot):
             self._end(self._refused("it took too long and was given up"))
 
     def _refused(self, reason: str) -> bytes:
-        return f"-ERR keyspace '{self._change.keyspace.name}': {reason}; nothing was changed\r\n".encode()
+        text = error("keyspace_unchanged", keyspace=self._change.keyspace.name, reason=reason).text
+        return b"-" + text.encode() + b"\r\n"
 
     def advance(self, applied_everywhere: int, mono_us: int) -> bool:
         """Answer once every member has applied the change, or when time is up; return whether it is answered."""

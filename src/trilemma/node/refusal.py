@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from trilemma.base.errors import error
+from trilemma.base.errors import error, register
 from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
 from trilemma.node.unit import Unit
+
+register("not_executed", "ERR not executed", "send it again")
 
 
 def down(keyspace: Keyspace, reason: str) -> bytes:
@@ -19,6 +21,11 @@ def uncertain(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded UNCERTAIN: it may have happened, or may yet."""
     text = error("uncertain", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
     return b"-" + text.encode() + b"\r\n"
+
+
+def not_executed() -> bytes:
+    """Return the encoded error for what no executor has taken in."""
+    return b"-" + error("not_executed").text.encode() + b"\r\n"
 
 
 def disk_full(names: Sequence[str]) -> str:

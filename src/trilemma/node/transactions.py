@@ -7,7 +7,7 @@ from trilemma.base.ids import ShardId
 from trilemma.command.arguments import db_index
 from trilemma.command.spec import SessionHandler
 from trilemma.command.table import keys_of
-from trilemma.node import internal
+from trilemma.node import internal, refusal
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.request import Request
 from trilemma.node.server import Server
@@ -38,7 +38,7 @@ class WatchSlot(Slot):
         self.session.blocked = False
         reply = result[0] if type(result) is list else result
         if type(reply) is not bytes or reply[:1] == b"-":
-            self.fill(reply if type(reply) is bytes else b"-ERR not executed\r\n", token)
+            self.fill(reply if type(reply) is bytes else refusal.not_executed(), token)
             return
         versions = decode_reply(reply)
         for key, version in zip(self._keys, versions, strict=True):  # type: ignore[arg-type]

@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from trilemma.base.errors import error, register
 from trilemma.base.ids import ConnId
 from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX, limit
+from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import join_address
 from trilemma.runtime.held import HeldReplies
 from trilemma.runtime.port import Inputs
@@ -32,7 +34,10 @@ CLOSE_LINGER_S = limit(
 LISTEN_BACKLOG = limit(
     "tcp_backlog", 511, "connections", "Redis' own: connections the kernel holds ready", "the kernel refuses more"
 )
-_MAXCLIENTS = b"-ERR max number of clients reached\r\n"
+register(
+    "max_clients", "ERR max number of clients reached", "close connections that are not used, or set maxclients higher"
+)
+_MAXCLIENTS = encode_error(error("max_clients").text)
 
 
 class ClientLimits(NamedTuple):
