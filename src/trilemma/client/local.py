@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +22,12 @@ import uvloop
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from trilemma.base.errors import ReplyError
 from trilemma.client.control import create
 from trilemma.client.layout import HOST
+from trilemma.keyspace.settings import Mode
 from trilemma.lab.desk import Desk
+from trilemma.lab.faults import parse
 from trilemma.runtime.config import MemberOptions, ServerConfig
 from trilemma.runtime.listening import Sockets
 from trilemma.runtime.server import Server
@@ -36,17 +40,39 @@ SEGMENT_BYTES = 8 << 20
 SECRET = "a cluster within one process"
 
 
+class _Stage(Enum):
+    """Where a cluster is in its life, which it lives once."""
+
+    NEW = "does not run yet: use it inside `with trilemma.local() as cluster:`"
+    RUNNING = "runs already"
+    ENDED = "has ended: make another one with trilemma.local()"
+
+
 class LocalCluster:
-    """Nodes n1, n2, ... Use it as a context manager; it leaves nothing behind."""
+    """Nodes n1, n2, ... Use it as a context manager, once; it leaves nothing behind.
+
+    Whatever takes a node's name raises ValueError where there is no such node, and RuntimeError outside of the `with`
+    block or where it needs a node that runs and that one is down.
+    """
 
     def __init__(self, nodes: int = 3, default_mode: str = "cp", directory: Path | None = None) -> None:
-        """Args: directory: where data is kept, and left; None for one that is removed at the end."""
+        """Args: directory: where data is kept, and left; None for one that is removed at the end.
+
+        Raises:
+            ValueError: `nodes` is below 1, or `default_mode` is no mode.
+        """
+        if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
+            raise ValueError(f"nodes is a whole number from 1 on, not {nodes!r}")
+        if default_mode not in [mode.value for mode in Mode]:
+            raise ValueError(f"default_mode is cp, ap or ca, not {default_mode!r}")
         self.names = tuple(f"n{number}" for number in range(1, nodes + 1))
         self._default_mode = default_mode
+        self._stage = _Stage.NEW
         self._owns_directory = directory is None
-        self._directory = directory or Path(tempfile.mkdtemp(prefix="trilemma-"))
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="trilemma-local", daemon=True)
+        # The directory, the loop and the thread come with `start`: a cluster that nobody starts leaves nothing behind.
+        self._directory = directory or Path()
+        self._loop: asyncio.AbstractEventLoop
+        self._thread: threading.Thread
         self._servers: dict[str, Server] = {}
         self._configs: dict[str, ServerConfig] = {}
         self._clients: list[redis.Redis] = []
@@ -64,7 +90,18 @@ class LocalCluster:
     # Life
 
     def start(self) -> None:
-        """Start all nodes, and wait until every one of them serves."""
+        """Start all nodes, and wait until every one of them serves.
+
+        Raises:
+            RuntimeError: the cluster runs already, or has ended.
+        """
+        if self._stage is not _Stage.NEW:
+            raise RuntimeError(f"the cluster {self._stage.value}")
+        if self._owns_directory:
+            self._directory = Path(tempfile.mkdtemp(prefix="trilemma-"))
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="trilemma-local", daemon=True)
+        self._stage = _Stage.RUNNING
         self._thread.start()
         try:
             sockets = {name: Sockets.free(HOST) for name in self.names}
@@ -124,13 +161,16 @@ class LocalCluster:
                     time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Stop all nodes, close all clients, remove the directory if it was made here."""
+        """Stop all nodes, close all clients, remove the directory if it was made here; once is enough."""
+        if self._stage is not _Stage.RUNNING:
+            return
+        self._stage = _Stage.ENDED
         for client in self._clients:
             client.close()
         self._clients.clear()
         if self._thread.is_alive():
-            for name in list(self._servers):
-                self._run(self._servers.pop(name).stop())
+            while self._servers:
+                self._run(self._servers.popitem()[1].stop())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._loop.close()
@@ -139,8 +179,30 @@ class LocalCluster:
 
     # Use
 
+    def _must_run(self) -> None:
+        if self._stage is not _Stage.RUNNING:
+            raise RuntimeError(f"the cluster {self._stage.value}")
+
+    def _known(self, name: str) -> None:
+        self._must_run()
+        if name not in self.names:
+            raise ValueError(f"there is no node {name!r}; the nodes are {', '.join(self.names)}")
+
+    def _running(self, name: str) -> Server:
+        self._known(name)
+        if name not in self._servers:
+            raise RuntimeError(f"{name} is down; `restart` starts it")
+        return self._servers[name]
+
+    def _any_running(self) -> str:
+        self._must_run()
+        if not self._servers:
+            raise RuntimeError("every node is down; `restart` starts one")
+        return next(iter(self._servers))
+
     def address(self, name: str) -> tuple[str, int]:
         """Return a node's host and port for clients."""
+        self._known(name)
         host, _, port = self._configs[name].me.address.rpartition(":")
         return host, int(port)
 
@@ -154,13 +216,21 @@ class LocalCluster:
 
     def create(self, name: str, mode: str, *settings: str) -> None:
         """Make a keyspace, as KEYSPACE CREATE does; patient with a node that has not been heard of for a moment."""
-        create(self.client(next(iter(self._servers))), name, mode, *settings)
+        create(self.client(self._any_running()), name, mode, *settings)
 
     # Faults
 
     def _lab(self, *words: str) -> None:
-        """Give a LAB command at any node that runs."""
-        name = next(iter(self._servers))
+        """Give a LAB command at any node that runs.
+
+        Raises:
+            ValueError: it names no link, or is otherwise none.
+        """
+        name = self._any_running()
+        try:
+            parse(list(words), {known: number for number, known in enumerate(self.names, 1)})
+        except ReplyError as problem:
+            raise ValueError(problem.text.removeprefix("ERR ")) from None
         self.client(name).execute_command("LAB", *words)  # type: ignore[no-untyped-call]
 
     def cut(self, where: str) -> None:
@@ -177,21 +247,24 @@ class LocalCluster:
 
     def kill(self, name: str) -> None:
         """End a node at once: nothing is handed over."""
-        self._run(self._servers.pop(name).stop())
+        server = self._running(name)
+        del self._servers[name]
+        self._run(server.stop())
 
     def restart(self, name: str) -> None:
         """Start a node again on its data and its ports."""
+        self._known(name)
         if name in self._servers:
             self.kill(name)
         self._run(self._start_one(name))
 
     def pause(self, name: str) -> None:
         """Have a node stand still."""
-        self._on_loop(self._servers[name].turns.pause)
+        self._on_loop(self._running(name).turns.pause)
 
     def resume(self, name: str) -> None:
         """Have it go on."""
-        self._on_loop(self._servers[name].turns.resume)
+        self._on_loop(self._running(name).turns.resume)
 
     def _on_loop(self, action: Callable[[], None]) -> None:
         async def act() -> None:
@@ -207,5 +280,8 @@ def local(nodes: int = 3, default_mode: str = "cp", directory: Path | None = Non
         nodes: how many; named n1, n2, ...
         default_mode: the mode of the keyspace `default`: cp, ap or ca.
         directory: where data is kept, and left; None for one that is removed at the end.
+
+    Raises:
+        ValueError: `nodes` is below 1, or `default_mode` is no mode.
     """
     return LocalCluster(nodes, default_mode, directory)
