@@ -131,11 +131,10 @@ class Supervisor:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            line = await reader.readline()
-            answer = await self._answer(line)
+            answer = await self._answer(await _line(reader))
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
-        except (ValueError, ConnectionError):
+        except ConnectionError:
             pass
         finally:
             writer.close()
@@ -143,15 +142,17 @@ class Supervisor:
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             request = json.loads(line)
-            action, name = str(request["do"]), request.get("node")
-        except (ValueError, KeyError, TypeError):
-            return {"error": "one JSON object with 'do' is expected"}
+        except (ValueError, RecursionError):
+            request = None
+        if not isinstance(request, dict) or not isinstance(request.get("do"), str):
+            return {"error": "one JSON object on a line is expected, with 'do' and, of a node, 'node'"}
+        action, name = request["do"], request.get("node")
         if action == "status":
             return {"nodes": [self._describe(node) for node in self._nodes.values()]}
         if action == "stop":
             self._stopped.set()
             return {"ok": True}
-        node = self._nodes.get(name)
+        node = self._nodes.get(name) if isinstance(name, str) else None
         if node is None:
             return {"error": f"no node {name!r}; there are {', '.join(self._nodes)}"}
         return await self._act(action, node)
@@ -178,3 +179,11 @@ class Supervisor:
     @staticmethod
     def _describe(node: NodeProcess) -> dict[str, Any]:
         return {"name": node.place.name, "address": node.place.address, "pid": node.pid, "state": node.state}
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """Return what was asked; nothing where the line is longer than any that is."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""

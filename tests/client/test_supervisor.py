@@ -1,0 +1,84 @@
+"""The supervisor's socket: whatever comes gets an answer on one line, and the supervisor goes on."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trilemma.client.layout import CONTROL, NodePlace
+from trilemma.client.supervisor import LINE_BYTES_MAX, Supervisor
+
+PATIENCE_S = 20.0
+
+
+class Asked:
+    """A supervisor in a thread, of one node whose process ends at once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / CONTROL
+        self.problems: list[dict[str, Any]] = []
+        self._started = threading.Event()
+        (directory / "n1").mkdir()
+        self._supervisor = Supervisor(directory, [NodePlace("n1", 1, 1, 2)], ["true"])
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+        assert self._started.wait(PATIENCE_S)
+
+    async def _run(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.problems.append(context))
+        await self._supervisor.run(self._started.set)
+
+    def ask(self, message: bytes) -> Any:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE_S)
+            connection.connect(str(self._path))
+            connection.sendall(message)
+            connection.shutdown(socket.SHUT_WR)
+            return json.loads(connection.makefile().readline())
+
+    def stop(self) -> None:
+        assert self.ask(b'{"do": "stop"}\n') == {"ok": True}
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    made = Asked(tmp_path_factory.mktemp("s"))
+    yield made
+    made.stop()
+
+
+FORM = "one JSON object on a line is expected, with 'do' and, of a node, 'node'"
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (b'{"do": "kill", "node": []}\n', "no node []; there are n1"),
+        (b'{"do": "kill", "node": {"a": 1}}\n', "no node {'a': 1}; there are n1"),
+        (b'{"do": "kill"}\n', "no node None; there are n1"),
+        (b'{"do": "kill", "node": "n9"}\n', "no node 'n9'; there are n1"),
+        (b'{"do": "dance", "node": "n1"}\n', "unknown action 'dance'"),
+        (b'{"do": ["kill"], "node": "n1"}\n', FORM),
+        (b'{"node": "n1"}\n', FORM),
+        (b'["do"]\n', FORM),
+        (b'"do"\n', FORM),
+        (b"null\n", FORM),
+        (b"\n", FORM),
+        (b"", FORM),
+        (b"{\n", FORM),
+        (b"\xff\xfe\n", FORM),
+        (b"[" * 50_000 + b"\n", FORM),
+        (b"x" * (LINE_BYTES_MAX + 1) + b"\n", FORM),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_message_that_means_nothing_gets_an_answer(asked: Asked, message: bytes, sentence: str) -> None:
+    assert asked.ask(message) == {"error": sentence}
+    assert asked.problems == []
