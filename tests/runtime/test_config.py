@@ -6,6 +6,7 @@ import pytest
 
 from trilemma.node.config import Member, Timing
 from trilemma.runtime.config import ConfigError, load, options, parse
+from trilemma.runtime.timing import LEASE_PER_MARGIN_MAX
 
 GOOD = """
 name = "n2"
@@ -74,13 +75,70 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(old: str, new: str, sent
     ("timing", "sentence"),
     [
         ("heartbeat_ms = 200", "link_timeout_ms must be at least 3 times timing.heartbeat_ms"),
-        ("election_timeout_min_ms = 600", "must be below"),
+        ("heartbeat_ms = 10\nlink_timeout_ms = 5121", "link_timeout_ms must be at most 5120"),
+        ("election_timeout_min_ms = 600", "election_timeout_min_ms must be below"),
+        ("election_timeout_min_ms = 239", "election_timeout_min_ms must be at least 3 times timing.heartbeat_ms"),
+        ("margin_ms = 161", "lease_ms must be at least timing.margin_ms and 3 times timing.heartbeat_ms"),
+        ("margin_ms = 500", "lease_ms must be at least timing.margin_ms and 3 times timing.heartbeat_ms"),
+        ("margin_ms = 49", "margin_ms must be at least timing.lease_ms / 8"),
+        ("lease_ms = 501", "lease_ms and timing.margin_ms are 601 ms together, .* at most timing.election_timeout_max"),
+        ("lease_ms = 5000\nmargin_ms = 700", "5700 ms together"),
         ("lease_ms = 0", "Expected `int` >= 1"),
     ],
 )
 def test_times_that_do_not_fit_together_are_refused(timing: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         parse(f"{GOOD}[timing]\n{timing}\n")
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        "heartbeat_ms = 133",
+        "heartbeat_ms = 10\nlink_timeout_ms = 5120",
+        "election_timeout_min_ms = 240",
+        "margin_ms = 160",
+        "margin_ms = 50",
+        "lease_ms = 500",
+        "lease_ms = 2000\nmargin_ms = 250\nelection_timeout_max_ms = 2250",
+    ],
+)
+def test_times_at_the_very_bound_are_taken(timing: str) -> None:
+    if "heartbeat_ms = 133" in timing:
+        timing += "\nelection_timeout_min_ms = 399\nlease_ms = 499"
+    parse(f"{GOOD}[timing]\n{timing}\n")
+
+
+def test_the_margin_covers_clocks_that_run_apart_by_five_percent() -> None:
+    lease = 1.0
+    for margin, is_enough in ((1 / LEASE_PER_MARGIN_MAX, True), (1 / 10, False)):
+        assert (lease / 0.95 <= (lease + margin) / 1.05) == is_enough
+        if is_enough:
+            assert (lease - margin) / 0.95 <= lease / 1.05
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[::1]:17002", "[::1]:7002", r"n2's address and n2's peer_address are both \[::1\]:7002"),
+        ("127.0.0.1:17001", "127.0.0.1:7001", "n1's address and n1's peer_address are both 127.0.0.1:7001"),
+        ("[::1]:7002", "127.0.0.1:17001", "n1's peer_address and n2's address are both 127.0.0.1:17001"),
+        ("[::1]:17002", "127.0.0.1:07001", "n1's address and n2's peer_address are both 127.0.0.1:07001"),
+        ('"[::1]:17002"', '"127.0.0.1:7002"', "with bind, address and peer_address need two ports; both have 7002"),
+        ("secret =", "metrics_port = 7002\nsecret =", "metrics_port is 7002, the port of n2's address"),
+        ("secret =", "metrics_port = 17002\nsecret =", "metrics_port is 17002, the port of n2's peer_address"),
+    ],
+)
+def test_no_two_sockets_share_an_address(old: str, new: str, sentence: str) -> None:
+    text = GOOD.replace("secret =", 'bind = "::"\nsecret =') if "bind" in sentence else GOOD
+    assert old in text
+    with pytest.raises(ConfigError, match=sentence):
+        parse(text.replace(old, new, 1))
+
+
+def test_port_zero_is_any_free_one_for_both_sockets() -> None:
+    text = GOOD.replace("[::1]:7002", "127.0.0.1:0").replace("[::1]:17002", "127.0.0.1:0")
+    assert parse(text.replace("secret =", 'bind = "127.0.0.1"\nsecret =')).me.peer_address == "127.0.0.1:0"
 
 
 def test_a_secret_comes_from_its_file_without_the_end_of_its_line(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ docs/configuration.md is made from `options()`. Unknown options are refused; eve
 """
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -13,17 +12,14 @@ from msgspec import Meta
 
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import CLIENTS_MAX, LOG_RETAINED_BYTES_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX
-from trilemma.base.time import US_PER_MS
-from trilemma.node.config import Member, NodeConfig, Timing
+from trilemma.node.config import Member, NodeConfig
 from trilemma.runtime.address import AddressError, split_address
 from trilemma.runtime.clients import OUTPUT_PAUSE_BYTES
 from trilemma.runtime.room import DISK_RESERVE_BYTES
+from trilemma.runtime.timing import TimingOptions, contradiction
 
 SECRET_BYTES_MIN = 16
 SEGMENT_BYTES_MIN = MIB
-HEARTBEATS_PER_TIMEOUT_MIN = 3
-"""A link is not to be given up for one late heartbeat."""
-_DEFAULT = Timing()
 
 
 class ConfigError(Exception):
@@ -37,35 +33,6 @@ class MemberOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$", description="The node's name, such as n1.")]
     address: Annotated[str, Meta(description="host:port for clients.")]
     peer_address: Annotated[str, Meta(description="host:port for the other nodes.")]
-
-
-class TimingOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[timing]` table, in milliseconds. Link time-out + lease + margin is the detection time."""
-
-    heartbeat_ms: Annotated[int, Meta(ge=1, description="Between two heartbeats on a link.")] = (
-        _DEFAULT.heartbeat_us // US_PER_MS
-    )
-    link_timeout_ms: Annotated[int, Meta(ge=1, description="A link without an answer for so long is down.")] = (
-        _DEFAULT.link_timeout_us // US_PER_MS
-    )
-    election_timeout_min_ms: Annotated[int, Meta(ge=1, description="A follower waits at least so long.")] = (
-        _DEFAULT.election_timeout_min_us // US_PER_MS
-    )
-    election_timeout_max_ms: Annotated[int, Meta(ge=1, description="A follower waits at most so long.")] = (
-        _DEFAULT.election_timeout_max_us // US_PER_MS
-    )
-    lease_ms: Annotated[int, Meta(ge=1, description="How long a read lease lasts.")] = _DEFAULT.lease_us // US_PER_MS
-    margin_ms: Annotated[int, Meta(ge=1, description="What clocks that run apart may cost.")] = (
-        _DEFAULT.margin_us // US_PER_MS
-    )
-
-    def timing(self) -> Timing:
-        """Return the times as the node takes them."""
-        return Timing(**{f"{name.removesuffix('_ms')}_us": value * US_PER_MS for name, value in self._items()})
-
-    def _items(self) -> Iterator[tuple[str, int]]:
-        for name in self.__struct_fields__:
-            yield name, getattr(self, name)
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,8 +157,11 @@ def validate(config: ServerConfig) -> None:
         ConfigError: with the first thing that is wrong.
     """
     _check_members(config)
+    _check_ports(config)
     _check_secret(config)
-    _check_timing(config.timing)
+    problem = contradiction(config.timing)
+    if problem is not None:
+        raise ConfigError(problem)
     if config.segment_bytes < SEGMENT_BYTES_MIN:
         raise ConfigError(f"segment_bytes is {config.segment_bytes}; it needs at least {SEGMENT_BYTES_MIN}")
     if config.output_pause_bytes > config.output_bytes_max:
@@ -213,6 +183,24 @@ def _check_members(config: ServerConfig) -> None:
                 raise ConfigError(f"{member.name}: port 0 is for this node's own addresses only")
 
 
+def _check_ports(config: ServerConfig) -> None:
+    """Refuse two sockets on one address, of one node or of two."""
+    taken: dict[tuple[str, int], str] = {}
+    for member in config.members:
+        for what, address in (("address", member.address), ("peer_address", member.peer_address)):
+            owner = f"{member.name}'s {what}"
+            first = taken.setdefault(split_address(address), owner) if _port(address) else owner
+            if first != owner:
+                raise ConfigError(f"{first} and {owner} are both {address}; each needs a port of its own")
+    me = config.me
+    own = [("address", me.address), ("peer_address", me.peer_address)]
+    if config.bind and _port(me.address) == _port(me.peer_address) != 0:
+        raise ConfigError(f"with bind, address and peer_address need two ports; both have {_port(me.address)}")
+    for what, address in own:
+        if config.metrics_port and config.metrics_port == _port(address):
+            raise ConfigError(f"metrics_port is {config.metrics_port}, the port of {me.name}'s {what}")
+
+
 def _port(address: str) -> int:
     try:
         return split_address(address)[1]
@@ -223,15 +211,6 @@ def _port(address: str) -> int:
 def _check_secret(config: ServerConfig) -> None:
     if bool(config.secret) == bool(config.secret_file):
         raise ConfigError("set either secret or secret_file")
-
-
-def _check_timing(timing: TimingOptions) -> None:
-    if timing.link_timeout_ms < HEARTBEATS_PER_TIMEOUT_MIN * timing.heartbeat_ms:
-        raise ConfigError(
-            f"timing.link_timeout_ms must be at least {HEARTBEATS_PER_TIMEOUT_MIN} times timing.heartbeat_ms"
-        )
-    if timing.election_timeout_min_ms >= timing.election_timeout_max_ms:
-        raise ConfigError("timing.election_timeout_min_ms must be below timing.election_timeout_max_ms")
 
 
 class Option(NamedTuple):

@@ -22,7 +22,11 @@ from trilemma.base.ids import NodeId
 T = TypeVar("T")
 
 FORMAT = 1
+LOG = "log"
+"""Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
+WHOLE = "put the whole directory back as it was: a node that has lost a part of it must not return under its old id"
+"""What to do about a data directory of which something is gone."""
 
 
 class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was refused
@@ -73,6 +77,7 @@ class DataDirectory:
             _check(self.path, found, cluster_id, node_id)
         else:
             self._check_empty()
+            (self.path / LOG).mkdir(exist_ok=True)
             found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0)
         started = msgspec.structs.replace(found, starts=found.starts + 1)
         write_durably(file, msgspec.json.encode(started))
@@ -80,7 +85,10 @@ class DataDirectory:
 
     def _check_empty(self) -> None:
         # A start that was cut off while it wrote its first identity has left only these behind.
-        others = sorted(entry.name for entry in self.path.iterdir() if entry.name not in ("LOCK", "identity.json.new"))
+        left = {"LOCK", "identity.json.new"}
+        others = sorted(
+            entry.name for entry in self.path.iterdir() if entry.name not in left and not _is_new_log(entry)
+        )
         if others:
             raise DirectoryRefused(
                 f"{self.path} is not empty and no data directory of Trilemma's (it holds {others[0]}); name another one"
@@ -127,6 +135,14 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId) -> Non
         raise DirectoryRefused(f"{path} belongs to cluster {found.cluster_id!r}, not to {cluster_id!r}")
     if found.node_id != node_id:
         raise DirectoryRefused(f"{path} belongs to node {found.node_id}, not to node {node_id}")
+    if not (path / LOG).is_dir():
+        raise DirectoryRefused(
+            f"{path} has lost its log: {path / LOG} is missing, and with it what this node has promised; {WHOLE}"
+        )
+
+
+def _is_new_log(entry: Path) -> bool:
+    return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
 
 
 def _decode(file: Path, kind: type[T]) -> T:

@@ -6,6 +6,7 @@ from pathlib import Path
 from secrets import randbelow
 
 from trilemma.runtime.address import join_address, split_address
+from trilemma.runtime.clients import LISTEN_BACKLOG
 from trilemma.runtime.config import ServerConfig
 
 FREE_PORTS_FROM = 12_000
@@ -39,6 +40,19 @@ def bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise StartRefused(f"cannot listen on {host}:{port}: {problem.strerror}") from problem
     return bound
+
+
+def listen(bound: socket.socket) -> None:
+    """Listen, so that a port that another socket took since it was bound is known by name.
+
+    Raises:
+        StartRefused: the port is taken.
+    """
+    try:
+        bound.listen(LISTEN_BACKLOG)
+    except OSError as problem:
+        where = join_address(*address_of(bound))
+        raise StartRefused(f"cannot listen on {where}: {problem.strerror}") from problem
 
 
 def bind_free(host: str) -> socket.socket:

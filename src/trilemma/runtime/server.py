@@ -14,6 +14,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from trilemma.base.errors import error, register
+from trilemma.base.invariant import InvariantViolated
 from trilemma.base.limits import limit
 from trilemma.base.time import Now
 from trilemma.node.config import NodeConfig
@@ -23,11 +24,11 @@ from trilemma.runtime.address import split_address
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
 from trilemma.runtime.config import ConfigError, ServerConfig, member_ids
-from trilemma.runtime.directory import DataDirectory, DirectoryRefused
+from trilemma.runtime.directory import WHOLE, DataDirectory, DirectoryRefused
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.facts import fixed_facts, moving_facts
 from trilemma.runtime.handshake import Identity
-from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind
+from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind, listen
 from trilemma.runtime.loop import NodeLoop
 from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
@@ -109,6 +110,9 @@ class Server:
         except (ConfigError, DirectoryRefused) as problem:
             await self._stack.aclose()
             raise StartRefused(str(problem)) from problem
+        except OSError as problem:
+            await self._stack.aclose()
+            raise StartRefused(f"{problem.filename or self.config.name}: {problem.strerror or problem}") from problem
         except BaseException:
             await self._stack.aclose()
             raise
@@ -168,9 +172,13 @@ class Server:
         recovered = await self._open(storage, thread)
         node_config = self.config.node_config(directory.identity.disk_id, directory.identity.starts)
         self.storage = storage
-        self.node = self._make_node(
-            node_config, recovered, storage.log, storage.engine, read_clock(), secrets.randbits(ENTROPY_BITS)
-        )
+        entropy = secrets.randbits(ENTROPY_BITS)
+        try:
+            self.node = self._make_node(node_config, recovered, storage.log, storage.engine, read_clock(), entropy)
+        except InvariantViolated as problem:
+            raise StartRefused(
+                f"{self.config.dir}: log and rows do not belong together ({problem}); {WHOLE}"
+            ) from problem
         self._make_outlets(directory, secret)
         self._stack.callback(self.turns.stop)
         self.turns.start(self.node, storage.log, storage.engine, self.clients, self.peers)
@@ -225,6 +233,7 @@ class Server:
             (self.peers.incoming, sockets.peer),
             (self.clients.connection, sockets.client),
         ):
+            listen(listening)
             listener = await loop.create_server(factory, sock=listening, backlog=LISTEN_BACKLOG)
             self._stack.callback(listener.close)
 
@@ -238,6 +247,7 @@ class Server:
         if port:
             metrics = MetricsServer(lambda: readings(self))
             listening = bind(self.config.bind or split_address(self.config.me.address)[0], port)
+            listen(listening)
             server = await asyncio.start_server(metrics.handle, sock=listening, limit=REQUEST_BYTES_MAX)
             self._stack.callback(server.close)
 

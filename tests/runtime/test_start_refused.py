@@ -1,0 +1,129 @@
+"""A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import trilemma
+from trilemma.runtime.listening import StartRefused, bind, listen
+
+MIB = 1 << 20
+TIMEOUT_S = 30
+
+
+def founded(directory: Path, mode: str, mebibytes: int = 0) -> Path:
+    """Have one node write, and return its data directory after a clean stop."""
+    with trilemma.local(nodes=1, default_mode=mode, directory=directory) as cluster:
+        client = cluster.client("n1")
+        client.set("k", "v")
+        for number in range(mebibytes):
+            client.set(f"k{number % 4}", "x" * MIB)
+    return directory / "n1"
+
+
+def start(directory: Path, mode: str) -> str:
+    """Start it once more; return what it says."""
+    threads = threading.active_count()
+    with pytest.raises(StartRefused) as refused, trilemma.local(nodes=1, default_mode=mode, directory=directory):
+        pass
+    assert threading.active_count() == threads
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_a_node_whose_log_was_removed_does_not_start(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    shutil.rmtree(data / "log")
+    for _ in range(2):
+        said = start(tmp_path, mode)
+        assert said.startswith(f"{data} has lost its log: {data / 'log'} is missing")
+        assert said.endswith("a node that has lost a part of it must not return under its old id")
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_nor_does_one_that_kept_nothing_but_its_identity(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    shutil.rmtree(data / "log")
+    shutil.rmtree(data / "rows")
+    assert "has lost its log" in start(tmp_path, mode)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_nor_one_whose_log_was_emptied(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    for segment in (data / "log").iterdir():
+        segment.unlink()
+    assert start(tmp_path, mode).startswith(f"{data}: log and rows do not belong together (")
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_nor_one_that_lost_rows_which_its_log_does_not_hold_any_more(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode, mebibytes=40)
+    assert min(int(segment.stem) for segment in (data / "log").iterdir()) > 1
+    shutil.rmtree(data / "rows")
+    assert start(tmp_path, mode).startswith(f"{data}: log and rows do not belong together (")
+
+
+def test_a_first_start_that_was_cut_off_before_its_identity_is_no_loss(tmp_path: Path) -> None:
+    (tmp_path / "n1" / "log").mkdir(parents=True)
+    (tmp_path / "n1" / "LOCK").touch()
+    founded(tmp_path, "cp")
+
+
+def test_a_port_that_was_taken_between_bind_and_listen_is_named() -> None:
+    first = bind("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with first, bind("127.0.0.1", port) as second:
+        listen(first)
+        with pytest.raises(StartRefused, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+            listen(second)
+
+
+def served(file: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trilemma", "serve", "--config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def config(directory: Path, address: str, peer_address: str, timing: str = "") -> Path:
+    """Write a configuration file of one node."""
+    file = directory / "n1.toml"
+    file.write_text(
+        f'name = "n1"\ndir = "{directory}/n1"\ncluster_id = "local"\nsecret = "sixteen bytes or more"\n'
+        f'[[members]]\nid = 1\nname = "n1"\naddress = "{address}"\npeer_address = "{peer_address}"\n{timing}'
+    )
+    return file
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("addresses", "timing", "sentence"),
+    [
+        (("127.0.0.1:7001", "127.0.0.1:7001"), "", "n1's address and n1's peer_address are both 127.0.0.1:7001"),
+        (("127.0.0.1:7001", "127.0.0.1:17001"), "[timing]\nlease_ms = 5000\n", "margin_ms must be at least"),
+    ],
+)
+def test_serve_ends_with_status_two_and_one_sentence(
+    tmp_path: Path, addresses: tuple[str, str], timing: str, sentence: str
+) -> None:
+    done = served(config(tmp_path, *addresses, timing))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.process
+def test_serve_says_so_where_the_log_is_gone(tmp_path: Path) -> None:
+    shutil.rmtree(founded(tmp_path, "cp") / "log")
+    done = served(config(tmp_path, "127.0.0.1:0", "127.0.0.1:0"))
+    assert done.returncode == 2
+    assert "has lost its log" in done.stderr
+    assert "Traceback" not in done.stderr
