@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import redis
 import typer
 from rich.live import Live
-from rich.table import Table
 
 from trilemma.cli.console import DEFAULT_DIRECTORY, AsJson, Directory, console, print_json, refuse
+from trilemma.cli.status_table import status_table as _table
 from trilemma.client import control
 from trilemma.client.layout import NodePlace, lay_out, places
 from trilemma.client.supervisor import Supervisor
@@ -178,41 +178,3 @@ def _ask_node(address: str) -> dict[str, Any]:
     except redis.RedisError as problem:
         return {"answers": False, "why": str(problem)}
     return {"answers": True, **sections}
-
-
-def _lag(lags: dict[str, int], place: str) -> str:
-    """Return who lacks how many entries or batches, as a leader knows it, and every `ap` replica."""
-    behind = {key.removeprefix(f"{place}_"): lag for key, lag in lags.items() if key.startswith(f"{place}_")}
-    return " ".join(f"{peer}:{lag}" for peer, lag in behind.items() if lag) or ("0" if behind else "-")
-
-
-def _table(found: dict[str, Any]) -> Table:
-    table = Table(title=f"cluster in {found['dir']}", title_justify="left")
-    for column in ("node", "clients", "process", "links", "keyspace", "mode", "state", "leader", "applied", "lag"):
-        table.add_column(column, overflow="fold")
-    for name, node in found["nodes"].items():
-        if not node["answers"]:
-            table.add_row(name, node["address"], node["process"], "[red]no answer[/]")
-            continue
-        links = " ".join(f"{peer}{'✓' if state == 'up' else '✗'}" for peer, state in node["links"].items())
-        shards = {
-            shard["keyspace"]: shard | {"place": place}
-            for place, shard in node["replication"].items()
-            if isinstance(shard, dict)
-        }
-        first = True
-        for keyspace, facts in node["keyspaces"].items():
-            shard = shards.get(keyspace, {})
-            head = (name, node["address"], node["process"], links) if first else ("", "", "", "")
-            table.add_row(
-                *head,
-                keyspace,
-                str(facts["mode"]),
-                "[green]up[/]" if facts["state"] == "up" else f"[red]{facts['state']}[/]",
-                str(shard.get("leader", "-")),
-                str(shard.get("applied_index", shard.get("vector", "-"))),
-                _lag(node["lag"], shard.get("place", "")),
-            )
-            first = False
-        table.add_section()
-    return table
