@@ -27,6 +27,12 @@ register(
     "correct the queued command that failed",
 )
 
+register(
+    "not_met",
+    "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
+    "written",
+    "start the other nodes, or look at this node's log: a node that lost its disk is not taken back under its old name",
+)
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
 
 NodeCommand = Callable[[Session, list[bytes]], None]
@@ -39,6 +45,9 @@ IN_MULTI = frozenset(
     {"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait", "config|rewrite"}
 )
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
+
+NEEDING_KEYSPACES = frozenset({"generic", "string", "keyspace", "trilemma"})
+"""The groups of the commands that mean nothing to a node that does not know the keyspaces."""
 
 COMMANDS_PER_TURN = 1_024
 """What one session may have dispatched in a turn: a long pipeline must not keep the node from its links."""
@@ -111,6 +120,12 @@ class Dispatcher:
             raise error("no_auth")
         if spec.name == "debug|sleep" and not self._server.config.debug_commands:
             raise error("debug_not_allowed")
+        if (
+            not self._server.has_met
+            and (spec.group in NEEDING_KEYSPACES or spec.name == "watch")
+            and spec.name != "lab"
+        ):
+            raise error("not_met", name=self._server.config.name)
         session.last_command = spec.name
         return spec
 

@@ -265,6 +265,7 @@ class Node:
         """End the turn: return all that is to be done."""
         self._transfers.advance(self._now)
         knows_keyspaces = self._system.is_caught_up
+        self._server.has_met = self._system.has_met
         if knows_keyspaces:
             self._dispatch()
         self._collect()

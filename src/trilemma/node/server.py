@@ -57,6 +57,8 @@ class Server:
         self.port = port
         self.now = now
         self.statistics = Statistics()
+        self.has_met = False
+        """Whether this node's disk was ever in the cluster's company; before, it may be a new one under an old name."""
         self.admin: Callable[[list[bytes], Callable[[bytes], None], int], None]
         """Ask the shell for something: words, what takes its reply, RESP version."""
         self.leave: Callable[[], None]

@@ -68,6 +68,11 @@ class SystemShard(RaftShard):
         return [b":%d\r\n" % (entry.index if took_effect else 0)]
 
     @property
+    def has_met(self) -> bool:
+        """Say whether this disk was ever among its peers: no replica enters a term without a majority's pre-votes."""
+        return self.raft.term > 0
+
+    @property
     def is_caught_up(self) -> bool:
         """Say whether all that was known as committed at the start is applied: before that, routes may be old."""
         return self.applied_index >= self._start_index

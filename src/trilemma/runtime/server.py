@@ -26,6 +26,7 @@ from trilemma.runtime.config import ConfigError, ServerConfig, member_ids
 from trilemma.runtime.directory import DataDirectory, DirectoryRefused
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.facts import fixed_facts, moving_facts
+from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind
 from trilemma.runtime.loop import NodeLoop
@@ -85,6 +86,7 @@ class Server:
         self.node: Core
         self.client_address: tuple[str, int]
         self.peer_address: tuple[str, int]
+        self._founding = Founding.of(config.default_mode, member_ids(config))
         self._lab = lab if config.lab else None
         self._sockets = sockets
         self._config_file = config_file
@@ -140,7 +142,7 @@ class Server:
         sockets = self._sockets or Sockets.for_config(config)
         self._stack.callback(sockets.close)
         self.client_address, self.peer_address = address_of(sockets.client), address_of(sockets.peer)
-        directory = DataDirectory(Path(config.dir), config.cluster_id, config.me.id)
+        directory = DataDirectory(Path(config.dir), config.cluster_id, config.me.id, self._founding)
         self._stack.callback(directory.close)
         await self._start_node(directory, secret)
         if isinstance(self.node, Node):
@@ -203,6 +205,7 @@ class Server:
             secret,
             member_ids(config),
             directory.check_disk,
+            self._founding.digest,
         )
         self.peers = PeerTransport(
             identity,
