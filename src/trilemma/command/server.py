@@ -45,7 +45,7 @@ def config_get(port: SessionPort, argv: list[bytes]) -> Reply:
     """CONFIG GET pattern [pattern ...]."""
     matchers = [compile_glob(pattern, ignore_case=True) for pattern in argv[2:]]
     found = {
-        name.encode(): value.encode()
+        name.encode(): value.encode("utf-8", "surrogateescape")
         for name, value in port.config.items()
         if any(matches(name.encode()) for matches in matchers)
     }

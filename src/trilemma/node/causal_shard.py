@@ -124,6 +124,11 @@ class CausalShard:
         row = rows.get(meta_key(rows.shard, rows.generation, VECTOR))
         return {} if row is None else _decode_vector(row)
 
+    @property
+    def defects(self) -> list[str]:
+        """See ShardReplica."""
+        return self._view.defects
+
     def target(self) -> Target | None:
         """See ShardReplica: every replica executes, from its first turn to its last."""
         return self._config.node_id, self._config.starts

@@ -11,6 +11,7 @@ from trilemma.base.ids import ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
 from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
 from trilemma.node import once, refusal
+from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
@@ -102,6 +103,7 @@ class Dispatcher:
 
     def _one(self, session: Session, argv: list[bytes]) -> bool:
         """Dispatch one command; False where it has to wait for earlier ones."""
+        pending = session.pending
         try:
             spec = self._checked(session, argv)
             if session.multi is not None and spec.name not in IN_MULTI_AT_ONCE:
@@ -112,6 +114,10 @@ class Dispatcher:
             if session.multi is not None:
                 session.multi.aborted = True
             session.reply(encode(ErrorReply(problem.text), session.protocol))
+            return True
+        except DEFECTS as problem:
+            self._server.defects.append(described(argv, problem))
+            session.abandon(pending, encode(ErrorReply(refused(argv, problem).text), session.protocol))
             return True
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:

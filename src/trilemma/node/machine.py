@@ -13,7 +13,7 @@ from trilemma.node.cap import Cap
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.dispatch import Dispatcher, NodeCommand
-from trilemma.node.effects import AdminRequest, Effects
+from trilemma.node.effects import DEFECT, NO_SHARD, AdminRequest, Effects, Trace
 from trilemma.node.executors import Executors
 from trilemma.node.flushing import Flushing
 from trilemma.node.information import Information
@@ -270,6 +270,7 @@ class Node:
             self._dispatch()
         self._collect()
         self._move_rows()
+        self._tell_defects(NO_SHARD, self._server.defects)
         self._follow_catalogue()
         self._refresh_fences()
         self._keyspaces.advance()
@@ -300,12 +301,19 @@ class Node:
             if replica.is_idle:
                 continue
             records, must_sync, messages = replica.collect(self._log.next_token)
+            self._tell_defects(shard, replica.defects)
             self._executors.note_own_view(shard, replica)
             if records:
                 self._log.add(records, must_sync)
             for out in messages:
                 after = self._log.undurable_token if out.after_sync else 0
                 self._peers.send(out.peer, shard, out.message, after)  # type: ignore[arg-type]
+
+    def _tell_defects(self, shard: ShardId, defects: list[str]) -> None:
+        if defects:
+            self._server.statistics.defects += len(defects)
+            self._effects.trace.extend(Trace(DEFECT, shard, text) for text in defects)
+            defects.clear()
 
     def _move_rows(self) -> None:
         """Begin the transfers that replicas need, and switch to rows that have come whole."""

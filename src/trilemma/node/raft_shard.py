@@ -157,6 +157,11 @@ class RaftShard:
         """The index of the last entry that the rows reflect."""
         return self._applied.index
 
+    @property
+    def defects(self) -> list[str]:
+        """See ShardReplica."""
+        return self._view.defects
+
     def target(self) -> Target | None:
         """See ShardReplica."""
         return (self._config.node_id, self.raft.term) if self.raft.is_leader else None

@@ -26,6 +26,11 @@ class ShardReplica(Movable, Protocol):
     behind: Sequence[NodeId]
     """Peers that need this shard's rows from here."""
 
+    @property
+    def defects(self) -> list[str]:
+        """What broke while commands ran; whoever tells people empties it."""
+        ...
+
     def target(self) -> Target | None:
         """Return (this node, epoch) where this replica executes commands now."""
         ...

@@ -258,7 +258,10 @@ class Server:
         """Answer CONFIG REWRITE; `words` are names and values of options."""
         if self._config_file is None:
             return encode_error(error("no_config_file").text)
-        texts = [word.decode("utf-8", "replace") for word in words]
+        try:
+            texts = [word.decode() for word in words]
+        except UnicodeDecodeError:
+            return encode_error(error("not_rewritten", reason="the password is no UTF-8, and TOML holds no other").text)
         options = dict(zip(texts[::2], texts[1::2], strict=True))
         values: dict[str, str | bool] = {
             "requirepass": options["requirepass"],
