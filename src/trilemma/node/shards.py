@@ -7,6 +7,7 @@ from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.keyspace.catalogue import Catalogue
 from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node.applied import read_applied
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.raft_shard import RaftShard
@@ -75,7 +76,7 @@ class ShardFactory:
         return CausalShard(self._config, keyspace, shard, replica, rows, self._entropy.next())
 
     def _raft(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> Raft:
-        applied = RaftShard.read_applied(rows)
+        applied = read_applied(rows)
         return Raft(
             shard,
             self._config.node_id,
