@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 
 from trilemma.cluster import stream
-from trilemma.node import causal_shard, proposals, raft_reads, raft_rows, reaper, session, transfer
+from trilemma.node import causal_shard, donor, proposals, raft_reads, raft_rows, reaper, session
 from trilemma.replication.leaderless import replica, retention
 from trilemma.replication.raft import log, replication, sender
 from trilemma.sim.mutation import patched
@@ -23,8 +23,8 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "batch bytes per read": (retention, "READ_BYTES_MAX", 150),
     "batch bytes per answer": (replica, "SEND_BYTES_MAX", 150),
     "early batches": (replica, "EARLY_BATCHES_MAX", 2),
-    "transfer chunk": (transfer, "CHUNK_BYTES", 120),
-    "transfer window": (transfer, "WINDOW_CHUNKS", 1),
+    "transfer chunk": (donor, "CHUNK_BYTES", 120),
+    "transfer window": (donor, "WINDOW_CHUNKS", 1),
     "units per entry": (proposals, "UNITS_MAX", 2),
     "units per batch": (causal_shard, "UNITS_MAX", 2),
     "reply bytes per turn": (raft_reads, "REPLY_BYTES_PER_TURN", 60),

@@ -64,16 +64,16 @@ def _n7() -> list[tuple[Any, str, Any]]:
 
 @mutant("O12", "cp", "the record that switches is written before the new rows are flushed")
 def _o12() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.transfer import Transfers
+    from trilemma.node.receiver import Receiver
 
-    original = Transfers._loaded
+    original = Receiver._loaded
 
     def hasty(self: Any, shard: Any, incoming: Any) -> None:
         original(self, shard, incoming)
         if incoming.step == "loaded":
             incoming.step = "flushed"
 
-    return [(Transfers, "_loaded", hasty)]
+    return [(Receiver, "_loaded", hasty)]
 
 
 @mutant("O15", "ap", "only what the receiver wrote itself is put on top of the rows that came")
@@ -144,9 +144,10 @@ def _reports_count_too_early() -> list[tuple[Any, str, Any]]:
     _reports_count_too_early,
 )
 def _h11() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.transfer import Transfers
+    from trilemma.node.donor import Donor
+    from trilemma.node.receiver import Receiver
 
-    load = Transfers._load
+    load = Receiver.load
 
     def give_up(self: Any, shard: Any, incoming: Any) -> None:
         del self._incoming[shard]
@@ -157,7 +158,7 @@ def _h11() -> list[tuple[Any, str, Any]]:
             load(self, shard, donor, chunk)
 
     return [
-        (Transfers, "_give_up", give_up),
-        (Transfers, "_asked", Transfers.begin),
-        (Transfers, "_load", ignore_the_unknown),
+        (Receiver, "_give_up", give_up),
+        (Donor, "asked", Donor.begin),
+        (Receiver, "load", ignore_the_unknown),
     ]
