@@ -8,8 +8,8 @@ from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.batch import Batch
 from trilemma.node.digest import Digest
+from trilemma.node.movable import Movable
 from trilemma.node.request import Target
-from trilemma.node.transfer import Movable
 from trilemma.node.unit import Result, Unit
 from trilemma.replication.port import Message, Outbound
 from trilemma.storage.port import LogRecord, ReadView, RowBatch

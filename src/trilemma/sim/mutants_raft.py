@@ -317,15 +317,15 @@ def _c2() -> list[tuple[Any, str, Any]]:
 
 @mutant("C3", "cp", "a read does not wait until what it must see is applied", _applying_lags)
 def _c3() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.raft_shard import RaftShard
+    from trilemma.node.raft_reads import RaftReads
 
-    original = RaftShard._serve_reads
+    original = RaftReads.serve
 
     def serve(self: Any) -> None:
         self._confirmed = [(0, waiters) for _, waiters in self._confirmed]
         original(self)
 
-    return [(RaftShard, "_serve_reads", serve)]
+    return [(RaftReads, "serve", serve)]
 
 
 @mutant(
@@ -504,9 +504,9 @@ def _p1() -> list[tuple[Any, str, Any]]:
     late: dict[int, list[Any]] = {}
 
     def apply(self: Any, entry: Any, proposed: Any) -> None:
-        self._view.begin(entry.index, entry.stamp_ms, entry.stamp_ms, entry.seed)
+        self._rows.begin(entry)
         for part in late.pop(id(self), []):
-            run(self._view, part.db, part.argv, 2)
+            run(self._rows.view, part.db, part.argv, 2)
         apply_commands(self, entry, proposed)
 
     def execute(self: Any, entry: Any, unit: Any) -> Any:
@@ -514,7 +514,7 @@ def _p1() -> list[tuple[Any, str, Any]]:
             return run_unit(self, entry, unit)
         late.setdefault(id(self), []).extend(unit.parts[1:])
         first = unit.parts[0]
-        return [run(self._view, first.db, first.argv, unit.protocol)] + [b"+OK\r\n"] * (len(unit.parts) - 1)
+        return [run(self._rows.view, first.db, first.argv, unit.protocol)] + [b"+OK\r\n"] * (len(unit.parts) - 1)
 
     return [(RaftShard, "_apply_commands", apply), (RaftShard, "_run", execute)]
 
@@ -548,13 +548,19 @@ def _o2() -> list[tuple[Any, str, Any]]:
 
 @mutant("O9", "cp", "reads judge expiry by the wall clock of the node")
 def _o9() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.raft_rows import RaftRows
     from trilemma.node.raft_shard import RaftShard
 
-    def begin(self: Any) -> None:
-        wall_ms = self._now.wall_us // 1_000
-        self._view.begin(self._applied.index, wall_ms, wall_ms, self._applied.index)
+    original = RaftShard.advance
 
-    return [(RaftShard, "_begin_read", begin)]
+    def advance(self: Any, now: Any, up: Any, offsets_ms: Any = None) -> None:
+        self._rows.wall_ms = now.wall_us // 1_000
+        original(self, now, up, offsets_ms)
+
+    def begin(self: Any, _log_time_ms: int) -> None:
+        self.view.begin(self.applied.index, self.wall_ms, self.wall_ms, self.applied.index)
+
+    return [(RaftShard, "advance", advance), (RaftRows, "begin_read", begin)]
 
 
 @mutant("O14", "cp", "a new segment does not say again whom this node has voted for", _elections_are_plain)
