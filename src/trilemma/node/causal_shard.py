@@ -29,8 +29,7 @@ from trilemma.node.execute import run_unit, warnings_of
 from trilemma.node.reaper import Reaper
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
-from trilemma.replication.leaderless.questions import Answer
-from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.leaderless.replica import Answer, Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
