@@ -3,7 +3,8 @@
 import msgspec
 
 from trilemma.base.time import Now
-from trilemma.datatype.causal import FOREVER_MS, SET
+from trilemma.crdt.entry import FOREVER_MS
+from trilemma.datatype.operations import SET
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node.causal_rows import VECTOR
 from trilemma.node.causal_shard import CausalShard

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from trilemma.cluster import stream
 from trilemma.node import causal_shard, donor, proposals, raft_reads, raft_rows, reaper, session
-from trilemma.replication.leaderless import replica, retention
+from trilemma.replication.leaderless import early, retention, supply
 from trilemma.replication.raft import log, replication, sender
 from trilemma.sim.mutation import patched
 from trilemma.storage import overlay
@@ -21,8 +21,8 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "appends per turn": (sender, "APPENDS_PER_TURN_MAX", 1),
     "batches in memory": (retention, "MEMORY_BYTES_MAX", 100),
     "batch bytes per read": (retention, "READ_BYTES_MAX", 150),
-    "batch bytes per answer": (replica, "SEND_BYTES_MAX", 150),
-    "early batches": (replica, "EARLY_BATCHES_MAX", 2),
+    "batch bytes per answer": (supply, "SEND_BYTES_MAX", 150),
+    "early batches": (early, "EARLY_BATCHES_MAX", 2),
     "transfer chunk": (donor, "CHUNK_BYTES", 120),
     "transfer window": (donor, "WINDOW_CHUNKS", 1),
     "units per entry": (proposals, "UNITS_MAX", 2),

@@ -88,17 +88,18 @@ def _elections_are_plain() -> list[tuple[Any, str, Any]]:
     """Masks R2, R3 and O14: with pre-votes, and voters that stand by their leader, two candidates hardly ever ask for
     the same term's votes."""
     from trilemma.replication.raft.campaign import Candidacy, PreCampaign
-    from trilemma.replication.raft.replica import Raft
+    from trilemma.replication.raft.roles import Roles
+    from trilemma.replication.raft.votes import Votes
 
-    original = Raft._campaign
+    original = Roles.campaign
 
     def campaign(self: Any, begun: Any) -> None:
         original(self, Candidacy(self._core, transfer=False) if isinstance(begun, PreCampaign) else begun)
 
     return [
         *_voters_trust_their_start(),
-        (Raft, "_refuses_votes", lambda self: False),
-        (Raft, "_campaign", campaign),
+        (Votes, "_are_refused", lambda self: False),
+        (Roles, "campaign", campaign),
     ]
 
 
@@ -193,9 +194,9 @@ def _r2() -> list[tuple[Any, str, Any]]:
 @mutant("R3", "cp", "the vote of a term is forgotten by whoever follows a leader in it", _elections_are_plain)
 def _r3() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.follower import Follower
-    from trilemma.replication.raft.replica import Raft
+    from trilemma.replication.raft.roles import Roles
 
-    follow, append_entries = Raft._follow, Follower.append_entries
+    follow, append_entries = Roles.follow, Follower.append_entries
 
     def forget(self: Any, leader: Any, wait_us: int) -> None:
         follow(self, leader, wait_us)
@@ -205,7 +206,7 @@ def _r3() -> list[tuple[Any, str, Any]]:
         append_entries(self, leader, message)
         self._core.state.voted_for = None
 
-    return [(Raft, "_follow", forget), (Follower, "append_entries", forget_when_told)]
+    return [(Roles, "follow", forget), (Follower, "append_entries", forget_when_told)]
 
 
 def _elections_are_plain_and_leaders_stay() -> list[tuple[Any, str, Any]]:
@@ -233,11 +234,11 @@ def _r4() -> list[tuple[Any, str, Any]]:
 
 @mutant("R6", "cp", "a vote is given whatever the candidate's log lacks")
 def _r6() -> list[tuple[Any, str, Any]]:
-    from trilemma.replication.raft import replica
+    from trilemma.replication.raft import votes
     from trilemma.replication.raft.core import Core
 
     return [
-        (replica, "is_up_to_date", lambda log, last_index, last_term: True),
+        (votes, "is_up_to_date", lambda log, last_index, last_term: True),
         (Core, "_must_not_be_committed", lambda self, first: None),
     ]
 
@@ -277,9 +278,9 @@ def _r10() -> list[tuple[Any, str, Any]]:
 
 @mutant("R12", "cp", "a refused pre-vote does not spread a higher term")
 def _r12() -> list[tuple[Any, str, Any]]:
-    from trilemma.replication.raft.replica import Raft
+    from trilemma.replication.raft.votes import Votes
 
-    return [(Raft, "_learn_from_refusal", lambda self, message: None)]
+    return [(Votes, "_learn_from_refusal", lambda self, message: None)]
 
 
 @mutant("R15", "cp", "rows and the applied index enter the engine in two batches")
