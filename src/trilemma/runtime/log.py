@@ -57,7 +57,10 @@ class Log:
         self._index = Index()
         self._ends: dict[int, int] = {}
         self._ids: dict[int, int] = {}
-        self._durable_end = 0
+        self._durable = (0, 0)
+        """Up to which offset of which segment all is durable. Set on the writer's thread, always whole."""
+        self._released = 0
+        """Segments below it are gone; the caller's thread, which owns the index, forgets them. Set as `_durable` is."""
         self._newest = 0
         self.failed: Exception | None = None
         self.recovered = self._recover()
@@ -108,10 +111,12 @@ class Log:
         """
         if self.failed is not None:
             raise LogFailedError(str(self.failed))
+        self._index.release(self._released)
         header = self._open_segment(write) if write.opens_segment else None
         number = write.segment
         offset = self._ends[number]
-        data = encode_group(self._ids[number], min(self._durable_end, offset), write.records)
+        segment, durable_end = self._durable
+        data = encode_group(self._ids[number], durable_end if segment == number else 0, write.records)
         self._note(number, offset, write.records)
         self._ends[number] = offset + len(data)
         self._writer.append(
@@ -126,11 +131,11 @@ class Log:
         self._ids[number] = randbits(64)
         self._ends[number] = SEGMENT_HEADER_BYTES
         self._newest = number
-        self._durable_end = 0
         return encode_header(SegmentHeader(number, self._ids[number], previous_end))
 
     def read(self, shard: ShardId, stream: int, first: int, last: int, bytes_max: int) -> list[LogRecord]:
         """See LogReader."""
+        self._index.release(self._released)
         found: list[LogRecord] = []
         size = 0
         for index in range(first, last + 1):
@@ -160,14 +165,13 @@ class Log:
 
     # The writer's thread
 
-    def _failed(self, problem: OSError) -> None:
+    def _failed(self, problem: Exception) -> None:
         self.failed = problem
         self._on_failed(problem)
 
     def _synced(self, groups: Sequence[PendingGroup]) -> None:
         last = groups[-1]
-        if last.segment == self._newest:
-            self._durable_end = last.offset + len(last.data)
+        self._durable = (last.segment, last.offset + len(last.data))
         self._on_persisted(last.token)
         self._remove(max(group.release_before for group in groups))
 
@@ -179,5 +183,5 @@ class Log:
             self._ids.pop(number, None)
             self._files.remove(number)
         if gone:
-            self._index.release(release_before)
+            self._released = release_before
             self._files.sync_directory()

@@ -50,7 +50,7 @@ class LogWriter:
         self,
         files: SegmentFiles,
         on_synced: Callable[[Sequence[PendingGroup]], None],
-        on_failed: Callable[[OSError], None],
+        on_failed: Callable[[Exception], None],
     ) -> None:
         self._files = files
         self._on_synced = on_synced
@@ -99,7 +99,7 @@ class LogWriter:
         try:
             while self._round():
                 pass
-        except OSError as problem:
+        except Exception as problem:  # noqa: BLE001 - told to the node, which stops: else it would wait for ever
             self._on_failed(problem)
 
     def _round(self) -> bool:
