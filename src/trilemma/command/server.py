@@ -29,6 +29,8 @@ register(
     "local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
     "start the node with enable_debug_command",
 )
+FIXED_AT_START = frozenset({"databases", "enable-debug-command"})
+"""Options that Redis too refuses to change, before it looks at values."""
 
 
 def time_(port: SessionPort, argv: list[bytes]) -> Reply:
@@ -53,19 +55,25 @@ def config_get(port: SessionPort, argv: list[bytes]) -> Reply:
 
 
 def config_set(port: SessionPort, argv: list[bytes]) -> Reply:
-    """CONFIG SET option value [option value ...]: all or, where one is refused, those before it."""
+    """CONFIG SET option value [option value ...]: all, or none where one is refused."""
     if len(argv) % 2:
-        raise error("arity", command="config|set")
-    pairs = [
-        (name.decode("utf-8", "replace").lower(), value) for name, value in zip(argv[2::2], argv[3::2], strict=True)
-    ]
-    for name, _ in pairs:
+        raise error("syntax")
+    wanted: dict[str, str] = {}
+    for word, value in zip(argv[2::2], argv[3::2], strict=True):
+        name = word.decode("utf-8", "surrogateescape").lower()
         if name not in port.config:
-            raise error("config_unknown", option=name)
-    for name, value in pairs:
-        reason = port.set_config(name, value.decode("utf-8", "surrogateescape"))
+            raise error("config_unknown", option=word.partition(b"\x00")[0].decode("utf-8", "surrogateescape"))
+        if name in FIXED_AT_START:
+            raise error("config_refused", option=name, reason="can't set immutable config")
+        if name in wanted:
+            raise error("config_refused", option=name, reason="duplicate parameter")
+        wanted[name] = value.decode("utf-8", "surrogateescape")
+    for name, text in wanted.items():
+        reason = port.config_refusal(name, text)
         if reason is not None:
             raise error("config_refused", option=name, reason=reason)
+    for name, text in wanted.items():
+        port.set_config(name, text)
     return OK
 
 
