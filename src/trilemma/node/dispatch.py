@@ -26,7 +26,7 @@ register(
     "EXECABORT Transaction discarded because of previous errors.",
     "correct the queued command that failed",
 )
-
+register("exec_refused", "EXECABORT Transaction discarded because of: {reason}", "begin anew with MULTI")
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
 
 NodeCommand = Callable[[Session, list[bytes]], None]
@@ -106,11 +106,22 @@ class Dispatcher:
             return True
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
+        try:
+            return self._looked_up(session, argv)
+        except ReplyError as problem:
+            if argv[0].lower() != b"exec":
+                raise
+            # As in Redis, a refused EXEC ends its transaction.
+            session.multi = None
+            session.watches.clear()
+            raise error("exec_refused", reason=problem.text.removeprefix("ERR ")) from None
+
+    def _looked_up(self, session: Session, argv: list[bytes]) -> CommandSpec:
         spec = lookup_argv(argv)
+        if spec.name == "debug" and not self._server.config.debug_commands:
+            raise error("debug_not_allowed")
         if not session.authenticated and not spec.is_open:
             raise error("no_auth")
-        if spec.name == "debug|sleep" and not self._server.config.debug_commands:
-            raise error("debug_not_allowed")
         session.last_command = spec.name
         return spec
 
