@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from redis_pair import Pair, decode
+from trilemma.command.argument import Argument, arguments_of
 from trilemma.command.documentation import OWN_COMPLEXITY
 from trilemma.command.key_spec import FLAGS
 from trilemma.command.table import TABLE
+from trilemma.command.usage import USAGE
 from trilemma.resp.reply import MapReply, SetReply
 from trilemma.sim.solo import SoloNode, request
 
@@ -129,6 +131,60 @@ def doc(reply: Any) -> dict[bytes, Any]:
     if isinstance(reply, MapReply):
         return dict(reply.pairs)
     return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+LOOSE = {
+    "client|kill": "the second form is of options, none of which has to be there",
+    "keyspace|alter": "asks for one option at least",
+    "keyspace|create": "asks for the mode itself",
+}
+"""Commands whose arity and usage do not tell the same least number of words."""
+
+OTHER_ARGUMENTS = {
+    "command|getkeys": "Redis documents none",
+    "debug": "Redis documents none",
+}
+
+
+def tree(reply: Any) -> Any:
+    """An argument without what the two may say differently: versions, and the names of groups."""
+    facts = doc(reply)
+    parts = [tree(part) for part in facts.get(b"arguments", ())]
+    flags = frozenset(flag.text for flag in items(facts.get(b"flags", ())))
+    kept = (facts[b"type"], facts.get(b"token"), facts.get(b"key_spec_index"), flags)
+    return (*kept, parts or (facts[b"name"] if facts[b"type"] != b"pure-token" else None))
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_the_arguments_that_redis_cli_makes_its_hints_of_are_the_same(pair: Pair, name: str) -> None:
+    replies = [doc(doc(reply)[name.encode()]).get(b"arguments", ()) for reply in ask(pair, "COMMAND", "DOCS", name)]
+    ours, theirs = ([tree(argument) for argument in reply] for reply in replies)
+    assert (ours == theirs) == (name not in OTHER_ARGUMENTS)
+
+
+def test_every_usage_is_of_a_command_and_every_argument_it_takes_is_in_a_usage() -> None:
+    takes = {
+        one.name
+        for spec in TABLE.values()
+        for one in (spec, *spec.subcommands.values())
+        if one.name in USAGE or (abs(one.arity) > 1 + one.name.count("|") and not one.subcommands)
+    }
+    assert takes == set(USAGE)
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_a_usage_is_read_to_its_end_and_needs_as_many_words_as_the_arity_says(name: str) -> None:
+    spec = next(one for each in TABLE.values() for one in (each, *each.subcommands.values()) if one.name == name)
+    least = 1 + name.count("|") + sum(words_needed(argument) for argument in arguments_of(USAGE[name]))
+    assert least == abs(spec.arity) or name in LOOSE
+
+
+def words_needed(argument: Argument) -> int:
+    if argument.is_optional:
+        return 0
+    inner = [words_needed(part) for part in argument.parts]
+    own = 1 if argument.type not in ("oneof", "block", "pure-token") else 0
+    return own + (min(inner) if argument.type == "oneof" else sum(inner)) + (1 if argument.token else 0)
 
 
 def test_every_command_with_keys_says_what_it_does_to_them() -> None:

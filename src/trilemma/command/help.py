@@ -3,6 +3,7 @@
 from trilemma.command.row import node
 from trilemma.command.session import SessionPort
 from trilemma.command.spec import CommandSpec
+from trilemma.command.usage import written
 from trilemma.resp.reply import Reply, Simple
 
 SINCE = {"function": "7.0.0", "object": "6.2.0", "cap": "0.1.0", "keyspace": "0.1.0"}
@@ -35,11 +36,5 @@ def help_lines(container: CommandSpec) -> list[str]:
     """Return what HELP prints, a line per element."""
     lines = [f"{container.name.upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for word, spec in sorted(container.subcommands.items()):
-        lines += [f"{word.decode().upper()}{_arguments(spec.arity)}", f"    {spec.summary.rstrip('.')}."]
+        lines += [f"{word.decode().upper()} {written(spec.name)}".rstrip(), f"    {spec.summary.rstrip('.')}."]
     return lines
-
-
-def _arguments(arity: int) -> str:
-    """Return how many arguments follow, as a usage line shows it."""
-    least = abs(arity) - 2
-    return " <arg>" * least + (" [<arg> ...]" if arity < 0 else "")

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from trilemma.base.errors import error, register
+from trilemma.command.argument import arguments_of, documented
 from trilemma.command.documentation import DEPRECATED, SYSTEM_COMMANDS, complexity_of, tips_of
 from trilemma.command.key_spec import key_specs
 from trilemma.command.row import container, node
 from trilemma.command.session import SessionPort
 from trilemma.command.spec import CommandSpec, keys_of
+from trilemma.command.usage import USAGE
 from trilemma.resp.glob import compile_glob
 from trilemma.resp.reply import MapReply, Reply, SetReply, Simple
 
@@ -92,6 +94,9 @@ def _doc(spec: CommandSpec) -> Reply:
         (b"complexity", complexity_of(spec.name).encode()),
         *_flags_of_documentation(spec.name),
     ]
+    if spec.name in USAGE:
+        arguments = documented(arguments_of(USAGE[spec.name]), len(key_specs(spec)))
+        pairs.append((b"arguments", arguments))
     if spec.subcommands:
         subs = MapReply(tuple((sub.name.encode(), _doc(sub)) for sub in spec.subcommands.values()))
         pairs.append((b"subcommands", subs))
