@@ -27,7 +27,7 @@ register(
     "EXECABORT Transaction discarded because of previous errors.",
     "correct the queued command that failed",
 )
-
+register("exec_refused", "EXECABORT Transaction discarded because of: {reason}", "begin anew with MULTI")
 register(
     "not_met",
     "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
@@ -47,8 +47,8 @@ IN_MULTI = frozenset(
 )
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
 
-NEEDING_KEYSPACES = frozenset({"generic", "string", "keyspace", "trilemma"})
-"""The groups of the commands that mean nothing to a node that does not know the keyspaces."""
+NEEDING_KEYSPACES = frozenset({"@string", "@keyspace", "@trilemma"})
+"""The ACL categories of the commands that mean nothing to a node that does not know the keyspaces."""
 
 COMMANDS_PER_TURN = 1_024
 """What one session may have dispatched in a turn: a long pipeline must not keep the node from its links."""
@@ -121,14 +121,25 @@ class Dispatcher:
             return True
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
+        try:
+            return self._looked_up(session, argv)
+        except ReplyError as problem:
+            if argv[0].lower() != b"exec":
+                raise
+            # As in Redis, a refused EXEC ends its transaction.
+            session.multi = None
+            session.watches.clear()
+            raise error("exec_refused", reason=problem.text.removeprefix("ERR ")) from None
+
+    def _looked_up(self, session: Session, argv: list[bytes]) -> CommandSpec:
         spec = lookup_argv(argv)
+        if spec.name == "debug" and not self._server.config.debug_commands:
+            raise error("debug_not_allowed")
         if not session.authenticated and not spec.is_open:
             raise error("no_auth")
-        if spec.name == "debug|sleep" and not self._server.config.debug_commands:
-            raise error("debug_not_allowed")
         if (
             not self._server.has_met
-            and (spec.group in NEEDING_KEYSPACES or spec.name == "watch")
+            and (spec.name == "watch" or not NEEDING_KEYSPACES.isdisjoint(spec.categories))
             and spec.name != "lab"
         ):
             raise error("not_met", name=self._server.config.name)
