@@ -1,60 +1,14 @@
 """The command line as a user meets it: one command with three nodes, its tables, its refusals and exit codes."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import redis
 
-COMMAND = (sys.executable, "-m", "trilemma")
-PATIENCE_S = 30.0
-ENVIRONMENT = os.environ | {"COLUMNS": "160"}
-CANNOT = 2
-
-
-class Said(NamedTuple):
-    """What a command printed, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-
-def run(*words: str, cwd: Path) -> Said:
-    done = subprocess.run(
-        [*COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=ENVIRONMENT
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
-
-
-def free_base() -> int:
-    """Return a port from which on nodes can count: it and those above it are free."""
-    while True:
-        with socket.socket() as first, ExitStack() as others:
-            first.bind(("127.0.0.1", 0))
-            base = int(first.getsockname()[1])
-            try:
-                for port in (base + 1, base + 2, *range(base + 10_000, base + 10_003)):
-                    others.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except (OSError, OverflowError):
-                continue
-            if base <= 50_000:
-                return base
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+from shell import CANNOT, Said, free_base, run, until
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from trilemma.base.errors import ReplyError
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.crdt.vector import covers
-from trilemma.datatype.causal import CausalView, encode_operations
+from trilemma.datatype.causal import CausalView
+from trilemma.datatype.operations import encode_operations
 from trilemma.replication.port import Batch
 from trilemma.storage.memory import MemoryEngine
 from trilemma.storage.overlay import ShardRows

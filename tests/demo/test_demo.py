@@ -11,10 +11,11 @@ from trilemma.demo import play as stage
 PLANTED = """
 import sys
 from trilemma.cli import main
+from trilemma.node.proposals import Proposals
 from trilemma.node.raft_shard import RaftShard
 
 RaftShard.why_not_written = lambda self: None
-RaftShard._is_held_enough = lambda self, index: True
+Proposals._is_held_enough = lambda self, index, keyspace: True
 main()
 """
 

@@ -144,4 +144,15 @@ def test_every_command_is_answered_whatever_its_arguments(mode: str, seed: int) 
         for reply in client.ask(pipeline):
             if isinstance(reply, ErrorReply):
                 assert reply.text.split(" ")[0] in codes, (short(pipeline), reply)
+    assert b"\r\ndefects:0\r\n" in solo.send(solo.connect(), request("INFO", "stats"))
     assert client.ask([[b"RESET"], [b"PING"]])[1] == Simple(b"PONG")
+
+
+def test_a_password_may_be_any_bytes() -> None:
+    solo = SoloNode()
+    conn = solo.connect()
+    assert solo.send(conn, request("CONFIG", "SET", "requirepass", b"\xff\r\n")) == b"+OK\r\n"
+    assert b"$3\r\n\xff\r\n\r\n" in solo.send(conn, request("CONFIG", "GET", "requirepass"))
+    other = solo.connect()
+    assert solo.send(other, request("AUTH", b"\xfe")).startswith(b"-WRONGPASS")
+    assert solo.send(other, request("AUTH", b"\xff\r\n")) == b"+OK\r\n"

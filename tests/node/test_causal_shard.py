@@ -3,9 +3,11 @@
 import msgspec
 
 from trilemma.base.time import Now
-from trilemma.datatype.causal import FOREVER_MS, SET
+from trilemma.crdt.entry import FOREVER_MS
+from trilemma.datatype.operations import SET
 from trilemma.keyspace.settings import Keyspace, Mode
-from trilemma.node.causal_shard import VECTOR, CausalShard
+from trilemma.node.causal_rows import VECTOR
+from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import Member, NodeConfig
 from trilemma.replication.leaderless.messages import Batches, wire_of
 from trilemma.replication.leaderless.replica import Leaderless

@@ -66,7 +66,9 @@ def tables(stage: Stage, name: str) -> list[int]:
     """How many tokens each replica of a keyspace that runs remembers."""
     shard = stage._shard(name)
     nodes = [process.node for process in stage.cluster.processes.values()]
-    return [replica._once.count for node in nodes if node and isinstance(replica := node.replicas[shard], RaftShard)]
+    return [
+        replica._rows.once.count for node in nodes if node and isinstance(replica := node.replicas[shard], RaftShard)
+    ]
 
 
 def agree(stage: Stage) -> None:

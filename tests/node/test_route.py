@@ -9,7 +9,8 @@ from trilemma.cluster.stream import lost, refused
 from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
 from trilemma.node.batch import Batch
 from trilemma.node.request import Lane, Request, Target
-from trilemma.node.route import RETRY_US, Route, Surroundings
+from trilemma.node.route import RETRY_US, Route
+from trilemma.node.surroundings import Surroundings
 from trilemma.node.unit import Path, Result, Unit
 
 SHARD = 1024

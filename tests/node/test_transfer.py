@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 from trilemma.base.time import Now
-from trilemma.node.transfer import CHUNK_ROWS, RESEND_US, SILENCE_US, Transfers
+from trilemma.node.donor import CHUNK_ROWS, RESEND_US
+from trilemma.node.movable import SILENCE_US
+from trilemma.node.transfer import Transfers
 from trilemma.replication.transfer import Ask, Chunk, Offer, Took, TransferMessage
 from trilemma.storage import rowkey
 from trilemma.storage.memory import MemoryEngine

@@ -89,6 +89,8 @@ def test_a_connection_is_announced_with_both_addresses_and_its_end_is_told(serve
         assert address == f"127.0.0.1:{writer.get_extra_info('sockname')[1]}"
         assert local == f"127.0.0.1:{harness.port}"
         writer.close()
+        await until(lambda: ("ended", 1) in harness.seen)
+        harness.clients.close(1)
         await until(lambda: ("gone", 1) in harness.seen)
         assert len(harness.clients) == 0
 

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from trilemma.runtime import directory as module
 from trilemma.runtime.directory import DataDirectory, DirectoryRefused, write_durably
+from trilemma.runtime.founding import Founding
+
+FOUNDING = Founding.of("cp", {1: "n1", 2: "n2", 3: "n3"})
 
 
-def opened(path: Path, cluster: str = "c", node: int = 1) -> DataDirectory:
-    return DataDirectory(path, cluster, node)
+def opened(path: Path, cluster: str = "c", node: int = 1, founding: Founding = FOUNDING) -> DataDirectory:
+    return DataDirectory(path, cluster, node, founding)
 
 
 def test_starts_are_counted_and_the_disk_keeps_its_id(tmp_path: Path) -> None:
@@ -21,6 +25,37 @@ def test_starts_are_counted_and_the_disk_keeps_its_id(tmp_path: Path) -> None:
         ids.add(held.identity.disk_id)
         held.close()
     assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (Founding.of("ap", {1: "n1", 2: "n2", 3: "n3"}), "was founded with default_mode cp, not ap"),
+        (
+            Founding.of("cp", {1: "n1", 2: "n2"}),
+            r"was founded with the members n1 \(1\), n2 \(2\), n3 \(3\), not n1 \(1\)",
+        ),
+        (Founding.of("cp", {1: "n1", 2: "n2", 3: "n3", 4: "n4"}), "adding, removing and renaming members is not built"),
+        (Founding.of("cp", {1: "n1", 2: "n3", 3: "n2"}), "renaming members is not built"),
+    ],
+)
+def test_what_was_fixed_at_the_founding_stays(tmp_path: Path, other: Founding, sentence: str) -> None:
+    opened(tmp_path / "d").close()
+    with pytest.raises(DirectoryRefused, match=sentence):
+        opened(tmp_path / "d", founding=other)
+    opened(tmp_path / "d").close()
+
+
+def test_a_directory_from_before_the_founding_was_remembered_takes_what_it_is_told_once(tmp_path: Path) -> None:
+    opened(tmp_path / "d").close()
+    file = tmp_path / "d" / "identity.json"
+    facts = msgspec.json.decode(file.read_bytes())
+    del facts["founding"]
+    file.write_bytes(msgspec.json.encode(facts))
+    other = Founding.of("ap", {1: "n1"})
+    opened(tmp_path / "d", founding=other).close()
+    with pytest.raises(DirectoryRefused, match="was founded with default_mode ap, not cp"):
+        opened(tmp_path / "d")
 
 
 def test_two_directories_have_two_ids(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ NONCE_A, NONCE_B = b"a" * 32, b"b" * 32
 def identity(
     node: int, secret: bytes = b"the secret of it", check: Callable[[int, str], str | None] | None = None
 ) -> Identity:
-    return Identity("cluster", node, f"disk-{node}", secret, NAMES, check or (lambda _node, _disk: None))
+    return Identity("cluster", node, f"disk-{node}", secret, NAMES, check or (lambda _node, _disk: None), "founding")
 
 
 def talk(dialer: Dialer, acceptor: Acceptor) -> None:
@@ -62,7 +62,7 @@ def test_an_acceptor_that_does_not_know_the_secret_is_refused() -> None:
 def test_a_dialers_own_proof_sent_back_to_it_proves_nothing() -> None:
     dialer = Dialer(identity(1), 2, NONCE_A)
     dialer.begin()
-    proof = dialer.receive(msgspec.msgpack.encode(Challenge(1, 2, "disk-2", NONCE_B)))
+    proof = dialer.receive(msgspec.msgpack.encode(Challenge(1, 2, "disk-2", NONCE_B, "founding")))
     assert proof is not None
     with pytest.raises(HandshakeRefused):
         dialer.receive(proof)
@@ -123,6 +123,7 @@ def test_a_disk_is_looked_at_only_after_the_proof() -> None:
         ({"target": 3}, "it looked for node 3; this is n2"),
         ({"node_id": 2}, "it claims to be n2, which is this node"),
         ({"node_id": 9}, "node 9 is no member"),
+        ({"founding": "other"}, "its members or its default_mode are not this node's"),
     ],
 )
 def test_a_hello_that_does_not_fit_is_refused_with_a_sentence(change: dict[str, object], sentence: str) -> None:
@@ -131,10 +132,16 @@ def test_a_hello_that_does_not_fit_is_refused_with_a_sentence(change: dict[str, 
         Acceptor(identity(2), NONCE_B).receive(msgspec.msgpack.encode(msgspec.structs.replace(hello, **change)))
 
 
+def test_an_acceptor_with_another_founding_is_refused() -> None:
+    dialer = Dialer(identity(1), 2, NONCE_A)
+    with pytest.raises(HandshakeRefused, match="its members or its default_mode"):
+        dialer.receive(msgspec.msgpack.encode(Challenge(1, 2, "disk-2", NONCE_B, "other")))
+
+
 def test_an_address_of_another_node_is_refused() -> None:
     dialer = Dialer(replace(identity(1)), 2, NONCE_A)
     with pytest.raises(HandshakeRefused, match="its address is that of n3, not of n2"):
-        dialer.receive(msgspec.msgpack.encode(Challenge(1, 3, "disk-3", NONCE_B)))
+        dialer.receive(msgspec.msgpack.encode(Challenge(1, 3, "disk-3", NONCE_B, "founding")))
 
 
 def test_the_reason_of_the_other_side_is_shown_without_its_control_characters() -> None:

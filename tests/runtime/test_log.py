@@ -6,10 +6,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trilemma.base.ids import ShardId
+from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.segment import CorruptLogError
@@ -141,6 +143,45 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(LogFailedError):
         log.append(write(2, [entry(2)]))
     log.close()
+
+
+def test_a_writer_that_breaks_in_any_way_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    failed = threading.Event()
+    log._on_failed = lambda problem: (waiter.failed.append(problem), failed.set())[0]  # type: ignore[func-returns-value]
+
+    def fail(_number: int) -> int:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(log._files, "descriptor", fail)
+    log.append(write(1, [entry(1)], opens=True))
+    assert failed.wait(WAIT_S)
+    assert [str(problem) for problem in waiter.failed] == ["a defect"]
+    monkeypatch.undo()
+    log.close()
+
+
+def test_the_index_is_used_by_the_callers_thread_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = set()
+    for name in ("add", "place", "release"):
+        original = getattr(Index, name)
+
+        def used(*args: Any, original: Any = original) -> Any:
+            users.add(threading.get_ident())
+            return original(*args)
+
+        monkeypatch.setattr(Index, name, used)
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in range(1, 4):
+        log.append(write(token, [entry(token)], token, opens=True, release=token))
+        waiter.wait(token)
+    log.append(write(4, [entry(4)], 3))
+    assert [record.index for record in log.read(SHARD, 0, 3, 4, 1 << 20)] == [3, 4]
+    assert log.read(SHARD, 0, 1, 2, 1 << 20) == []
+    log.close()
+    assert users == {threading.get_ident()}
 
 
 CHILD = """

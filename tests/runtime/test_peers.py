@@ -57,7 +57,7 @@ class End:
         def check(peer: int, disk: str) -> str | None:
             return None if known.setdefault(peer, disk) == disk else f"another disk: {disk}"
 
-        identity = Identity("c", node, f"disk-{node}", secret, NAMES, check)
+        identity = Identity("c", node, f"disk-{node}", secret, NAMES, check, "founding")
         self.transport = PeerTransport(
             identity,
             lambda peer, data: self.frames.append((peer, data)),

@@ -286,6 +286,41 @@ def test_a_wiped_node_is_refused_by_its_peers(cluster: Any, until: Any) -> None:
     cluster(body, size=2)
 
 
+def test_a_wiped_node_answers_nothing_of_ap_either_and_one_that_knows_its_disk_does_alone(
+    cluster: Any, until: Any
+) -> None:
+    async def body(cluster: Cluster) -> None:
+        for name in ("n1", "n2", "n3"):
+            await cluster.start(name, default_mode="ap")
+        await answered(cluster.client("n3"), "SET", "k", "v")
+        for name in ("n1", "n2", "n3"):
+            await cluster.servers[name].stop()
+        shutil.rmtree(cluster.path / "n3")
+        cluster.storages["n3"] = MemoryStorage()
+        await cluster.start("n3", default_mode="ap")
+        await cluster.start("n1", default_mode="ap")
+        await until(lambda: "the other side refused: it comes with another disk" in cluster.said.getvalue())
+        wiped = cluster.client("n3")
+        for words in (("GET", "k"), ("SET", "k", "w"), ("DBSIZE",), ("KEYSPACE", "LIST"), ("WATCH", "k")):
+            with pytest.raises(ClusterDownError, match="n3 has not met the cluster since its disk was made"):
+                await wiped.execute_command(*words)
+        assert await wiped.ping()
+        assert await cluster.client("n1").get("k") == b"v"
+
+    cluster(body, size=3)
+
+
+def test_nodes_that_were_founded_differently_do_not_speak_to_each_other(cluster: Any, until: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        await cluster.start("n1", default_mode="ap")
+        await cluster.start("n2", default_mode="cp")
+        await until(lambda: "its members or its default_mode are not this node's" in cluster.said.getvalue())
+        with pytest.raises(ClusterDownError):
+            await cluster.client("n1").execute_command("SET", "k", "w")
+
+    cluster(body, size=2)
+
+
 def test_many_starts_leave_no_thread_and_no_descriptor(cluster: Any) -> None:
     async def body(cluster: Cluster) -> None:
         async def once() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from stage import Stage
 from trilemma.node.causal_shard import CausalShard
+from trilemma.node.questions import Questions
 from trilemma.node.unit import Path, Unit
 from trilemma.sim.options import Options
 
@@ -52,10 +53,10 @@ def test_where_nobody_holds_a_key_the_keyspace_is_made(stage: Stage) -> None:
 
 
 def test_judged_by_one_replica_it_would_be_hidden(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask_nobody(self: CausalShard, waiters: list[object], wanted: int, *, is_barrier: bool) -> None:
-        self._units.extend(waiters)  # type: ignore[arg-type]
+    def ask_nobody(self: Questions, waiters: list[object], wanted: int, *, is_barrier: bool) -> None:
+        self._answered.extend(waiters)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(CausalShard, "_ask", ask_nobody)
+    monkeypatch.setattr(Questions, "_ask", ask_nobody)
     keep_to_itself(stage, 3)
     assert stage.ask(3, "SET", "cart:7", LONG).reply == b"OK"
     assert stage.ask(1, "KEYSPACE", "CREATE", "cart", "MODE", "ap").reply == b"OK"

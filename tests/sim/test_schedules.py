@@ -13,7 +13,8 @@ from trilemma.sim.campaign import judge, run_seed
 from trilemma.sim.hunt import append_hunt, hunt, known_hunts, table
 from trilemma.sim.mutants import MUTANTS, planted
 from trilemma.sim.options import FAULTS, draw
-from trilemma.sim.run import Outcome, run_schedule
+from trilemma.sim.outcome import Outcome
+from trilemma.sim.run import run_schedule
 
 
 @pytest.mark.parametrize("mode", ["cp", "ca", "ap"])

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 CANNOT = 2
 DEFAULT_DIRECTORY = Path("trilemma-cluster")
@@ -21,7 +22,7 @@ Address = Annotated[str, typer.Option("--node", help="A node: its name in --dir,
 
 def refuse(sentence: str) -> NoReturn:
     """End the command because it cannot be done."""
-    errors.print(f"[bold red]trilemma:[/] {sentence}", soft_wrap=True)
+    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
     raise typer.Exit(CANNOT)
 
 

@@ -11,6 +11,7 @@ from trilemma.base.limits import LIMITS
 from trilemma.command.safety_rows import RULES
 from trilemma.command.safety_rule import Guard, Pattern, Rule
 from trilemma.command.table import TABLE
+from trilemma.command.usage import written
 from trilemma.runtime.config import options
 
 HEADER = "<!-- Made by `make docs` from the code; edit it there. -->\n"
@@ -37,8 +38,13 @@ def commands() -> str:
     for spec in TABLE.values():
         for one in spec.subcommands.values() if spec.subcommands else (spec,):
             name = one.name.upper().replace("|", " ")
-            rows.append((one.group, name, (f"`{name}`", one.arity, one.since, one.summary)))
-    parts = [HEADER, "# Commands\n", "Arity counts the command itself; a negative one means at least that many.\n"]
+            shown = f"{name} {written(one.name)}".rstrip()
+            rows.append((one.group, name, (f"`{shown}`", one.arity, one.since, one.summary)))
+    intro = (
+        "Arity counts the command itself; a negative one means at least that many. Arguments: [optional], (group), "
+        "one|other, repeated...\n"
+    )
+    parts = [HEADER, "# Commands\n", intro]
     for group in sorted({group for group, _, _ in rows}):
         parts.append(f"## {group}\n")
         chosen = sorted((name, row) for each, name, row in rows if each == group)

@@ -1,5 +1,6 @@
 """`trilemma keyspace`: KEYSPACE for people at a shell."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,19 +10,25 @@ from rich.table import Table
 
 from trilemma.cli.console import DEFAULT_DIRECTORY, Address, AsJson, Directory, console, print_json, refuse
 from trilemma.client import control
+from trilemma.client.identity import own_client
 
 app = typer.Typer(help="Make, change and look at keyspaces.", no_args_is_help=True)
 
 
 def _ask(directory: Path, node: str, *words: str) -> Any:
     try:
-        address = node if ":" in node else control.nodes(directory.resolve())[node]
-        with control.connect(address) as client:
-            return client.execute_command("KEYSPACE", *words)
+        with _client(directory.resolve(), node) as client:
+            return client.execute_command("KEYSPACE", *words)  # type: ignore[no-untyped-call]
     except KeyError:
         refuse(f"no node {node!r} in {directory}")
     except (control.NoClusterError, redis.RedisError) as problem:
         refuse(str(problem))
+
+
+def _client(directory: Path, node: str) -> AbstractContextManager[redis.Redis]:
+    if ":" in node:
+        return control.connect(node)
+    return own_client(directory, node, control.nodes(directory)[node])
 
 
 def _options(**given: object) -> list[str]:

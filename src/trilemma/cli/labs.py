@@ -1,5 +1,7 @@
 """`trilemma lab`: faults on a live cluster, on links by the nodes, on processes by the supervisor."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import redis
@@ -7,7 +9,9 @@ import typer
 
 from trilemma.cli.console import DEFAULT_DIRECTORY, Address, Directory, console, refuse
 from trilemma.client import control
+from trilemma.client.identity import NotOwnError, own_client
 
+PATIENCE = {"socket_timeout": 3, "socket_connect_timeout": 1}
 PROCESS_FAULTS = ("pause", "resume", "kill", "restart", "start")
 
 
@@ -37,17 +41,25 @@ def _process(directory: Path, words: list[str]) -> None:
 
 
 def _links(directory: Path, node: str, words: list[str]) -> None:
-    addresses = control.nodes(directory)
-    wanted = [addresses.get(node, node)] if node else list(addresses.values())
-    problem: redis.RedisError | None = None
-    for address in wanted:
+    problem: redis.RedisError | control.NoClusterError | None = None
+    for client_of in _clients(directory, node):
         try:
-            with control.connect(address, socket_timeout=3, socket_connect_timeout=1) as client:
-                answer = client.execute_command("LAB", *words)
-        except (redis.ConnectionError, redis.TimeoutError) as found:
+            with client_of as client:
+                answer = client.execute_command("LAB", *words)  # type: ignore[no-untyped-call]
+        except (redis.ConnectionError, redis.TimeoutError, NotOwnError) as found:
             problem = found
             continue
         for line in answer if isinstance(answer, list) else [answer]:
             console.print(line)
         return
     raise problem or control.NoClusterError("no node answers")
+
+
+def _clients(directory: Path, node: str) -> Iterator[AbstractContextManager[redis.Redis]]:
+    """Return clients of the node named, of all nodes for none."""
+    addresses = control.nodes(directory)
+    if node and node not in addresses:
+        yield control.connect(node, **PATIENCE)
+        return
+    for name in [node] if node else addresses:
+        yield own_client(directory, name, addresses[name], **PATIENCE)

@@ -49,11 +49,26 @@ def nodes(directory: Path) -> dict[str, str]:
     Raises:
         NoClusterError: the directory is none of a cluster.
     """
+    return {str(node["name"]): str(node["address"]) for node in _known(directory)["nodes"]}
+
+
+def cluster_id(directory: Path) -> str:
+    """Return what tells the directory's cluster from any other.
+
+    Raises:
+        NoClusterError: the directory is none of a cluster.
+    """
+    return str(_known(directory)["cluster_id"])
+
+
+def _known(directory: Path) -> dict[str, Any]:
     try:
-        found = json.loads((directory / "cluster.json").read_text())
+        found: dict[str, Any] = json.loads((directory / "cluster.json").read_text())
     except OSError as problem:
         raise NoClusterError(f"{directory} holds no cluster: `trilemma up --dir {directory}` makes one") from problem
-    return {node["name"]: node["address"] for node in found["nodes"]}
+    except ValueError as problem:
+        raise NoClusterError(f"{directory / 'cluster.json'} is damaged: {problem}") from problem
+    return found
 
 
 def connect(address: str, **options: Any) -> redis.Redis:

@@ -1,7 +1,7 @@
 """The directory of a cluster that this package lays out itself: one configuration and one data directory per node.
 
 D/secret          the cluster's secret
-D/cluster.json    names and addresses, for whoever looks for the cluster
+D/cluster.json    names and addresses, for whoever looks for the cluster; written last, so that all else is there too
 D/control.sock    the supervisor's socket
 D/n1/node.toml, D/n1/data, D/n1/log
 """
@@ -18,6 +18,10 @@ CONTROL = "control.sock"
 HOST = "127.0.0.1"
 PEER_PORT_OFFSET = 10_000
 SECRET_BYTES = 32
+
+
+class LayoutRefused(Exception):  # noqa: N818 - the sentence says what was refused
+    """The directory cannot be that of the cluster; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +90,29 @@ def toml(place: NodePlace, members: list[NodePlace], settings: Settings, directo
     return "\n".join(lines) + "\n"
 
 
+def node_file(directory: Path, name: str) -> Path:
+    """Return where a node's configuration is."""
+    return directory / name / "node.toml"
+
+
 def lay_out(directory: Path, members: list[NodePlace], default_mode: str, *, lab: bool, segment_bytes: int) -> None:
-    """Make what is missing of a cluster's directory; what is there stays, the data above all."""
+    """Make a new cluster's directory, in one that is missing or empty.
+
+    Raises:
+        LayoutRefused: another one has begun to make it.
+        OSError: it cannot be written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     secret = directory / "secret"
-    if not secret.exists():
-        secret.touch(mode=0o600)
-        secret.write_text(secrets.token_hex(SECRET_BYTES))
-    known = directory / "cluster.json"
-    cluster_id = json.loads(known.read_text())["cluster_id"] if known.exists() else f"local-{secrets.token_hex(8)}"
-    settings = Settings(cluster_id, default_mode, lab, segment_bytes)
-    nodes = [{"name": each.name, "address": each.address} for each in members]
-    known.write_text(json.dumps({"cluster_id": cluster_id, "nodes": nodes}, indent=2) + "\n")
+    try:
+        secret.touch(mode=0o600, exist_ok=False)
+    except FileExistsError as problem:
+        raise LayoutRefused(f"{directory} is being made a cluster's by another command") from problem
+    secret.write_text(secrets.token_hex(SECRET_BYTES))
+    settings = Settings(f"local-{secrets.token_hex(8)}", default_mode, lab, segment_bytes)
     for member in members:
-        home = directory / member.name
-        home.mkdir(exist_ok=True)
-        (home / "node.toml").write_text(toml(member, members, settings, directory))
+        (directory / member.name).mkdir()
+        node_file(directory, member.name).write_text(toml(member, members, settings, directory))
+    nodes = [{"name": each.name, "address": each.address} for each in members]
+    known = {"cluster_id": settings.cluster_id, "nodes": nodes}
+    (directory / "cluster.json").write_text(json.dumps(known, indent=2) + "\n")

@@ -50,16 +50,27 @@ class ProcessCluster:
         asyncio.run(Supervisor(self.directory, self._places, self._command).run(self._started.set))
 
     def __enter__(self) -> "ProcessCluster":
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def _start(self) -> None:
         lay_out(self.directory, self._places, self._default_mode, lab=True, segment_bytes=self._segment_bytes)
         self._thread.start()
         if not self._started.wait(START_S):
             raise control.NoClusterError("the nodes were not started in time")
         control.wait_until_ready(self.addresses)
-        return self
 
     def __exit__(self, *_: object) -> None:
-        control.ask(self.directory, "stop")
-        self._thread.join()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._thread.is_alive():
+            control.ask(self.directory, "stop")
+            self._thread.join()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def client(self, name: str, **options: object) -> redis.Redis:

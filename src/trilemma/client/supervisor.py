@@ -5,21 +5,29 @@ cannot touch.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from trilemma.client.layout import CONTROL, NodePlace
+from trilemma.client.layout import CONTROL, LayoutRefused, NodePlace
 
 STOP_S = 8.0
 """How long a node may take to hand over before it is killed."""
 
 LINE_BYTES_MAX = 64 << 10
+
+LOG_TAIL_BYTES = 4096
+"""How far back a node's last line is looked for."""
+
+SAID_CHARACTERS_MAX = 400
+"""How much of that line is told."""
 
 
 class NodeProcess:
@@ -31,6 +39,7 @@ class NodeProcess:
         self._home = directory / place.name
         self._child: asyncio.subprocess.Process | None = None
         self._log: IO[bytes] | None = None
+        self._log_from = 0
         self.is_paused = False
         self.is_wanted = True
 
@@ -54,11 +63,24 @@ class NodeProcess:
         """The process id, None while it is down."""
         return self._child.pid if self._child is not None and self.is_running else None
 
+    @property
+    def said(self) -> str:
+        """The last line that it logged since it was started last; empty where there is none."""
+        try:
+            with (self._home / "log").open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_from, size - LOG_TAIL_BYTES))
+                lines = log.read().decode("utf-8", "replace").split("\n")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:SAID_CHARACTERS_MAX]
+
     async def start(self) -> None:
         """Start it, unless it runs."""
         if self.is_running:
             return
         self._log = (self._home / "log").open("ab")
+        self._log_from = self._log.tell()
         self._child = await asyncio.create_subprocess_exec(
             *self._command,
             "serve",
@@ -110,19 +132,33 @@ class Supervisor:
         self._directory = directory
         self._nodes = {place.name: NodeProcess(place, directory, command) for place in places}
         self._stopped = asyncio.Event()
+        self.is_ready = False
+        """Whether all nodes were seen to serve; whoever sees it says so here, for others who ask."""
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Run the cluster until it is told to stop. `ready` is called when the processes are started."""
+    def stop(self) -> None:
+        """Have `run` stop the nodes and return."""
+        self._stopped.set()
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Run the cluster until it is told to stop. `started` is called when the processes are started.
+
+        Raises:
+            LayoutRefused: another supervisor has the directory.
+        """
+        with _held(self._directory):
+            await self._run(started)
+
+    async def _run(self, started: Callable[[], None]) -> None:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, self._stopped.set)
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
         path = self._directory / CONTROL
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, path, limit=LINE_BYTES_MAX)
         os.chmod(path, 0o600)
         try:
             await asyncio.gather(*(node.start() for node in self._nodes.values()))
-            ready()
+            started()
             await self._stopped.wait()
         finally:
             await asyncio.gather(*(node.stop() for node in self._nodes.values()))
@@ -148,9 +184,14 @@ class Supervisor:
             return {"error": "one JSON object on a line is expected, with 'do' and, of a node, 'node'"}
         action, name = request["do"], request.get("node")
         if action == "status":
-            return {"nodes": [self._describe(node) for node in self._nodes.values()]}
+            return {
+                "pid": os.getpid(),
+                "ready": self.is_ready,
+                "stopping": self._stopped.is_set(),
+                "nodes": [self._describe(node) for node in self._nodes.values()],
+            }
         if action == "stop":
-            self._stopped.set()
+            self.stop()
             return {"ok": True}
         node = self._nodes.get(name) if isinstance(name, str) else None
         if node is None:
@@ -178,7 +219,22 @@ class Supervisor:
 
     @staticmethod
     def _describe(node: NodeProcess) -> dict[str, Any]:
-        return {"name": node.place.name, "address": node.place.address, "pid": node.pid, "state": node.state}
+        told = {"name": node.place.name, "address": node.place.address, "pid": node.pid, "state": node.state}
+        return told | {"said": node.said}
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Keep every other supervisor out of a directory; a lock ends with its process, however that ends."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise LayoutRefused(f"another supervisor runs the cluster in {directory}") from problem
+        yield
+    finally:
+        os.close(descriptor)
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from trilemma.base.errors import error, register
 from trilemma.base.time import US_PER_S
-from trilemma.command.arguments import integer
 from trilemma.command.connection import check_name
 from trilemma.command.session import ClientState, SessionPort
 from trilemma.resp.number import parse_int64
@@ -141,8 +140,8 @@ def _kill_filters(words: list[bytes]) -> tuple[list[Callable[[ClientState], bool
 def _kill_test(option: bytes, value: bytes) -> Callable[[ClientState], bool]:
     text = value.decode("utf-8", "surrogateescape")
     if option == b"ID":
-        number = integer(value)
-        if number < 1:
+        number = parse_int64(value)
+        if number is None or number < 1:
             raise error("client_kill_id")
         return lambda client: client.id == number
     if option == b"ADDR":

@@ -74,7 +74,7 @@ def reset(port: SessionPort, argv: list[bytes]) -> Reply:
 
 def _prove(port: SessionPort, user: bytes, password: bytes) -> None:
     """Check a password in constant time. The only user is `default`."""
-    wanted = port.config["requirepass"].encode()
+    wanted = port.config["requirepass"].encode("utf-8", "surrogateescape")
     proven = not wanted or hmac.compare_digest(wanted, password)
     if user != b"default" or not proven:
         raise error("wrong_password")

@@ -3,10 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from trilemma.base.errors import error, register
+from trilemma.command.argument import arguments_of, documented
+from trilemma.command.documentation import DEPRECATED, SYSTEM_COMMANDS, complexity_of, tips_of
+from trilemma.command.key_spec import key_specs
+from trilemma.command.row import container, node
 from trilemma.command.session import SessionPort
 from trilemma.command.spec import CommandSpec, keys_of
+from trilemma.command.usage import USAGE
 from trilemma.resp.glob import compile_glob
-from trilemma.resp.reply import NIL_ARRAY, MapReply, Reply, SetReply, Simple
+from trilemma.resp.reply import MapReply, Reply, SetReply, Simple
 
 register("no_keys", "ERR The command has no key arguments", "ask for a command that takes keys")
 register("getkeys_unknown", "ERR Invalid command specified", "see COMMAND LIST")
@@ -15,41 +20,39 @@ register("getkeys_arity", "ERR Invalid number of arguments specified for command
 Table = Mapping[str, CommandSpec]
 Handler = Callable[[SessionPort, list[bytes]], Reply]
 
+WORDS = "loading stale @connection"
 
-def container(table: Table) -> CommandSpec:
+
+def command_command(table: Table) -> CommandSpec:
     """Return the COMMAND command for a table, which may still be filled afterwards."""
-
-    def sub(name: str, arity: int, since: str, summary: str, handler: Handler) -> tuple[bytes, CommandSpec]:
-        flags, categories = ("loading", "stale"), ("@slow", "@connection")
-        spec = CommandSpec(
-            f"command|{name}", arity, "server", summary, flags, categories, since=since, session_handler=handler
-        )
-        return name.encode(), spec
-
-    return CommandSpec(
+    return container(
         "command",
         -1,
         "server",
+        "2.8.13",
         "Describe the commands",
-        ("loading", "stale"),
-        ("@slow", "@connection"),
-        since="2.8.13",
-        session_handler=lambda port, argv: [describe(spec) for spec in table.values()],
-        subcommands=dict(
-            (
-                sub("count", 2, "2.8.13", "Count the commands", lambda port, argv: len(table)),
-                sub("docs", -2, "7.0.0", "Documentation", lambda port, argv: _docs(table, argv[2:])),
-                sub("getkeys", -3, "2.8.13", "Keys of a command", lambda port, argv: _keys(table, argv[2:])),
-                sub("info", -2, "2.8.13", "Properties", lambda port, argv: _infos(table, argv[2:])),
-                sub("list", -2, "7.0.0", "Names", lambda port, argv: _names(table, argv[2:])),
-            )
+        *(
+            node(f"command|{word}", arity, "server", WORDS, since, summary, handler)
+            for word, arity, since, summary, handler in _subcommands(table)
         ),
+        words=WORDS,
+        handler=lambda port, argv: _infos(table, []),
+    )
+
+
+def _subcommands(table: Table) -> tuple[tuple[str, int, str, str, Handler], ...]:
+    return (
+        ("count", 2, "2.8.13", "Count the commands", lambda port, argv: len(table)),
+        ("docs", -2, "7.0.0", "Documentation", lambda port, argv: _docs(table, argv[2:])),
+        ("getkeys", -4, "2.8.13", "Keys of a command", lambda port, argv: _keys(table, argv[2:])),
+        ("info", -2, "2.8.13", "Properties", lambda port, argv: _infos(table, argv[2:])),
+        ("list", -2, "7.0.0", "Names", lambda port, argv: _names(table, argv[2:])),
     )
 
 
 def describe(spec: CommandSpec) -> Reply:
     """Return one entry of COMMAND INFO: name, arity, flags, key positions, categories, tips, key specs, subcommands."""
-    return [
+    entry: list[Reply] = [
         spec.name.encode(),
         spec.arity,
         SetReply(tuple(Simple(flag.encode()) for flag in spec.flags)),
@@ -57,22 +60,12 @@ def describe(spec: CommandSpec) -> Reply:
         spec.keys.last,
         spec.keys.step,
         SetReply(tuple(Simple(category.encode()) for category in spec.categories)),
-        [],
-        _key_specs(spec),
-        [describe(sub) for sub in spec.subcommands.values()],
+        SetReply(tuple(tip.encode() for tip in tips_of(spec.name))),
+        SetReply(tuple(key_specs(spec))),
+        # Redis 7.0 has a set where there are none, else an array.
+        [describe(sub) for sub in spec.subcommands.values()] if spec.subcommands else SetReply(()),
     ]
-
-
-def _key_specs(spec: CommandSpec) -> Reply:
-    keys = spec.keys
-    if keys.first == 0:
-        return []
-    last = keys.last - keys.first if keys.last > 0 else keys.last
-    begin: Reply = {b"type": b"index", b"spec": {b"index": keys.first}}
-    find: Reply = {b"type": b"range", b"spec": {b"lastkey": last, b"keystep": keys.step, b"limit": 0}}
-    flags = SetReply((Simple(b"RW" if spec.is_write else b"RO"),))
-    specs: list[Reply] = [MapReply(((b"flags", flags), (b"begin_search", begin), (b"find_keys", find)))]
-    return specs
+    return entry
 
 
 def _find(table: Table, name: bytes) -> CommandSpec | None:
@@ -85,7 +78,7 @@ def _infos(table: Table, names: list[bytes]) -> Reply:
     if not names:
         return [describe(spec) for spec in table.values()]
     found = [_find(table, name) for name in names]
-    return [NIL_ARRAY if spec is None else describe(spec) for spec in found]
+    return [None if spec is None else describe(spec) for spec in found]
 
 
 def _docs(table: Table, names: list[bytes]) -> Reply:
@@ -98,16 +91,33 @@ def _doc(spec: CommandSpec) -> Reply:
         (b"summary", spec.summary.encode()),
         (b"since", spec.since.encode()),
         (b"group", spec.group.encode()),
-        (b"complexity", spec.complexity.encode()),
+        (b"complexity", complexity_of(spec.name).encode()),
+        *_flags_of_documentation(spec.name),
     ]
+    if spec.name in USAGE:
+        arguments = documented(arguments_of(USAGE[spec.name]), len(key_specs(spec)))
+        pairs.append((b"arguments", arguments))
     if spec.subcommands:
         subs = MapReply(tuple((sub.name.encode(), _doc(sub)) for sub in spec.subcommands.values()))
         pairs.append((b"subcommands", subs))
     return MapReply(tuple(pairs))
 
 
+def _flags_of_documentation(name: str) -> list[tuple[Reply, Reply]]:
+    if name in SYSTEM_COMMANDS:
+        return [(b"doc_flags", SetReply((Simple(b"syscmd"),)))]
+    if name not in DEPRECATED:
+        return []
+    since, instead = DEPRECATED[name]
+    return [
+        (b"doc_flags", SetReply((Simple(b"deprecated"),))),
+        (b"deprecated_since", since.encode()),
+        (b"replaced_by", instead.encode()),
+    ]
+
+
 def _keys(table: Table, argv: list[bytes]) -> Reply:
-    spec = _find(table, argv[0])
+    spec = table.get(argv[0].decode("utf-8", "replace").lower())
     if spec is not None and spec.subcommands and len(argv) > 1:
         spec = spec.subcommands.get(argv[1].lower())
     if spec is None:
@@ -120,8 +130,9 @@ def _keys(table: Table, argv: list[bytes]) -> Reply:
 
 
 def _names(table: Table, words: list[bytes]) -> Reply:
+    specs = [one for spec in table.values() for one in (spec, *spec.subcommands.values())]
     if not words:
-        return [name.encode() for name in table]
+        return [spec.name.encode() for spec in specs]
     if len(words) != 3 or words[0].upper() != b"FILTERBY":
         raise error("syntax")
     kind, wanted = words[1].upper(), words[2]
@@ -129,8 +140,8 @@ def _names(table: Table, words: list[bytes]) -> Reply:
         return []
     if kind == b"ACLCAT":
         category = "@" + wanted.decode("utf-8", "replace").lower()
-        return [name.encode() for name, spec in table.items() if category in spec.categories]
+        return [spec.name.encode() for spec in specs if category in spec.categories]
     if kind == b"PATTERN":
         matches = compile_glob(wanted, ignore_case=True)
-        return [name.encode() for name in table if matches(name.encode())]
+        return [spec.name.encode() for spec in specs if matches(spec.name.encode())]
     raise error("syntax")

@@ -70,8 +70,12 @@ class SessionPort(Protocol):
         """The options that CONFIG shows, with their values."""
         ...
 
-    def set_config(self, name: str, value: str) -> str | None:
-        """Change an option; return why it cannot be, or None."""
+    def config_refusal(self, name: str, value: str) -> str | None:
+        """Return why an option cannot have a value, or None."""
+        ...
+
+    def set_config(self, name: str, value: str) -> None:
+        """Change an option, to a value that is not refused."""
         ...
 
     def info(self, sections: Sequence[str]) -> bytes:

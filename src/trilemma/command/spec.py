@@ -43,7 +43,6 @@ class CommandSpec:
     categories: tuple[str, ...] = ()
     keys: Keys = NO_KEYS
     since: str = "1.0.0"
-    complexity: str = "O(1)"
     handler: DataHandler | None = None
     session_handler: SessionHandler | None = None
     subcommands: dict[bytes, "CommandSpec"] = field(default_factory=dict)

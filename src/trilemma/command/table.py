@@ -1,19 +1,14 @@
-"""The command table: a command by its name, and the errors for those that are not in it (server.c of Redis 7.0)."""
+"""The command table: a command by its name (lookupCommand of server.c, Redis 7.0)."""
 
-from trilemma.base.errors import ReplyError, error, register
+from trilemma.base.errors import error
 from trilemma.command import introspection
 from trilemma.command.help import with_help
 from trilemma.command.rows import ROWS
 from trilemma.command.spec import CommandSpec, keys_of
-
-register("unknown_command", "ERR unknown command '{name}', with args beginning with: {arguments}", "see COMMAND LIST")
-register("unknown_subcommand", "ERR unknown subcommand '{name}'. Try {container} HELP.", "see HELP of the command")
-
-SHOWN_BYTES_MAX = 128
-"""How much of a bad command an error repeats."""
+from trilemma.command.unknown import unknown_command, unknown_subcommand
 
 TABLE: dict[str, CommandSpec] = {row.name: row for row in ROWS}
-TABLE["command"] = introspection.container(TABLE)
+TABLE["command"] = introspection.command_command(TABLE)
 for _spec in TABLE.values():
     if _spec.subcommands:
         with_help(_spec)
@@ -48,24 +43,8 @@ def lookup_argv(argv: list[bytes]) -> CommandSpec:
 def _subcommand(container: CommandSpec, word: bytes) -> CommandSpec:
     found = container.subcommands.get(word.lower())
     if found is None:
-        raise error("unknown_subcommand", name=_shown(word, SHOWN_BYTES_MAX), container=container.name.upper())
+        raise unknown_subcommand(container.name, word)
     return found
-
-
-def _shown(word: bytes, room: int) -> str:
-    """Return a word as C prints it: up to its first NUL, cut."""
-    return word.partition(b"\x00")[0][:room].decode("utf-8", "surrogateescape")
-
-
-def unknown_command(argv: list[bytes]) -> ReplyError:
-    """Return the error for a command that is not in the table, with the beginning of its arguments."""
-    arguments = b""
-    for word in argv[1:]:
-        if len(arguments) >= SHOWN_BYTES_MAX:
-            break
-        arguments += b"'%b' " % word.partition(b"\x00")[0][: SHOWN_BYTES_MAX - len(arguments)]
-    shown = arguments.decode("utf-8", "surrogateescape")
-    return error("unknown_command", name=_shown(argv[0], SHOWN_BYTES_MAX), arguments=shown)
 
 
 __all__ = ["TABLE", "CommandSpec", "keys_of", "lookup", "lookup_argv", "unknown_command"]

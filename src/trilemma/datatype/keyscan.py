@@ -33,6 +33,7 @@ class KeyScan:
     """Key rows of one shard. A view says by `_seen` which rows show a key, and draws by `draw`."""
 
     def __init__(self, rows: ShardRows) -> None:
+        self.defects: list[str] = []
         self._rows = rows
         self._key_head = rowkey.head(rows.shard, rows.generation, rowkey.KEY)
         self._counts = [self._read_number(self._count_key(db)) for db in range(DBS)]

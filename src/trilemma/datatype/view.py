@@ -15,6 +15,9 @@ STRING = "string"
 class View(Protocol):
     """One shard's keys at one moment. Methods that read a string raise ReplyError wrong_type on other types."""
 
+    defects: list[str]
+    """Where an executor notes what broke while it ran a command, for whoever tells people."""
+
     @property
     def now_ms(self) -> int:
         """The time by which expiry is judged: log time on `cp` and `ca`, the expiry clock on `ap`."""

@@ -3,7 +3,7 @@
 The executor completes each unit once, in any order, naming the log token that the reply has to wait for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trilemma.base.invariant import invariant
 from trilemma.cluster.messages import Forward
@@ -68,3 +68,13 @@ class ForwardedBatch(Batch):
         self._left -= 1
         if self._left == 0:
             self._answer(self.forward, self._results, self._token)
+
+
+Waiter = tuple[Batch, int]
+"""A unit that waits for its result: the batch and its position in it."""
+
+
+def complete_all(waiters: Iterable[Waiter], result: Result) -> None:
+    """Hand back one result to all of them, at once."""
+    for batch, position in waiters:
+        batch.complete(position, result, 0)

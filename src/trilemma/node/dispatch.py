@@ -11,6 +11,7 @@ from trilemma.base.ids import ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
 from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
 from trilemma.node import once, refusal
+from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
@@ -26,7 +27,13 @@ register(
     "EXECABORT Transaction discarded because of previous errors.",
     "correct the queued command that failed",
 )
-
+register("exec_refused", "EXECABORT Transaction discarded because of: {reason}", "begin anew with MULTI")
+register(
+    "not_met",
+    "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
+    "written",
+    "start the other nodes, or look at this node's log: a node that lost its disk is not taken back under its old name",
+)
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
 
 NodeCommand = Callable[[Session, list[bytes]], None]
@@ -39,6 +46,9 @@ IN_MULTI = frozenset(
     {"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait", "config|rewrite"}
 )
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
+
+NEEDING_KEYSPACES = frozenset({"@string", "@keyspace", "@trilemma"})
+"""The ACL categories of the commands that mean nothing to a node that does not know the keyspaces."""
 
 COMMANDS_PER_TURN = 1_024
 """What one session may have dispatched in a turn: a long pipeline must not keep the node from its links."""
@@ -93,6 +103,7 @@ class Dispatcher:
 
     def _one(self, session: Session, argv: list[bytes]) -> bool:
         """Dispatch one command; False where it has to wait for earlier ones."""
+        pending = session.pending
         try:
             spec = self._checked(session, argv)
             if session.multi is not None and spec.name not in IN_MULTI_AT_ONCE:
@@ -104,13 +115,34 @@ class Dispatcher:
                 session.multi.aborted = True
             session.reply(encode(ErrorReply(problem.text), session.protocol))
             return True
+        except DEFECTS as problem:
+            self._server.defects.append(described(argv, problem))
+            session.abandon(pending, encode(ErrorReply(refused(argv, problem).text), session.protocol))
+            return True
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
+        try:
+            return self._looked_up(session, argv)
+        except ReplyError as problem:
+            if argv[0].lower() != b"exec":
+                raise
+            # As in Redis, a refused EXEC ends its transaction.
+            session.multi = None
+            session.watches.clear()
+            raise error("exec_refused", reason=problem.text.removeprefix("ERR ")) from None
+
+    def _looked_up(self, session: Session, argv: list[bytes]) -> CommandSpec:
         spec = lookup_argv(argv)
+        if spec.name == "debug" and not self._server.config.debug_commands:
+            raise error("debug_not_allowed")
         if not session.authenticated and not spec.is_open:
             raise error("no_auth")
-        if spec.name == "debug|sleep" and not self._server.config.debug_commands:
-            raise error("debug_not_allowed")
+        if (
+            not self._server.has_met
+            and (spec.name == "watch" or not NEEDING_KEYSPACES.isdisjoint(spec.categories))
+            and spec.name != "lab"
+        ):
+            raise error("not_met", name=self._server.config.name)
         session.last_command = spec.name
         return spec
 

@@ -5,7 +5,7 @@ is named: what names a token leaves only after `persisted` for that token, and b
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trilemma.base.ids import ConnId, NodeId
 from trilemma.storage.port import LogWrite
@@ -36,6 +36,11 @@ class AdminRequest(NamedTuple):
     request: int
     words: list[bytes]
     protocol: int
+
+
+NO_SHARD: Final = -1
+DEFECT: Final = "defect"
+"""The `what` of a trace that says that this code is wrong."""
 
 
 class Trace(NamedTuple):

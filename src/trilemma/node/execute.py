@@ -11,6 +11,7 @@ from trilemma.command.table import lookup
 from trilemma.datatype.view import View
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
+from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.unit import Part, Result, Unit
 from trilemma.resp.reply import ErrorReply, Reply, encode
 
@@ -38,15 +39,31 @@ def handler_of(argv: list[bytes]) -> Handler:
 
 def run(view: View, db: int, argv: list[bytes], protocol: int) -> bytes:
     """Execute one command and return its encoded reply. An error of the command is a reply like any other."""
-    return encode(reply_of(view, db, argv), protocol)
+    try:
+        return encode(_reply_of(view, db, argv), protocol)
+    except ReplyError as problem:
+        return encode(ErrorReply(problem.text), protocol)
+    except DEFECTS as problem:
+        return encode(_defective(view, argv, problem), protocol)
 
 
 def reply_of(view: View, db: int, argv: list[bytes]) -> Reply:
     """Execute one command and return its reply, an error of the command among them."""
     try:
-        return handler_of(argv)(DataContext(view, db), argv)
+        return _reply_of(view, db, argv)
     except ReplyError as problem:
         return ErrorReply(problem.text)
+    except DEFECTS as problem:
+        return _defective(view, argv, problem)
+
+
+def _reply_of(view: View, db: int, argv: list[bytes]) -> Reply:
+    return handler_of(argv)(DataContext(view, db), argv)
+
+
+def _defective(view: View, argv: list[bytes], problem: Exception) -> ErrorReply:
+    view.defects.append(described(argv, problem))
+    return ErrorReply(refused(argv, problem).text)
 
 
 def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:

@@ -12,8 +12,9 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.forwarding import Incoming
 from trilemma.node.peers import Peers
 from trilemma.node.request import Target
-from trilemma.node.route import Route, Surroundings
+from trilemma.node.route import Route
 from trilemma.node.shard import ShardReplica
+from trilemma.node.surroundings import Surroundings
 from trilemma.node.unit import Unit
 
 

@@ -89,6 +89,7 @@ class Information:
             ("total_commands_processed", counted.commands),
             ("clusterdown_replies", counted.refused),
             ("uncertain_replies", counted.uncertain),
+            ("defects", counted.defects),
             ("bad_peer_frames", self._server.peers.bad_frames),
         ]
 

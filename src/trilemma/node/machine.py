@@ -7,13 +7,11 @@ from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.command.spec import SessionHandler
-from trilemma.keyspace.routing import Router
-from trilemma.keyspace.settings import Keyspace
 from trilemma.node.cap import Cap
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.dispatch import Dispatcher, NodeCommand
-from trilemma.node.effects import AdminRequest, Effects
+from trilemma.node.effects import DEFECT, NO_SHARD, AdminRequest, Effects, Trace
 from trilemma.node.executors import Executors
 from trilemma.node.flushing import Flushing
 from trilemma.node.information import Information
@@ -21,15 +19,14 @@ from trilemma.node.keyspaces import Keyspaces
 from trilemma.node.log import NodeLog
 from trilemma.node.options import Options
 from trilemma.node.peers import Peers
+from trilemma.node.placement import Placement
 from trilemma.node.port import Hub, Port
-from trilemma.node.refusal import fenced_by, keys_in
 from trilemma.node.server import Server, Statistics
 from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
 from trilemma.node.transactions import Transactions
 from trilemma.node.transfer import Transfers
-from trilemma.node.unit import Unit
 from trilemma.node.waiting import Waiting
 from trilemma.node.wholedb import WholeDb
 from trilemma.replication.port import Message
@@ -54,15 +51,12 @@ class Node:
         self._engine = engine
         self._now = now
         self._peers = Peers(config, now)
-        self._executors = Executors(
-            config, self._peers, self._fence, lambda: self._system.catalogue.version, self._is_misrouted
-        )
         self._factory = ShardFactory(config, recovered, log, engine, entropy)
         self._log = NodeLog(recovered, config.segment_bytes, self._restate)
         self._system = self._factory.system(now)
+        self._placement = placement = Placement(config, self._system, self._factory, self._peers)
+        self._executors = Executors(config, self._peers, placement.fence, placement.version, placement.is_misrouted)
         self._executors.add(self._system.keyspace, SYSTEM_SHARD, self._system)
-        self._router = Router(self._system.catalogue)
-        self._routed_changes = 0
         self._effects = Effects()
         self._sessions: dict[ConnId, Session] = {}
         self._touched: list[Session] = []
@@ -74,7 +68,7 @@ class Node:
         self._transfers = Transfers(engine, self._executors.replicas.get, self._peers.send, now)
         self._options = Options(config)
         self._server = Server(
-            config, self._executors, self._peers, self._router, self._system, self._port, entropy, now
+            config, self._executors, self._peers, placement.router, self._system, self._port, entropy, now
         )
         self._server.sessions = self._sessions
         self._server.admin = self._ask_shell
@@ -108,7 +102,7 @@ class Node:
             self._waiting,
         ):
             node_commands.update(part.commands())
-        self._follow_catalogue()
+        self._placement.follow(self._executors, self._now)
 
     def _port(self, session: Session) -> Port:
         return self._hub.port(session)
@@ -218,7 +212,7 @@ class Node:
         for replica in self._executors.replicas.values():
             replica.persisted(token)
         self._transfers.persisted(token)
-        self._refresh_fences()
+        self._placement.refresh_fences(self._executors)
 
     def rows_flushed(self, token: int) -> None:
         """The rows that were in the engine when the flush was asked for are durable."""
@@ -265,12 +259,14 @@ class Node:
         """End the turn: return all that is to be done."""
         self._transfers.advance(self._now)
         knows_keyspaces = self._system.is_caught_up
+        self._server.has_met = self._system.has_met
         if knows_keyspaces:
             self._dispatch()
         self._collect()
         self._move_rows()
-        self._follow_catalogue()
-        self._refresh_fences()
+        self._tell_defects(NO_SHARD, self._server.defects)
+        self._placement.follow(self._executors, self._now)
+        self._placement.refresh_fences(self._executors)
         self._keyspaces.advance()
         self._waiting.advance()
         effects, self._effects = self._effects, Effects()
@@ -299,12 +295,19 @@ class Node:
             if replica.is_idle:
                 continue
             records, must_sync, messages = replica.collect(self._log.next_token)
+            self._tell_defects(shard, replica.defects)
             self._executors.note_own_view(shard, replica)
             if records:
                 self._log.add(records, must_sync)
             for out in messages:
                 after = self._log.undurable_token if out.after_sync else 0
                 self._peers.send(out.peer, shard, out.message, after)  # type: ignore[arg-type]
+
+    def _tell_defects(self, shard: ShardId, defects: list[str]) -> None:
+        if defects:
+            self._server.statistics.defects += len(defects)
+            self._effects.trace.extend(Trace(DEFECT, shard, text) for text in defects)
+            defects.clear()
 
     def _move_rows(self) -> None:
         """Begin the transfers that replicas need, and switch to rows that have come whole."""
@@ -381,48 +384,7 @@ class Node:
                 soonest_us = due
         return soonest_us
 
-    # The catalogue
-
-    def _follow_catalogue(self) -> None:
-        """Serve what the applied catalogue names, and nothing else."""
-        if self._routed_changes == self._system.changes_applied and self._executors.routes.keys() != {SYSTEM_SHARD}:
-            return
-        self._routed_changes = self._system.changes_applied
-        wanted: dict[ShardId, Keyspace] = {
-            shard: keyspace for keyspace in self._system.catalogue.keyspaces.values() for shard in keyspace.shard_ids()
-        }
-        for shard in [shard for shard in self._executors.user_shards() if shard not in wanted]:
-            self._executors.remove(shard)
-        for shard, keyspace in wanted.items():
-            if shard in self._executors.routes:
-                self._executors.alter(keyspace, shard)
-            else:
-                self._executors.add(keyspace, shard, self._make_replica(keyspace, shard))
-        self._router.load(self._system.catalogue)
-        self._executors.reroute()
-
-    def _make_replica(self, keyspace: Keyspace, shard: ShardId) -> ShardReplica | None:
-        if self.config.node_id not in keyspace.replicas:
-            return None
-        replica = self._factory.replica(keyspace, shard, self._now)
-        replica.advance(self._now, self._peers.up)
-        return replica
-
-    def _refresh_fences(self) -> None:
-        before = self._system.fences
-        self._system.refresh_fences()
-        if self._system.fences != before:
-            self._executors.refuse_fenced()
-
-    def _fence(self, shard: ShardId, unit: Unit) -> str | None:
-        """Return why a unit must not touch its keys while the catalogue changes, or None."""
-        if not self._system.fences:
-            return None
-        return fenced_by(self._system.fences, unit)
-
-    def _is_misrouted(self, shard: ShardId, unit: Unit) -> bool:
-        """Say whether this node's catalogue has some key of a unit elsewhere than the shard it was sent to."""
-        return any(self._router.shard_of(key) != shard for key in keys_in(unit))
+    # The log
 
     def _restate(self) -> list[LogRecord]:
         records = [record for shard in self._executors.replicas.values() for record in shard.restate()]

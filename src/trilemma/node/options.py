@@ -1,7 +1,45 @@
 """The options that CONFIG shows, under Redis' names. Most are fixed: they say what this server does."""
 
+from collections.abc import Mapping
+
 from trilemma.base.limits import VALUE_BYTES_MAX
+from trilemma.command.option_value import (
+    UINT64_MAX,
+    Kind,
+    OptionValueError,
+    choice,
+    integer,
+    memory,
+    output_limits,
+    save_points,
+    text,
+    yes_or_no,
+)
 from trilemma.node.config import NodeConfig
+
+POLICIES = choice(
+    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+    "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction",
+)  # fmt: skip
+
+KINDS: Mapping[str, Kind] = {
+    "appendfsync": choice("everysec", "always", "no"),
+    "appendonly": yes_or_no,
+    "client-output-buffer-limit": output_limits,
+    "maxclients": integer(1, (1 << 32) - 1),
+    "maxmemory": memory(0, UINT64_MAX),
+    "maxmemory-policy": POLICIES,
+    "proto-max-bulk-len": memory(1 << 20, (1 << 63) - 1),
+    "protected-mode": yes_or_no,
+    "requirepass": text,
+    "save": save_points,
+    "timeout": integer(0, (1 << 31) - 1),
+}
+"""What CONFIG SET takes, with Redis' bounds. Options that are not here are refused before (FIXED_AT_START)."""
+
+CHANGEABLE = ("requirepass", "protected-mode")
+
+IMMUTABLE = "can't set immutable config"
 
 
 class Options:
@@ -26,16 +64,18 @@ class Options:
 
     def changeable(self) -> dict[str, str]:
         """Return the options that can change while the node runs, for CONFIG REWRITE."""
-        return {name: self.values[name] for name in ("requirepass", "protected-mode")}
+        return {name: self.values[name] for name in CHANGEABLE}
 
-    def set(self, name: str, value: str) -> str | None:
-        """Change an option while the node runs; return why it cannot be, or None."""
-        if name == "requirepass":
-            self.values[name] = value
-            return None
-        if name == "protected-mode" and value in ("yes", "no"):
-            self.values[name] = value
-            return None
-        if value == self.values[name]:
-            return None
-        return "can't set immutable config"
+    def refusal(self, name: str, value: str) -> str | None:
+        """Return why an option cannot have a value while the node runs, or None. What it has already is no change."""
+        kind = KINDS[name]
+        try:
+            wanted = kind(value)
+        except OptionValueError as problem:
+            return str(problem)
+        return None if name in CHANGEABLE or wanted == kind(self.values[name]) else IMMUTABLE
+
+    def set(self, name: str, value: str) -> None:
+        """Change an option, to a value that is not refused."""
+        if name in CHANGEABLE:
+            self.values[name] = str(KINDS[name](value))

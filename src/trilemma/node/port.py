@@ -36,9 +36,13 @@ class Port:
         """The options that CONFIG shows."""
         return self._hub.options.values
 
-    def set_config(self, name: str, value: str) -> str | None:
-        """Change an option; return why it cannot be, or None."""
-        return self._hub.options.set(name, value)
+    def config_refusal(self, name: str, value: str) -> str | None:
+        """Return why an option cannot have a value, or None."""
+        return self._hub.options.refusal(name, value)
+
+    def set_config(self, name: str, value: str) -> None:
+        """Change an option, to a value that is not refused."""
+        self._hub.options.set(name, value)
 
     def info(self, sections: Sequence[str]) -> bytes:
         """Return INFO's text."""

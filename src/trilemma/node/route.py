@@ -12,13 +12,14 @@ from heapq import heappop, heappush
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import limit
 from trilemma.base.time import US_PER_MS
-from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.cluster.messages import ForwardReply
 from trilemma.cluster.stream import OutStream
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
-from trilemma.node.batch import Batch, LocalBatch
+from trilemma.node.batch import LocalBatch
 from trilemma.node.request import Request, Target
-from trilemma.node.unit import Result, Unit, decode_results, encode_units
+from trilemma.node.surroundings import Surroundings
+from trilemma.node.unit import Result, decode_results, encode_units
 
 RETRY_US = 1_000
 """What an executor refused waits so long unless something else happens: it may refuse it again at once."""
@@ -30,50 +31,6 @@ HELD_REQUESTS_MAX = limit(
     "held while no leader is known",
     "CLUSTERDOWN … too many requests wait",
 )
-
-
-class Surroundings:
-    """What a route asks the node about one shard; implemented by node/executors.py."""
-
-    def local_target(self, shard: ShardId) -> Target | None:
-        """Return this node as the target where it executes the shard now."""
-        raise NotImplementedError
-
-    def remote_target(self, shard: ShardId) -> Target | None:
-        """Return the executor elsewhere, as far as this node knows."""
-        raise NotImplementedError
-
-    def has_path(self, node: NodeId) -> bool:
-        """Say whether a message reaches the node, directly or over one relay."""
-        raise NotImplementedError
-
-    def name(self, node: NodeId) -> str:
-        """Return a member's name."""
-        raise NotImplementedError
-
-    def why_down(self, shard: ShardId) -> str | None:
-        """Return why the shard cannot be served from here at all, or None."""
-        raise NotImplementedError
-
-    def why_not_written(self, shard: ShardId) -> str | None:
-        """Return why a write to the shard is refused here though it can be served, or None."""
-        raise NotImplementedError
-
-    def catalogue_version(self) -> int:
-        """Return the version of the catalogue by which requests are routed."""
-        raise NotImplementedError
-
-    def is_misrouted(self, shard: ShardId, unit: Unit) -> bool:
-        """Say whether some key of a unit belongs to another shard than the one it waits for."""
-        raise NotImplementedError
-
-    def submit(self, shard: ShardId, batch: Batch) -> None:
-        """Hand a batch to the local executor."""
-        raise NotImplementedError
-
-    def forward(self, message: Forward) -> None:
-        """Send a batch on its way to a remote executor."""
-        raise NotImplementedError
 
 
 class Route:

@@ -31,6 +31,7 @@ class Statistics:
     errors: int = 0
     refused: int = 0
     uncertain: int = 0
+    defects: int = 0
 
 
 class Server:
@@ -57,6 +58,10 @@ class Server:
         self.port = port
         self.now = now
         self.statistics = Statistics()
+        self.defects: list[str] = []
+        """What broke while a command of a session ran, until people are told."""
+        self.has_met = False
+        """Whether this node's disk was ever in the cluster's company; before, it may be a new one under an old name."""
         self.admin: Callable[[list[bytes], Callable[[bytes], None], int], None]
         """Ask the shell for something: words, what takes its reply, RESP version."""
         self.leave: Callable[[], None]

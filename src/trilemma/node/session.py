@@ -207,6 +207,19 @@ class Session:
         self.slot().fill(data)
 
     @property
+    def pending(self) -> int:
+        """The number of replies that have not left."""
+        return len(self._slots)
+
+    def abandon(self, pending: int, data: bytes) -> None:
+        """Answer the command that was begun when `pending` replies had not left, and read no further ones."""
+        while len(self._slots) > pending:
+            self._slots.pop()
+        self.multi, self.blocked = None, False
+        self.reply(data)
+        self.close()
+
+    @property
     def is_answered(self) -> bool:
         """Say whether no command waits for its reply."""
         return not self._slots

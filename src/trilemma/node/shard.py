@@ -8,8 +8,8 @@ from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.batch import Batch
 from trilemma.node.digest import Digest
+from trilemma.node.movable import Movable
 from trilemma.node.request import Target
-from trilemma.node.transfer import Movable
 from trilemma.node.unit import Result, Unit
 from trilemma.replication.port import Message, Outbound
 from trilemma.storage.port import LogRecord, ReadView, RowBatch
@@ -25,6 +25,11 @@ class ShardReplica(Movable, Protocol):
     keyspace: Keyspace
     behind: Sequence[NodeId]
     """Peers that need this shard's rows from here."""
+
+    @property
+    def defects(self) -> list[str]:
+        """What broke while commands ran; whoever tells people empties it."""
+        ...
 
     def target(self) -> Target | None:
         """Return (this node, epoch) where this replica executes commands now."""

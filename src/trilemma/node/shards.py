@@ -7,6 +7,8 @@ from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.keyspace.catalogue import Catalogue
 from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node.applied import read_applied
+from trilemma.node.causal_rows import read_vector
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.raft_shard import RaftShard
@@ -69,13 +71,13 @@ class ShardFactory:
             self._found.pop(shard, []),
             self._log,
             now,
-            applied=CausalShard.read_vector(rows),
+            applied=read_vector(rows),
             retained_bytes=self._config.retained_bytes,
         )
         return CausalShard(self._config, keyspace, shard, replica, rows, self._entropy.next())
 
     def _raft(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> Raft:
-        applied = RaftShard.read_applied(rows)
+        applied = read_applied(rows)
         return Raft(
             shard,
             self._config.node_id,

@@ -54,7 +54,7 @@ class SystemShard(RaftShard):
         self._remembered: tuple[int, int] | None = None
 
     def _row_key(self) -> bytes:
-        return meta_key(self._rows.shard, self._rows.generation, CATALOGUE)
+        return meta_key(self.shard, self.generation, CATALOGUE)
 
     def _run(self, entry: Entry, unit: Unit) -> Result:
         """Apply one change; the reply is its log index where it took effect, else 0."""
@@ -64,8 +64,13 @@ class SystemShard(RaftShard):
         if took_effect:
             self.changes_applied += 1
             self._changed_index = entry.index
-            self._rows.put(self._row_key(), self.catalogue.encode())
+            self._rows.overlay.put(self._row_key(), self.catalogue.encode())
         return [b":%d\r\n" % (entry.index if took_effect else 0)]
+
+    @property
+    def has_met(self) -> bool:
+        """Say whether this disk was ever among its peers: no replica enters a term without a majority's pre-votes."""
+        return self.raft.term > 0
 
     @property
     def is_caught_up(self) -> bool:
@@ -91,7 +96,7 @@ class SystemShard(RaftShard):
         return self._now.mono_us if waits else super()._find_deadline_us()
 
     def _installed(self) -> None:
-        row = self._rows.get(self._row_key())
+        row = self._rows.overlay.get(self._row_key())
         if row is not None:
             self.catalogue = Catalogue.decode(row)
         self.changes_applied += 1
@@ -105,8 +110,7 @@ class SystemShard(RaftShard):
 
     def _abort_overdue(self) -> None:
         prepared = self.catalogue.prepared
-        is_full = self._config.node_id in self._full_disks
-        if prepared is None or is_full or not self.raft.is_leader or self._abort_proposed == prepared.index:
+        if prepared is None or self._is_full or not self.raft.is_leader or self._abort_proposed == prepared.index:
             return
         if self.raft.log_time_ms() - prepared.stamp_ms >= PREPARED_MS_MAX:
             self._wake()

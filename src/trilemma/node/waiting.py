@@ -5,7 +5,9 @@ from collections.abc import Callable
 from trilemma.base.errors import error, register
 from trilemma.base.time import US_PER_MS, US_PER_S
 from trilemma.command.arguments import integer
+from trilemma.command.help import status_lines
 from trilemma.command.session import SessionPort
+from trilemma.command.unknown import subcommand_syntax
 from trilemma.node import internal
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.server import Server
@@ -34,7 +36,15 @@ def integer_timeout(word: bytes) -> int:
     return timeout_ms
 
 
-SLEEP_US_MAX = 60 * US_PER_S
+SLEEP_S_MAX = 60.0
+
+DEBUG_HELP: Reply = status_lines(
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "SLEEP <seconds>",
+    "    Answer after so many seconds, at most 60; only this connection waits.",
+    "HELP",
+    "    Print this help.",
+)
 
 
 class ConditionSlot(Slot):
@@ -86,7 +96,7 @@ class Waiting:
         """Return what this object drives, by command name."""
         return {
             "wait": self._wait,
-            "debug|sleep": self._sleep,
+            "debug": self._debug,
             "lab": self._admin,
             "config|rewrite": self._rewrite,
             "shutdown": self._shutdown,
@@ -117,9 +127,17 @@ class Waiting:
             return self._server.now.mono_us
         return min(slot.deadline_us for slot in self._slots)
 
-    def _sleep(self, session: Session, argv: list[bytes]) -> None:
-        seconds = parse_double(argv[2]) or 0.0
-        deadline_us = self._server.now.mono_us + min(int(max(seconds, 0.0) * US_PER_S), SLEEP_US_MAX)
+    def _debug(self, session: Session, argv: list[bytes]) -> None:
+        word = argv[1].upper()
+        if word == b"SLEEP" and len(argv) == 3:
+            self._sleep(session, parse_double(argv[2]) or 0.0)
+        elif word == b"HELP" and len(argv) == 2:
+            session.reply(encode(DEBUG_HELP, session.protocol))
+        else:
+            raise subcommand_syntax("debug", argv[1])
+
+    def _sleep(self, session: Session, seconds: float) -> None:
+        deadline_us = self._server.now.mono_us + int(min(max(seconds, 0.0), SLEEP_S_MAX) * US_PER_S)
         self.until(session, deadline_us, lambda is_late: ok(session) if is_late else None)
 
     def wait_in_multi(self, port: SessionPort, argv: list[bytes]) -> Reply:
@@ -179,7 +197,7 @@ class Waiting:
 
     def _shutdown(self, session: Session, argv: list[bytes]) -> None:
         words = {word.upper() for word in argv[1:]}
-        if words == {b"ABORT"} and len(argv) == 2:
+        if words == {b"ABORT"}:
             self._abort_shutdown(session)
             return
         if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or words >= {b"SAVE", b"NOSAVE"}:

@@ -1,6 +1,6 @@
 """Messages that carry a shard's rows to a replica that is too far behind for its log. Tags 70-79 of the wire format.
 
-Both protocols use them; what the label means is theirs. The rules are in node/transfer.py and PROTOCOLS §5.8, §6.6.
+Both protocols use them; what the label means is theirs. The rules are in node/receiver.py and PROTOCOLS §5.8, §6.6.
 """
 
 from typing import Annotated

@@ -1,7 +1,7 @@
 """The data directory: whose it is, who uses it, how often it was started, which disks the peers had.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts
     peers.json     the disk id that each peer proved itself with first
     log/ rows/     see runtime/log.py, runtime/rows.py
 
@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from trilemma.base.ids import NodeId
+from trilemma.runtime.founding import Founding
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Identity(msgspec.Struct, frozen=True):
     node_id: NodeId
     disk_id: str
     starts: int
+    founding: Founding | None = None
+    """None in directories made before it was remembered; the next start fills it in."""
 
 
 class DataDirectory:
@@ -50,7 +53,7 @@ class DataDirectory:
         DirectoryRefused: it is another's, or of another format, or in use.
     """
 
-    def __init__(self, path: Path, cluster_id: str, node_id: NodeId) -> None:
+    def __init__(self, path: Path, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -58,7 +61,7 @@ class DataDirectory:
         except OSError as problem:
             raise DirectoryRefused(f"{path}: {problem.strerror}") from problem
         try:
-            self.identity = self._start(cluster_id, node_id)
+            self.identity = self._start(cluster_id, node_id, founding)
             self._disks = self._read_disks()
         except BaseException:
             self.close()
@@ -70,16 +73,16 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = -1
 
-    def _start(self, cluster_id: str, node_id: NodeId) -> Identity:
+    def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
         file = self.path / "identity.json"
         if file.exists():
             found = _decode(file, Identity)
-            _check(self.path, found, cluster_id, node_id)
+            _check(self.path, found, cluster_id, node_id, founding)
         else:
             self._check_empty()
             (self.path / LOG).mkdir(exist_ok=True)
             found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0)
-        started = msgspec.structs.replace(found, starts=found.starts + 1)
+        started = msgspec.structs.replace(found, starts=found.starts + 1, founding=founding)
         write_durably(file, msgspec.json.encode(started))
         return started
 
@@ -128,7 +131,7 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId) -> None:
+def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
     if found.format != FORMAT:
         raise DirectoryRefused(f"{path} has format {found.format}; this version reads format {FORMAT}")
     if found.cluster_id != cluster_id:
@@ -139,6 +142,9 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId) -> Non
         raise DirectoryRefused(
             f"{path} has lost its log: {path / LOG} is missing, and with it what this node has promised; {WHOLE}"
         )
+    reason = found.founding.why_not(founding) if found.founding is not None else None
+    if reason is not None:
+        raise DirectoryRefused(f"{path} {reason}")
 
 
 def _is_new_log(entry: Path) -> bool:

@@ -2,8 +2,9 @@
 
 Challenge and response by HMAC-SHA256 over everything both sides said, each with a nonce of its own; the secret is never
 sent. The dialer proves first, so a stranger who dials learns nothing. Bound in: protocol version, cluster id, both node
-ids, both disk ids. What follows on the connection is neither encrypted nor authenticated frame by frame: peers need a
-network on which nobody can alter a TCP stream. A state machine without I/O; the caller brings the nonces.
+ids, both disk ids, the founding facts. What follows on the connection is neither encrypted nor authenticated frame by
+frame: peers need a network on which nobody can alter a TCP stream. A state machine without I/O; the caller brings the
+nonces.
 
 Sources: PROTOCOLS §1.5; RFC 2104 (HMAC); the role in the proof against reflection: Bird et al., "Systematic design of
 a family of attack-resistant authentication protocols", IEEE JSAC 1993.
@@ -30,7 +31,10 @@ class HandshakeRefused(Exception):  # noqa: N818 - the sentence says what was re
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What this node is and knows. `check_disk(node, disk id)` returns why a disk is refused, or None."""
+    """What this node is and knows. `check_disk(node, disk id)` returns why a disk is refused, or None.
+
+    `founding`: the digest of what is fixed when a cluster is founded.
+    """
 
     cluster_id: str
     node_id: NodeId
@@ -38,6 +42,7 @@ class Identity:
     secret: bytes
     names: Mapping[NodeId, str]
     check_disk: Callable[[NodeId, str], str | None]
+    founding: str
 
     def name(self, node: NodeId) -> str:
         """Return a node's name for a sentence."""
@@ -53,6 +58,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=1):
     disk_id: str
     target: NodeId
     nonce: bytes
+    founding: str
 
 
 class Challenge(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -62,6 +68,7 @@ class Challenge(msgspec.Struct, frozen=True, array_like=True, tag=2):
     node_id: NodeId
     disk_id: str
     nonce: bytes
+    founding: str
 
 
 class Proof(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -102,6 +109,14 @@ def _check_version(version: int) -> None:
         raise HandshakeRefused(f"peer protocol version {version}, this node speaks {PROTOCOL_VERSION}")
 
 
+def _check_founding(theirs: str, ours: str) -> None:
+    if theirs != ours:
+        raise HandshakeRefused(
+            "its members or its default_mode are not this node's: they are fixed when a cluster is founded, the same "
+            "on every node"
+        )
+
+
 def refusal(reason: str) -> bytes:
     """Return the bytes that tell the other side why it was refused."""
     return _encode(Refusal(reason))
@@ -114,7 +129,15 @@ class Dialer:
         self.peer: NodeId | None = None
         """The peer, once it has proven itself."""
         self._identity = identity
-        self._hello = Hello(PROTOCOL_VERSION, identity.cluster_id, identity.node_id, identity.disk_id, target, nonce)
+        self._hello = Hello(
+            PROTOCOL_VERSION,
+            identity.cluster_id,
+            identity.node_id,
+            identity.disk_id,
+            target,
+            nonce,
+            identity.founding,
+        )
         self._challenge: Challenge | None = None
 
     def begin(self) -> bytes:
@@ -131,6 +154,7 @@ class Dialer:
         if isinstance(message, Challenge) and self._challenge is None:
             _check_version(message.version)
             self._check_target(message)
+            _check_founding(message.founding, self._identity.founding)
             self._challenge = message
             return _encode(Proof(_mac(_DIALER, self._identity.secret, self._hello, message)))
         if isinstance(message, Proof) and self._challenge is not None:
@@ -163,7 +187,7 @@ class Acceptor:
         self.peer: NodeId | None = None
         """The peer, once it has proven itself."""
         self._identity = identity
-        self._challenge = Challenge(PROTOCOL_VERSION, identity.node_id, identity.disk_id, nonce)
+        self._challenge = Challenge(PROTOCOL_VERSION, identity.node_id, identity.disk_id, nonce, identity.founding)
         self._hello: Hello | None = None
 
     def receive(self, body: bytes) -> bytes:
@@ -192,6 +216,7 @@ class Acceptor:
             raise HandshakeRefused(f"it claims to be {identity.name(identity.node_id)}, which is this node")
         if hello.node_id not in identity.names:
             raise HandshakeRefused(f"node {hello.node_id} is no member of this cluster")
+        _check_founding(hello.founding, identity.founding)
 
     def _finish(self, proof: Proof, hello: Hello) -> bytes:
         expected = _mac(_DIALER, self._identity.secret, hello, self._challenge)

@@ -1,4 +1,7 @@
-"""Where each entry and batch stands in the log's files: 16 bytes a record in memory, for the segments still kept."""
+"""Where each entry and batch stands in the log's files: 16 bytes a record in memory, for the segments still kept.
+
+Used by one thread.
+"""
 
 from array import array
 from bisect import bisect_left
@@ -38,6 +41,7 @@ class Index:
 
     def __init__(self) -> None:
         self._streams: dict[Stream, _Places] = {}
+        self._first_segment = 0
 
     def add(self, record: LogRecord, segment: int, offset: int, size: int) -> None:
         """Note a record; an entry supersedes all at or above its index, a batch found again replaces itself."""
@@ -66,7 +70,10 @@ class Index:
         return places.segments[position], places.offsets[position], places.sizes[position]
 
     def release(self, first_segment: int) -> None:
-        """Forget what stood in segments that are gone."""
+        """Forget what stood in segments that are gone. Cost: nothing where no further ones are."""
+        if first_segment <= self._first_segment:
+            return
+        self._first_segment = first_segment
         for places in self._streams.values():
             count = bisect_left(places.segments, first_segment)
             if count:

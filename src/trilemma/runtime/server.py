@@ -26,7 +26,8 @@ from trilemma.runtime.clock import read_clock
 from trilemma.runtime.config import ConfigError, ServerConfig, member_ids
 from trilemma.runtime.directory import WHOLE, DataDirectory, DirectoryRefused
 from trilemma.runtime.disk import DiskStorage
-from trilemma.runtime.facts import fixed_facts, moving_facts
+from trilemma.runtime.facts import fixed_facts
+from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind, listen
 from trilemma.runtime.loop import NodeLoop
@@ -35,8 +36,9 @@ from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
 from trilemma.runtime.rewrite import rewrite
-from trilemma.runtime.room import ROOM_INTERVAL_S, Room, free_bytes
+from trilemma.runtime.room import Room, free_bytes
 from trilemma.runtime.trace import make_logger, write_trace
+from trilemma.runtime.watch import Watch
 from trilemma.storage.port import Engine, LogReader, Recovered
 from trilemma.storage.segment import CorruptLogError
 
@@ -48,7 +50,6 @@ register(
 SHUTDOWN_S = limit(
     "shutdown_s", 5, "s", "a node that leaves hands over what it leads first", "it stops without having handed over"
 )
-FACTS_INTERVAL_S = 1.0
 ENTROPY_BITS = 62
 
 MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
@@ -86,6 +87,7 @@ class Server:
         self.node: Core
         self.client_address: tuple[str, int]
         self.peer_address: tuple[str, int]
+        self._founding = Founding.of(config.default_mode, member_ids(config))
         self._lab = lab if config.lab else None
         self._sockets = sockets
         self._config_file = config_file
@@ -94,8 +96,6 @@ class Server:
         self._stack = AsyncExitStack()
         self._ended: asyncio.Future[None]
         self.storage: Storage
-        self._facts_timer: asyncio.TimerHandle | None = None
-        self._room_timer: asyncio.TimerHandle | None = None
         self.room = Room(config.disk_reserve_bytes, free_bytes)
 
     async def start(self) -> None:
@@ -144,14 +144,14 @@ class Server:
         sockets = self._sockets or Sockets.for_config(config)
         self._stack.callback(sockets.close)
         self.client_address, self.peer_address = address_of(sockets.client), address_of(sockets.peer)
-        directory = DataDirectory(Path(config.dir), config.cluster_id, config.me.id)
+        directory = DataDirectory(Path(config.dir), config.cluster_id, config.me.id, self._founding)
         self._stack.callback(directory.close)
         await self._start_node(directory, secret)
         if isinstance(self.node, Node):
             self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients, str(self._config_file or "")))
-        self._refresh_facts()
-        self._stack.callback(self._stop_facts)
-        self._watch_room()
+        watch = Watch(self.node, self.storage, self.turns, self.room, Path(config.dir), self.logger)
+        self._stack.callback(watch.stop)
+        watch.start()
         await self._listen(sockets)
         await self._listen_for_metrics()
         self.logger.info("started", clients=self.client_address, peers=self.peer_address)
@@ -211,6 +211,7 @@ class Server:
             secret,
             member_ids(config),
             directory.check_disk,
+            self._founding.digest,
         )
         self.peers = PeerTransport(
             identity,
@@ -265,7 +266,10 @@ class Server:
         """Answer CONFIG REWRITE; `words` are names and values of options."""
         if self._config_file is None:
             return encode_error(error("no_config_file").text)
-        texts = [word.decode("utf-8", "replace") for word in words]
+        try:
+            texts = [word.decode() for word in words]
+        except UnicodeDecodeError:
+            return encode_error(error("not_rewritten", reason="the password is no UTF-8, and TOML holds no other").text)
         options = dict(zip(texts[::2], texts[1::2], strict=True))
         values: dict[str, str | bool] = {
             "requirepass": options["requirepass"],
@@ -287,25 +291,3 @@ class Server:
         self.clients.abort()
         if not self._ended.done():
             self._ended.set_exception(problem)
-
-    def _refresh_facts(self) -> None:
-        if isinstance(self.node, Node):
-            self.node.facts.update(moving_facts(sum(self.storage.log.sizes().values()), self.room))
-        self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
-
-    def _watch_room(self) -> None:
-        """Tell the node when the disk is nearly full, and when it is not any more."""
-        changed = self.room.look(Path(self.config.dir))
-        if changed:
-            self.turns.disk_room(self.room.is_enough)
-            if self.room.is_enough:
-                self.logger.info("the disk has room again: writes are taken")
-            else:
-                self.logger.error("the disk is full: writes are refused", free_bytes=self.room.free_bytes)
-        self._room_timer = asyncio.get_running_loop().call_later(ROOM_INTERVAL_S, self._watch_room)
-
-    def _stop_facts(self) -> None:
-        if self._room_timer is not None:
-            self._room_timer.cancel()
-        if self._facts_timer is not None:
-            self._facts_timer.cancel()

@@ -8,7 +8,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from trilemma.base.ids import SYSTEM_SHARD
-from trilemma.node.effects import Trace
+from trilemma.node.effects import DEFECT, Trace
 
 
 def make_logger(node: str, level: str, style: str, file: TextIO | None = None) -> FilteringBoundLogger:
@@ -41,7 +41,8 @@ def make_logger(node: str, level: str, style: str, file: TextIO | None = None) -
 
 def write_trace(logger: FilteringBoundLogger, trace: Trace) -> None:
     """Write what the node said in a turn."""
+    write = logger.error if trace.what == DEFECT else logger.info
     if trace.shard < SYSTEM_SHARD:
-        logger.info(trace.what, said=trace.text)
+        write(trace.what, said=trace.text)
     else:
-        logger.info(trace.what, shard=trace.shard, said=trace.text)
+        write(trace.what, shard=trace.shard, said=trace.text)

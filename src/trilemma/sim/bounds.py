@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 
 from trilemma.cluster import stream
-from trilemma.node import causal_shard, raft_shard, reaper, session, transfer
-from trilemma.replication.leaderless import replica, retention
+from trilemma.node import causal_shard, donor, proposals, raft_reads, raft_rows, reaper, session
+from trilemma.replication.leaderless import early, retention, supply
 from trilemma.replication.raft import log, replication, sender
 from trilemma.sim.mutation import patched
 from trilemma.storage import overlay
@@ -21,16 +21,16 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "appends per turn": (sender, "APPENDS_PER_TURN_MAX", 1),
     "batches in memory": (retention, "MEMORY_BYTES_MAX", 100),
     "batch bytes per read": (retention, "READ_BYTES_MAX", 150),
-    "batch bytes per answer": (replica, "SEND_BYTES_MAX", 150),
-    "early batches": (replica, "EARLY_BATCHES_MAX", 2),
-    "transfer chunk": (transfer, "CHUNK_BYTES", 120),
-    "transfer window": (transfer, "WINDOW_CHUNKS", 1),
-    "units per entry": (raft_shard, "UNITS_MAX", 2),
+    "batch bytes per answer": (supply, "SEND_BYTES_MAX", 150),
+    "early batches": (early, "EARLY_BATCHES_MAX", 2),
+    "transfer chunk": (donor, "CHUNK_BYTES", 120),
+    "transfer window": (donor, "WINDOW_CHUNKS", 1),
+    "units per entry": (proposals, "UNITS_MAX", 2),
     "units per batch": (causal_shard, "UNITS_MAX", 2),
-    "reply bytes per turn": (raft_shard, "REPLY_BYTES_PER_TURN", 60),
+    "reply bytes per turn": (raft_reads, "REPLY_BYTES_PER_TURN", 60),
     "reply bytes per turn, ap": (causal_shard, "REPLY_BYTES_PER_TURN", 60),
     "keys reaped": (reaper, "REAP_KEYS_MAX", 1),
-    "keys reaped by an entry": (raft_shard, "REAP_KEYS_MAX", 1),
+    "keys reaped by an entry": (raft_rows, "REAP_KEYS_MAX", 1),
     "replies ahead": (session, "REPLIES_AHEAD_MAX", 2),
     "hot rows": (overlay, "HOT_ROWS_MAX", 4),
     "stream window": (stream, "STREAM_WINDOW", 2),

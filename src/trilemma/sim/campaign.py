@@ -11,7 +11,8 @@ from pathlib import Path
 
 from trilemma.sim.mutants import planted, varied
 from trilemma.sim.options import draw
-from trilemma.sim.run import Outcome, run_schedule
+from trilemma.sim.outcome import Outcome
+from trilemma.sim.run import run_schedule
 
 CHUNK = 4
 """Seeds handed to a process at once."""

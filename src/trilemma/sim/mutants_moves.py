@@ -7,38 +7,39 @@ from trilemma.sim.mutation import mutant
 
 @mutant("N1", "cp", "a snapshot is labelled with what is applied now, not with what its pinned view reflects")
 def _n1() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.raft_shard import Label, RaftShard, encode_label
+    from trilemma.node.applied import Label, encode_label
+    from trilemma.node.raft_switch import RaftSwitch
 
     def label_of(self: Any, view: Any) -> bytes:
-        found = self._applied
+        found = self._rows.applied
         return encode_label(
-            Label(found.index, found.term, found.stamp_ms, self.raft.configuration, self.raft.grants_leases)
+            Label(found.index, found.term, found.stamp_ms, self._raft.configuration, self._raft.grants_leases)
         )
 
-    return [(RaftShard, "label_of", label_of)]
+    return [(RaftSwitch, "label_of", label_of)]
 
 
 @mutant("N2", "cp", "the rows of a snapshot are switched to, the log is cut in a later step that a crash can prevent")
 def _n2() -> list[tuple[Any, str, Any]]:
     import msgspec
 
-    from trilemma.node.raft_shard import RaftShard
+    from trilemma.node.raft_switch import RaftSwitch
     from trilemma.replication.raft.replica import Raft
     from trilemma.storage.port import LogRecord
 
-    prepare, install = RaftShard.prepare_switch, Raft.install
+    prepare, install = RaftSwitch.prepare, Raft.install
 
     def without_base(self: Any, generation: int, label: bytes) -> Any:
         record = prepare(self, generation, label)
         body = msgspec.msgpack.encode({"generation": generation})
-        self._switched = LogRecord(record.kind, record.shard, 0, 0, 0, body)
-        return self._switched
+        self.record = LogRecord(record.kind, record.shard, 0, 0, 0, body)
+        return self.record
 
     def untold(self: Any, *args: Any, **kwargs: Any) -> None:
         install(self, *args, **kwargs)
         self._core._base_changed = False
 
-    return [(RaftShard, "prepare_switch", without_base), (Raft, "install", untold)]
+    return [(RaftSwitch, "prepare", without_base), (Raft, "install", untold)]
 
 
 @mutant("N7", "cp", "the rows of a snapshot are loaded into those that are there")
@@ -63,16 +64,16 @@ def _n7() -> list[tuple[Any, str, Any]]:
 
 @mutant("O12", "cp", "the record that switches is written before the new rows are flushed")
 def _o12() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.transfer import Transfers
+    from trilemma.node.receiver import Receiver
 
-    original = Transfers._loaded
+    original = Receiver._loaded
 
     def hasty(self: Any, shard: Any, incoming: Any) -> None:
         original(self, shard, incoming)
         if incoming.step == "loaded":
             incoming.step = "flushed"
 
-    return [(Transfers, "_loaded", hasty)]
+    return [(Receiver, "_loaded", hasty)]
 
 
 @mutant("O15", "ap", "only what the receiver wrote itself is put on top of the rows that came")
@@ -143,9 +144,10 @@ def _reports_count_too_early() -> list[tuple[Any, str, Any]]:
     _reports_count_too_early,
 )
 def _h11() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.transfer import Transfers
+    from trilemma.node.donor import Donor
+    from trilemma.node.receiver import Receiver
 
-    load = Transfers._load
+    load = Receiver.load
 
     def give_up(self: Any, shard: Any, incoming: Any) -> None:
         del self._incoming[shard]
@@ -156,7 +158,7 @@ def _h11() -> list[tuple[Any, str, Any]]:
             load(self, shard, donor, chunk)
 
     return [
-        (Transfers, "_give_up", give_up),
-        (Transfers, "_asked", Transfers.begin),
-        (Transfers, "_load", ignore_the_unknown),
+        (Receiver, "_give_up", give_up),
+        (Donor, "asked", Donor.begin),
+        (Receiver, "load", ignore_the_unknown),
     ]

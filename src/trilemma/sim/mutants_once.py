@@ -21,11 +21,11 @@ def _retrying_beside_snapshots(options: Options) -> Options:
 
 @mutant("N4", "cp", "a snapshot leaves the tokens of CAP ONCE out", vary=_retrying_beside_snapshots)
 def _n4() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.transfer import Transfers
+    from trilemma.node.receiver import Receiver
     from trilemma.storage import rowkey
     from trilemma.storage.port import RowBatch
 
-    original = Transfers._loaded
+    original = Receiver._loaded
 
     def loaded(self: Any, shard: Any, incoming: Any) -> None:
         original(self, shard, incoming)
@@ -33,7 +33,7 @@ def _n4() -> list[tuple[Any, str, Any]]:
         tokens = rowkey.head(shard, generation, rowkey.ONCE), rowkey.head(shard, generation, rowkey.AGE + 1)
         self._engine.write(RowBatch((), [rowkey.meta_key(shard, generation, b"once")], [tokens]))
 
-    return [(Transfers, "_loaded", loaded)]
+    return [(Receiver, "_loaded", loaded)]
 
 
 @mutant("X1", "cp", "the tokens of CAP ONCE are lost with their leader, as if its memory held them", vary=_retrying)

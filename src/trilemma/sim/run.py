@@ -1,37 +1,29 @@
 """One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 
 from trilemma.base.ids import NodeId
 from trilemma.check.history import Operation
-from trilemma.check.history import Outcome as Ending
 from trilemma.check.liveness import check_recovery, check_waits
 from trilemma.check.recorder import Recorder
-from trilemma.check.verdict import Verdict, invalid
+from trilemma.check.verdict import invalid
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
+from trilemma.sim.generators import READABLE, Reads, make_generator
 from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
+from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
+from trilemma.sim.probe import Prober
 from trilemma.sim.scheduler import Scheduler
 from trilemma.sim.solo import request
 from trilemma.sim.trace import Trace
-from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
-from trilemma.workload.counter import Counters
-from trilemma.workload.databases import Databases
-from trilemma.workload.expiry import Expiries
-from trilemma.workload.founding import Foundings
-from trilemma.workload.mixed import Mixed
-from trilemma.workload.multi import Groups
-from trilemma.workload.once import Once
-from trilemma.workload.register import Registers
 from trilemma.workload.step import Generator
-from trilemma.workload.strings import StringCommands
 
 READY_US = 1_500_000
 """By when a fresh cluster has leaders and its keyspaces."""
@@ -43,108 +35,14 @@ REST_US = 3_000_000
 """After the final reads replicas have this long to agree."""
 
 REST_STEP_US = 20_000
-PROBE_GAP_US = 100_000
 WAIT_US_MAX = 2_400_000
 """No request waits longer than TIMEOUT, plus the slowest drawn clock's lag, delays and the length of a turn."""
 
 TURNS_PER_S_MAX = 1_500
 """No schedule has so many inputs that a node could need more turns a virtual second."""
 
-OPERATIONS_MIN = 300
 SAFETY_EXTRA_US = 12_000_000
 """How much longer the safety phase may last where few operations were answered."""
-
-FAULT_KINDS_MIN = 2
-
-READABLE = ("registers", "counters", "appends", "groups", "expiry")
-"""Workloads of which some clients may only read."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a schedule."""
-
-    options: Options
-    verdicts: list[Verdict] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    operations: int = 0
-    ok_reads: int = 0
-    ok_writes: int = 0
-    fired: dict[str, int] = field(default_factory=dict)
-    trace_hash: str = ""
-    trace: list[str] = field(default_factory=list)
-
-    @property
-    def is_vacuous(self) -> bool:
-        """Say whether too little happened to count."""
-        return (
-            not self.ok_reads
-            or not self.ok_writes
-            or len(self.fired) < FAULT_KINDS_MIN
-            or self.operations < OPERATIONS_MIN
-        )
-
-    @property
-    def broken(self) -> list[str]:
-        """What clients can see broken, as text; unknown verdicts count too, as they are never a pass."""
-        return [verdict.describe() for verdict in self.verdicts if verdict.is_invalid]
-
-    @property
-    def is_clean(self) -> bool:
-        """Say whether nothing at all was found."""
-        return not self.broken and not self.failures
-
-
-class _Prober:
-    """Writes to one node over and over until it succeeds."""
-
-    def __init__(self, cluster: Cluster, node: int, prefix: bytes, probes: list[Operation]) -> None:
-        self._cluster = cluster
-        self._node = node
-        self._prefix = prefix
-        self._probes = probes
-        self._conn: int | None = None
-        self._sent_us = 0
-        self._decoder = ReplyDecoder()
-        self.is_served = False
-
-    def start(self) -> None:
-        """Begin to probe."""
-        self._conn = self._cluster.connect(self._node, self)
-        if self._conn is None:
-            self._cluster.scheduler.after(PROBE_GAP_US, self.start)
-            return
-        self._decoder = ReplyDecoder()
-        self._probe()
-
-    def _probe(self) -> None:
-        if self._conn is not None and not self.is_served:
-            self._sent_us = self._cluster.scheduler.now_us
-            self._cluster.send(self._conn, request("SET", self._prefix + b"probe%d" % self._node, "1"))
-
-    def receive(self, conn: int, data: bytes) -> None:
-        """See Caller."""
-        self._decoder.feed(data)
-        for reply in self._decoder.replies():
-            said = plain(reply)
-            options = self._cluster.options
-            outcome: Ending = "ok" if said == b"OK" else "fail"
-            self._probes.append(
-                Operation(
-                    0, self._sent_us, self._cluster.scheduler.now_us, "probe", b"", None, said,
-                    outcome, f"n{self._node}", options.keyspace, options.mode,
-                )
-            )  # fmt: skip
-            if outcome == "ok":
-                self.is_served = True
-            else:
-                self._cluster.scheduler.after(PROBE_GAP_US, self._probe)
-
-    def lost(self, conn: int) -> None:
-        """See Caller."""
-        if conn == self._conn:
-            self._conn = None
-            self._cluster.scheduler.after(PROBE_GAP_US, self.start)
 
 
 class Schedule:
@@ -172,30 +70,7 @@ class Schedule:
         return b"" if name == "default" else name.encode() + b":"
 
     def _generator(self, name: str) -> Generator:
-        rng, prefix = Random(self._rng.getrandbits(62)), self._prefix
-        match name:
-            case "registers":
-                return Registers(rng, prefix)
-            case "counters":
-                return Counters(rng, prefix)
-            case "strings":
-                return StringCommands(rng, prefix)
-            case "appends":
-                return Appends(rng, prefix)
-            case "groups":
-                return Groups(rng, prefix)
-            case "mixed":
-                return Mixed(rng, prefix)
-            case "founding":
-                return Foundings(rng, "ap" if self.options.mode == "ap" else "cp")
-            case "databases":
-                return Databases(rng, prefix, alone=len(self.options.workloads) == 1)
-            case "once":
-                return Once(rng, prefix)
-            case "expiry":
-                return Expiries(rng, prefix)
-            case _:
-                return Bank(rng, prefix)
+        return make_generator(name, Random(self._rng.getrandbits(62)), self._prefix, self.options)
 
     def run(self) -> Outcome:
         """Run it all."""
@@ -312,8 +187,8 @@ class Schedule:
             self._rest(names)
             self._outcome.verdicts.append(judge_digests(self._cluster.digests(names)))
 
-    def _start_probers(self, nodes: Iterable[NodeId], probes: list[Operation]) -> list[_Prober]:
-        probers = [_Prober(self._cluster, node, self._prefix, probes) for node in nodes]
+    def _start_probers(self, nodes: Iterable[NodeId], probes: list[Operation]) -> list[Prober]:
+        probers = [Prober(self._cluster, node, self._prefix, probes) for node in nodes]
         for prober in probers:
             prober.start()
         return probers
@@ -393,28 +268,6 @@ class Schedule:
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
         if options.mode == "ap" and "WRITE" not in options.settings:
             outcome.verdicts.append(judge_availability(always, outages + self._nemesis.refusals))
-
-
-class Reads:
-    """The reads of a generator."""
-
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator
-
-    def next(self, process: int):  # type: ignore[no-untyped-def]
-        """Return the next read."""
-        while True:
-            step = self._generator.next(process)
-            if step.kind in ("read", "multi_read"):
-                return step
-
-    def record(self, step, replies):  # type: ignore[no-untyped-def]
-        """Return what became of a step."""
-        return self._generator.record(step, replies)
-
-    def finals(self, process: int):  # type: ignore[no-untyped-def]
-        """Return nothing: the generator itself has them."""
-        return []
 
 
 def run_schedule(options: Options, keep_trace: bool = False, safety_us: int | None = None) -> Outcome:

@@ -20,10 +20,28 @@ def test_it_begins_with_the_wall_clock_and_goes_on_by_the_monotonic_one() -> Non
 
 
 def test_a_step_of_the_own_wall_clock_moves_nothing_while_peers_disagree() -> None:
-    clock = ExpiryClock(0, 0, now(0, 0))
+    clock = ExpiryClock(0, 0, now(0, 0), peers=2)
     clock.advance(now(S, 61 * S), [-60 * S, -60 * S])
     assert not clock.is_trusted
     assert clock.now_ms == NOON_MS + S
+
+
+def test_of_five_two_that_are_wrong_together_move_nothing_though_only_one_other_is_known() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0), peers=4)
+    clock.advance(now(S, S), [0, 10, -10, 5])
+    clock.advance(now(2 * S, 62 * S), [30, -60 * S])
+    assert clock.now_ms == NOON_MS + 2 * S
+    clock.advance(now(3 * S, 63 * S), [30, -60 * S, 20])
+    assert clock.now_ms == NOON_MS + 63 * S
+
+
+def test_a_guess_stands_until_most_members_agree() -> None:
+    last_ms = NOON_MS + 10 * S
+    clock = ExpiryClock(last_ms, last_ms, now(0, 30 * S), peers=4)
+    clock.advance(now(S, 31 * S), [30])
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 31 * S, NOON_MS + 11 * S)
+    clock.advance(now(2 * S, 32 * S), [30, 20])
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 32 * S, NOON_MS + 32 * S)
 
 
 def test_it_follows_its_wall_clock_forward_where_most_peers_agree_and_never_back() -> None:

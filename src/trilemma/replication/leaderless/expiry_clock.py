@@ -1,6 +1,7 @@
 """The expiry clock: the wall clock last agreed with most peers, carried on by the monotonic clock, never backwards.
 
-PROTOCOLS §5.9, §5.10. A node whose wall clock is further than the accepted offset from most peers does not trust it.
+PROTOCOLS §5.9, §5.10. A wall clock counts only where most members' agree with it, its own included: of those that are
+known just now two may be wrong together. One that is further than the accepted offset from most peers is not trusted.
 Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
 may have been put right meanwhile, or not: of both readings the earlier one is taken, as a guess. Nobody else is told of
 a guess; it becomes firm when most peers' wall clocks bear it out, and is dropped when they do not: else a node that
@@ -109,8 +110,8 @@ class ExpiryClock:
         known = list(offsets_ms)
         agreeing = sum(abs(offset) <= CLOCK_OFFSET_MS_MAX for offset in known)
         self.is_trusted = 2 * agreeing >= len(known)
-        if self.is_trusted and known:
+        if known and agreeing + 1 >= self._quorum:
             self._settle(is_borne_out=True)
             self._value_us = max(self._value_us, now.wall_us)
-        elif known and len(self._heard_us) >= self._quorum - 1:
+        elif not self.is_trusted and len(self._heard_us) >= self._quorum - 1:
             self._settle(is_borne_out=False)

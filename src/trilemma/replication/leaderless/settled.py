@@ -1,13 +1,16 @@
 """What every replica is known to know: peers' reports, once everything that they had made by then has come here.
 
-Only then may a replica conclude from a report that nothing older is still on its way (PROTOCOLS §5.7, §5.9).
+Only then may a replica conclude from a report that nothing older is still on its way (PROTOCOLS §5.7, §5.9). Also when
+batches are let go, only such reports count: of two nodes that let something go, each counts a node that the other
+counts too, so one of them holds all that the other has let go and can take its rows. Else what each lacks could be gone
+from the other, and nothing would ever bring them together.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from trilemma.base.ids import NodeId
-from trilemma.crdt.vector import Vector, covers
+from trilemma.crdt.vector import Vector, covers, meet
 
 
 class Report(NamedTuple):
@@ -49,6 +52,20 @@ class Settled:
     def durable(self) -> list[Vector]:
         """What each peer holds durably, as far as its settled report says; nothing of a peer without one."""
         return [report.durable for report in self._settled.values()]
+
+    def held_by_all(self, own: Vector) -> Vector:
+        """Return what every replica holds durably, this one included; nothing while a peer has no settled report."""
+        views = self.durable
+        return meet([own, *views]) if len(views) == len(self._peers) else {}
+
+    def held_by_majority(self, own: Vector) -> Vector:
+        """Return what this replica and enough others hold durably to be a majority; nothing while too few reported."""
+        views = self.durable
+        others_needed = (len(self._peers) + 1) // 2
+        if len(views) < others_needed:
+            return {}
+        held = {origin: sorted((view.get(origin, 0) for view in views), reverse=True) for origin in own}
+        return {origin: ([seq, *held[origin]])[others_needed] for origin, seq in own.items()}
 
     def is_everywhere(self, vector: Vector) -> bool:
         """Say whether every peer holds all of a vector durably, and has nothing on its way from before it did."""

@@ -1,6 +1,6 @@
 """Who may be voted for, and when: up-to-date logs, refusal while a leader may hold a lease, voters counted once.
 
-Pure rules; who asks and what follows is in `campaign` and `replica`. Paper §5.2, §5.4.1; thesis §4.2.3, §6.4.1;
+Pure rules; who asks and what follows is in `campaign` and `votes`. Paper §5.2, §5.4.1; thesis §4.2.3, §6.4.1;
 PROTOCOLS §2.2.
 """
 

@@ -1,11 +1,10 @@
 """The door to Raft: one replica of one shard, as `replication.port.Replica` asks for it.
 
-Owns the change of roles and the answers to votes; messages are taken in at once and judged in `advance`, by a clock
-that was read after they came. Paper figures 2 and 4; thesis §9.6; the order of a turn is in replication/port.py.
+Owns the order of a turn (replication/port.py), and who gets which message: messages are taken in at once and judged in
+`advance`, by a clock that was read after they came. The change of roles is in `roles`, elections in `votes`.
 """
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any
 
 import msgspec
@@ -16,33 +15,16 @@ from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound, RaftReady
 from trilemma.replication.raft import messages as m
 from trilemma.replication.raft.bounds import Bounds
-from trilemma.replication.raft.campaign import Campaign, Candidacy, PreCampaign
 from trilemma.replication.raft.configuration import Configuration
 from trilemma.replication.raft.core import Core
-from trilemma.replication.raft.election import is_up_to_date
 from trilemma.replication.raft.entry import is_payload
 from trilemma.replication.raft.follower import Follower
 from trilemma.replication.raft.leader import Leader
 from trilemma.replication.raft.recovery import Recovery
+from trilemma.replication.raft.roles import Role, Roles
 from trilemma.replication.raft.timing import Timing
+from trilemma.replication.raft.votes import Votes
 from trilemma.storage.port import LogReader, LogRecord
-
-
-class Role(Enum):
-    """Figure 4 of the paper, with the pre-candidate of the thesis."""
-
-    FOLLOWER = "follower"
-    PRE_CANDIDATE = "pre-candidate"
-    CANDIDATE = "candidate"
-    LEADER = "leader"
-
-
-_ROLES: dict[type, Role] = {
-    Follower: Role.FOLLOWER,
-    PreCampaign: Role.PRE_CANDIDATE,
-    Candidacy: Role.CANDIDATE,
-    Leader: Role.LEADER,
-}
 
 
 class Raft:
@@ -75,14 +57,21 @@ class Raft:
         found = Recovery(shard, voters, leases, log)
         found.replay(records)
         self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
-        wait_us = core.refusal.until_us - now.mono_us + core.timer.stagger_us()
-        self._role: Follower | Campaign | Leader = Follower(core, None, wait_us)
-        self._quorum_was_reachable = False
+        self._roles = Roles(core)
         self._inbox: list[tuple[NodeId, Message]] = []
-        self._confirmed_reads: list[tuple[int, int]] = []
-        self._failed_reads: list[int] = []
         self.takes_entries = True
         """Whether the disk has room for others' entries; without it they count as lost on the way (PROTOCOLS §6.4)."""
+        votes = Votes(core, self._roles)
+        self._handlers: dict[type, Callable[[NodeId, Any], None]] = {
+            m.PreVote: votes.pre_vote,
+            m.PreVoteReply: votes.pre_vote_reply,
+            m.RequestVote: votes.request_vote,
+            m.VoteReply: votes.vote_reply,
+            m.TimeoutNow: votes.timeout_now,
+            m.AppendEntries: self._append_entries,
+            m.AppendAccepted: self._append_accepted,
+            m.AppendRejected: self._append_rejected,
+        }
 
     # --- the turn ---
 
@@ -102,47 +91,19 @@ class Raft:
         core.log_time.advance(now)
         inbox, self._inbox = self._inbox, []
         for sender, message in inbox:
-            handler = _HANDLERS.get(type(message))
+            handler = self._handlers.get(type(message))
             if handler is not None and sender != core.node:
-                handler(self, sender, message)
-        self._tick()
-
-    def _tick(self) -> None:
-        role = self._role
-        if isinstance(role, Leader):
-            self._tick_leader(role)
-        elif isinstance(role, Campaign):
-            if self._core.now.mono_us >= role.deadline_us:
-                self._follow(None, self._core.timer.retry_us())
-        elif isinstance(role, Follower):
-            self._stagger(role)
-            if role.campaign_is_due():
-                self._campaign(PreCampaign(self._core))
-
-    def _tick_leader(self, leader: Leader) -> None:
-        leader.tick()
-        if leader.authority.is_lost() or leader.is_superfluous:
-            self._follow(None, self._core.timer.campaign_us())
-
-    def _stagger(self, follower: Follower) -> None:
-        """Keep replicas that reach a majority again at the same moment from campaigning at the same moment."""
-        reachable = self._core.quorum_reachable(self._core.up)
-        if reachable and not self._quorum_was_reachable and len(self._core.configuration.voters) > 1:
-            follower.hold_back(self._core.timer.stagger_us())
-        self._quorum_was_reachable = reachable
+                handler(sender, message)
+        self._roles.tick()
 
     def ready(self, token: int) -> RaftReady:
         """Return this turn's outcome; its records become durable under `token`."""
-        core, role = self._core, self._role
+        core, role = self._core, self._roles.current
         role.flush()
-        if isinstance(role, Leader):
-            self._confirmed_reads += role.confirmed_reads
-            role.confirmed_reads = []
+        reads, failed = self._roles.take_reads()
         committed = core.take_committed()
         records, must_sync = core.take_records(token)
         outbox, core.outbox = core.outbox, []
-        reads, self._confirmed_reads = self._confirmed_reads, []
-        failed, self._failed_reads = self._failed_reads, []
         waits = self._waits_for_sync()
         sent = [Outbound(peer, message, waits) for peer, message in outbox]
         needs = role.needs_snapshot() if isinstance(role, Leader) else ()
@@ -156,104 +117,9 @@ class Raft:
         """
         return not self._core.state.is_durable
 
-    # --- the change of roles ---
-
-    def _follow(self, leader: NodeId | None, wait_us: int) -> None:
-        """Become a follower in the current term."""
-        if isinstance(self._role, Leader):
-            self._confirmed_reads += self._role.confirmed_reads
-            self._failed_reads += self._role.fail_reads()
-            self._core.log_time.follow()
-        self._role = Follower(self._core, leader, wait_us)
-
-    def _learn_term(self, term: int) -> None:
-        """Become a follower where a message is from a higher term (paper §5.1)."""
-        if term > self._core.term:
-            self._core.adopt_term(term)
-            self._follow(None, self._core.timer.silence_us())
-
-    def _campaign(self, campaign: Campaign) -> None:
-        self._role = campaign
-        self._judge_ballot(campaign)
-
-    def _judge_ballot(self, campaign: Campaign) -> None:
-        if campaign.ballot.is_won:
-            if isinstance(campaign, PreCampaign):
-                self._campaign(Candidacy(self._core, transfer=False))
-            else:
-                self._role = leader = Leader(self._core)
-                leader.tick()
-        elif campaign.ballot.is_lost:
-            self._follow(None, self._core.timer.retry_us())
-
-    # --- votes ---
-
-    def _refuses_votes(self) -> bool:
-        """Say whether a leader may rely on this replica not to elect another one now."""
-        return isinstance(self._role, Leader) or self._core.refusal.in_force(self._core.now.mono_us)
-
-    def _on_pre_vote(self, sender: NodeId, message: m.PreVote) -> None:
-        core = self._core
-        granted = (
-            message.term > core.term
-            and not self._refuses_votes()
-            and is_up_to_date(core.log, message.last_index, message.last_term)
-        )
-        core.send(sender, m.PreVoteReply(core.term, message.term, granted))
-
-    def _on_pre_vote_reply(self, sender: NodeId, message: m.PreVoteReply) -> None:
-        self._learn_from_refusal(message)
-        role = self._role
-        if isinstance(role, PreCampaign) and message.asked == role.asked_term:
-            role.ballot.count(sender, message.granted)
-            self._judge_ballot(role)
-
-    def _learn_from_refusal(self, message: m.PreVoteReply) -> None:
-        """Take over a higher term, else two replicas, one ahead in term and one in log, refuse each other for ever."""
-        if message.term > self._core.term:
-            self._core.adopt_term(message.term)
-            self._follow(None, self._core.timer.stagger_us())
-
-    def _on_request_vote(self, sender: NodeId, message: m.RequestVote) -> None:
-        core = self._core
-        if message.term > core.term and not message.transfer and self._refuses_votes():
-            return
-        self._learn_term(message.term)
-        granted = message.term == core.term and self._may_grant(sender, message)
-        if granted:
-            self._grant(sender)
-        core.send(sender, m.VoteReply(core.term, granted, core.log_time.heard_ms))
-
-    def _may_grant(self, candidate: NodeId, message: m.RequestVote) -> bool:
-        core = self._core
-        return core.state.may_vote_for(candidate) and is_up_to_date(core.log, message.last_index, message.last_term)
-
-    def _grant(self, candidate: NodeId) -> None:
-        core = self._core
-        core.state.vote(candidate)
-        core.held.drop()
-        if isinstance(self._role, Follower):
-            self._role.hold_back(core.timer.silence_us())
-
-    def _on_vote_reply(self, sender: NodeId, message: m.VoteReply) -> None:
-        self._learn_term(message.term)
-        role = self._role
-        if isinstance(role, Candidacy) and message.term == self._core.term:
-            if message.log_time_ms:
-                self._core.log_time.hear(message.log_time_ms)
-            role.ballot.count(sender, message.granted)
-            self._judge_ballot(role)
-
-    def _on_timeout_now(self, sender: NodeId, message: m.TimeoutNow) -> None:
-        if message.term < self._core.term or not self._core.is_voter:
-            return
-        self._learn_term(message.term)
-        if isinstance(self._role, Follower) and self._role.leader in (None, sender):
-            self._campaign(Candidacy(self._core, transfer=True))
-
     # --- replication ---
 
-    def _on_append_entries(self, sender: NodeId, message: m.AppendEntries) -> None:
+    def _append_entries(self, sender: NodeId, message: m.AppendEntries) -> None:
         core = self._core
         if message.term < core.term:
             core.send(sender, m.AppendRejected(core.term, message.round, message.prev_index, 0, 0))
@@ -262,51 +128,51 @@ class Raft:
             return
         if message.entries and not self.takes_entries:
             message = msgspec.structs.replace(message, entries=[])
-        self._learn_term(message.term)
-        invariant(not isinstance(self._role, Leader), "a term has one leader")
-        if not isinstance(self._role, Follower):
-            self._follow(sender, core.timer.silence_us())
-        if isinstance(self._role, Follower):
-            self._role.append_entries(sender, message)
+        self._roles.learn_term(message.term)
+        invariant(not isinstance(self._roles.current, Leader), "a term has one leader")
+        if not isinstance(self._roles.current, Follower):
+            self._roles.follow(sender, core.timer.silence_us())
+        if isinstance(self._roles.current, Follower):
+            self._roles.current.append_entries(sender, message)
 
-    def _on_append_accepted(self, sender: NodeId, message: m.AppendAccepted) -> None:
-        self._learn_term(message.term)
-        if isinstance(self._role, Leader) and message.term == self._core.term:
-            self._role.accepted(sender, message)
+    def _append_accepted(self, sender: NodeId, message: m.AppendAccepted) -> None:
+        self._roles.learn_term(message.term)
+        if isinstance(self._roles.current, Leader) and message.term == self._core.term:
+            self._roles.current.accepted(sender, message)
 
-    def _on_append_rejected(self, sender: NodeId, message: m.AppendRejected) -> None:
-        self._learn_term(message.term)
-        if isinstance(self._role, Leader) and message.term == self._core.term:
-            self._role.rejected(sender, message)
+    def _append_rejected(self, sender: NodeId, message: m.AppendRejected) -> None:
+        self._roles.learn_term(message.term)
+        if isinstance(self._roles.current, Leader) and message.term == self._core.term:
+            self._roles.current.rejected(sender, message)
 
     # --- what the node asks for ---
 
     def propose(self, kind: EntryKind, body: bytes) -> int | None:
         """Append an entry; return its index, or None: this is no leader, or hands over, or too much is uncommitted."""
-        return self._role.propose(kind, body) if isinstance(self._role, Leader) else None
+        return self._roles.current.propose(kind, body) if isinstance(self._roles.current, Leader) else None
 
     def propose_configuration(self, configuration: Configuration) -> int | None:
         """Append a change of members; return its index, or None where it is not allowed now."""
-        return self._role.change(configuration) if isinstance(self._role, Leader) else None
+        return self._roles.current.change(configuration) if isinstance(self._roles.current, Leader) else None
 
     def read_index(self, context: int) -> bool:
         """Begin to confirm a read; its context comes back by `ready`. False: not here, or too many wait."""
-        return isinstance(self._role, Leader) and self._role.read_index(context)
+        return isinstance(self._roles.current, Leader) and self._roles.current.read_index(context)
 
     def lease_read_ok(self) -> bool:
         """Say whether a read may be served at `commit_index` now, by the leader's own lease."""
-        return isinstance(self._role, Leader) and self._role.authority.lease_lives()
+        return isinstance(self._roles.current, Leader) and self._roles.current.authority.lease_lives()
 
     def local_read_index(self) -> int | None:
         """Return the commit index that this follower's live lease names, None without one.
 
         A key that no entry above the applied index touches may be read once applied_index has reached it.
         """
-        return self._role.local_read_index() if isinstance(self._role, Follower) else None
+        return self._roles.current.local_read_index() if isinstance(self._roles.current, Follower) else None
 
     def transfer_leadership(self, to: NodeId | None = None) -> bool:
         """Begin to hand over to a voter, the best one by default. False: not the leader, or nobody to hand over to."""
-        role = self._role
+        role = self._roles.current
         return isinstance(role, Leader) and role.hand_over(role.best_successor() if to is None else to)
 
     def compact(self, index: int, term: int) -> None:
@@ -319,8 +185,8 @@ class Raft:
         """Go on from a snapshot whose rows are loaded and whose switch is durable: committed entries, newer than the
         applied ones. A leader has them all in its log; entries above the snapshot are handed out again."""
         self._core.install(base_index, base_term, configuration, leases)
-        if isinstance(self._role, Follower):
-            self._role.installed(base_index)
+        if isinstance(self._roles.current, Follower):
+            self._roles.current.installed(base_index)
 
     def remember_commit(self) -> None:
         """Make the commit index durable with the next records, so that a start applies all that is applied now."""
@@ -328,8 +194,8 @@ class Raft:
 
     def snapshot_sent(self, peer: NodeId, index: int) -> None:
         """Take note that a peer has a snapshot up to an index (0: it failed)."""
-        if isinstance(self._role, Leader):
-            self._role.snapshot_sent(peer, index)
+        if isinstance(self._roles.current, Leader):
+            self._roles.current.snapshot_sent(peer, index)
 
     def restate(self) -> list[LogRecord]:
         """Return the record that a fresh log segment must hold of this shard."""
@@ -344,17 +210,17 @@ class Raft:
     @property
     def role(self) -> Role:
         """The current role."""
-        return _ROLES[type(self._role)]
+        return self._roles.name
 
     @property
     def is_leader(self) -> bool:
         """Say whether this replica leads in its term."""
-        return isinstance(self._role, Leader)
+        return isinstance(self._roles.current, Leader)
 
     @property
     def leader(self) -> NodeId | None:
         """The leader of the current term, None while it is not known."""
-        return self._role.leader
+        return self._roles.current.leader
 
     @property
     def term(self) -> int:
@@ -388,12 +254,12 @@ class Raft:
 
     def match_index(self, peer: NodeId) -> int:
         """Return up to where a peer's log is known to agree durably, 0 where this replica does not lead."""
-        return self._role.match_index(peer) if isinstance(self._role, Leader) else 0
+        return self._roles.current.match_index(peer) if isinstance(self._roles.current, Leader) else 0
 
     def durable_on(self, index: int) -> list[NodeId]:
         """Return the voters known here to hold the log durably up to an index; a follower knows of itself only."""
-        if isinstance(self._role, Leader):
-            return self._role.durable_on(index)
+        if isinstance(self._roles.current, Leader):
+            return self._roles.current.durable_on(index)
         return [self._core.node] if self.durable_index >= index and self._core.is_voter else []
 
     @property
@@ -419,16 +285,4 @@ class Raft:
         """When `advance` has something to do though nothing comes in."""
         if self._core.has_more_committed:
             return self._core.now.mono_us
-        return self._role.deadline_us
-
-
-_HANDLERS: dict[type, Callable[[Raft, NodeId, Any], None]] = {
-    m.PreVote: Raft._on_pre_vote,
-    m.PreVoteReply: Raft._on_pre_vote_reply,
-    m.RequestVote: Raft._on_request_vote,
-    m.VoteReply: Raft._on_vote_reply,
-    m.TimeoutNow: Raft._on_timeout_now,
-    m.AppendEntries: Raft._on_append_entries,
-    m.AppendAccepted: Raft._on_append_accepted,
-    m.AppendRejected: Raft._on_append_rejected,
-}
+        return self._roles.current.deadline_us

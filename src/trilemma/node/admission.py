@@ -1,0 +1,59 @@
+"""Whether a `cp` or `ca` shard takes writes now, whether it is served here at all, and who takes over from its leader.
+
+Owns the rules (PROTOCOLS §3.7, §6.4) and their reasons, as functions of who is reached and whose disk has room. Knows
+no entry and no connection; the sentences around a reason are node/refusal.py's.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from trilemma.base.ids import NodeId
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node import refusal
+from trilemma.node.batch import Waiter
+from trilemma.node.config import NodeConfig
+from trilemma.replication.raft.replica import Raft
+
+
+def why_not_written(
+    config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId], full_disks: frozenset[NodeId]
+) -> str | None:
+    """Return why this node, as the leader, refuses writes now: WRITE all without all, or a full disk; else None."""
+    if config.node_id in full_disks:
+        return refusal.disk_full([config.name])
+    if keyspace.write != "all":
+        return None
+    full = [config.member_name(node) for node in keyspace.replicas if node in full_disks]
+    if full:
+        return refusal.disk_full(full)
+    others = [node for node in keyspace.replicas if node != config.node_id]
+    missing = [config.member_name(node) for node in others if node not in up]
+    if not missing:
+        return None
+    total = len(keyspace.replicas)
+    return f"{', '.join(missing)} cannot be reached from the leader, WRITE all needs {total} of {total} replicas"
+
+
+def without_writes(waiters: Sequence[Waiter], text: bytes, *, has_room: bool) -> list[Waiter]:
+    """Refuse units that write, and return those that only read; without room in the log they are refused too."""
+    left = []
+    for batch, position in waiters:
+        if has_room and batch.units[position].is_read:
+            left.append((batch, position))
+        else:
+            batch.complete(position, text, 0)
+    return left
+
+
+def why_down(config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId]) -> str | None:
+    """Return why a shard cannot be served from this node, or None: it reaches no majority of the replicas."""
+    total = len(keyspace.replicas)
+    needed = total // 2 + 1
+    reached = sum(node == config.node_id or node in up for node in keyspace.replicas)
+    if reached >= needed:
+        return None
+    return refusal.reaches(config.name, reached, total, needed)
+
+
+def transfer_to_best(raft: Raft, heirs: Iterable[NodeId]) -> None:
+    """Begin to hand the leadership to whoever of some nodes, at least one, holds most of the log."""
+    raft.transfer_leadership(max(heirs, key=lambda node: (raft.match_index(node), -node)))

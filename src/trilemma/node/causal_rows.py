@@ -1,0 +1,86 @@
+"""The rows of an `ap` shard on this node, and the batches that they reflect.
+
+Owns the VECTOR row that is written with them (docs/formats.md), the view by which commands see them, and by which token
+what they show is durable. Does not know who replicates batches, nor who waits for a reply.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.datatype.causal import CausalView
+from trilemma.datatype.keyscan import DBS
+from trilemma.node.progress import RowsProgress
+from trilemma.replication.port import Batch
+from trilemma.storage.overlay import ShardRows
+from trilemma.storage.port import ReadView, RowBatch
+from trilemma.storage.rowkey import meta_key
+
+VECTOR = b"applied"
+"""The META row that says which batches the shard's rows reflect."""
+
+encode_vector = msgspec.msgpack.Encoder().encode
+decode_vector = msgspec.msgpack.Decoder(dict[NodeId, int]).decode
+
+
+def read_vector(rows: ShardRows) -> dict[NodeId, int]:
+    """Return which batches a shard's rows reflect."""
+    row = rows.get(meta_key(rows.shard, rows.generation, VECTOR))
+    return {} if row is None else decode_vector(row)
+
+
+def label_of(view: ReadView, shard: ShardId, generation: int) -> bytes:
+    """Return the encoded vector that rows of a generation reflect, read from the rows of a pinned view themselves."""
+    return view.get(meta_key(shard, generation, VECTOR)) or encode_vector({})
+
+
+class CausalRows:
+    """One shard's rows, of the generation that is in use."""
+
+    def __init__(self, overlay: ShardRows, node: NodeId) -> None:
+        self._node = node
+        self.last_token = 0
+        """The token by which all that was handed to the log so far is durable."""
+        self._written_token = 0
+        """The token by which all that the rows show is durable."""
+        self.use(overlay, read_vector(overlay))
+
+    def use(self, overlay: ShardRows, vector: dict[NodeId, int]) -> None:
+        """Take rows into use that reflect `vector`; what was on its way to disk of others is not any more."""
+        self.overlay = overlay
+        self.view = CausalView(overlay, self._node)
+        self.progress = RowsProgress(vector)
+
+    def expect(self, token: int) -> None:
+        """Begin a turn, whose writes `token` will make durable."""
+        self.last_token = token
+        self.overlay.expect(token)
+
+    def apply(self, batches: Sequence[Batch]) -> None:
+        """Apply batches of others, that this turn's token will make durable."""
+        if batches:
+            self._written_token = self.last_token
+        for batch in batches:
+            self.view.apply(batch)
+
+    def shown_token(self) -> int:
+        """Return the token by which all that is applied up to here, in this turn too, is durable."""
+        return self.last_token if self.view.operations else self._written_token
+
+    def seal(self, token: int, vector: dict[NodeId, int]) -> None:
+        """Close what was applied: it reflects `vector`, and may enter the engine once `token` is durable."""
+        self._written_token = max(self._written_token, token)
+        overlay = self.overlay
+        overlay.put(meta_key(overlay.shard, overlay.generation, VECTOR), encode_vector(vector))
+        overlay.seal(token)
+        self.progress.sealed(token, vector)
+
+    def drain(self, durable_token: int) -> RowBatch | None:
+        """Return the rows that may go to the engine now."""
+        self.progress.entered(durable_token)
+        return self.overlay.drain(durable_token)
+
+    def sizes(self) -> list[int]:
+        """Return the number of keys per db."""
+        return [self.view.size(db) for db in range(DBS)]

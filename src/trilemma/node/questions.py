@@ -1,0 +1,93 @@
+"""Questions of an `ap` shard to other replicas: what do you hold? Asked for reads with READ n, and for barriers.
+
+Owns which units wait for answers, how many and until when; what is asked waits until enough replicas have answered and
+what they hold is here as well, so that its execution shows it (PROTOCOLS §5). A barrier asks all, and wants whatever
+they had made by then. Does not execute units: those whose answers have come are handed back.
+"""
+
+from dataclasses import dataclass
+
+from trilemma.base.ids import NodeId
+from trilemma.base.time import US_PER_MS
+from trilemma.crdt.vector import covers
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node import refusal
+from trilemma.node.batch import Waiter, complete_all
+from trilemma.replication.leaderless.replica import Answer, Leaderless
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What waits until enough replicas have said what they hold, and it is here."""
+
+    question: int
+    wanted: int
+    """How many others must have answered."""
+    is_barrier: bool
+    """Whether what they had made, but did not hold durably yet, must be here as well."""
+    deadline_us: int
+    waiters: list[Waiter]
+
+
+class Questions:
+    """One replica's questions. `name` is this node's, for refusals."""
+
+    def __init__(self, name: str, replica: Leaderless, keyspace: Keyspace) -> None:
+        self._name = name
+        self._replica = replica
+        self._keyspace = keyspace
+        self._mono_us = 0
+        self._up: frozenset[NodeId] = frozenset()
+        self.reads: list[Waiter] = []
+        """Units that enough replicas are to be asked about."""
+        self.barriers: list[Waiter] = []
+        """Units that are to see whatever any replica has taken by now."""
+        self._asked: list[_Asked] = []
+        self._answered: list[Waiter] = []
+
+    def take_answered(self, keyspace: Keyspace, mono_us: int, up: frozenset[NodeId]) -> list[Waiter]:
+        """Ask for this turn's reads and barriers; return the units of which enough replicas have answered."""
+        if not self.reads and not self.barriers and not self._asked:
+            return []
+        self._keyspace, self._mono_us, self._up = keyspace, mono_us, up
+        reads, self.reads = self.reads, []
+        barriers, self.barriers = self.barriers, []
+        self._ask(reads, keyspace.read_count - 1, is_barrier=False)
+        self._ask(barriers, len(self._replica.peers), is_barrier=True)
+        self._asked = [asked for asked in self._asked if not self._is_over(asked)]
+        answered, self._answered = self._answered, []
+        return answered
+
+    def _ask(self, waiters: list[Waiter], wanted: int, *, is_barrier: bool) -> None:
+        if not waiters:
+            return
+        reached = sum(peer in self._up for peer in self._replica.peers)
+        if reached < wanted:
+            total = len(self._keyspace.replicas)
+            text = refusal.reaches(self._name, reached + 1, total, wanted + 1)
+            complete_all(waiters, refusal.down(self._keyspace, text))
+            return
+        deadline_us = self._mono_us + self._keyspace.timeout_ms * US_PER_MS
+        self._asked.append(_Asked(self._replica.ask(), wanted, is_barrier, deadline_us, waiters))
+
+    def _is_over(self, asked: _Asked) -> bool:
+        """Deal with what was asked for if the answers have come, or did not in time; say whether that is done."""
+        answers = self._replica.answers[asked.question]
+        if sum(self._has_come(asked, peer, answer) for peer, answer in answers.items()) >= asked.wanted:
+            self._answered.extend(asked.waiters)
+        elif self._mono_us >= asked.deadline_us:
+            text = f"{1 + len(answers)} of {1 + asked.wanted} replicas answered in time"
+            complete_all(asked.waiters, refusal.down(self._keyspace, text))
+        else:
+            return False
+        self._replica.forget(asked.question)
+        return True
+
+    def _has_come(self, asked: _Asked, peer: NodeId, answer: Answer) -> bool:
+        vector = self._replica.vector
+        is_made_here = not asked.is_barrier or vector.get(peer, 0) >= answer.made
+        return is_made_here and covers(vector, answer.durable)
+
+    def deadlines_us(self) -> list[int]:
+        """Return until when what is asked waits."""
+        return [asked.deadline_us for asked in self._asked]

@@ -1,0 +1,129 @@
+"""Causal delivery: what is delivered at one replica, its own batches and others', each after all that it depends on.
+
+Owns the vector of what is delivered, the stamps, what waits for its causes, and what is to be written of it all. Does
+not know peers, links or messages, nor what is durable. Ladin et al. 1992 (lazy replication); PROTOCOLS §5.
+"""
+
+from collections.abc import Sequence
+
+from trilemma.base.hlc import HybridLogicalClock
+from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.invariant import invariant
+from trilemma.crdt.vector import join
+from trilemma.replication.leaderless.early import EarlyBatches
+from trilemma.replication.leaderless.record import LeaderlessState, record_of
+from trilemma.replication.leaderless.recovery import Recovery
+from trilemma.replication.leaderless.retention import Retention
+from trilemma.replication.port import Batch
+from trilemma.storage.port import LogRecord
+
+
+class Delivery:
+    """One replica's delivered batches.
+
+    Args:
+        members: all replicas of the shard, this one included.
+        applied: the vector that the rows reflect.
+        retention: retains what is delivered.
+    """
+
+    def __init__(
+        self,
+        shard: ShardId,
+        node: NodeId,
+        members: Sequence[NodeId],
+        applied: dict[NodeId, int],
+        retention: Retention,
+    ) -> None:
+        self.vector: dict[NodeId, int] = dict(applied)
+        """What is delivered here; never changed, only replaced."""
+        self.clock = HybridLogicalClock()
+        self._shard = shard
+        self._node = node
+        self._origins = tuple(sorted(members))
+        self._retention = retention
+        self._early = EarlyBatches(node)
+        self._records: list[LogRecord] = []
+        self._delivered: list[tuple[Batch, dict[NodeId, int]]] = []
+
+    def recover(self, records: Sequence[LogRecord]) -> LeaderlessState:
+        """Take in what the log kept; batches that the rows lack are delivered first.
+
+        Returns:
+            The last state of all, which says what the clocks showed together.
+        """
+        found = Recovery(records, self.clock)
+        found.fill(self._retention, self.vector)
+        for batch in found.lacked(self.vector):
+            self._early.put(batch)
+        self.deliver_due(is_recorded=True)
+        self._early.clear()
+        return found.state
+
+    # Others' batches
+
+    def take(self, batch: Batch) -> None:
+        """Take in a batch from elsewhere; `deliver_due` delivers it."""
+        self._early.take(batch, self.vector)
+
+    def deliver_due(self, *, is_recorded: bool = False) -> bool:
+        """Deliver everything whose causes are all delivered, until nothing more can be; say whether anything was."""
+        found = False
+        progress = bool(self._early)
+        while progress:
+            progress = False
+            for origin in self._origins:
+                while (batch := self._early.pop_due(origin, self.vector)) is not None:
+                    self._deliver_one(batch, is_recorded=is_recorded)
+                    found = progress = True
+        return found
+
+    def _deliver_one(self, batch: Batch, *, is_recorded: bool) -> None:
+        self.clock.observe(batch.stamp)
+        self.vector = {**self.vector, batch.origin: batch.seq}
+        self._delivered.append((batch, self.vector))
+        self._retention.add(batch)
+        if not is_recorded:
+            self._records.append(record_of(self._shard, batch))
+
+    def take_delivered(self) -> list[tuple[Batch, dict[NodeId, int]]]:
+        """Return what was delivered since the last call, each with the vector that it brings the rows to."""
+        delivered, self._delivered = self._delivered, []
+        return delivered
+
+    # Own batches
+
+    @property
+    def made(self) -> int:
+        """The sequence number of the newest own batch, 0 before the first."""
+        return self.vector.get(self._node, 0)
+
+    def next_header(self, wall_ms: int | None) -> Batch:
+        """Return the next own batch without a body: its dot, stamp and what it depends on.
+
+        Args:
+            wall_ms: the wall clock, None where it is not to be trusted.
+        """
+        return Batch(self._node, self.made + 1, self.clock.tick(wall_ms), dict(self.vector), b"")
+
+    def append(self, batch: Batch) -> None:
+        """Deliver an own batch, which is applied already."""
+        invariant(batch.seq == self.made + 1, "own batches follow each other")
+        self.vector = {**self.vector, self._node: batch.seq}
+        self._retention.add(batch)
+        self._records.append(record_of(self._shard, batch))
+
+    # Rows that came
+
+    def install(self, vector: dict[NodeId, int]) -> None:
+        """Go on from rows that reflect a vector and all that was delivered here."""
+        for origin, seq in vector.items():
+            if seq > self.vector.get(origin, 0):
+                self._retention.jump(origin, seq)
+        self.vector = join((self.vector, vector))
+        self._early.forget_delivered(self.vector)
+
+    def take_records(self) -> list[LogRecord]:
+        """Return what is to be written to the log."""
+        records, self._records = self._records, []
+        return records

@@ -1,0 +1,62 @@
+"""Batches that came before their causes: they wait here until those are delivered, in any order of arrival.
+
+Owns which batch is due over a vector of what is delivered. Does not know how a batch is delivered, or who sent it.
+Bounded: what finds no room is dropped, and pulled again later. Ladin et al. 1992 (lazy replication); PROTOCOLS §5.
+"""
+
+from trilemma.base.ids import NodeId
+from trilemma.base.limits import limit
+from trilemma.crdt.vector import Vector, covers
+from trilemma.replication.port import Batch
+
+EARLY_BATCHES_MAX = limit(
+    "early_batches_max",
+    4_096,
+    "batches per shard",
+    "what came before its cause is kept in memory",
+    "it is dropped, and pulled again later",
+)
+
+
+class EarlyBatches:
+    """The batches of one shard that wait at one replica."""
+
+    def __init__(self, node: NodeId) -> None:
+        self._node = node
+        self._batches: dict[tuple[NodeId, int], Batch] = {}
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def take(self, batch: Batch, delivered: Vector) -> None:
+        """Put a batch aside unless it is known or too far ahead; what can be delivered now is never too far."""
+        key = (batch.origin, batch.seq)
+        if batch.seq <= delivered.get(batch.origin, 0) or batch.origin == self._node or key in self._batches:
+            return
+        is_next = batch.seq == delivered.get(batch.origin, 0) + 1 and self._is_due(batch, delivered)
+        if is_next or len(self._batches) < EARLY_BATCHES_MAX:
+            self._batches[key] = batch
+
+    def put(self, batch: Batch) -> None:
+        """Put a batch aside that is wanted for sure: a start found it in the log."""
+        self._batches[batch.origin, batch.seq] = batch
+
+    def pop_due(self, origin: NodeId, delivered: Vector) -> Batch | None:
+        """Take out an origin's next batch if it has come and its causes are delivered."""
+        key = (origin, delivered.get(origin, 0) + 1)
+        batch = self._batches.get(key)
+        if batch is None or not self._is_due(batch, delivered):
+            return None
+        del self._batches[key]
+        return batch
+
+    def _is_due(self, batch: Batch, delivered: Vector) -> bool:
+        return covers(delivered, batch.depends)
+
+    def forget_delivered(self, delivered: Vector) -> None:
+        """Let go what has been delivered otherwise, as rows."""
+        self._batches = {key: batch for key, batch in self._batches.items() if key[1] > delivered.get(key[0], 0)}
+
+    def clear(self) -> None:
+        """Let go everything."""
+        self._batches.clear()

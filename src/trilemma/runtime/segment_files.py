@@ -1,0 +1,84 @@
+"""The files of a log's segments: their names, their descriptors, what makes and ends one durably.
+
+Knows nothing of groups and records. Descriptors are shared by the node's thread, which reads, and the writer's.
+"""
+
+import os
+import threading
+from pathlib import Path
+
+SUFFIX = ".segment"
+
+
+class SegmentFiles:
+    """The segments of one directory.
+
+    Args:
+        directory: exists, and belongs to this node alone.
+        segment_bytes: what is allocated ahead for a segment.
+    """
+
+    def __init__(self, directory: Path, segment_bytes: int) -> None:
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self._descriptors: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the segments that are there, ascending."""
+        return sorted(int(path.stem) for path in self._directory.glob(f"*{SUFFIX}"))
+
+    def path(self, number: int) -> Path:
+        """Return where a segment stands."""
+        return self._directory / f"{number:016d}{SUFFIX}"
+
+    def descriptor(self, number: int) -> int:
+        """Return a segment's descriptor, opened where it is not yet."""
+        with self._lock:
+            found = self._descriptors.get(number)
+            if found is None:
+                found = self._descriptors[number] = os.open(self.path(number), os.O_RDWR)
+            return found
+
+    def cut(self, number: int, end: int) -> None:
+        """Cut a segment durably, at a start: nothing else has it open."""
+        descriptor = os.open(self.path(number), os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, end)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def create(self, number: int, header: bytes) -> None:
+        """End the segment before, then make this one; its header is durable before anything else is written to it."""
+        if number - 1 in self._descriptors:
+            os.fdatasync(self.descriptor(number - 1))
+        descriptor = os.open(self.path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with self._lock:
+            self._descriptors[number] = descriptor
+        os.posix_fallocate(descriptor, 0, self._segment_bytes)
+        os.pwrite(descriptor, header, 0)
+        os.fsync(descriptor)
+        self.sync_directory()
+
+    def remove(self, number: int) -> None:
+        """Remove a segment; it is gone for good after `sync_directory`."""
+        with self._lock:
+            descriptor = self._descriptors.pop(number, None)
+        if descriptor is not None:
+            os.close(descriptor)
+        self.path(number).unlink(missing_ok=True)
+
+    def sync_directory(self) -> None:
+        """Make durable which segments there are."""
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()

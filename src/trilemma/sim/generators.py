@@ -1,0 +1,74 @@
+"""Which generator of load a workload's name means, and what is left of one for a client that only reads."""
+
+from random import Random
+
+from trilemma.sim.options import Options
+from trilemma.workload.append import Appends
+from trilemma.workload.bank import Bank
+from trilemma.workload.counter import Counters
+from trilemma.workload.databases import Databases
+from trilemma.workload.expiry import Expiries
+from trilemma.workload.founding import Foundings
+from trilemma.workload.mixed import Mixed
+from trilemma.workload.multi import Groups
+from trilemma.workload.once import Once
+from trilemma.workload.register import Registers
+from trilemma.workload.step import Generator
+from trilemma.workload.strings import StringCommands
+
+READABLE = ("registers", "counters", "appends", "groups", "expiry")
+"""Workloads of which some clients may only read."""
+
+
+def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> Generator:
+    """Make a workload's generator.
+
+    Args:
+        name: one of the workloads in `options`.
+        prefix: what the names of keys begin with.
+    """
+    match name:
+        case "registers":
+            return Registers(rng, prefix)
+        case "counters":
+            return Counters(rng, prefix)
+        case "strings":
+            return StringCommands(rng, prefix)
+        case "appends":
+            return Appends(rng, prefix)
+        case "groups":
+            return Groups(rng, prefix)
+        case "mixed":
+            return Mixed(rng, prefix)
+        case "founding":
+            return Foundings(rng, "ap" if options.mode == "ap" else "cp")
+        case "databases":
+            return Databases(rng, prefix, alone=len(options.workloads) == 1)
+        case "once":
+            return Once(rng, prefix)
+        case "expiry":
+            return Expiries(rng, prefix)
+        case _:
+            return Bank(rng, prefix)
+
+
+class Reads:
+    """The reads of a generator."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+
+    def next(self, process: int):  # type: ignore[no-untyped-def]
+        """Return the next read."""
+        while True:
+            step = self._generator.next(process)
+            if step.kind in ("read", "multi_read"):
+                return step
+
+    def record(self, step, replies):  # type: ignore[no-untyped-def]
+        """Return what became of a step."""
+        return self._generator.record(step, replies)
+
+    def finals(self, process: int):  # type: ignore[no-untyped-def]
+        """Return nothing: the generator itself has them."""
+        return []

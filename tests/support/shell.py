@@ -1,0 +1,56 @@
+"""The command line in a process of its own, and ports for a cluster that it starts."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+COMMAND = (sys.executable, "-m", "trilemma")
+PATIENCE_S = 120.0
+"""More than `up` gives its nodes before it gives up by itself."""
+ENVIRONMENT = os.environ | {"COLUMNS": "160"}
+CANNOT = 2
+
+
+class Said(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*words: str, cwd: Path) -> Said:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=ENVIRONMENT
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def free_base() -> int:
+    """Return a port from which on three nodes can count: it and those above it are free."""
+    while True:
+        with socket.socket() as first, ExitStack() as others:
+            first.bind(("127.0.0.1", 0))
+            base = int(first.getsockname()[1])
+            try:
+                for port in (base + 1, base + 2, *range(base + 10_000, base + 10_003)):
+                    others.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except (OSError, OverflowError):
+                continue
+            if base <= 50_000:
+                return base
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
