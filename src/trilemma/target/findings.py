@@ -12,7 +12,7 @@ from trilemma.check.report.data import Report, Subject
 from trilemma.check.verdict import unknown
 from trilemma.target import measure, nemesis
 from trilemma.target.disturber import Disturber
-from trilemma.target.judge import MODELS, find_vacuity, judge
+from trilemma.target.judge import MODELS, find_unjudged, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.plan import Plan
 from trilemma.target.port import Target
@@ -126,6 +126,11 @@ class Found:
             notes.append("Clocks were not touched: clock faults exist in the simulator only.")
         if not self.has_settled:
             notes.append("The replicas had not caught up with each other when the final reads were made.")
+        for keyspace in (lane.keyspace for lane in self.lanes):
+            unjudged = find_unjudged(keyspace, self.plan.workload)
+            if unjudged:
+                promised = ", ".join(unjudged)
+                notes.append(f"{keyspace.name} also promises, but {self.plan.workload} cannot show: {promised}.")
         if self.disturber.failure:
             notes.append(self.disturber.failure)
         return notes

@@ -33,10 +33,13 @@ FINAL_GAP_S: Final = 0.25
 REGISTER_ROTATION: Final = 100
 """Steps before the registers are left for fresh ones, so that losses stay to be seen."""
 
+COUNTER_ROTATION: Final = 600
+"""Steps before the counters are left for fresh ones: 200 each, with few doubtful amounts, for the search."""
+
 _MAKERS: Final[Mapping[str, Callable[[Random, bytes, Target], Generator]]] = {
     "registers": lambda rng, prefix, target: Registers(rng, prefix, rotation=REGISTER_ROTATION),
     "cas": lambda rng, prefix, target: CompareAndSets(rng, prefix, by_watch=target.cas_by == "watch"),
-    "counters": lambda rng, prefix, target: Counters(rng, prefix),
+    "counters": lambda rng, prefix, target: Counters(rng, prefix, rotation=COUNTER_ROTATION),
     "appends": lambda rng, prefix, target: Appends(rng, prefix),
     "bank": lambda rng, prefix, target: Bank(rng, prefix),
 }
