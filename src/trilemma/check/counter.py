@@ -90,7 +90,7 @@ def _check_key(operations: list[Operation], initial: int, replicas_lag: bool) ->
                 continue
             if reply.kind == "add" and reply.result is None:
                 continue  # it was acknowledged, and no sum was told
-            if not isinstance(reply.result, int):
+            if type(reply.result) is not int:
                 return invalid(CHECKER, f"{reply.result!r} is no sum", [reply])
             low, high = bounds.of(reply)
             if not low <= reply.result - initial <= high:
@@ -120,7 +120,7 @@ def _check_final(adds: list[Operation], reads: list[Operation], initial: int) ->
     certain = initial + sum(each.argument for each in adds if each.outcome == "ok")
     doubtful = [each.argument for each in adds if each.outcome == "info"]
     shown = reads[0].result
-    if not isinstance(shown, int):
+    if type(shown) is not int:
         return invalid(FINAL_CHECKER, f"{shown!r} is no sum", reads[:1])
     sums = _sums(doubtful)
     if sums is None:
