@@ -172,6 +172,20 @@ def test_what_is_asked_of_files_leaves_none_behind_and_keeps_what_was_there(memo
     assert not (tmp_path / "new").exists()
 
 
+def test_a_store_that_is_not_ours_is_not_asked_before_a_nemesis_is_refused() -> None:
+    for nemesis in ("isolate", "kill", "mix"):
+        said = trilemma("check", "run", "--target", "127.0.0.1:1", "--nemesis", nemesis)
+        assert (said.status, "starts" in said.out, "not ours to" in said.err) == (BAD_INPUT, False, True), said
+
+
+def test_the_times_of_a_run_are_counted_from_its_beginning(memory: str, tmp_path: Path) -> None:
+    words = ("check", "run", "--target", memory, *SHORT, "--history", str(tmp_path / "run.jsonl"))
+    assert trilemma(*words).status == 0
+    lines = [json.loads(each) for each in (tmp_path / "run.jsonl").read_text().splitlines()[1:]]
+    assert min(each["invoke_us"] for each in lines) == 0
+    assert max(each["complete_us"] for each in lines) < 300_000_000
+
+
 def test_findings_are_told_though_their_files_can_no_longer_be_written(
     memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

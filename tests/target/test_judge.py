@@ -10,7 +10,7 @@ from trilemma.target.judge import find_unjudged, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.measure import as_writes
 from trilemma.target.port import Keyspace, Promise
-from trilemma.target.standing import by_model, by_promise
+from trilemma.target.standing import breaks, by_model, by_promise
 from trilemma.target.trilemma import PROMISES
 from trilemma.workload.bank import Bank
 from trilemma.workload.register import Registers
@@ -177,3 +177,18 @@ def test_registers_are_placed_among_sessions_causal_sequential_and_linearizable_
     assert back[1] == ("monotonic writes",)  # reads that go back show the other order of the one session's writes
     assert "eventual convergence" in back[0]
     assert by_model("counters", STALE, []) == {}
+
+
+def test_a_broken_model_that_no_promise_speaks_of_is_told_with_its_witness() -> None:
+    crossed = [
+        Operation(1, 0, 1, "write", b"x", b"1"),
+        Operation(1, 2, 3, "read", b"y", None, None),
+        Operation(2, 0, 1, "write", b"y", b"2"),
+        Operation(2, 2, 3, "read", b"x", None, None),
+    ]
+    told = [*judge(lane(crossed, "causal"), "registers", (), {})[1]]
+    models = by_model("registers", crossed, told)
+    assert stand(models).broken == ("sequential",)
+    (verdict,) = breaks(models, told)
+    assert (verdict.checker, verdict.is_invalid, bool(verdict.witness)) == ("sequential", True, True)
+    assert breaks(models, [*told, verdict]) == []

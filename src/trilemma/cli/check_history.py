@@ -225,7 +225,7 @@ def _print(case: _Case, verdict: Verdict, judgement: Judgement) -> None:
     if judgement.models:
         for name, each in judgement.models.items():
             if each not in judgement.verdicts:
-                _say(f"{name}: {each.validity.value}" + (f": {each.reason}" if each.reason else ""))
+                _say(each._replace(checker=name).describe())
         _say(stand(judgement.models).describe())
     colour = {0: "green", 1: "red", 2: "yellow"}[EXIT_STATUS[verdict.validity]]
     console.print(f"[bold {colour}]{verdict.validity.value}[/]")

@@ -16,7 +16,7 @@ from trilemma.target.judge import MODELS, find_unjudged, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.plan import Plan
 from trilemma.target.port import Target
-from trilemma.target.standing import by_model
+from trilemma.target.standing import breaks, by_model
 from trilemma.target.wire import PATIENCE_S
 
 
@@ -77,6 +77,8 @@ class Found:
             verdicts.append(vacuity)
         if self.disturber.failure:
             verdicts.append(unknown("nemesis", self.disturber.failure))
+        models = by_model(self.plan.workload, lane.history, [*verdicts, *observed])
+        observed += breaks(models, [*verdicts, *observed])
         subject = Subject(
             name=lane.keyspace.name,
             mode=lane.keyspace.mode,
@@ -88,7 +90,7 @@ class Found:
             staleness=staleness.describe(measure.staleness(lane.operations)),
             digests=digests,
         )
-        return fill(subject, by_model(self.plan.workload, lane.history, [*verdicts, *observed]))
+        return fill(subject, models)
 
     def _named_faults(self) -> list[Fault]:
         """Return the faults, each told with its kind, so that a pause and a kill of one node stay apart."""

@@ -177,6 +177,17 @@ class Load:
                     replica.close()
                     lane.replica_finals += self._finals(lane, node, lambda lane=lane, node=node: self._of(lane, node))  # type: ignore[misc]
 
+    def begin_us(self) -> int | None:
+        """When the first operation was invoked; None where there was none."""
+        return min((each.invoke_us for lane in self.lanes for each in lane.history), default=None)
+
+    def count_from(self, origin_us: int) -> None:
+        """Count all times from another moment than the clock's own."""
+        for lane in self.lanes:
+            lane.recorder.count_from(origin_us)
+            lane.finals = [each.since(origin_us) for each in lane.finals]
+            lane.replica_finals = [each.since(origin_us) for each in lane.replica_finals]
+
     def _ordinary(self, lane: Lane, node: str) -> Client:
         return self._target.client(node, lane.keyspace)
 
