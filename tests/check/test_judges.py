@@ -179,10 +179,70 @@ def test_the_initial_value_is_the_users_to_say() -> None:
     assert combine(judge(balances, JUDGES["bank"], Terms(6)).verdicts).is_invalid
 
 
-def test_only_operations_of_unknown_outcome_leave_a_history_valid_and_none_at_all_leaves_it_unknown() -> None:
+@pytest.mark.parametrize("name", JUDGES)
+def test_a_history_in_which_nothing_is_ok_is_unknown_whatever_it_is_of(name: str) -> None:
+    for outcomes in (("info",), ("fail",), ("info", "fail"), ()):
+        history: list[Operation] = []
+        for outcome in outcomes:
+            history += [each._replace(outcome=outcome, result=None) for each in GOOD_AND_BAD[name][0]]
+        found = judge(history, JUDGES[name])
+        assert [each.validity for each in found.verdicts] == [Validity.UNKNOWN], outcomes
+        assert not found.models
+
+
+def test_one_answer_is_enough_to_judge() -> None:
     unsure = [Operation(number, number, None, "write", b"", number, None, "info") for number in range(4)]
-    assert combine(judge(unsure, JUDGES["register"]).verdicts).is_valid
-    assert combine(judge([], JUDGES["register"]).verdicts).validity is Validity.UNKNOWN
+    assert combine(judge([*unsure, done("read", None, 3, at=9)], JUDGES["register"]).verdicts).is_valid
+    assert combine(judge([done("read", None, 3)], JUDGES["register"]).verdicts).is_invalid
+    assert combine(judge([done("write", 3)], JUDGES["register"]).verdicts).is_valid
+
+
+DIFFERENT: dict[str, list[Operation]] = {
+    "register": in_turn(done("write", 1), done("read", None, True)),
+    "cas-register": in_turn(done("write", (1, 0)), done("cas", ((1.0, 0), 5), True)),
+    "sequential": in_turn(done("write", 1), done("read", None, 1.0)),
+    "set": in_turn(done("add", 1), done("read", None, (True,))),
+    "set-full": in_turn(done("add", True), done("read", None, (1,))),
+    "queue": in_turn(done("enqueue", 0), done("dequeue", None, False)),
+    "total-queue": in_turn(done("enqueue", 1), done("dequeue", None, 1.0), done("drain", None, ())),
+    "multi-register": in_turn(done("multi_write", ((b"x", 1),)), done("multi_read", (b"x",), (True,))),
+    "counter": in_turn(done("add", 1), done("read", None, True)),
+    "counter-bounds": in_turn(done("add", 1), done("read", None, 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_1_and_1_0_and_true_are_different_values(name: str) -> None:
+    verdict = combine(judge(DIFFERENT[name], JUDGES[name]).verdicts)
+    assert verdict.is_invalid, verdict
+    for each in verdict.witness:
+        for value in (each.argument, each.result):
+            assert "Distinct" not in str(type(value)), "the witness has the values of the history"
+
+
+def test_values_of_one_type_are_compared_as_they_are() -> None:
+    for value in (True, 1.0, 1, (True, 1), frozenset({1.5})):
+        history = in_turn(done("write", value), done("cas", (value, 2.5), True), done("read", None, 2.5))
+        assert combine(judge(history, JUDGES["cas-register"]).verdicts).is_valid
+    assert combine(judge(in_turn(done("read", None, 1.0)), JUDGES["register"], Terms(1.0)).verdicts).is_valid
+    assert combine(judge(in_turn(done("read", None, 1.0)), JUDGES["register"], Terms(1)).verdicts).is_invalid
+
+
+def test_a_counter_that_nobody_has_added_to_may_be_absent() -> None:
+    history = in_turn(done("read"), done("add", 2), done("read", None, 2))
+    assert guess_judge(history).name == "counter"
+    for name in ("counter", "counter-bounds"):
+        assert combine(judge(history, JUDGES[name]).verdicts).is_valid
+        assert combine(judge(in_turn(done("add", 2), done("read")), JUDGES[name]).verdicts).is_invalid
+        assert combine(judge(in_turn(done("read"), done("read", None, 7)), JUDGES[name], Terms(7)).verdicts).is_valid
+    assert guess_judge(in_turn(done("add", 2), done("read"))).name == "set"
+
+
+def test_an_initial_value_of_another_kind_is_refused() -> None:
+    with pytest.raises(HistoryError, match="the initial value of a set is a set"):
+        judge(in_turn(done("read", None, (1,))), JUDGES["set"], Terms(b"abc"))
+    with pytest.raises(HistoryError, match="the initial value of a counter is a whole number"):
+        judge(in_turn(done("read", None, 1)), JUDGES["counter"], Terms(b"abc"))
 
 
 def test_a_search_that_gives_up_is_unknown() -> None:
@@ -198,7 +258,9 @@ def test_what_a_model_does_not_know_is_refused() -> None:
         judge([done("add", b"five")], JUDGES["counter"])
     with pytest.raises(HistoryError, match="no model has the operations rename"):
         guess_judge([done("rename")])
-    with pytest.raises(HistoryError, match="no model has"):
+    with pytest.raises(
+        HistoryError, match="the values of add, read are those of no one model; name one, such as counter"
+    ):
         guess_judge([done("add", 1), done("read", None, b"one")])
     with pytest.raises(HistoryError, match="the model redis has no initial value"):
         judge([done("command", (b"GET", b"k"))], JUDGES["redis"], Terms(7))

@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from trilemma.check.causal import check_causal
-from trilemma.check.hierarchy import MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS
+from trilemma.check.hierarchy import (
+    CAUSAL,
+    MONOTONIC_READS,
+    MONOTONIC_WRITES,
+    PRAM,
+    READ_YOUR_WRITES,
+    WRITES_FOLLOW_READS,
+)
 from trilemma.check.history import Operation
 from trilemma.check.session import GUARANTEES, check_sessions
+from trilemma.check.session_doubt import TOGETHER, judge_sessions
 from trilemma.check.verdict import Validity
 
 FUZZ_ROUNDS = 6_000
@@ -264,7 +272,7 @@ class Twin:
         return True
 
 
-def _history(rng: Random) -> list[Operation]:
+def draw_history(rng: Random) -> list[Operation]:
     history: list[Operation] = []
     written: dict[bytes, list[Any]] = {b"x": [None], b"y": [None]}
     for number in range(rng.randint(4, 11)):
@@ -297,7 +305,7 @@ def test_guarantees_never_disagree_with_trying_every_order() -> None:
     rng = Random(41)
     counts: dict[tuple[str, Validity], int] = {}
     for _ in range(FUZZ_ROUNDS):
-        history = _history(rng)
+        history = draw_history(rng)
         verdicts = check_sessions(history)
         twin = Twin(history)
         for rule in GUARANTEES:
@@ -322,8 +330,59 @@ def test_a_causal_history_keeps_all_guarantees() -> None:
     rng = Random(42)
     causal = 0
     for _ in range(FUZZ_ROUNDS):
-        history = [each._replace(node="") for each in _history(rng)]  # for it, a session stays at one node
+        history = [each._replace(node="") for each in draw_history(rng)]  # for it, a session stays at one node
         if check_causal(history, node_order=False).is_valid:
             causal += 1
             assert not any(verdict.is_invalid for verdict in check_sessions(history).values()), history
     assert causal > FUZZ_ROUNDS // 20
+
+
+# --- where no node is named ---------------------------------------------------------------------------------------
+
+
+def test_of_two_guarantees_that_cannot_both_hold_neither_is_called_broken() -> None:
+    backwards = [write(1, 0, 1), write(1, 2, 2), read(2, 4, 2), read(2, 6, 1)]
+    found = judge_sessions(backwards)
+    assert {name for name, each in found.items() if each.is_invalid} == {PRAM}
+    assert found[PRAM].witness == tuple(backwards)
+    assert "monotonic reads or monotonic writes is broken" in found[PRAM].reason
+    for name, other in ((MONOTONIC_READS, MONOTONIC_WRITES), (MONOTONIC_WRITES, MONOTONIC_READS)):
+        assert found[name].validity is Validity.UNKNOWN
+        assert f"broken, unless {other} is" in found[name].reason
+    answer = BROKEN["answer seen without what it answers"][1]
+    found = judge_sessions(answer)
+    assert {name for name, each in found.items() if each.is_invalid} == {CAUSAL}
+    assert found[WRITES_FOLLOW_READS].validity is Validity.UNKNOWN
+
+
+def test_where_nodes_are_named_it_is_told_which_guarantee_is_broken() -> None:
+    backwards = [write(1, 0, 1), write(1, 2, 2), read(2, 4, 2), read(2, 6, 1)]
+    named = [each._replace(node=f"n{each.process}") for each in backwards]
+    assert {name for name, each in judge_sessions(named).items() if each.is_invalid} == {MONOTONIC_WRITES}
+    moved = [*named[:3], named[3]._replace(node="n3")]
+    assert not any(each.is_invalid for each in judge_sessions(moved).values())
+
+
+def test_what_is_broken_at_one_moment_is_broken_whichever_copy_was_read() -> None:
+    found = judge_sessions(BROKEN["later write seen without the earlier at one moment"][1])
+    assert {name for name, each in found.items() if each.is_invalid} == {MONOTONIC_WRITES}
+    assert all(not each.node for each in found[MONOTONIC_WRITES].witness)
+
+
+def test_without_names_nothing_is_called_broken_that_some_choice_of_copies_explains() -> None:
+    rng = Random(43)
+    doubted = certain = 0
+    for _ in range(FUZZ_ROUNDS // 3):
+        history = [each._replace(node="") for each in draw_history(rng)]
+        found = judge_sessions(history)
+        apart = Twin([each._replace(node=str(number)) for number, each in enumerate(history)])
+        for name, both in TOGETHER.items():
+            broken = [key for key in (b"x", b"y") if not apart.holds(name, key)]
+            if found[name].is_invalid:
+                assert broken, (name, history)
+                certain += 1
+            if both in found:
+                assert not all(Twin(history).holds(name, key) for key in (b"x", b"y")), (name, history)
+                assert not check_causal(history, node_order=False).is_valid, history
+                doubted += 1
+    assert min(doubted, certain) > 10, (doubted, certain)

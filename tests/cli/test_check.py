@@ -142,7 +142,7 @@ def test_a_history_comes_by_the_standard_input_too() -> None:
 SETTINGS = {
     "--cas-fail": (
         b"0 :invoke :cas [nil 1]\n0 :fail :cas [nil 1]\n",
-        {"mismatch": 1, "never": 0},
+        {"mismatch": 1, "never": 2},
     ),
     "--nil": (
         b"0 :invoke :write 1\n0 :ok :write 1\n0 :invoke :read nil\n0 :ok :read nil\n",

@@ -138,6 +138,27 @@ def test_which_models_hold_is_told_and_a_promise_counts(tmp_path: Path) -> None:
     assert said(tmp_path, edn(*APPENDS, AND_MORE), "--json")[0] == 0
 
 
+def test_each_model_that_is_broken_has_its_witness(tmp_path: Path) -> None:
+    back = edn(*WRITES, "1|read|nil|2", "1|read|nil|1")
+    for model, names in (("consistency", ("linearizable", "causal convergence", "PRAM")), ("sessions", ("PRAM",))):
+        status, text = said(tmp_path, back, "--model", model)
+        lines = text.splitlines()
+        assert status == 1
+        for name in names:
+            at = next(number for number, line in enumerate(lines) if line.startswith((f"{name}", f"{name} register")))
+            assert ": invalid: " in lines[at]
+            assert lines[at + 1].startswith("  process "), (name, text)
+
+
+def test_of_a_textbook_history_that_goes_back_the_guarantees_that_are_in_question_are_named(tmp_path: Path) -> None:
+    back = edn(*WRITES, "1|read|nil|2", "1|read|nil|1")
+    for promise, status in (("monotonic reads", 2), ("monotonic writes", 2), ("read your writes", 2)):
+        assert said(tmp_path, back, "--model", "sessions", "--promise", promise)[0] == status
+    text = said(tmp_path, back, "--model", "sessions")[1]
+    assert "monotonic reads or monotonic writes is broken, and nobody can tell which" in text
+    assert "breaks PRAM" in text
+
+
 def test_an_option_that_says_nothing_to_the_model_is_refused(tmp_path: Path) -> None:
     queue = edn(*PUTS, "1|dequeue|nil|1")
     assert said(tmp_path, queue, "--initial", "7")[0] == 64

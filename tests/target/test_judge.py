@@ -6,11 +6,13 @@ from trilemma.check.hierarchy import stand
 from trilemma.check.history import Operation
 from trilemma.check.report.data import Report, Subject
 from trilemma.check.verdict import Validity, Verdict, invalid, unknown, valid
-from trilemma.target.judge import find_vacuity, judge
+from trilemma.target.judge import find_unjudged, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.measure import as_writes
 from trilemma.target.port import Keyspace, Promise
-from trilemma.target.standing import by_model, by_promise
+from trilemma.target.standing import breaks, by_model, by_promise
+from trilemma.target.trilemma import PROMISES
+from trilemma.workload.bank import Bank
 from trilemma.workload.register import Registers
 
 
@@ -40,6 +42,65 @@ def validity(verdicts: list[Verdict]) -> Validity:
 def test_a_stale_read_breaks_linearizability_where_that_is_promised() -> None:
     verdicts, _ = judge(lane(STALE, "linearizable"), "registers", (), {})
     assert validity(verdicts) is Validity.INVALID
+
+
+def add(amount: int, total: int, begin: int, end: int, process: int = 1) -> Operation:
+    return Operation(process, begin, end, "add", b"c0", amount, total, node="n1")
+
+
+def test_two_increments_that_were_told_the_same_sum_break_linearizability_though_it_lies_within_bounds() -> None:
+    total = Operation(3, 20, 25, "read", b"c0", None, 2, node="n2")
+    twice = lane([add(1, 1, 0, 10), add(1, 1, 2, 12, process=2), total], "linearizable")
+    verdicts, _ = judge(twice, "counters", (), {})
+    assert [each.validity for each in verdicts] == [Validity.VALID, Validity.INVALID]
+    once = lane([add(1, 1, 0, 10), add(1, 2, 2, 12, process=2), total], "linearizable")
+    assert validity(judge(once, "counters", (), {})[0]) is Validity.VALID
+
+
+def append(token: bytes, length: int, begin: int, process: int) -> Operation:
+    return Operation(process, begin, begin + 5, "append", b"a0", token, length, node="n1")
+
+
+def cas(expected: bytes, new: bytes, begin: int, process: int) -> Operation:
+    return Operation(process, begin, begin + 5, "cas", b"r0", (expected, new), True, node="n1")
+
+
+def test_a_reply_that_two_clients_cannot_both_have_had_breaks_linearizability_of_every_workload() -> None:
+    move = (b"MGET", b"{bank}0", b"{bank}1")
+    halves = (b"SET", b"{bank}0", b"90"), (b"SET", b"{bank}1", b"110")
+    moved = (move, *halves), ((b"100", b"100"), b"OK", b"OK")
+    opening = Bank(Random(0), b"").opening(1).commands[0]
+    planted = {
+        "registers": STALE,
+        "cas": [write(b"1", 0), cas(b"1", b"2", 10, 1), cas(b"1", b"3", 11, 2)],
+        "counters": [add(1, 1, 0, 10), add(1, 1, 2, 12, process=2)],
+        "appends": [append(b"1;", 2, 0, 1), append(b"2;", 2, 1, 2)],
+        "bank": [
+            Operation(1, 0, 1, "command", b"{bank}", opening, b"OK"),
+            Operation(1, 10, 15, "transaction", b"{bank}", *moved),
+            Operation(2, 11, 16, "transaction", b"{bank}", *moved),
+        ],
+    }
+    for workload, operations in planted.items():
+        made = lane(operations, "linearizable")
+        if workload == "bank":
+            made.generator = Bank(Random(0), b"")
+        verdicts, _ = judge(made, workload, (), {})
+        assert validity(verdicts) is Validity.INVALID, (workload, verdicts)
+
+
+def test_what_is_promised_and_what_was_only_seen_go_by_different_names() -> None:
+    verdicts, observed = judge(lane([add(1, 1, 0, 10)], "linearizable"), "counters", (), {})
+    assert {each.checker for each in verdicts}.isdisjoint(each.checker for each in observed)
+
+
+def test_a_promise_that_a_workload_cannot_show_is_told() -> None:
+    def of(mode: str) -> Keyspace:
+        return Keyspace("k", b"", mode, PROMISES[mode])
+
+    assert find_unjudged(of("ap"), "appends") == ["causal", "nothing lost"]
+    assert find_unjudged(of("cp"), "bank") == []  # what is linearizable to its end has lost nothing
+    assert find_unjudged(of("ap"), "counters") == []
 
 
 def test_a_stale_read_is_only_said_where_causal_order_is_promised() -> None:
@@ -116,3 +177,18 @@ def test_registers_are_placed_among_sessions_causal_sequential_and_linearizable_
     assert back[1] == ("monotonic writes",)  # reads that go back show the other order of the one session's writes
     assert "eventual convergence" in back[0]
     assert by_model("counters", STALE, []) == {}
+
+
+def test_a_broken_model_that_no_promise_speaks_of_is_told_with_its_witness() -> None:
+    crossed = [
+        Operation(1, 0, 1, "write", b"x", b"1"),
+        Operation(1, 2, 3, "read", b"y", None, None),
+        Operation(2, 0, 1, "write", b"y", b"2"),
+        Operation(2, 2, 3, "read", b"x", None, None),
+    ]
+    told = [*judge(lane(crossed, "causal"), "registers", (), {})[1]]
+    models = by_model("registers", crossed, told)
+    assert stand(models).broken == ("sequential",)
+    (verdict,) = breaks(models, told)
+    assert (verdict.checker, verdict.is_invalid, bool(verdict.witness)) == ("sequential", True, True)
+    assert breaks(models, [*told, verdict]) == []

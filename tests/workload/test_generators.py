@@ -33,6 +33,7 @@ MAKERS: dict[str, Callable[[Random], Generator]] = {
     "cas": lambda rng: CompareAndSets(rng, b"k:"),
     "cas, by a command": lambda rng: CompareAndSets(rng, b"k:", by_watch=False),
     "counter": lambda rng: Counters(rng, b"c:"),
+    "counter, rotated": lambda rng: Counters(rng, b"c:", rotation=50),
     "expiry": lambda rng: Expiries(rng, b"e:"),
     "mixed": lambda rng: Mixed(rng, b"x:"),
     "multi": lambda rng: Groups(rng, b"m:"),
@@ -49,6 +50,7 @@ MODELS = {
     "cas": register(),
     "cas, by a command": register(),
     "counter": COUNTER,
+    "counter, rotated": COUNTER,
     "mixed": REDIS,
     "multi": MULTI_REGISTER,
     "register": register(),
@@ -222,8 +224,12 @@ def test_compare_and_sets_succeed_and_meet_other_values(name: str) -> None:
     assert any(each.outcome == "fail" if name == "cas" else each.result is False for each in done)
 
 
-def test_a_rotated_register_is_read_at_the_end_under_every_key_it_had() -> None:
-    generator = Registers(Random(7), b"r:", rotation=50)
+def test_what_is_rotated_is_read_at_the_end_under_every_key_it_had() -> None:
+    for generator in (Registers(Random(7), b"r:", rotation=50), Counters(Random(7), b"c:", keys=5, rotation=50)):
+        check_rotation(generator)
+
+
+def check_rotation(generator: Generator) -> None:
     used = {generator.next(1).key for _ in range(STEPS)}
     assert len(used) > 5 * (STEPS // 50 - 1)
     assert used <= {step.key for step in generator.finals(1)}

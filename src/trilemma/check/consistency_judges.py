@@ -10,7 +10,7 @@ from trilemma.check.hierarchy import implies
 from trilemma.check.history import HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
 from trilemma.check.register_models import judge_registers
-from trilemma.check.session import check_sessions
+from trilemma.check.session_doubt import TOGETHER, judge_sessions
 from trilemma.check.verdict import Verdict
 
 Operations = Sequence[Operation]
@@ -22,8 +22,8 @@ def judge_list_append(operations: Operations, terms: Terms) -> Mapping[str, Verd
 
 
 def judge_session_guarantees(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
-    """Return a verdict per session guarantee."""
-    return check_sessions(operations, terms.initial)
+    """Return a verdict per session guarantee, and on what two of them come to where nobody can tell which is broken."""
+    return judge_sessions(operations, terms.initial)
 
 
 def judge_consistency(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
@@ -42,7 +42,8 @@ def held_to(models: Mapping[str, Verdict], promise: str, by_default: Sequence[st
     """
     if promise and promise not in models:
         raise HistoryError(f"there is no verdict on {promise!r}; there are verdicts on {', '.join(models)}")
-    return Judgement([_decided(models, name) for name in ([promise] if promise else by_default)], models)
+    both = [name for name in TOGETHER.values() if name in models]  # judged only where it is broken
+    return Judgement([_decided(models, name) for name in ([promise] if promise else [*by_default, *both])], models)
 
 
 def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:

@@ -55,6 +55,11 @@ class Operation(NamedTuple):
         """Whether this one was over before the other began (in real time; equal stamps are concurrent)."""
         return self.end_us < other.invoke_us
 
+    def since(self, origin_us: int) -> "Operation":
+        """Return the same with its times counted from another moment."""
+        complete_us = None if self.complete_us is None else self.complete_us - origin_us
+        return self._replace(invoke_us=self.invoke_us - origin_us, complete_us=complete_us)
+
     def describe(self) -> str:
         """Return one line for people: who, what, when, and what came of it."""
         where = f" at {self.node}" if self.node else ""

@@ -4,17 +4,18 @@ The one place that a new model or checker must be named in to be found by the co
 `type_judges` and `consistency_judges`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from trilemma.check import consistency_judges, type_judges
 from trilemma.check.causal import check_causal
+from trilemma.check.distinct import distinct, told_apart, unwrapped
 from trilemma.check.hierarchy import LINEARIZABLE, STRICT_SERIALIZABLE
 from trilemma.check.history import HistoryError, Operation
 from trilemma.check.judgement import DEFAULT_TERMS, Judgement, Terms
 from trilemma.check.session import GUARANTEES
-from trilemma.check.verdict import Verdict, unknown
+from trilemma.check.verdict import NOTHING_HAPPENED, Verdict, unknown
 
 Run = Callable[[Sequence[Operation], Terms], Judgement]
 Guess = Callable[[Sequence[Operation]], bool]
@@ -75,10 +76,14 @@ def _row_of_models(
 
 
 def _counts(operations: Sequence[Operation]) -> bool:
-    """Say whether what was read are numbers: what is added to a counter, and to a set, is told in the same words."""
+    """Say whether what was read are numbers: what is added to a counter, and to a set, is told in the same words.
+
+    Nil was read of a counter that nobody had added to; where nothing else was read it is taken for an empty set.
+    """
     shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
     added = [each.argument for each in operations if each.kind == "add"]
-    return all(type(each) is int for each in (*shown, *added))
+    sums = [each for each in shown if each is not None]
+    return bool(sums or not shown) and all(type(each) is int for each in (*sums, *added))
 
 
 def _shows_elements(operations: Sequence[Operation]) -> bool:
@@ -100,12 +105,20 @@ def _balances(operations: Sequence[Operation]) -> bool:
     return any(each.kind == "transfer" for each in operations)
 
 
+def _micro_names(operations: Sequence[Operation]) -> Iterator[Any]:
+    """Yield what each micro-operation of transactions does; None for what is none."""
+    for each in operations:
+        if each.kind == "txn":
+            micros = each.argument if isinstance(each.argument, tuple) else (None,)
+            yield from (micro[0] if isinstance(micro, tuple) and micro else None for micro in micros)
+
+
 def _writes_values(operations: Sequence[Operation]) -> bool:
-    return all(micro[0] in ("r", "w") for each in operations if each.kind == "txn" for micro in each.argument)
+    return all(name in ("r", "w") for name in _micro_names(operations))
 
 
 def _appends_elements(operations: Sequence[Operation]) -> bool:
-    return all(micro[0] in ("r", "append") for each in operations for micro in each.argument)
+    return all(name in ("r", "append") for name in _micro_names(operations))
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
@@ -220,6 +233,9 @@ _ROWS: Final = (
     ),
 )
 
+_COUNTING: Final = ("counter", "counter-bounds", "bank", "mutex", "string", "redis")
+"""Rows whose values are of one type by themselves: all others hold any values, which differ where their types do."""
+
 JUDGES: Final = {row.name: row for row in _ROWS}
 """The table."""
 
@@ -234,7 +250,11 @@ def guess_judge(operations: Sequence[Operation]) -> Judge:
     for row in JUDGES.values():
         if kinds <= row.kinds and row.guess is not None and row.guess(operations):
             return row
-    raise HistoryError(f"no model has the operations {', '.join(sorted(kinds))}; name one (there are {names()})")
+    told = ", ".join(sorted(kinds))
+    fitting = [row.name for row in JUDGES.values() if kinds <= row.kinds]
+    if fitting:
+        raise HistoryError(f"the values of {told} are those of no one model; name one, such as {', '.join(fitting)}")
+    raise HistoryError(f"no model has the operations {told}; name one (there are {names()})")
 
 
 def names() -> str:
@@ -246,7 +266,7 @@ def judge(operations: Sequence[Operation], row: Judge, terms: Terms = DEFAULT_TE
     """Judge a history by a row.
 
     Returns:
-        `unknown` where there are no operations: nothing was judged.
+        `unknown` where no operation is `ok`: nothing was judged.
 
     Raises:
         HistoryError: the history has operations, or values, that the row does not know, or a term says nothing to it.
@@ -260,8 +280,17 @@ def judge(operations: Sequence[Operation], row: Judge, terms: Terms = DEFAULT_TE
     foreign = sorted({each.kind for each in operations} - row.kinds)
     if foreign:
         raise HistoryError(f"the model {row.name} has no operation {', '.join(foreign)}")
+    if not any(each.outcome == "ok" for each in operations):
+        return Judgement([unknown(row.name, NOTHING_HAPPENED)])
     try:
-        return row.run(operations, terms)
+        if row.name in _COUNTING:
+            return row.run(operations, terms)
+        terms = replace(terms, initial=distinct(terms.initial))
+        found = row.run(told_apart(operations), terms)
+        return Judgement(
+            [unwrapped(each) for each in found.verdicts],
+            {name: unwrapped(each) for name, each in found.models.items()},
+        )
     except HistoryError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:

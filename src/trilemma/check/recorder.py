@@ -46,6 +46,10 @@ class Recorder:
         self._operations[number] = operation
         return operation
 
+    def count_from(self, origin_us: int) -> None:
+        """Count all times from another moment than the clock's own."""
+        self._operations = [each.since(origin_us) for each in self._operations]
+
     @property
     def size(self) -> int:
         """The number of operations recorded."""

@@ -16,7 +16,8 @@ from trilemma.check.model import register
 from trilemma.check.register import check_register
 from trilemma.check.saturation import OPERATIONS_MAX
 from trilemma.check.sequential import check_sequential
-from trilemma.check.session import GUARANTEES, check_sessions
+from trilemma.check.session import GUARANTEES
+from trilemma.check.session_doubt import judge_sessions
 from trilemma.check.verdict import Verdict, unknown
 
 MODELS: Final = (LINEARIZABLE, SEQUENTIAL, CAUSAL_CONVERGENCE, *GUARANTEES)
@@ -37,14 +38,15 @@ def judge_registers(
         deadline: when to give up that search.
 
     Returns:
-        `unknown` for every model where nothing was read.
+        `unknown` for every model where nothing was read. Where operations name no node also what two session guarantees
+        together come to, if that is broken: see `session_doubt`.
     """
     history = list(operations)
     if not any(each.outcome == "ok" and "read" in each.kind for each in history):
         return {name: unknown(name, "nothing was read") for name in MODELS}
     placeless = [each._replace(node="") for each in history]
     linearizable = check_register(history)
-    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **check_sessions(history)}
+    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **judge_sessions(history)}
     is_open = linearizable.is_invalid and not any(each.is_invalid for each in weaker.values())
     if is_open and len(history) <= OPERATIONS_MAX and all(each.kind in ("read", "write") for each in history):
         sequential = check_sequential(history, register(), steps_max, deadline)

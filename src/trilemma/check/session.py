@@ -11,7 +11,8 @@ is ever deleted. Demanded is that for each key there is one order of its writes 
 - writes follow reads: a write is later than what its session read before of the same key, and whoever has seen it has
   seen what its session had read before, of any key; and so on, back from there.
 *Has seen*: a server's copy only grows, so for the last two, what a process was shown by a node holds for all that the
-same process is shown by the same node later (an operation that names no node went to the only one its process knows).
+same process is shown by the same node later. An operation that names no node is taken to have gone to the only one its
+process knows: who does not want to take that for granted asks `session_doubt`.
 Where a copy went back in time they are not judged among the writes concerned, and `unknown` if nothing else is left.
 
 Where operations carry what their executors had seen, see also `session_vectors`.

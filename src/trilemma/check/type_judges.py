@@ -12,7 +12,7 @@ from trilemma.check.bank import check_balances
 from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
-from trilemma.check.history import History, Operation
+from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.long_fork import check_long_fork
@@ -95,13 +95,21 @@ def judge_counters(operations: Operations, terms: Terms) -> list[Verdict]:
     bounds = judge_counter_bounds(operations, terms)
     if bounds[0].is_invalid:
         return bounds
-    model = COUNTER if terms.initial is None else replace(COUNTER, initial=terms.initial)
-    return [*bounds, _search(operations, model, terms)]
+    initial = terms.initial or 0
+    return [*bounds, _search(_with_initial_sums(operations, initial), replace(COUNTER, initial=initial), terms)]
 
 
 def judge_counter_bounds(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge whether every read lies within what adds allow."""
-    return [check_counter(operations, terms.initial or 0)]
+    initial = terms.initial or 0
+    if type(initial) is not int:
+        raise HistoryError(f"the initial value of a counter is a whole number such as 7, not {initial!r}")
+    return [check_counter(_with_initial_sums(operations, initial), initial)]
+
+
+def _with_initial_sums(operations: Operations, initial: int) -> list[Operation]:
+    """Return a history in which a read of a counter that is absent shows what it holds at first."""
+    return _with_absent_reads(operations, initial)
 
 
 def judge_strings(operations: Operations, terms: Terms) -> list[Verdict]:
@@ -121,7 +129,9 @@ def judge_balances(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_sets(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge element by element, which is quick, and search unless that found something."""
-    shown = _with_empty_reads(operations)
+    shown = _with_absent_reads(operations, ())
+    if terms.initial is not None and not isinstance(terms.initial, tuple | list | set | frozenset):
+        raise HistoryError(f"the initial value of a set is a set such as #{{1 2}}, not {terms.initial!r}")
     if terms.initial is not None:  # elements that nobody added: only the search knows of them
         return [_search(shown, replace(SET, initial=frozenset(terms.initial)), terms)]
     elements = check_elements(shown)
@@ -130,13 +140,13 @@ def judge_sets(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_set_full(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge whether what was known to be in stayed."""
-    return [check_set_full(_with_empty_reads(operations))]
+    return [check_set_full(_with_absent_reads(operations, ()))]
 
 
-def _with_empty_reads(operations: Operations) -> list[Operation]:
-    """Return a history in which a read of a set that is absent shows an empty one."""
+def _with_absent_reads(operations: Operations, shown: Any) -> list[Operation]:
+    """Return a history in which a read of what is absent shows what is there at first."""
     return [
-        each._replace(result=()) if each.kind == "read" and each.outcome == "ok" and each.result is None else each
+        each._replace(result=shown) if each.kind == "read" and each.outcome == "ok" and each.result is None else each
         for each in operations
     ]
 

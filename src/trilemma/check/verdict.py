@@ -6,7 +6,7 @@ Source: Porcupine's three-valued results; Jepsen `checker.clj` (`merge-valid`).
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trilemma.check.history import Operation
 
@@ -18,6 +18,9 @@ class Validity(Enum):
     INVALID = "invalid"
     UNKNOWN = "unknown"
 
+
+NOTHING_HAPPENED: Final = "no operation is ok, so nothing was seen that could be right or wrong"
+"""Why a history of refusals and doubts alone is neither valid nor invalid."""
 
 _SEVERITY = {Validity.VALID: 0, Validity.UNKNOWN: 1, Validity.INVALID: 2}
 

@@ -3,10 +3,12 @@
 import typer
 
 from trilemma.cli import check, cluster, demo, keyspaces, labs, simulator, trials
+from trilemma.cli.guard import GuardedGroup
 from trilemma.cli.lint import lint
 from trilemma.version import __version__
 
 app = typer.Typer(
+    cls=GuardedGroup,
     help="A key-value store in which the CAP trade-off is a setting of each keyspace.",
     no_args_is_help=True,
     add_completion=False,

@@ -30,10 +30,10 @@ from trilemma.check.hierarchy import stand
 from trilemma.check.history import HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
 from trilemma.check.judges import JUDGES, Judge, guess_judge, judge, names
-from trilemma.check.linearizable import STEPS_MAX, check_linearizable
+from trilemma.check.linearizable import STEPS_MAX
 from trilemma.check.report.data import EXIT_STATUS
 from trilemma.check.verdict import Verdict, combine, unknown
-from trilemma.cli.check_model import ModelError, load_model
+from trilemma.cli.check_model import ModelError, OutOfTimeError, judge_by, load_model
 from trilemma.cli.console import AsJson, console, print_json
 from trilemma.cli.judging import refuse
 
@@ -46,10 +46,6 @@ SEARCHING: Final = 0.9
 REGISTER: Final = "register"
 
 Word = TypeVar("Word", bound=str)
-
-
-class _TimeUpError(Exception):
-    """The time limit came before reading, or judging without a search, had ended."""
 
 
 def history(
@@ -161,7 +157,7 @@ class _Case:
         try:
             with _alarm(time_limit_s):
                 return self._judge()
-        except _TimeUpError:
+        except OutOfTimeError:
             return Judgement([unknown(self.model or "check", f"not decided within {time_limit_s:g} s")])
 
     def _judge(self) -> Judgement:
@@ -172,8 +168,7 @@ class _Case:
         self.recording = read_history(self._stream, self.format, self._conventions)
         operations = self._chosen(self.recording.operations)
         if self._own is not None:
-            verdict = check_linearizable(operations, self._own, self._terms.steps_max, self._terms.deadline)
-            return Judgement([verdict])
+            return Judgement([judge_by(self._own, self.model, operations, self._terms)])
         return judge(operations, self._row(operations), self._terms)
 
     def _chosen(self, operations: list[Operation]) -> list[Operation]:
@@ -206,7 +201,7 @@ class _Case:
 @contextmanager
 def _alarm(time_limit_s: float) -> Iterator[None]:
     def ring(number: int, frame: FrameType | None) -> NoReturn:
-        raise _TimeUpError
+        raise OutOfTimeError
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, time_limit_s)
@@ -230,7 +225,7 @@ def _print(case: _Case, verdict: Verdict, judgement: Judgement) -> None:
     if judgement.models:
         for name, each in judgement.models.items():
             if each not in judgement.verdicts:
-                _say(f"{name}: {each.validity.value}" + (f": {each.reason}" if each.reason else ""))
+                _say(each._replace(checker=name).describe())
         _say(stand(judgement.models).describe())
     colour = {0: "green", 1: "red", 2: "yellow"}[EXIT_STATUS[verdict.validity]]
     console.print(f"[bold {colour}]{verdict.validity.value}[/]")

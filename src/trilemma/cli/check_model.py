@@ -6,15 +6,25 @@ The user's code is run, as it is in the user's own tests.
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trilemma.check.history import Operation
+from trilemma.check.judgement import Terms
+from trilemma.check.linearizable import check_linearizable
 from trilemma.check.model import Model
+from trilemma.check.verdict import NOTHING_HAPPENED, Verdict, unknown
 
 
 class ModelError(Exception):
-    """There is no such model."""
+    """There is no such model, or it does not work."""
+
+
+class OutOfTimeError(Exception):
+    """The time limit came before reading, or judging without a search, had ended. No model of a user's catches it."""
 
 
 def load_model(reference: str, initial: Any = None) -> Model[Any]:
@@ -32,11 +42,57 @@ def load_model(reference: str, initial: Any = None) -> Model[Any]:
     if callable(found) and not isinstance(found, Model):
         try:
             found = found() if initial is None else found(initial)
-        except TypeError as problem:
-            raise ModelError(f"{reference}: {problem}") from problem
+        except Exception as problem:  # the user's code may fail in any way
+            raise ModelError(f"{reference}: {_told(problem)}") from problem
     if not isinstance(found, Model):
         raise ModelError(f"{place} has no trilemma.check.model.Model named {name!r}")
     return found
+
+
+def judge_by(model: Model[Any], name: str, operations: Sequence[Operation], terms: Terms) -> Verdict:
+    """Judge a history by a model of the user's own.
+
+    Args:
+        name: what the user called it.
+
+    Returns:
+        `unknown` where no operation is `ok`: nothing was judged.
+
+    Raises:
+        ModelError: the model's own code failed, or gave something that is no answer.
+    """
+    if not any(each.outcome == "ok" for each in operations):
+        return unknown(f"linearizable {model.name}", NOTHING_HAPPENED)
+    own = replace(model, step=_guarded(model.step, name))
+    try:
+        return check_linearizable(operations, own, terms.steps_max, terms.deadline)
+    except (ModelError, OutOfTimeError):
+        raise
+    except Exception as problem:  # of its other functions, or of a state that cannot be remembered
+        hint = " (states must be hashable)" if "unhashable" in str(problem) else ""
+        raise ModelError(f"the model {name} cannot judge: {_told(problem)}{hint}") from problem
+
+
+def _guarded(step: Callable[[Any, Operation], Any], name: str) -> Callable[[Any, Operation], tuple[bool, Any]]:
+    def guarded(state: Any, operation: Operation) -> tuple[bool, Any]:
+        try:
+            answer = step(state, operation)
+        except OutOfTimeError:
+            raise
+        except Exception as problem:  # the user's code may fail in any way
+            raise ModelError(f"the model {name} failed at {operation.describe()}: {_told(problem)}") from problem
+        if not (isinstance(answer, tuple | list) and len(answer) == 2):
+            raise ModelError(
+                f"the model {name} answered {answer!r} to {operation.describe()}; a step returns whether that is "
+                "possible, and the state after it"
+            )
+        return bool(answer[0]), answer[1]
+
+    return guarded
+
+
+def _told(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -49,6 +105,8 @@ def _load_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (OSError, SyntaxError, ImportError) as problem:
         raise ModelError(f"{path}: {problem}") from problem
+    except Exception as problem:  # the user's code may fail in any way
+        raise ModelError(f"{path}: {_told(problem)}") from problem
     return module
 
 
@@ -58,5 +116,7 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except (ImportError, SyntaxError, ValueError) as problem:
         raise ModelError(f"{name}: {problem}") from problem
+    except Exception as problem:  # the user's code may fail in any way
+        raise ModelError(f"{name}: {_told(problem)}") from problem
     finally:
         sys.path.pop(0)

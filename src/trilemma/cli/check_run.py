@@ -1,10 +1,11 @@
 """`check run` and `check compare`: drive a store, disturb it, record, judge; the table on the terminal.
 
 Exit status: as `judging` says. A target that could not be started, or a run that was ended by a signal, is `unknown`.
+Findings are told before files are written, so that a full disk takes none of them.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,7 @@ from trilemma.check.report.data import EXIT_STATUS, Report
 from trilemma.check.verdict import Validity
 from trilemma.cli import check_table
 from trilemma.cli.console import AsJson, console, errors, print_json
+from trilemma.cli.guard import NOT_WRITTEN
 from trilemma.cli.judging import refuse
 from trilemma.target import catalogue, nemesis
 from trilemma.target.findings import Result
@@ -59,6 +61,7 @@ def run(
     plan = Plan(workload, nemesis, time_s, clients, rate, seed)
     files = _Files(report, history)
     made = _make(target, mode, plan)
+    files.ask()
     try:
         with _ended_by_a_signal():
             result = _run(target, made, plan, as_json)
@@ -66,12 +69,12 @@ def run(
         refuse(str(problem))
     except TargetError as problem:
         _give_up(str(problem))
-    files.write(result)
     if as_json:
         print_json(check_table.as_json(result))
     else:
         check_table.show(result)
-    raise typer.Exit(result.report.exit_status)
+    files.write(result)
+    raise typer.Exit(files.status or result.report.exit_status)
 
 
 def compare(
@@ -97,6 +100,8 @@ def compare(
     files = _Files(report, history)
     found: list[tuple[str, Result | str]] = []
     made = [(target, _make(target, mode, plan)) for target in targets]
+    for target in targets:
+        files.ask(target)
     with _ended_by_a_signal():
         for target, store in made:
             try:
@@ -111,7 +116,8 @@ def compare(
         print_json([check_table.as_json(each) if isinstance(each, Result) else {"error": each} for _, each in found])
     else:
         check_table.show_comparison(plan, found)
-    raise typer.Exit(_status([each.report for _, each in found if isinstance(each, Result)], len(found)))
+    status = _status([each.report for _, each in found if isinstance(each, Result)], len(found))
+    raise typer.Exit(files.status or status)
 
 
 def _status(reports: list[Report], wanted: int) -> int:
@@ -166,23 +172,50 @@ def _ended_by_a_signal() -> Iterator[None]:
 
 
 class _Files:
-    """The files that a run writes; whether they can be written is asked before it begins."""
+    """The files that a run writes; whether they can be written is asked before it begins.
+
+    Where that changes while it goes on, its findings are told all the same; `status` is then how the command ends.
+    """
 
     def __init__(self, report: Path | None, history: Path | None) -> None:
         self._report = report
         self._history = history
         self._page: Any = _load("trilemma.check.report.page", "--report") if report is not None else None
         self._writer: Any = _load("trilemma.check.formats.writer", "--history") if history is not None else None
-        for path in (report, history):
-            if path is not None and not path.absolute().parent.is_dir():
-                refuse(f"{path.absolute().parent} is no directory")
+        self.status = 0
+
+    def ask(self, suffix: str = "") -> None:
+        """Refuse what cannot be written, by opening it as it will be; what was not there is not left behind."""
+        for path in (self._name(each, suffix) for each in (self._report, self._history) if each is not None):
+            was_there = path.exists()
+            try:
+                with path.open("ab"):
+                    pass
+                if not was_there:
+                    path.unlink()
+            except OSError as problem:
+                refuse(f"{path} cannot be written: {problem.strerror or problem}")
 
     def write(self, result: Result, suffix: str = "") -> None:
+        """Write the files of a run; say what could not be written."""
         if self._report is not None:
-            self._name(self._report, suffix).write_text(self._page.render(result.report), encoding="utf-8")
+            path = self._name(self._report, suffix)
+            self._attempt(path, lambda: path.write_text(self._page.render(result.report), encoding="utf-8"))
         if self._history is not None:
-            with self._name(self._history, suffix).open("wb") as file:
-                self._writer.write(file, result.operations, result.report.faults)
+            path = self._name(self._history, suffix)
+            self._attempt(path, lambda: self._write_history(path, result))
+
+    def _write_history(self, path: Path, result: Result) -> None:
+        with path.open("wb") as file:
+            self._writer.write(file, result.operations, result.report.faults)
+
+    def _attempt(self, path: Path, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OSError as problem:
+            self.status = NOT_WRITTEN
+            said = f"{path} could not be written: {problem.strerror or problem}; the findings stand all the same"
+            errors.print(f"[bold red]trilemma:[/] {escape(said)}", soft_wrap=True)
 
     @staticmethod
     def _name(path: Path, suffix: str) -> Path:

@@ -59,7 +59,8 @@ def _shares(shares: Sequence[SideShare]) -> Table:
     table = Table("when", "at", "answered", "refused", "unknown", "p50 ms", "p99 ms", "worst ms")
     for share in shares:
         counts = (share.answered, share.refused, share.unknown)
-        times = (f"{each / _US_PER_MS:.1f}" for each in (share.p50_us, share.p99_us, share.worst_us))
+        took_us = (share.p50_us, share.p99_us, share.worst_us)
+        times = [f"{each / _US_PER_MS:.1f}" if share.answered else "-" for each in took_us]
         table.add_row(escape(share.stretch), escape(share.side), *map(str, counts), *times)
     return table
 

@@ -1,7 +1,8 @@
 """How commands end whose exit status is a verdict: 0 valid, 1 invalid, 2 unknown.
 
 Whatever could not be judged because of what was asked (a bad option, a bad file, a target that there is not, or that
-cannot be disturbed so) ends with 64 (sysexits.h, EX_USAGE), so that no refusal can be taken for a verdict.
+cannot be disturbed so) ends with 64 (sysexits.h, EX_USAGE), so that no refusal can be taken for a verdict. A fault of
+this program ends with 70, a finding that could not be written with 74: see `guard`.
 """
 
 from typing import Any, Final, NoReturn

@@ -72,7 +72,11 @@ def _foundings(part: Judged) -> list[Verdict]:
 
 def _counters(part: Judged) -> list[Verdict]:
     operations = _fresh(part)
-    return [check_counter(operations), check_final_sums(operations, part.finals)]
+    return [
+        check_counter(operations),
+        check_final_sums(operations, part.finals),
+        check_linearizable(operations, model.COUNTER, SEARCH_STEPS_MAX),  # two equal replies may lie within bounds
+    ]
 
 
 def _appends(part: Judged) -> list[Verdict]:

@@ -31,6 +31,7 @@ class Address(Target):
 
     def __init__(self, addresses: Sequence[str]) -> None:
         super().__init__()
+        self.is_ours = False
         self._places = {text.strip(): read_place(text) for text in addresses}
         self.nodes = tuple(self._places)
         self.keyspaces = (Keyspace("redis", f"trilemma-check-{secrets.token_hex(4)}-".encode()),)

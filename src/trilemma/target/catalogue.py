@@ -66,9 +66,15 @@ def make(name: str, mode: str = "all", *, has_links: bool = False, seed: int = 0
 def _import(name: str) -> Target:
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(import_module(module), attribute)()
-    except (ImportError, AttributeError) as problem:
+        made = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, SyntaxError) as problem:
         raise PlanError(f"{name} cannot be imported: {problem}") from problem
+    except Exception as problem:  # the user's own module, while it was run
+        raise PlanError(f"{name} cannot be imported: {type(problem).__name__}: {problem}") from problem
+    try:
+        found = made()
+    except Exception as problem:  # whatever it is that was named
+        raise PlanError(f"{name} cannot be made without arguments: {type(problem).__name__}: {problem}") from problem
     if not isinstance(found, Target):
         raise PlanError(f"{name} is no subclass of trilemma.target.port.Target")
     return found

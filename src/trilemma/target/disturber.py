@@ -125,6 +125,19 @@ class Disturber:
         if processes is not None and how is not None:
             (processes.resume if how == "pause" else processes.start)(node)
 
+    def count_from(self, origin_us: int) -> None:
+        """Count all times from another moment than the clock's own."""
+        self.faults = [
+            each._replace(from_us=each.from_us - origin_us, until_us=each.until_us - origin_us) for each in self.faults
+        ]
+        self.outages = [
+            each._replace(
+                from_us=each.from_us - origin_us,
+                until_us=each.until_us if each.until_us == END_OF_TIME_US else each.until_us - origin_us,
+            )
+            for each in self.outages
+        ]
+
     def _note(self, fault: Fault, began_us: int) -> None:
         kind = _KINDS.get(fault.kind, fault.kind)
         self.faults.append(fault._replace(kind=kind, from_us=began_us, until_us=now_us()))

@@ -12,11 +12,11 @@ from trilemma.check.report.data import Report, Subject
 from trilemma.check.verdict import unknown
 from trilemma.target import measure, nemesis
 from trilemma.target.disturber import Disturber
-from trilemma.target.judge import MODELS, find_vacuity, judge
+from trilemma.target.judge import MODELS, find_unjudged, find_vacuity, judge
 from trilemma.target.load import Lane
 from trilemma.target.plan import Plan
 from trilemma.target.port import Target
-from trilemma.target.standing import by_model
+from trilemma.target.standing import breaks, by_model
 from trilemma.target.wire import PATIENCE_S
 
 
@@ -77,6 +77,8 @@ class Found:
             verdicts.append(vacuity)
         if self.disturber.failure:
             verdicts.append(unknown("nemesis", self.disturber.failure))
+        models = by_model(self.plan.workload, lane.history, [*verdicts, *observed])
+        observed += breaks(models, [*verdicts, *observed])
         subject = Subject(
             name=lane.keyspace.name,
             mode=lane.keyspace.mode,
@@ -88,7 +90,7 @@ class Found:
             staleness=staleness.describe(measure.staleness(lane.operations)),
             digests=digests,
         )
-        return fill(subject, by_model(self.plan.workload, lane.history, [*verdicts, *observed]))
+        return fill(subject, models)
 
     def _named_faults(self) -> list[Fault]:
         """Return the faults, each told with its kind, so that a pause and a kill of one node stay apart."""
@@ -126,6 +128,11 @@ class Found:
             notes.append("Clocks were not touched: clock faults exist in the simulator only.")
         if not self.has_settled:
             notes.append("The replicas had not caught up with each other when the final reads were made.")
+        for keyspace in (lane.keyspace for lane in self.lanes):
+            unjudged = find_unjudged(keyspace, self.plan.workload)
+            if unjudged:
+                promised = ", ".join(unjudged)
+                notes.append(f"{keyspace.name} also promises, but {self.plan.workload} cannot show: {promised}.")
         if self.disturber.failure:
             notes.append(self.disturber.failure)
         return notes

@@ -79,10 +79,18 @@ def _bank(seen: Seen) -> list[Verdict]:
     ]
 
 
+def _counters(seen: Seen) -> list[Verdict]:
+    """Return the verdict of the bounds, which is quick, and of the search: two equal replies may lie within bounds."""
+    bounds = check_counter(seen.all)
+    if bounds.is_invalid:
+        return [bounds]
+    return [bounds, check_linearizable(seen.all, model.COUNTER, SEARCH_STEPS_MAX)]
+
+
 _LINEARIZABLE: Final[Mapping[str, _Judge]] = {
     "registers": lambda seen: [check_register(seen.all)],
     "cas": _search,
-    "counters": lambda seen: [check_counter(seen.all)],
+    "counters": _counters,
     "appends": lambda seen: [check_linearizable(seen.all, model.APPEND, SEARCH_STEPS_MAX)],
     "bank": _bank,
 }
@@ -118,20 +126,40 @@ def _convergent(seen: Seen) -> list[Verdict]:
     return verdicts
 
 
-def judge_promise(promise: Promise, workload: str, seen: Seen) -> list[Verdict]:
-    """Return the verdicts on one promise; nothing where the workload says nothing about it."""
+def _available(seen: Seen) -> list[Verdict]:
+    return [check_availability(with_aborts_answered(seen.operations), seen.outages)]
+
+
+def _judge_of(promise: Promise, workload: str, is_lagging: bool) -> _Judge | None:
+    """Return what judges a promise; None where the workload says nothing about it."""
     match promise:
         case "linearizable":
-            return _LINEARIZABLE[workload](seen)
+            return _LINEARIZABLE[workload]
         case "nothing lost":
-            judge = (_NOTHING_LOST_LAGGING if seen.is_lagging else _NOTHING_LOST).get(workload)
+            return (_NOTHING_LOST_LAGGING if is_lagging else _NOTHING_LOST).get(workload)
         case "causal":
-            judge = _CAUSAL.get(workload)
+            return _CAUSAL.get(workload)
         case "convergent":
-            return _convergent(seen)
+            return _convergent
         case "available":
-            return [check_availability(with_aborts_answered(seen.operations), seen.outages)]
+            return _available
+
+
+def judge_promise(promise: Promise, workload: str, seen: Seen) -> list[Verdict]:
+    """Return the verdicts on one promise; nothing where the workload says nothing about it."""
+    judge = _judge_of(promise, workload, seen.is_lagging)
     return judge(seen) if judge is not None else []
+
+
+def find_unjudged(keyspace: Keyspace, workload: str) -> list[Promise]:
+    """Return the promises that a workload says nothing about: a reader must not take them for kept.
+
+    What is linearizable up to the reads at the end has lost nothing.
+    """
+    promises = keyspace.promises
+    judged = [each for each in promises if _judge_of(each, workload, "causal" in promises) is not None]
+    implied = ("nothing lost",) if "linearizable" in judged else ()
+    return [each for each in promises if each not in (*judged, *implied)]
 
 
 OBSERVED: Final[tuple[Promise, ...]] = ("linearizable", "causal", "convergent", "available")

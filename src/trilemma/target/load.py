@@ -33,10 +33,13 @@ FINAL_GAP_S: Final = 0.25
 REGISTER_ROTATION: Final = 100
 """Steps before the registers are left for fresh ones, so that losses stay to be seen."""
 
+COUNTER_ROTATION: Final = 600
+"""Steps before the counters are left for fresh ones: 200 each, with few doubtful amounts, for the search."""
+
 _MAKERS: Final[Mapping[str, Callable[[Random, bytes, Target], Generator]]] = {
     "registers": lambda rng, prefix, target: Registers(rng, prefix, rotation=REGISTER_ROTATION),
     "cas": lambda rng, prefix, target: CompareAndSets(rng, prefix, by_watch=target.cas_by == "watch"),
-    "counters": lambda rng, prefix, target: Counters(rng, prefix),
+    "counters": lambda rng, prefix, target: Counters(rng, prefix, rotation=COUNTER_ROTATION),
     "appends": lambda rng, prefix, target: Appends(rng, prefix),
     "bank": lambda rng, prefix, target: Bank(rng, prefix),
 }
@@ -173,6 +176,17 @@ class Load:
                 if replica is not None:
                     replica.close()
                     lane.replica_finals += self._finals(lane, node, lambda lane=lane, node=node: self._of(lane, node))  # type: ignore[misc]
+
+    def begin_us(self) -> int | None:
+        """When the first operation was invoked; None where there was none."""
+        return min((each.invoke_us for lane in self.lanes for each in lane.history), default=None)
+
+    def count_from(self, origin_us: int) -> None:
+        """Count all times from another moment than the clock's own."""
+        for lane in self.lanes:
+            lane.recorder.count_from(origin_us)
+            lane.finals = [each.since(origin_us) for each in lane.finals]
+            lane.replica_finals = [each.since(origin_us) for each in lane.replica_finals]
 
     def _ordinary(self, lane: Lane, node: str) -> Client:
         return self._target.client(node, lane.keyspace)

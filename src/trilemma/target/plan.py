@@ -33,6 +33,9 @@ def refuse_impossible(target: Target, plan: Plan) -> None:
         raise PlanError(f"{target.name} takes the workloads {', '.join(target.workloads)}, not {plan.workload}")
     if plan.nemesis not in nemesis.NEMESES:
         raise PlanError(f"there is no nemesis {plan.nemesis!r}; there are {', '.join(nemesis.NEMESES)}")
+    if plan.nemesis != "none" and not target.is_ours:
+        verb = plan.nemesis if plan.nemesis in nemesis.PROCESS_KINDS else "disturb"
+        raise PlanError(f"{target.name} runs already: its links and processes are not ours to {verb}")
     for value, name, most in (
         (plan.time_s, "time", TIME_S_MAX),
         (plan.clients, "clients", CLIENTS_MAX),

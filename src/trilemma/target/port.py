@@ -114,7 +114,8 @@ class Target:
         keyspaces: what is driven and judged, each by itself.
         workloads: those of `WORKLOADS` that its clients understand.
         cas_by: how a compare-and-set is written: WATCH and MULTI, or the one command CAS key expected new.
-        links, processes: None where links or processes cannot be disturbed.
+        links, processes: None where links or processes cannot be disturbed; set by `start` at the latest.
+        is_ours: whether `start` starts it; a store that ran before is never disturbed, as is known without asking it.
     """
 
     name: str = ""
@@ -124,6 +125,7 @@ class Target:
     def __init__(self) -> None:
         self.nodes: tuple[str, ...] = ()
         self.keyspaces: tuple[Keyspace, ...] = ()
+        self.is_ours = True
         self.links: Links | None = None
         self.processes: Processes | None = None
 

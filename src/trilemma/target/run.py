@@ -63,6 +63,15 @@ def run(target: Target, plan: Plan, say: Callable[[str], None] = lambda text: No
         target.stop()
 
 
+def _count_from_the_beginning(load: Load, disturber: Disturber) -> None:
+    """Count all times from the first thing that happened: a witness is read beside a time line that begins at 0."""
+    begin_us = load.begin_us()
+    moments = [each.from_us for each in disturber.faults] + ([] if begin_us is None else [begin_us])
+    if moments:
+        load.count_from(min(moments))
+        disturber.count_from(min(moments))
+
+
 def _drive(target: Target, plan: Plan, say: Callable[[str], None]) -> Result:
     faults = nemesis.plan(plan.nemesis, target.nodes, plan.time_s, plan.seed, _mixed_kinds(target))
     load = Load(target, plan.workload, plan.clients, plan.rate, plan.seed)
@@ -87,5 +96,6 @@ def _drive(target: Target, plan: Plan, say: Callable[[str], None]) -> Result:
     target.forget({each.key for lane in load.lanes for each in lane.operations})
     say("stopped; the history is judged")
     target.stop()
+    _count_from_the_beginning(load, disturber)
     found = Found(target, plan, disturber, load.lanes, digests, versions, has_settled)
     return found.result()

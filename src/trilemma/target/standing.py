@@ -7,7 +7,7 @@ verdicts on promises name.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, EVENTUAL, LINEARIZABLE
+from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, EVENTUAL, LINEARIZABLE, stand
 from trilemma.check.history import Operation
 from trilemma.check.register_models import judge_registers
 from trilemma.check.verdict import Verdict, combine
@@ -36,3 +36,14 @@ def by_model(workload: str, operations: Iterable[Operation], verdicts: Sequence[
     """
     told = by_promise(verdicts)
     return {**told, **judge_registers(operations, SEARCH_STEPS_MAX)} if workload == "registers" else told
+
+
+def breaks(models: Mapping[str, Verdict], told: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts on the weakest models that are broken, so that none is named without its witness.
+
+    Args:
+        told: verdicts that are told already; what one of them shows is not told again.
+    """
+    shown = {(each.reason, each.witness) for each in told}
+    broken = [models[name]._replace(checker=name) for name in stand(models).broken]
+    return [each for each in broken if (each.reason, each.witness) not in shown]

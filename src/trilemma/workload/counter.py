@@ -15,16 +15,32 @@ AMOUNT_MAX: Final = 1_000_000
 
 
 class Counters:
-    """Increments of either sign and reads over `keys` counters."""
+    """Increments of either sign and reads over `keys` counters.
 
-    def __init__(self, rng: Random, prefix: bytes, keys: int = 3, read_share: float = 0.4, decrements: bool = True):
+    With `rotation` the counters are left for fresh ones every so many steps: the search over one of them stays short.
+    """
+
+    def __init__(
+        self,
+        rng: Random,
+        prefix: bytes,
+        keys: int = 3,
+        read_share: float = 0.4,
+        decrements: bool = True,
+        rotation: int = 0,
+    ) -> None:
         self._rng = rng
+        self._prefix = prefix
+        self._rotation = rotation
+        self._drawn = 0
         self._keys = [b"%sc%d" % (prefix, number) for number in range(keys)]
+        self._left: list[bytes] = []
         self._read_share = read_share
         self._decrements = decrements
 
     def next(self, process: int) -> Step:
         """Return an increment, a decrement or a GET."""
+        self._rotate()
         key = self._rng.choice(self._keys)
         if self._rng.random() < self._read_share:
             return self._read(process, key)
@@ -41,8 +57,15 @@ class Counters:
         return Recorded("ok", number(recorded.result))
 
     def finals(self, process: int) -> list[Step]:
-        """Return one GET per key."""
-        return [self._read(process, key) for key in self._keys]
+        """Return one GET per key, those that were left too."""
+        return [self._read(process, key) for key in (*self._left, *self._keys)]
+
+    def _rotate(self) -> None:
+        self._drawn += 1
+        if self._rotation and self._drawn % self._rotation == 0:
+            self._left += self._keys
+            round_number = self._drawn // self._rotation
+            self._keys = [b"%sc%d.%d" % (self._prefix, number, round_number) for number in range(len(self._keys))]
 
     def _draw(self, key: bytes) -> tuple[Command, int]:
         amount = self._rng.randint(2, AMOUNT_MAX)

@@ -15,6 +15,7 @@ from trilemma.check.formats.edn import DEPTH_MAX, Form, Parser, parse, parse_all
 from trilemma.check.formats.edn_atom import DIGITS_MAX
 from trilemma.check.formats.edn_value import Map, Tagged, write
 from trilemma.check.formats.error import FormatError
+from trilemma.check.formats.key import Names, plain
 from trilemma.check.formats.stream import CHUNK_BYTES, Held
 
 VALUES = {
@@ -227,3 +228,11 @@ def test_what_is_written_is_read_back(value: Any, size: int) -> None:
 def test_no_text_breaks_the_parser(text: str) -> None:
     with suppress(FormatError):
         parse_all(text)
+
+
+def test_numbers_of_different_types_stay_apart_in_sets_and_keys() -> None:
+    assert len(plain(parse("#{1 1.0 true 1M}"))) == 4
+    assert len(plain(parse("#{[1] [true]}"))) == 2
+    assert write(parse("#{1 true}")) == "#{1 true}"
+    names = Names()
+    assert len({names.of(parse(text)) for text in ("[1]", "[1.0]", "[true]", "1", "true")}) == 5

@@ -253,8 +253,12 @@ BAD = {
     "a time that is none": (("{:process 0 :type :invoke :f :read :time 1.5}",), 1, ":time is a whole number"),
     "a compare-and-set of one": (("0 invoke cas 3",), 1, ":cas takes [old new]"),
     "a transfer of nothing": (("0 invoke transfer 3",), 1, ":transfer takes"),
+    "an ok of no compare-and-set": (("0 invoke cas [1 2]", "0 ok cas 1"), 2, ":cas takes [old new], not '1'"),
+    "an ok of no transfer": (
+        ("0 invoke transfer {:from 0 :to 1 :amount 5}", "0 ok transfer 3"), 2, ":transfer takes"
+    ),
     "a transaction told otherwise": (
-        ("0 invoke txn [[:r 1 nil]]", "0 ok txn [[:r 2 nil]]"), 1, "other micro-operations"
+        ("0 invoke txn [[:r 1 nil]]", "0 ok txn [[:r 2 nil]]"), 2, "other micro-operations"
     ),
     "no map": (("{:process 0 :type :invoke :f :read}", "{:process 0 :type :ok :f :read}", "[3]"), 3, "expected a map"),
 }  # fmt: skip

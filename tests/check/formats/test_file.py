@@ -134,3 +134,35 @@ def test_a_broken_file_gives_operations_or_a_refusal_with_a_place(whole: bytes) 
         with suppress(FormatError):
             check_register_lines(io.BytesIO(file))
     assert 150 < refused < 1_500
+
+
+def forgotten(*operations: Operation) -> list[Operation]:
+    """Return what is left of a history of our own format where a read of nil is said to say nothing."""
+    file = io.BytesIO()
+    write(file, operations)
+    return read_history(Held(file.getvalue()), conventions=Conventions(nil_read="unknown")).operations
+
+
+def test_a_read_of_nil_that_says_nothing_is_left_out_of_operations_of_every_kind() -> None:
+    get = Operation(1, 0, 1, "get", b"k")
+    assert forgotten(get) == [get._replace(outcome="info")]
+    look = Operation(1, 0, 1, "multi_read", b"", (b"x", b"y"), (None, 5))
+    assert forgotten(look) == [look._replace(argument=(b"y",), result=(5,))]
+    assert forgotten(look._replace(result=(None, None)))[0].outcome == "info"
+    asked = (("r", b"x", None), ("w", b"y", None), ("r", b"z", None))
+    told = (("r", b"x", None), ("w", b"y", None), ("r", b"z", 5))
+    assert forgotten(Operation(1, 0, 1, "txn", b"", asked, told)) == [
+        Operation(1, 0, 1, "txn", b"", asked[1:], told[1:])
+    ]
+    assert forgotten(Operation(1, 0, 1, "txn", b"", asked[:1], told[:1]))[0].outcome == "info"
+
+
+def test_where_nil_says_something_or_was_not_read_nothing_is_left_out() -> None:
+    history = [
+        Operation(1, 0, 1, "dequeue", b""),
+        Operation(1, 2, 3, "multi_read", b"", (b"x",), (5,)),
+        Operation(1, 4, None, "multi_read", b"", (b"x", b"y"), None, "info"),
+        Operation(1, 6, 7, "txn", b"", (("w", b"y", None),), (("w", b"y", None),)),
+        Operation(1, 8, 9, "txn", b"", None, None),
+    ]
+    assert forgotten(*history) == history

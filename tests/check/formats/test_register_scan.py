@@ -4,6 +4,7 @@ import io
 from random import Random
 from typing import Any
 
+from trilemma.check.distinct import distinct, told_apart, unwrapped
 from trilemma.check.fault import Fault
 from trilemma.check.forge import disturb, forge
 from trilemma.check.formats.error import FormatError
@@ -12,12 +13,27 @@ from trilemma.check.formats.register_scan import check_register_lines
 from trilemma.check.formats.stream import Held
 from trilemma.check.formats.writer import write
 from trilemma.check.history import Operation
-from trilemma.check.register import check_register
-from trilemma.check.verdict import Validity, Verdict
+from trilemma.check.register import CHECKER, check_register
+from trilemma.check.verdict import NOTHING_HAPPENED, Validity, Verdict, unknown
 
 ROUNDS = 4_000
 
-VALUES: list[Any] = [b"a", b"\xff", "a", 7, 7.5, None, True, (b"a", 1), ("a",), frozenset((b"a",)), b"7"]
+VALUES: list[Any] = [
+    b"a",
+    b"\xff",
+    "a",
+    7,
+    7.5,
+    None,
+    True,
+    1,
+    1.0,
+    (b"a", 1),
+    (b"a", True),
+    ("a",),
+    frozenset((b"a",)),
+    b"7",
+]
 """Values that look alike in JSON, or cannot be keys of a dict there."""
 
 
@@ -38,7 +54,10 @@ def by_lines(file: bytes, initial: Any = None) -> Verdict | str | None:
 
 def by_operations(file: bytes, initial: Any = None) -> Verdict | str:
     try:
-        return check_register(read(Held(file)).operations, initial)
+        operations = read(Held(file)).operations
+        if not any(each.outcome == "ok" for each in operations):
+            return unknown(CHECKER, NOTHING_HAPPENED)
+        return unwrapped(check_register(told_apart(operations), distinct(initial)))
     except FormatError as refusal:
         return str(refusal)
 

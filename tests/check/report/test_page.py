@@ -1,5 +1,6 @@
 """The page: well-formed, in need of nothing outside, deaf to what a history holds, and bounded."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from trilemma.check.history import Operation
 from trilemma.check.register import check_register
 from trilemma.check.report import page, text
 from trilemma.check.report.data import Report, SideShare, Subject
-from trilemma.check.report.style import SCRIPT
+from trilemma.check.report.style import CSS, SCRIPT
 from trilemma.check.verdict import invalid, unknown, valid
 
 PAGE_BYTES_MAX = 10_000_000
@@ -251,3 +252,42 @@ def test_the_script_of_the_page_is_the_one_its_policy_allows(tmp_path: Path) -> 
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert 'class="zoomers" style="display: flex;"' in done.stdout, "the script has run"
+
+
+NARROW_PX = 420
+MEASURE = """<iframe id=page src=page.html style="width:%dpx;height:9000px;border:0"></iframe><pre id=found></pre>
+<script>onload = () => setTimeout(() => {
+  const inner = document.getElementById("page").contentDocument, view = inner.defaultView, found = [];
+  const scrolls = node => node && (view.getComputedStyle(node).overflowX != "visible" || scrolls(node.parentElement));
+  for (const node of inner.body.querySelectorAll("*"))
+    if (node.getBoundingClientRect().right > %d && !scrolls(node.parentElement)) found.push(node.tagName);
+  const wide = [...inner.querySelectorAll(".scroll")].filter(each => each.scrollWidth > each.clientWidth).length;
+  const told = {past: found, width: inner.documentElement.scrollWidth, wide: wide};
+  document.getElementById("found").textContent = JSON.stringify(told);
+}, 200)</script>"""
+
+
+def test_in_a_narrow_window_wide_tables_scroll_within_themselves(tmp_path: Path) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is not installed: the page is not opened in a browser")
+    (tmp_path / "page.html").write_text(page.render(broken()))
+    (tmp_path / "outer.html").write_text(MEASURE % (NARROW_PX, NARROW_PX))
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run(
+        [*command, "--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom",
+         (tmp_path / "outer.html").as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    said = re.search(r"<pre id=\"found\">(.*?)</pre>", done.stdout)
+    assert said is not None, done.stdout
+    told = json.loads(said[1])
+    assert told["past"] == []
+    assert told["width"] == NARROW_PX
+    assert told["wide"] > 0, "some table is wider than the window, or this shows nothing"
+
+
+def test_a_table_that_is_cut_off_by_the_window_says_that_there_is_more() -> None:
+    (rule,) = re.findall(r"\n\.scroll{(.*?)}", CSS, re.DOTALL)
+    assert "overflow-x:auto" in rule
+    assert rule.count("no-repeat local") == rule.count("var(--shade)") == 2

@@ -3,14 +3,17 @@
 Gives nil as None, booleans, integers (`5N` too) and floats as such, ratios as Fraction, `1.5M` as Decimal, strings as
 bytes (UTF-8), vectors and lists as tuple, sets as frozenset, maps as `Map`, tagged literals as `Tagged`. Keywords,
 symbols and characters are str as they are written (`:f`, `x`, `\\a`): so nothing is equal that differs in the file.
+Numbers of several types that Python takes for equal stay apart in a set as `Distinct`.
 Comments, commas, `#_` and metadata are dropped. Knows nothing of histories.
 Source: the edn format, github.com/edn-format/edn; where it is silent, Clojure's own reader.
 """
 
 import re
 from collections.abc import Iterator
+from numbers import Number
 from typing import Any, Final, NamedTuple, NoReturn
 
+from trilemma.check.distinct import Distinct, distinct
 from trilemma.check.formats import edn_atom
 from trilemma.check.formats.edn_value import Tagged, make_map
 from trilemma.check.formats.error import FormatError, shown
@@ -287,4 +290,12 @@ class Parser:
                 return make_map(items)
             except ValueError as problem:
                 self._fail(match.start(_CLOSE), str(problem))
-        return frozenset(items) if frame.begin == "#{" else tuple(items)
+        return _make_set(items) if frame.begin == "#{" else tuple(items)
+
+
+def _make_set(items: list[Any]) -> frozenset[Any]:
+    """Return a set in which numbers of different types stay apart, though Python takes them for one."""
+    made = frozenset(items)
+    if len(made) == len(items):
+        return made
+    return frozenset(Distinct(each) if isinstance(each, Number) else distinct(each) for each in items)

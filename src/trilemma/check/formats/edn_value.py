@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from trilemma.check.distinct import Distinct
 from trilemma.check.formats.error import shown
 
 
@@ -42,6 +43,8 @@ class Tagged(NamedTuple):
 
 def write(value: Any) -> str:
     """Return a value as EDN, on one line; equal values give equal texts."""
+    if isinstance(value, Distinct):
+        value = value.value
     if isinstance(value, bytes):
         text = value.decode(errors="replace")
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

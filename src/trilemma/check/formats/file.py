@@ -5,7 +5,7 @@ Owns the table of formats. Opens nothing: the caller hands in a stream of bytes.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from trilemma.check.formats import events_edn, events_log, jsonlines
 from trilemma.check.formats.conventions import DEFAULT, Conventions
@@ -75,7 +75,30 @@ def read_history(stream: Readable, name: str | None = None, conventions: Convent
 
 
 def _forget_nil(operation: Operation) -> Operation:
-    """Return a read that saw nil as one whose result nobody knows."""
-    if operation.kind == "read" and operation.outcome == "ok" and operation.result is None:
-        return operation._replace(outcome="info")
-    return operation
+    """Return an operation without the reads of nil: nobody knows what those saw.
+
+    Of several reads at one moment only those of nil are left out; one that is nothing else is of unknown outcome.
+    """
+    if operation.outcome != "ok":
+        return operation
+    result = operation.result
+    if operation.kind in ("read", "get"):
+        return operation if result is not None else operation._replace(outcome="info")
+    if operation.kind not in ("multi_read", "txn") or not _are_pairs(operation.argument, result):
+        return operation
+    told = result if operation.kind == "multi_read" else [_read_of(micro) for micro in result]
+    kept = [place for place, value in enumerate(told) if value is not None]
+    if len(kept) == len(told):
+        return operation
+    argument, result = (tuple(each[place] for place in kept) for each in (operation.argument, result))
+    return operation._replace(argument=argument, result=result, outcome="ok" if kept else "info")
+
+
+def _are_pairs(argument: Any, result: Any) -> bool:
+    return isinstance(argument, tuple) and isinstance(result, tuple) and len(argument) == len(result)
+
+
+def _read_of(micro: Any) -> Any:
+    """Return None for a read of nil; of anything else something that is not None."""
+    is_read = isinstance(micro, tuple) and len(micro) == 3 and micro[0] == "r"
+    return micro[2] if is_read else micro

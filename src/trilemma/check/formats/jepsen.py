@@ -94,7 +94,8 @@ def _operation(pair: Pair, conventions: Conventions, names: Names, split: bool, 
         key, asked = names.of(_half(begin, 0)), _half(begin, 1)
         told = _half(end, 1) if end is not None and end.type == "ok" and end.value is not None else None
     outcome = "info" if end is None else end.type
-    kind, argument, result = _meaning(begin, asked, told, outcome, names, pure)
+    source = begin if told is None or end is None else end
+    kind, argument, result = _meaning(begin, source, asked, told, outcome, names, pure)
     complete_us = pair.complete_us
     if outcome == "fail" and kind == "cas" and conventions.failed_cas == "mismatch" and _found_another(end):
         outcome, result = "ok", False
@@ -117,10 +118,12 @@ def _found_another(end: Event | None) -> bool:
     return error is None or text.lower().replace(" ", "-") in MISMATCHES
 
 
-def _meaning(begin: Event, asked: Any, told: Any, outcome: str, names: Names, pure: bool) -> tuple[str, Any, Any]:
-    """Return kind, argument and result."""
+def _meaning(
+    begin: Event, source: Event, asked: Any, told: Any, outcome: str, names: Names, pure: bool
+) -> tuple[str, Any, Any]:
+    """Return kind, argument and result. `source` is the event whose value counts, and is wrong where that is."""
     if are_micro_operations(asked):
-        return _transaction(begin, asked, told, outcome == "ok", names, pure)
+        return _transaction(source, asked, told, outcome == "ok", names, pure)
     kind = KINDS.get(begin.function, begin.function)
     if kind in _TAKES:
         return kind, None, plain(told)
@@ -131,7 +134,7 @@ def _meaning(begin: Event, asked: Any, told: Any, outcome: str, names: Names, pu
     shape = _SHAPES.get(kind)
     if shape is None:
         return kind, plain(asked), plain(told)
-    return kind, shape(begin, asked if told is None else told), (True if kind == "cas" and outcome == "ok" else None)
+    return kind, shape(source, asked if told is None else told), (True if kind == "cas" and outcome == "ok" else None)
 
 
 def _token(told: Any) -> Any:
@@ -141,24 +144,24 @@ def _token(told: Any) -> Any:
     return next((told[name] for name in _TOKENS if name in told), None)
 
 
-def _cas(begin: Event, value: Any) -> tuple[Any, Any]:
+def _cas(source: Event, value: Any) -> tuple[Any, Any]:
     if not (isinstance(value, tuple) and len(value) == 2):
-        raise _problem(begin, f":cas takes [old new], not {_show(value)}")
+        raise _problem(source, f":cas takes [old new], not {_show(value)}")
     return plain(value[0]), plain(value[1])
 
 
-def _transfer(begin: Event, value: Any) -> tuple[Any, Any, Any]:
+def _transfer(source: Event, value: Any) -> tuple[Any, Any, Any]:
     if not (isinstance(value, Map) and {":from", ":to", ":amount"} <= value.keys()):
-        raise _problem(begin, f":transfer takes {{:from a, :to b, :amount n}}, not {_show(value)}")
+        raise _problem(source, f":transfer takes {{:from a, :to b, :amount n}}, not {_show(value)}")
     return plain(value[":from"]), plain(value[":to"]), plain(value[":amount"])
 
 
 _SHAPES: Final[dict[str, Callable[[Event, Any], Any]]] = {"cas": _cas, "transfer": _transfer}
 
 
-def _transaction(begin: Event, asked: Any, told: Any, known: bool, names: Names, pure: bool) -> tuple[str, Any, Any]:
+def _transaction(source: Event, asked: Any, told: Any, known: bool, names: Names, pure: bool) -> tuple[str, Any, Any]:
     if known and told is not None and not _fits(asked, told):
-        raise _problem(begin, f"its ok tells of other micro-operations than it began with: {_show(told)}")
+        raise _problem(source, f"its ok tells of other micro-operations than it began with: {_show(told)}")
     done = asked if told is None else told
     argument = micro_operations(done, names, results=False)
     result = micro_operations(done, names, results=True) if known else None

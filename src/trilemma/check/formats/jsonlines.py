@@ -150,6 +150,8 @@ def operation_of(line: OperationLine) -> Operation:
         raise ValueFormatError(
             f"it completed at {complete_us}, before it was invoked at {line.invoke_us}", "complete_us"
         )
+    elif complete_us == END_OF_TIME_US and line.outcome == "ok":
+        raise ValueFormatError("it is ok, so it completed before the end of time, which is 2^62", "complete_us")
     if not isinstance(key, bytes):
         raise ValueFormatError("the key is a string, or an object with the member hex", "key")
     return Operation(

@@ -8,6 +8,7 @@ bytes: of a string, the string; of anything else, how it is written.
 import math
 from typing import Any, Final
 
+from trilemma.check.distinct import Distinct, distinct
 from trilemma.check.formats.edn_value import write
 
 _STAY: Final = (int, float, bytes)
@@ -15,6 +16,8 @@ _STAY: Final = (int, float, bytes)
 
 def plain(value: Any) -> Any:
     """Return an EDN value as a history has it."""
+    if isinstance(value, Distinct):
+        value = value.value
     if value is None or (isinstance(value, _STAY) and not (isinstance(value, float) and not math.isfinite(value))):
         return value
     if type(value) is tuple:
@@ -45,7 +48,7 @@ class Names:
 
     def of(self, key: Any) -> bytes:
         """Return the bytes of a key."""
-        known = (type(key), key)
+        known = (type(key), distinct(key))
         name = self._names.get(known)
         if name is None:
             name = key if isinstance(key, bytes) else write(key).encode()

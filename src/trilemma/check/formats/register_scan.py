@@ -1,12 +1,14 @@
 """Linearizability of registers straight from the lines of our own format, without an Operation for each.
 
 What is kept of a history are the zones of each key. Only a problem makes it be read a second time, for the operations
-that show it. Values stay as they are in JSON, which tells them apart just as well.
+that show it. Values stay as they are in JSON, which tells them apart just as well, but for truths and broken numbers:
+see `distinct`.
 Source: see `register` and `jsonlines`. Twin: `jsonlines.read` and `check_register`, in the tests.
 """
 
 from typing import Any, Final, Protocol
 
+from trilemma.check.distinct import MIXED, Distinct, distinct, told_apart, unwrapped
 from trilemma.check.formats.jsonlines import (
     DECODE_ERRORS,
     DECODE_OPERATION,
@@ -19,9 +21,10 @@ from trilemma.check.formats.stream import Source
 from trilemma.check.formats.value import ValueFormatError, from_json, to_json
 from trilemma.check.history import END_OF_TIME_US, Operation
 from trilemma.check.register import CHECKER, Problem, Zones, explain
-from trilemma.check.verdict import Verdict, unknown, valid
+from trilemma.check.verdict import NOTHING_HAPPENED, Verdict, unknown, valid
 
 _NESTED: Final = (list, dict)
+_SPECIAL: Final = (*_NESTED, *MIXED)
 
 
 class Rewindable(Protocol):
@@ -54,11 +57,11 @@ def check_register_lines(file: Rewindable, initial: Any = None) -> Verdict | Non
     Cost: O(n log n); memory for the distinct values only.
     """
     try:
-        keys, count = _scan(file, _comparable(to_json(initial)))
+        keys, answered = _scan(file, _comparable(to_json(initial)))
     except _ForeignError:
         return None
-    if not count:
-        return unknown(CHECKER, "no operations")
+    if not answered:
+        return unknown(CHECKER, NOTHING_HAPPENED)
     undecided: tuple[Any, Problem] | None = None
     for key, zones in keys.items():
         problem = zones.problem()
@@ -71,9 +74,9 @@ def check_register_lines(file: Rewindable, initial: Any = None) -> Verdict | Non
 
 
 def _scan(file: Rewindable, initial: Any) -> tuple[dict[Any, Zones], int]:
-    """Return the zones of each key, and how many operations there are. One loop: a million turns of it take seconds."""
+    """Return the zones of each key, and how many are ok. One loop: a million turns of it take seconds."""
     keys: dict[Any, Zones] = {}
-    count = 0
+    answered = 0
     decode = DECODE_OPERATION
     for first, lines in numbered(Source(file)):
         for number, line in enumerate(lines, first):
@@ -86,32 +89,36 @@ def _scan(file: Rewindable, initial: Any) -> tuple[dict[Any, Zones], int]:
             except (*DECODE_ERRORS, ValueFormatError) as problem:
                 other_than_operation(line, number, problem)
                 continue
-            count += 1
             zones = keys.get(key)
             if zones is None:
                 zones = keys[key] = Zones(initial)
             if operation.kind == "read":
                 if operation.outcome == "ok":
+                    answered += 1
                     value = operation.result
-                    if value.__class__ in _NESTED:
+                    if value.__class__ in _SPECIAL:
                         value = _comparable(value)
                     zones.read(value, operation.invoke_us, operation.complete_us)  # type: ignore[arg-type]
             elif operation.kind == "write":
                 value = operation.argument
-                if value.__class__ in _NESTED:
+                if value.__class__ in _SPECIAL:
                     value = _comparable(value)
-                end_us = operation.complete_us if operation.outcome == "ok" else END_OF_TIME_US
+                if operation.outcome == "ok":
+                    answered += 1
+                    end_us = operation.complete_us
+                else:
+                    end_us = END_OF_TIME_US
                 zones.write(value, operation.invoke_us, end_us, operation.outcome == "fail")  # type: ignore[arg-type]
             else:
                 raise _ForeignError
-    return keys, count
+    return keys, answered
 
 
 def _is_simple(operation: OperationLine) -> bool:
     """Say whether nothing about an operation can be wrong that `operation_of` would refuse."""
     return (
         operation.complete_us is not None
-        and operation.complete_us >= operation.invoke_us
+        and operation.invoke_us <= operation.complete_us < END_OF_TIME_US
         and operation.argument.__class__ not in _NESTED
         and operation.result.__class__ not in _NESTED
         and operation.receipt is None
@@ -121,10 +128,14 @@ def _is_simple(operation: OperationLine) -> bool:
 
 def _comparable(form: Any) -> Any:
     """Return what stands for a value in JSON so that it can be compared: nested forms by what they stand for."""
-    return (from_json(form),) if form.__class__ in _NESTED else form
+    if form.__class__ in MIXED:
+        return Distinct(form)
+    return (distinct(from_json(form)),) if form.__class__ in _NESTED else form
 
 
 def _value(comparable: Any) -> Any:
+    if comparable.__class__ is Distinct:
+        return comparable
     return comparable[0] if comparable.__class__ is tuple else from_json(comparable)
 
 
@@ -143,4 +154,5 @@ def _explain(file: Rewindable, key: Any, problem: Problem) -> Verdict:
             held = operation.argument if operation.kind == "write" else operation.result
             if _comparable(held) in problem.values:
                 found.append(operation_of(operation))
-    return explain(problem._replace(values=tuple(_value(each) for each in problem.values)), found)
+    values = tuple(_value(each) for each in problem.values)
+    return unwrapped(explain(problem._replace(values=values), [*told_apart(found)]))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from trilemma.check.formats.edn_value import Map
 from trilemma.check.history import HistoryError
 
 DEPTH_MAX: Final = 64
@@ -98,13 +99,19 @@ def _read_text(content: Any, depth: int) -> str:
 
 
 def _read_map(content: Any, depth: int) -> dict[Any, Any]:
-    return {from_json(key, depth): from_json(held, depth) for key, held in content}
+    made = Map((from_json(key, depth), from_json(held, depth)) for key, held in content)
+    if len(made) != len(content):
+        raise ValueError("a key is there twice (1, 1.0 and true count as one here)")
+    return made
 
 
 def _read_set(content: Any, depth: int) -> frozenset[Any]:
     if not isinstance(content, list):
         raise TypeError("not an array")
-    return frozenset(from_json(each, depth) for each in content)
+    made = frozenset(from_json(each, depth) for each in content)
+    if len(made) != len(content):
+        raise ValueError("an element is there twice (1, 1.0 and true count as one here; an array tells them apart)")
+    return made
 
 
 _EXPLICIT: Final[dict[str, Callable[[Any, int], Any]]] = {

@@ -24,6 +24,8 @@ def operation_line(operation: Operation) -> bytes:
     """
     values = transaction_to_json if operation.kind == TRANSACTION else to_json
     _check_times(operation.invoke_us, operation.complete_us)
+    if operation.outcome == "ok" and operation.complete_us == END_OF_TIME_US:
+        raise ValueFormatError("an ok operation completes before the end of time")
     members: dict[str, Any] = {"process": operation.process, "invoke_us": operation.invoke_us}
     for name in Operation._fields[2:]:
         value = getattr(operation, name)

@@ -15,7 +15,7 @@ from trilemma.check.history import Operation
 ROUNDS_MAX: Final = 64
 """Rounds of drawing conclusions: each adds a demand or is the last, and rings are found after a few."""
 
-_SESSION_WORDS: Final = ("causal", "session", "sequential", "monotonic", "read your", "writes follow")
+_SESSION_WORDS: Final = ("causal", "session", "sequential", "monotonic", "read your", "writes follow", "PRAM")
 """Checkers with one of these in their name demand the order of sessions, not that of real time."""
 
 

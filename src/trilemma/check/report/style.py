@@ -1,5 +1,6 @@
 """The looks of the page: light and dark, narrow and printed, and the few lines of script that zoom.
 
+What is wider than the window scrolls by itself, and a shade at its edge says that there is more.
 Colours after Okabe and Ito, "Color Universal Design", 2008: told apart by every kind of eye, and always with a shape.
 """
 
@@ -7,9 +8,9 @@ from typing import Final
 
 CSS: Final = """
 :root{color-scheme:light dark;--left:84px;--page:#fff;--ink:#1b1f24;--soft:#59636e;--line:#d5dae0;--box:#f5f7f9;
---ok:#0072b2;--fail:#c77800;--info:#a8437f;--bad:#c23b12;--good:#00755a;--fault:#e6d9a8;--fault-ink:#6b5600;--hand:#fff}
+--ok:#0072b2;--fail:#c77800;--info:#a8437f;--bad:#c23b12;--good:#00755a;--fault:#e6d9a8;--fault-ink:#6b5600;--hand:#fff;--shade:#0000003d}
 @media (prefers-color-scheme:dark){:root{--page:#15181c;--ink:#e4e8ec;--soft:#9aa4af;--line:#343b43;--box:#1d2126;
---ok:#56b4e9;--fail:#f0a93b;--info:#dd8ebc;--bad:#ff7f5c;--good:#3fc79d;--fault:#4b4320;--fault-ink:#d9c778;--hand:#10161c}}
+--ok:#56b4e9;--fail:#f0a93b;--info:#dd8ebc;--bad:#ff7f5c;--good:#3fc79d;--fault:#4b4320;--fault-ink:#d9c778;--hand:#10161c;--shade:#000000b3}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:24px 20px 60px;max-width:1180px;background:var(--page);color:var(--ink);
 font:15px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;overflow-wrap:break-word}
@@ -25,7 +26,11 @@ background:var(--box);border-left:6px solid var(--soft);font-size:1.05rem}
 .valid b,.mark.valid{color:var(--good)}.invalid b,.mark.invalid{color:var(--bad)}
 .unknown b,.mark.unknown{color:var(--fail)}
 .mark{font-weight:600;white-space:nowrap}
-.scroll{overflow-x:auto;margin:.5rem 0}
+.scroll{overflow-x:auto;margin:.5rem 0;background:
+linear-gradient(90deg,var(--page) 30%,transparent) 0 0/40px 100% no-repeat local,
+linear-gradient(270deg,var(--page) 30%,transparent) 100% 0/40px 100% no-repeat local,
+linear-gradient(90deg,var(--shade),transparent) 0 0/12px 100% no-repeat scroll,
+linear-gradient(270deg,var(--shade),transparent) 100% 0/12px 100% no-repeat scroll}
 table{border-collapse:collapse;font-size:.88rem;min-width:50%}
 td.short{white-space:nowrap}
 caption{text-align:left;color:var(--soft);padding-bottom:4px}
@@ -81,11 +86,12 @@ svg .head{fill:context-stroke}
 svg circle.number{fill:var(--bad)}
 svg text.number{fill:var(--page);font-weight:700;text-anchor:middle}
 .reasons{margin:.2rem 0 .8rem;padding-left:1.6rem}
-@media (max-width:640px){body{padding:14px 10px 40px;font-size:14px}:root{--left:64px}}
+@media (max-width:640px){body{padding:14px 10px 40px;font-size:14px}:root{--left:64px}
+th,td{padding-right:10px}td:not(.short){min-width:6.5rem}.witness-box{padding:8px}}
 @media print{:root{color-scheme:light;--page:#fff;--ink:#000;--soft:#444;--line:#bbb;--box:#fff;--ok:#0072b2;
 --fail:#c77800;--info:#a8437f;--bad:#c23b12;--good:#00755a;--fault:#eee2b4;--fault-ink:#6b5600;--hand:#fff}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}body{max-width:none;padding:0;font-size:11px}
-.zoomers{display:none!important}.scroll,.zoom{overflow:visible}.witness-box,.plot,tr{break-inside:avoid}
+.zoomers{display:none!important}.scroll,.zoom{overflow:visible;background:none}.witness-box,.plot,tr{break-inside:avoid}
 h2,h3{break-after:avoid}}
 """
 
