@@ -187,13 +187,6 @@ def test_a_cluster_tells_its_keyspaces(cluster: LocalCluster, source: Path) -> N
     assert (said.status, "keyspace 'shop' (ap)" in said.out) == (FOUND, True)
 
 
-def test_a_node_of_trilemma_says_that_it_has_no_monitor(cluster: LocalCluster) -> None:
-    said = lint("--monitor", address(cluster), "--time", "1")
-    assert said.status == CANNOT
-    assert "has no MONITOR" in said.err
-    assert "judge the program's source" in said.err
-
-
 @pytest.mark.process
 def test_clients_of_a_real_redis_server_are_judged(tmp_path: Path) -> None:
     if shutil.which("redis-server") is None:

@@ -151,7 +151,7 @@ UNKNOWN = st.lists(value.filter(lambda v: v.lower() not in {name.encode() for na
 NOT_COMPARED = {
     "info", "command", "command|count", "command|docs", "command|getkeys", "command|info", "command|list", "client",
     "client|id", "client|info", "client|list", "client|setinfo", "config", "config|get", "cluster", "cluster|info",
-    "debug", "function", "script", "object", "quit", "reset", "shutdown", "lab", "cap", "keyspace",
+    "debug", "function", "script", "object", "quit", "reset", "monitor", "shutdown", "lab", "cap", "keyspace",
     "client|help", "cluster|help", "config|help", "debug|help", "function|help", "object|help", "script|help",
 }  # fmt: skip
 

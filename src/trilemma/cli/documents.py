@@ -99,7 +99,8 @@ key, reply or retry cannot be seen.
     trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
 
 What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
-commands that several functions share. That nothing was found proves nothing. Nodes of Trilemma have no MONITOR.
+commands that several functions share. That nothing was found proves nothing. A node of Trilemma shows by MONITOR what
+its own clients send.
 """
 
 

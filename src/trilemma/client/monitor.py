@@ -1,7 +1,6 @@
 """Listening to a Redis-speaking server by MONITOR, for some time.
 
-Source: https://redis.io/docs/latest/commands/monitor. Nodes of Trilemma have no MONITOR: it would show every value to
-whoever may connect, and cost every command.
+Source: https://redis.io/docs/latest/commands/monitor.
 """
 
 import socket
@@ -88,7 +87,6 @@ def _expect_ok(connection: socket.socket, lines: _Lines, address: str, *words: b
     text = (said or b"no answer").decode("utf-8", "replace").lstrip("-")
     if text.startswith("ERR unknown command"):
         raise NoMonitorError(
-            f"{address} has no MONITOR ({text.strip()}), and neither has any node of Trilemma: "
-            "judge the program's source, or a text of its commands"
+            f"{address} has no MONITOR ({text.strip()}): judge the program's source, or a text of its commands"
         )
     raise NoMonitorError(f"{address} does not let itself be listened to: {text}")

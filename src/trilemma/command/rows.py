@@ -187,6 +187,7 @@ SERVER = (
         "Scripts, of which there are none",
         _node("script|flush", -2, "scripting", "noscript slow", "2.6.0", "Delete all", server.flush_code),
     ),
+    _node("monitor", 1, "server", "admin noscript loading stale dangerous slow", "1.0.0", "Show what clients send"),
     _node("shutdown", -1, "server", "admin noscript loading stale dangerous slow", "1.0.0", "Hand over and stop"),
     _node("time", 1, "server", "loading stale fast", "2.6.0", "Return the wall clock", server.time_),
 )
