@@ -97,10 +97,15 @@ key, reply or retry cannot be seen.
 
     trilemma lint shop.py --keyspace shop=ap
     trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
+    trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
 
 What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
-commands that several functions share. That nothing was found proves nothing. A node of Trilemma shows by MONITOR what
-its own clients send.
+commands that several functions share. That nothing was found proves nothing.
+
+A node of Trilemma shows by MONITOR what its own clients send, whichever node executes it, and not what clients of other
+nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one
+node which keyspaces there are, and of which modes. As in Redis, whoever monitors sees every value; passwords are left
+out.
 """
 
 
