@@ -31,6 +31,15 @@ def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+COMMANDS_INTRO = """\
+Arity counts the command itself; a negative one means at least that many.
+
+On `ap` only counters are merged (`INCR`, `DECR`, `INCRBY`, `DECRBY`, `INCRBYFLOAT`). Every other write, `APPEND` and
+`SETRANGE` too, puts a whole value in place of what it has seen: of two concurrent ones one is hidden
+([promises.md](promises.md)). What else a mode does not give stands in [safety.md](safety.md).
+"""
+
+
 def commands() -> str:
     """Return the page of commands."""
     rows: list[tuple[str, str, tuple[object, ...]]] = []
@@ -38,7 +47,7 @@ def commands() -> str:
         for one in spec.subcommands.values() if spec.subcommands else (spec,):
             name = one.name.upper().replace("|", " ")
             rows.append((one.group, name, (f"`{name}`", one.arity, one.since, one.summary)))
-    parts = [HEADER, "# Commands\n", "Arity counts the command itself; a negative one means at least that many.\n"]
+    parts = [HEADER, "# Commands\n", COMMANDS_INTRO]
     for group in sorted({group for group, _, _ in rows}):
         parts.append(f"## {group}\n")
         chosen = sorted((name, row) for each, name, row in rows if each == group)
@@ -95,6 +104,10 @@ in texts of commands and in what MONITOR shows of a running server, and `CAP EXP
 is a finding that counts (exit status 1); a *hint* depends on what the program makes of it, as does every finding whose
 key, reply or retry cannot be seen.
 
+`CAP EXPLAIN` judges one command, and remembers what the same connection had explained before on the key: after `CAP
+EXPLAIN GET k` it says of `CAP EXPLAIN SET k …` that it comes after a GET; without, on `ap`, that it is unsafe *if* the
+value was computed from one.
+
     trilemma lint shop.py --keyspace shop=ap
     trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
     trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
@@ -137,6 +150,8 @@ def _use(rule: Rule) -> str:
         text += f": {rule.pattern.value}"
     if rule.guard is not Guard.NOTHING:
         text += f"; safe: {rule.guard.value}"
+    if rule.suspicion:
+        text += f"; CAP EXPLAIN of it alone warns *{rule.suspicion}*"
     if rule.key_words:
         text += f" (a hint unless the key's name holds one of: {', '.join(rule.key_words)})"
     return text

@@ -113,6 +113,8 @@ class Session:
         self.multi: Multi | None = None
         self.watches: list[tuple[ShardId, Watch]] = []
         self.lanes: dict[ShardId, Lane] = {}
+        self.explained: dict[tuple[int, bytes], tuple[str, ...]] = {}
+        """By db and key, the commands that CAP EXPLAIN was asked about lately."""
         self.last_write_shard: ShardId | None = None
         self.is_touched = False
         self.is_stalled = False
@@ -152,6 +154,7 @@ class Session:
         """Go back to the state of a fresh connection; whoever owns it decides anew whether it is authenticated."""
         self.multi = None
         self.watches.clear()
+        self.explained.clear()
         self.db, self.protocol = 0, 2
         self.name = b""
         self.readonly = self.no_evict = False
