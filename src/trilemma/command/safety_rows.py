@@ -42,7 +42,7 @@ NOT_REPEATABLE = (
 LOCK_ON_AP = "two sides of a cut, and two replicas at the same moment, each find the key absent and both take the lock"
 LOCK_WAY = "keep locks, leases and unique names in a cp keyspace"
 LOST_WITH_DEADLINE = (
-    "of two clients that read and then write the same session, count or list with a deadline one update is hidden; a "
+    "of two clients that read and then write the same session, count or list with a deadline, one update is hidden; a "
     "copy of what is kept elsewhere loses nothing"
 )
 WITH_DEADLINE_WAY = "give each part a key of its own, count with INCRBY, or keep it in a cp keyspace and WATCH it"
@@ -78,7 +78,7 @@ RULES = (
         "lost-update-on-ap",
         VALUE_WRITES,
         (AP,),
-        "of two clients that read and then write the same key one update is hidden, and no WATCH sees the other side",
+        "of two clients that read and then write the same key, one update is hidden, and no WATCH sees the other side",
         "use a command whose concurrent effects are both kept (INCRBY), or keep the key in a cp keyspace and WATCH it",
         Pattern.AFTER,
         without=(*DEADLINE_OPTIONS, "NX"),
