@@ -73,6 +73,8 @@ HINTS = [
     (("EXPIRE shop:a 10",), ["deadline-race-on-ap"]),
     (("GET bank:a", "DEL bank:a"), ["taken-twice"]),
     (("GET bank:a", "SETEX bank:a 60 x"), ["stale-cache"]),
+    (("GET shop:a", "SETEX shop:a 60 x"), ["lost-update-with-deadline-on-ap", "stale-cache"]),
+    (("GET shop:a", "SET shop:a x PX 60"), ["lost-update-with-deadline-on-ap", "stale-cache"]),
     (("MULTI", "SET shop:a 1", "EXEC"), ["multi-on-ap"]),
     (("DBSIZE",), ["own-side-only-on-ap"]),
     (("KEYS *",), ["own-side-only-on-ap"]),
@@ -176,7 +178,8 @@ def test_warnings_of_one_command_are_those_its_words_can_show() -> None:
         "lock-on-ap", "blind-retry-on-ap"
     ]  # fmt: skip
     assert [text.split(":")[0] for text in warnings([b"incr", b"n"], "cp")] == ["blind-retry"]
-    assert warnings([b"SET", b"k", b"NX"], "ap") == []
+    assert [text.split(":")[0] for text in warnings([b"SET", b"k", b"NX"], "ap")] == ["lost-update-on-ap"]
+    assert [text.split(":")[0] for text in warnings([b"SET", b"k", b"v", b"NX"], "ap")] == ["lock-on-ap"]
     assert warnings([b"GET", b"k"], "ap") == []
     assert warnings([b"NOSUCH", b"k"], "ap") == []
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,8 +113,9 @@ def test_a_python_file_with_a_mistake_is_not_judged(tmp_path: Path) -> None:
 class Monitored:
     """A server that has MONITOR, and one connection that sends what it is told to."""
 
-    def __init__(self, lines: list[str], password: str = "") -> None:
+    def __init__(self, lines: list[str], password: str = "", *, ends: bool = False) -> None:
         self._lines = lines
+        self._ends = ends
         self._password = password
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
@@ -128,7 +129,7 @@ class Monitored:
                 self._expect(connection, f"*2\r\n$4\r\nAUTH\r\n${len(self._password)}\r\n{self._password}\r\n")
             self._expect(connection, "*1\r\n$7\r\nMONITOR\r\n")
             connection.sendall("".join(f"+{line}\r\n" for line in self._lines).encode())
-            while connection.recv(1_000):
+            while not self._ends and connection.recv(1_000):
                 pass
 
     @staticmethod
@@ -187,11 +188,78 @@ def test_a_cluster_tells_its_keyspaces(cluster: LocalCluster, source: Path) -> N
     assert (said.status, "keyspace 'shop' (ap)" in said.out) == (FOUND, True)
 
 
-def test_a_node_of_trilemma_says_that_it_has_no_monitor(cluster: LocalCluster) -> None:
-    said = lint("--monitor", address(cluster), "--time", "1")
-    assert said.status == CANNOT
-    assert "has no MONITOR" in said.err
-    assert "judge the program's source" in said.err
+@pytest.fixture(scope="module")
+def three() -> Iterator[LocalCluster]:
+    with trilemma.local(nodes=3) as made:
+        made.create("shop", "ap")
+        yield made
+
+
+def addresses(cluster: LocalCluster) -> list[str]:
+    return [f"{host}:{port}" for host, port in map(cluster.address, cluster.names)]
+
+
+def listened(cluster: LocalCluster, places: list[str], send: Callable[[], object]) -> Said:
+    """Return what lint says that listens while a program sends."""
+    words = [word for place in places for word in ("--monitor", place)]
+    listening = subprocess.Popen(
+        [*COMMAND, *words, "--time", "2", "--cluster", addresses(cluster)[0]],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    while listening.poll() is None:
+        send()
+    out, err = listening.communicate()
+    return Said(listening.returncode, out, err)
+
+
+def test_what_clients_of_every_node_send_is_judged_each_by_its_own_connection(three: LocalCluster) -> None:
+    clients = [three.client(name) for name in ("n1", "n2")]
+
+    def send() -> None:
+        clients[0].get("shop:price")
+        clients[0].set("shop:price", 1)
+        clients[1].get("shop:stock")
+        clients[0].set("shop:stock", 1)
+        clients[1].setnx("shop:lock", 1)
+
+    said = listened(three, addresses(three), send)
+    assert said.status == FOUND, said
+    assert f"at {addresses(three)[0]}: unsafe lost-update-on-ap, keyspace 'shop' (ap): SET shop:price 1 (" in said.out
+    assert f"at {addresses(three)[1]}: unsafe lock-on-ap, keyspace 'shop' (ap): SETNX shop:lock 1 (" in said.out
+    # Its GET and its SET came on two connections.
+    assert "shop:stock" not in said.out
+
+
+def test_a_node_shows_its_own_clients_only(three: LocalCluster) -> None:
+    client = three.client("n2")
+    said = listened(three, addresses(three)[:1], lambda: client.setnx("shop:lock", 1))
+    assert "SETNX" not in said.out
+    said = listened(three, addresses(three)[1:2], lambda: client.setnx("shop:lock", 1))
+    assert "127.0.0.1" in said.out
+    assert "unsafe lock-on-ap, keyspace 'shop' (ap): SETNX shop:lock 1 (" in said.out
+
+
+def test_all_nodes_of_a_cluster_are_named_by_its_directory(three: LocalCluster, tmp_path: Path) -> None:
+    nodes = [{"name": name, "address": address} for name, address in zip(three.names, addresses(three), strict=True)]
+    (tmp_path / "cluster.json").write_text(json.dumps({"nodes": nodes}))
+    client = three.client("n3")
+    said = listened(three, [str(tmp_path)], lambda: client.setnx("shop:lock", 1))
+    assert f"at {addresses(three)[2]}: unsafe lock-on-ap" in said.out
+    (tmp_path / "cluster.json").unlink()
+    said = lint("--monitor", str(tmp_path))
+    assert (said.status, "holds no cluster" in said.err) == (CANNOT, True)
+
+
+def test_what_was_found_is_told_though_the_server_ends_the_connection() -> None:
+    server = Monitored(LINES, ends=True)
+    try:
+        said = lint("--monitor", server.address, "--time", "30", "--keyspace", "shop=ap")
+    finally:
+        server.close()
+    assert said.status == FOUND
+    assert "unsafe lock-on-ap" in said.out
+    assert "not judged: " in said.err
+    assert "the server closed the connection" in said.err
 
 
 @pytest.mark.process

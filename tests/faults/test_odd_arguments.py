@@ -37,8 +37,8 @@ OPTIONS = [
 ]  # fmt: skip
 POOLS = [KEYS, NUMBERS, STRANGE, OPTIONS]
 
-ENDING = {"quit", "shutdown", "client|kill"}
-"""They end a connection or the node, as they are meant to."""
+ENDING = {"quit", "shutdown", "client|kill", "monitor"}
+"""They end a connection or the node, or have it sent what answers no command, as they are meant to."""
 
 
 def leaves() -> list[bytes]:

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from stage import Stage
+from trilemma.node.config import Member, NodeConfig
+from trilemma.resp.decode import decode_reply
+from trilemma.sim.solo import SoloNode, request
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,14 @@ def warned(stage: Stage, *words: str) -> list[str]:
         (("SET", "shop:lock", "1", "NX", "PX", "100"), ["lock-on-ap"]),
         (("INCR", "shop:n"), ["unique-id-on-ap", "blind-retry-on-ap"]),
         (("APPEND", "shop:text", "x"), ["whole-value-on-ap", "blind-retry-on-ap"]),
+        (("SETRANGE", "shop:text", "3", "x"), ["lost-update-on-ap", "whole-value-on-ap"]),
+        (("INCRBYFLOAT", "shop:n", "1"), ["blind-retry-on-ap"]),
+        (("SET", "shop:n", "1"), ["lost-update-on-ap"]),
+        (("MSET", "shop:n", "1"), ["lost-update-on-ap"]),
+        (("GETSET", "shop:n", "1"), ["lost-update-on-ap", "taken-twice-on-ap", "blind-retry-on-ap"]),
+        (("SETEX", "shop:n", "9", "1"), ["lost-update-with-deadline-on-ap"]),
+        (("PSETEX", "shop:n", "999", "1"), ["lost-update-with-deadline-on-ap"]),
+        (("SET", "shop:n", "1", "EX", "9"), ["lost-update-with-deadline-on-ap"]),
         (("GET", "shop:n"), []),
         (("SETNX", "bank:lock", "1"), ["endless-lock", "blind-retry"]),
         (("SET", "bank:lock", "1", "NX", "PX", "100"), ["lock-without-fencing"]),
@@ -44,3 +55,84 @@ def test_a_warning_gives_the_reason_and_the_safe_way(stage: Stage) -> None:
     (text,) = dict(zip(receipt[::2], receipt[1::2], strict=True))[b"warnings"]
     assert b"sent again it happens twice" in text
     assert b"CAP ONCE token" in text
+
+
+class Asker:
+    """One connection to a node whose keyspace `default` has a mode."""
+
+    def __init__(self, mode: str, protocol: int = 2) -> None:
+        self._solo = SoloNode(NodeConfig("solo", 1, "disk", 1, (Member(1, "n1"),), default_mode=mode))
+        self._conn = self._solo.connect()
+        self._protocol = protocol
+        self.ask("HELLO", str(protocol))
+
+    def ask(self, *words: str) -> Any:
+        return decode_reply(self._solo.send(self._conn, request(*words)))
+
+    def receipt(self, *words: str) -> dict[bytes, Any]:
+        told = self.ask("CAP", "EXPLAIN", *words)[1]
+        return dict(told.pairs if self._protocol == 3 else zip(told[::2], told[1::2], strict=True))
+
+    def warned(self, *words: str) -> list[str]:
+        return [text.decode() for text in self.receipt(*words)[b"warnings"]]
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_on_ap_a_set_is_warned_of_under_a_condition_and_after_an_explained_get_without_one(protocol: int) -> None:
+    asker = Asker("ap", protocol)
+    (text,) = asker.warned("SET", "n", "1")
+    assert text.startswith("lost-update-on-ap: if the value was computed from a GET before: of two clients")
+    assert text.endswith("keep the key in a cp keyspace and WATCH it")
+    asker.warned("GET", "n")
+    assert asker.warned("SET", "other", "1") == [text]
+    (text,) = asker.warned("SET", "n", "2")
+    assert text.startswith("lost-update-on-ap: after GET of the same key on this connection: of two clients")
+
+
+@pytest.mark.parametrize("mode", ["cp", "ca"])
+def test_where_order_is_kept_only_an_explained_get_before_the_set_is_warned_of(mode: str) -> None:
+    asker = Asker(mode)
+    assert asker.warned("SET", "n", "1") == []
+    asker.warned("GET", "n")
+    (text,) = asker.warned("SET", "n", "2")
+    assert text.startswith("lost-update: after GET of the same key on this connection: what was read may have changed")
+    assert asker.warned("SET", "n", "3") == []
+    (text,) = asker.warned("EXPIRE", "n", "9")
+    assert text.startswith("deadline-apart: after SET of the same key")
+
+
+def test_a_receipt_with_what_came_before_is_else_the_same() -> None:
+    asker = Asker("ap")
+    first = asker.receipt("GET", "n")
+    second = asker.receipt("GET", "n")
+    assert list(first) == list(second)
+    assert {**first, b"warnings": []} == {**second, b"warnings": []}
+
+
+def test_one_of_several_keys_is_enough_and_another_db_or_reset_is_not() -> None:
+    asker = Asker("cp")
+    asker.warned("GET", "b")
+    asker.warned("MSET", "a", "1")
+    assert [text.partition(":")[0] for text in asker.warned("MSET", "a", "1", "b", "2")] == ["lost-update"]
+    asker.warned("GET", "b")
+    asker.ask("SELECT", "1")
+    assert asker.warned("SET", "b", "2") == []
+    asker.ask("SELECT", "0")
+    asker.ask("RESET")
+    assert asker.warned("SET", "b", "2") == []
+
+
+def test_a_connection_remembers_a_bounded_number_of_short_keys() -> None:
+    asker = Asker("cp")
+    asker.warned("GET", "long" * 1_000)
+    assert asker.warned("SET", "long" * 1_000, "1") == []
+    for number in range(40):
+        asker.warned("GET", f"k{number}")
+    assert asker.warned("SET", "k7", "1") == []
+    assert asker.warned("SET", "k8", "1") == []
+    assert len(asker.warned("SET", "k30", "1")) == 1
+    (session,) = asker._solo.node._sessions.values()
+    assert len(session.explained) == 32
+    for _ in range(20):
+        asker.warned("GET", "k30")
+    assert len(session.explained[0, b"k30"]) == 8

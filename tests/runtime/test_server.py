@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -107,6 +108,32 @@ def test_a_node_serves_a_redis_client_and_tells_what_it_is(cluster: Any) -> None
         assert info["process_id"] == os.getpid()
         assert info["used_memory"] > 1 << 20
         assert info["starts"] == 1
+
+    cluster(body)
+
+
+def test_a_monitor_that_does_not_read_is_closed_at_the_bound_and_nobody_else_waits_for_it(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        server = await cluster.start("n1", output_bytes_max=1 << 20, output_pause_bytes=1 << 16)
+        client = cluster.client("n1")
+        await answered(client, "SET", "k", "v")
+        reader, writer = await asyncio.open_connection(*server.client_address, limit=1 << 24)
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            slow.connect(server.client_address)
+            slow.sendall(b"MONITOR\r\n")
+            writer.write(b"MONITOR\r\n")
+            assert await reader.readline() == b"+OK\r\n"
+            sent = 0
+            while "its unread replies passed the bound" not in cluster.said.getvalue():
+                assert await client.set("k", f"{sent} {'x' * (1 << 18)}")
+                assert f'"k" "{sent} xxx'.encode() in await reader.readline()
+                sent += 1
+                assert sent < 100
+        await client.ping()
+        assert b'"PING"' in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
 
     cluster(body)
 

@@ -185,6 +185,7 @@ NOT_COMPARED = {
     "cluster|info": "redis-server has no cluster here and refuses all of CLUSTER",
     "cluster|keyslot": "likewise",
     "command": "the whole table; test_command_info.py compares it",
+    "monitor": "shows all that follows; test_monitor_against_redis.py compares it",
     "command|count": "counts the whole table",
     "quit": "ends the connection; a test of its own",
     "readonly": "redis-server has no cluster here",

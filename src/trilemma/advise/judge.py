@@ -127,7 +127,7 @@ def _comes_after(rule: Rule, call: Call, key: Key, connection: _Connection) -> b
         if earlier.name in rule.after:
             return not _is_guarded(rule.guard, earlier, call, key, connection)
         if earlier.name == call.name:
-            # The value was replaced since, knowingly or not: what was read before that is no longer built upon.
+            # As in command/safety.py: what was read before that is no longer built upon.
             return False
     return False
 

@@ -32,6 +32,16 @@ def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+COMMANDS_INTRO = """\
+Arity counts the command itself; a negative one means at least that many. Arguments: [optional], (group), one|other,
+repeated...
+
+On `ap` only counters are merged (`INCR`, `DECR`, `INCRBY`, `DECRBY`, `INCRBYFLOAT`). Every other write, `APPEND` and
+`SETRANGE` too, puts a whole value in place of what it has seen: of two concurrent ones one is hidden
+([promises.md](promises.md)). What else a mode does not give stands in [safety.md](safety.md).
+"""
+
+
 def commands() -> str:
     """Return the page of commands."""
     rows: list[tuple[str, str, tuple[object, ...]]] = []
@@ -40,11 +50,7 @@ def commands() -> str:
             name = one.name.upper().replace("|", " ")
             shown = f"{name} {written(one.name)}".rstrip()
             rows.append((one.group, name, (f"`{shown}`", one.arity, one.since, one.summary)))
-    intro = (
-        "Arity counts the command itself; a negative one means at least that many. Arguments: [optional], (group), "
-        "one|other, repeated...\n"
-    )
-    parts = [HEADER, "# Commands\n", intro]
+    parts = [HEADER, "# Commands\n", COMMANDS_INTRO]
     for group in sorted({group for group, _, _ in rows}):
         parts.append(f"## {group}\n")
         chosen = sorted((name, row) for each, name, row in rows if each == group)
@@ -101,11 +107,21 @@ in texts of commands and in what MONITOR shows of a running server, and `CAP EXP
 is a finding that counts (exit status 1); a *hint* depends on what the program makes of it, as does every finding whose
 key, reply or retry cannot be seen.
 
+`CAP EXPLAIN` judges one command, and remembers what the same connection had explained before on the key: after `CAP
+EXPLAIN GET k` it says of `CAP EXPLAIN SET k …` that it comes after a GET; without, on `ap`, that it is unsafe *if* the
+value was computed from one.
+
     trilemma lint shop.py --keyspace shop=ap
     trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
+    trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
 
 What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
-commands that several functions share. That nothing was found proves nothing. Nodes of Trilemma have no MONITOR.
+commands that several functions share. That nothing was found proves nothing.
+
+A node of Trilemma shows by MONITOR what its own clients send, whichever node executes it, and not what clients of other
+nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one
+node which keyspaces there are, and of which modes. As in Redis, whoever monitors sees every value; passwords are left
+out.
 """
 
 
@@ -137,6 +153,8 @@ def _use(rule: Rule) -> str:
         text += f": {rule.pattern.value}"
     if rule.guard is not Guard.NOTHING:
         text += f"; safe: {rule.guard.value}"
+    if rule.suspicion:
+        text += f"; CAP EXPLAIN of it alone warns *{rule.suspicion}*"
     if rule.key_words:
         text += f" (a hint unless the key's name holds one of: {', '.join(rule.key_words)})"
     return text

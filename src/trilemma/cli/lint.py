@@ -2,6 +2,8 @@
 
 import os
 import sys
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +31,14 @@ def lint(
         list[Path] | None,
         typer.Argument(metavar="[FILE]...", help="Commands, one per line; lines of MONITOR; Python (.py). - is stdin."),
     ] = None,
-    monitor: Annotated[str, typer.Option(help="Listen to a server that has MONITOR, at host:port.")] = "",
+    monitor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT|DIR",
+            help="Listen by MONITOR to a server, or to all nodes of the cluster in a directory. A node shows only its "
+            "own clients' commands: give it for each.",
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option("--time", help="How long to listen, in seconds.")] = 10.0,
     mode: Annotated[str, typer.Option(help="The mode of the keyspace `default`: cp, ca or ap.")] = "",
     keyspace: Annotated[list[str] | None, typer.Option(help="A keyspace and its mode, such as shop=ap.")] = None,
@@ -45,7 +54,7 @@ def lint(
     modes = _modes(mode, keyspace or [], keyspaces, cluster)
     tally, problems = Tally(), list[str]()
     if monitor:
-        judged = _listen(monitor, seconds, Judge(modes), tally, problems)
+        judged = _listen(_servers(monitor), seconds, Judge(modes), tally, problems)
     else:
         programs = [_read(path) for path in files or []]
         for program in programs:
@@ -106,20 +115,36 @@ def _read(path: Path) -> Program:
         return Program((), (), (f"{path} is no Python: {problem}",))
 
 
-def _listen(address: str, seconds: float, one: Judge, tally: Tally, problems: list[str]) -> int:
-    """Judge what a server's clients send for some time; return how many commands it was."""
-    reader, judged = Reader(address), 0
+def _servers(places: list[str]) -> list[str]:
+    """Return the addresses of what is to be listened to: each node of a cluster that is named by its directory."""
     try:
-        for number, line in enumerate(monitored(address, seconds, os.environ.get(PASSWORD)), 1):
-            found = reader.line(line, number)
+        found = [control.nodes(Path(place)).values() if Path(place).is_dir() else [place] for place in places]
+    except control.NoClusterError as problem:
+        refuse(str(problem))
+    return list(dict.fromkeys(chain.from_iterable(found)))
+
+
+def _listen(addresses: list[str], seconds: float, one: Judge, tally: Tally, problems: list[str]) -> int:
+    """Judge what servers' clients send for some time; return how many commands it was."""
+    readers, judged = {address: Reader(address) for address in addresses}, 0
+    try:
+        for address, line in monitored(addresses, seconds, os.environ.get(PASSWORD)):
+            found = readers[address].line(line, judged + 1)
             if isinstance(found, Call):
                 judged += 1
-                tally.add(one.take(found))
+                tally.add(one.take(found if len(addresses) == 1 else _at(address, found)))
             elif found is not None and len(problems) < PROBLEMS_SHOWN_MAX:
                 problems.append(found)
     except NoMonitorError as problem:
-        refuse(str(problem))
+        if not judged:
+            refuse(str(problem))
+        problems.append(str(problem))
     return judged
+
+
+def _at(address: str, call: Call) -> Call:
+    """Return a call with the server that it was sent to: two servers' clients may have the same address."""
+    return replace(call, place=f"{call.place} at {address}", who=f"{call.who} at {address}")
 
 
 # What is told

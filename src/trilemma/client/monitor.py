@@ -1,12 +1,14 @@
-"""Listening to a Redis-speaking server by MONITOR, for some time.
+"""Listening to Redis-speaking servers by MONITOR, for some time. Each node of Trilemma shows its own clients' commands.
 
-Source: https://redis.io/docs/latest/commands/monitor. Nodes of Trilemma have no MONITOR: it would show every value to
-whoever may connect, and cost every command.
+Source: https://redis.io/docs/latest/commands/monitor.
 """
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from selectors import EVENT_READ, DefaultSelector
+from typing import Self
 
 from trilemma.base.limits import MIB, limit
 
@@ -14,81 +16,98 @@ PATIENCE_S = 5.0
 LINE_BYTES_MAX = limit(
     "monitor_line_bytes_max", 32 * MIB, "bytes", "one command of MONITOR is held whole", "lint --monitor ends"
 )
+READ_BYTES = 1 << 18
 
 
 class NoMonitorError(Exception):
-    """The server cannot be listened to; the text says why, and what to do instead."""
+    """A server cannot be listened to; the text says why, and what to do instead."""
 
 
-def monitored(address: str, seconds: float, password: str | None = None) -> Iterator[bytes]:
-    """Yield what MONITOR shows, a line per command, until the time is up.
+def monitored(addresses: Sequence[str], seconds: float, password: str | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield what MONITOR shows on each server, as (address, line), until the time is up.
 
     Args:
-        address: host:port.
+        addresses: host:port of each.
 
     Raises:
-        NoMonitorError: there is no such server, it has no MONITOR, refuses it, or ends it.
+        NoMonitorError: one of them is no such server, has no MONITOR, refuses it, or ends it.
     """
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        raise NoMonitorError("--monitor is host:port")
-    try:
-        with socket.create_connection((host or "127.0.0.1", int(port)), timeout=PATIENCE_S) as connection:
-            lines = _Lines(connection)
-            if password is not None:
-                _expect_ok(connection, lines, address, b"AUTH", password.encode())
-            _expect_ok(connection, lines, address, b"MONITOR")
-            end = time.monotonic() + seconds
-            while (left := end - time.monotonic()) > 0:
-                line = lines.next(left)
-                if line is None:
-                    return
-                yield line
-    except OSError as problem:
-        raise NoMonitorError(f"{address} cannot be listened to: {problem}") from problem
+    with ExitStack() as stack, DefaultSelector() as selector:
+        for address in addresses:
+            listener = stack.enter_context(_Listener(address, password))
+            selector.register(listener.connection, EVENT_READ, listener)
+        end = time.monotonic() + seconds
+        # What came right behind the reply to MONITOR is there already, and wakes no selector.
+        for key in list(selector.get_map().values()):
+            yield from ((key.data.address, line) for line in key.data.lines())
+        while (left := end - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                key.data.read()
+                yield from ((key.data.address, line) for line in key.data.lines())
 
 
-class _Lines:
-    """Lines off a socket."""
+class _Listener:
+    """A connection that monitors one server."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self, address: str, password: str | None) -> None:
+        self.address = address
         self._buffer = b""
+        host, _, port = address.rpartition(":")
+        if not port.isdigit():
+            raise NoMonitorError(f"--monitor is host:port or the directory of a cluster, not {address}")
+        try:
+            self.connection = socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), PATIENCE_S)
+        except (OSError, OverflowError) as problem:
+            raise NoMonitorError(f"{address} cannot be listened to: {problem}") from problem
+        try:
+            if password is not None:
+                self._expect_ok(b"AUTH", password.encode())
+            self._expect_ok(b"MONITOR")
+        except NoMonitorError:
+            self.connection.close()
+            raise
 
-    def next(self, seconds: float) -> bytes | None:
-        """Return the next line; None where the time is up.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def lines(self) -> list[bytes]:
+        """Return the lines that have come whole."""
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return [line.rstrip(b"\r") for line in lines]
+
+    def read(self) -> None:
+        """Take in what has come.
 
         Raises:
-            OSError: the connection was closed, or a line is too long.
+            NoMonitorError: the connection was closed, or a line is too long.
         """
-        end = time.monotonic() + seconds
+        try:
+            data = self.connection.recv(READ_BYTES)
+        except OSError as problem:
+            raise NoMonitorError(f"{self.address} cannot be listened to: {problem}") from problem
+        self._buffer += data
+        if not data:
+            raise NoMonitorError(f"{self.address} cannot be listened to: the server closed the connection")
+        if len(self._buffer) > LINE_BYTES_MAX:
+            raise NoMonitorError(f"{self.address} cannot be listened to: a line is too long")
+
+    def _expect_ok(self, *words: bytes) -> None:
+        wire = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+        try:
+            self.connection.sendall(wire)
+        except OSError as problem:
+            raise NoMonitorError(f"{self.address} cannot be listened to: {problem}") from problem
         while b"\n" not in self._buffer:
-            left = end - time.monotonic()
-            if left <= 0:
-                return None
-            self._connection.settimeout(left)
-            try:
-                data = self._connection.recv(1 << 16)
-            except TimeoutError:
-                return None
-            if not data:
-                raise OSError("the server closed the connection")
-            self._buffer += data
-            if len(self._buffer) > LINE_BYTES_MAX:
-                raise OSError("a line is too long")
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.rstrip(b"\r")
-
-
-def _expect_ok(connection: socket.socket, lines: _Lines, address: str, *words: bytes) -> None:
-    connection.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
-    said = lines.next(PATIENCE_S)
-    if said == b"+OK":
-        return
-    text = (said or b"no answer").decode("utf-8", "replace").lstrip("-")
-    if text.startswith("ERR unknown command"):
-        raise NoMonitorError(
-            f"{address} has no MONITOR ({text.strip()}), and neither has any node of Trilemma: "
-            "judge the program's source, or a text of its commands"
-        )
-    raise NoMonitorError(f"{address} does not let itself be listened to: {text}")
+            self.read()
+        said, _, self._buffer = self._buffer.partition(b"\n")
+        if said.rstrip() == b"+OK":
+            return
+        text = said.decode("utf-8", "replace").strip().lstrip("-")
+        if text.startswith("ERR unknown command"):
+            raise NoMonitorError(
+                f"{self.address} has no MONITOR ({text}): judge the program's source, or a text of its commands"
+            )
+        raise NoMonitorError(f"{self.address} does not let itself be listened to: {text}")

@@ -1,6 +1,6 @@
 """Reading arguments the way Redis does: numbers, expiry times, options."""
 
-from trilemma.base.errors import error, register
+from trilemma.base.errors import ReplyError, error, register
 from trilemma.resp.number import parse_int64
 
 INT64_MAX = (1 << 63) - 1
@@ -70,6 +70,14 @@ def db_index(text: bytes, dbs: int = 16) -> int:
     if not 0 <= number < dbs:
         raise error("db_range")
     return number
+
+
+def selected_db(text: bytes, before: int) -> int:
+    """Return the db after a SELECT: the one before, where SELECT answers an error."""
+    try:
+        return db_index(text)
+    except ReplyError:
+        return before
 
 
 def int32(text: bytes) -> int:

@@ -22,7 +22,8 @@ _TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
 def _line(port: SessionPort, client: ClientState) -> bytes:
     age_s = (port.mono_us - client.created_us) // US_PER_S
     idle_s = (port.mono_us - client.active_us) // US_PER_S
-    flags = ("x" if client.queued >= 0 else "") + ("r" if client.readonly else "") + ("e" if client.no_evict else "")
+    marks = ((client.is_monitoring, "O"), (client.queued >= 0, "x"), (client.readonly, "r"), (client.no_evict, "e"))
+    flags = "".join(mark for holds, mark in marks if holds)
     text = (
         f"id={client.id} addr={client.address} laddr={client.local_address} fd=0 "
         f"name={client.name.decode('ascii', 'replace')} age={age_s} idle={idle_s} flags={flags or 'N'} "

@@ -148,6 +148,7 @@ SERVER = (
         "Scripts, of which there are none",
         node("script|flush", -2, "scripting", "noscript @scripting", "2.6.0", "Delete all", server.script_flush),
     ),
+    node("monitor", 1, "server", "admin noscript loading stale", "1.0.0", "Show what clients send"),
     node("shutdown", -1, "server", "admin noscript loading stale no_multi allow_busy", "1.0.0", "Hand over and stop"),
     node("time", 1, "server", "loading stale fast", "2.6.0", "Return the wall clock", server.time_),
 )

@@ -44,9 +44,44 @@ def option_words(arguments: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(word.decode("utf-8", "backslashreplace").upper() for word in arguments[2:])
 
 
-def warnings(argv: list[bytes], mode: str) -> list[str]:
-    """Return what CAP EXPLAIN says beside the receipt of one command on a keyspace's mode: reason, then safe way."""
+def comes_after(rule: Rule, name: str, earlier: Sequence[str]) -> str:
+    """Return which of a rule's first commands came before a command on its key; empty where none did.
+
+    Args:
+        earlier: what came before on the same key and connection, the newest last.
+    """
+    for before in reversed(earlier):
+        if before in rule.after:
+            return before
+        if before == name:
+            # The value was replaced since, knowingly or not: what was read before that is no longer built upon.
+            return ""
+    return ""
+
+
+def warnings(argv: list[bytes], mode: str, earlier: Sequence[Sequence[str]] = ()) -> list[str]:
+    """Return what CAP EXPLAIN says beside the receipt of one command on a keyspace's mode: reason, then safe way.
+
+    Args:
+        earlier: for each key, the commands that the same connection had explained before, the newest last.
+    """
     name = argv[0].decode("utf-8", "replace").lower()
     words = option_words(argv[1:])
-    found = [rule for rule in rules_of(name, mode) if rule.pattern in SHOWN_ALONE and has_words(rule, words)]
-    return [f"{rule.name}: {rule.reason}; {rule.safe_way}" for rule in found]
+    found = []
+    for rule in rules_of(name, mode):
+        when = _when(rule, name, earlier)
+        if when is not None and has_words(rule, words):
+            found.append(f"{rule.name}: {when}{rule.reason}; {rule.safe_way}")
+    return found
+
+
+def _when(rule: Rule, name: str, earlier: Sequence[Sequence[str]]) -> str | None:
+    """Return under which condition a rule's reason holds for one command; None where it shows nothing of the rule."""
+    if rule.pattern in SHOWN_ALONE:
+        return ""
+    if rule.pattern is not Pattern.AFTER:
+        return None
+    before = next(filter(None, (comes_after(rule, name, each) for each in earlier)), "")
+    if before:
+        return f"after {before.upper()} of the same key on this connection: "
+    return f"{rule.suspicion}: " if rule.suspicion else None

@@ -41,7 +41,13 @@ NOT_REPEATABLE = (
 
 LOCK_ON_AP = "two sides of a cut, and two replicas at the same moment, each find the key absent and both take the lock"
 LOCK_WAY = "keep locks, leases and unique names in a cp keyspace"
+LOST_WITH_DEADLINE = (
+    "of two clients that read and then write the same session, count or list with a deadline, one update is hidden; a "
+    "copy of what is kept elsewhere loses nothing"
+)
+WITH_DEADLINE_WAY = "give each part a key of its own, count with INCRBY, or keep it in a cp keyspace and WATCH it"
 STALE_CACHE = "what was fetched elsewhere may have changed before it is put here, and stays until its deadline"
+COMPUTED = "if the value was computed from a GET before"
 CACHE_WAY = "keep the deadline short, and delete the key after each change of the source"
 
 RULES = (
@@ -72,11 +78,36 @@ RULES = (
         "lost-update-on-ap",
         VALUE_WRITES,
         (AP,),
-        "of two clients that read and then write the same key one update is hidden, and no WATCH sees the other side",
+        "of two clients that read and then write the same key, one update is hidden, and no WATCH sees the other side",
         "use a command whose concurrent effects are both kept (INCRBY), or keep the key in a cp keyspace and WATCH it",
         Pattern.AFTER,
-        without=DEADLINE_OPTIONS,
+        without=(*DEADLINE_OPTIONS, "NX"),
         after=VALUE_READS,
+        suspicion=COMPUTED,
+    ),
+    Rule(
+        "lost-update-with-deadline-on-ap",
+        ("setex", "psetex"),
+        (AP,),
+        LOST_WITH_DEADLINE,
+        WITH_DEADLINE_WAY,
+        Pattern.AFTER,
+        Gravity.HINT,
+        after=VALUE_READS,
+        suspicion=COMPUTED,
+    ),
+    Rule(
+        "lost-update-with-deadline-on-ap",
+        ("set",),
+        (AP,),
+        LOST_WITH_DEADLINE,
+        WITH_DEADLINE_WAY,
+        Pattern.AFTER,
+        Gravity.HINT,
+        any_of=DEADLINE_OPTIONS,
+        without=("NX",),
+        after=VALUE_READS,
+        suspicion=COMPUTED,
     ),
     Rule(
         "stale-cache",
@@ -200,7 +231,8 @@ RULES = (
         "whole-value-on-ap",
         ("append", "setrange", "setbit", "bitfield"),
         (AP,),
-        "the whole value is written: of two concurrent changes to different parts one is hidden",
+        "the whole value is written: of two concurrent appends, or changes to different parts, one is shown and the "
+        "other is hidden, not merged",
         "give each part, each bit or each writer a key of its own, or keep the value in a cp or ca keyspace",
     ),
     Rule(

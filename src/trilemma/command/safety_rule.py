@@ -37,7 +37,8 @@ class Rule:
 
     `options`: words that must be among the arguments; `any_of`: words of which one must be; `without`: words of which
     none may be. `after`: the commands that come first (AFTER), unless `guard` stands around them. `key_words`: where
-    the key's name holds one of them the finding is sure, else it is a hint.
+    the key's name holds one of them the finding is sure, else it is a hint. `suspicion`: the condition under which CAP
+    EXPLAIN warns by an AFTER rule though it has seen only the second of the two commands.
     """
 
     name: str
@@ -53,5 +54,6 @@ class Rule:
     after: tuple[str, ...] = ()
     guard: Guard = Guard.NOTHING
     key_words: tuple[str, ...] = ()
+    suspicion: str = ""
     takes_keys: bool = True
     """Whether the commands name keys; those that do not are judged by every keyspace of the db."""

@@ -18,6 +18,7 @@ class ClientState(Protocol):
     no_evict: bool
     authenticated: bool
     readonly: bool
+    is_monitoring: bool
     created_us: int
     active_us: int
     last_command: str

@@ -16,9 +16,9 @@ from trilemma.node import internal
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.digest import Digest
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
-from trilemma.node.request import Request
+from trilemma.node.explained import ExplainSlot
 from trilemma.node.server import Server
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
 from trilemma.node.slots import GatherSlot
 from trilemma.node.token import Seen, decode_token, encode_token
 from trilemma.node.unit import Path, Result, Unit
@@ -44,20 +44,6 @@ CONFLICTS_SHOWN = 100
 CONFLICTS_SHOWN_MAX = 10_000
 
 _decode_vector = msgspec.msgpack.Decoder(dict[NodeId, int]).decode
-
-
-class ExplainSlot(Slot):
-    """A reply with its receipt: an array of the two. A refusal is its own explanation."""
-
-    __slots__ = ()
-
-    def result(self, request: Request, result: Result, token: int) -> None:
-        """Be the sink of the explained command's request."""
-        self.session.blocked = False
-        if type(result) is list:
-            self.fill(b"*%d\r\n" % len(result) + b"".join(result), token)
-        else:
-            self.fill(result, token)  # type: ignore[arg-type]
 
 
 class Cap:
@@ -86,7 +72,7 @@ class Cap:
         spec = lookup_argv(inner)
         if spec.handler is None:
             raise error("explain_data_only")
-        self._dispatcher.explained(session, spec, inner, ExplainSlot(session))
+        self._dispatcher.explained(session, spec, inner, ExplainSlot(session, spec, inner))
 
     def _siblings(self, _session: Session, _argv: list[bytes]) -> None:
         raise error("siblings_not_built")

@@ -43,7 +43,7 @@ IN_MULTI_AT_ONCE = frozenset({"multi", "exec", "discard", "watch", "quit", "rese
 """Commands that are not queued after MULTI."""
 
 IN_MULTI = frozenset(
-    {"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait", "config|rewrite"}
+    {"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait", "config|rewrite", "monitor"}
 )
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
 
@@ -63,6 +63,8 @@ class Dispatcher:
     def __init__(self, server: Server, node_commands: dict[str, NodeCommand]) -> None:
         self._server = server
         self._node_commands = node_commands
+        self._listeners = server.monitors.sessions
+        """Empty while nobody monitors: all that a command then costs for MONITOR is to look at it."""
 
     def run(self, session: Session) -> None:
         """Dispatch what a session has sent, as far as order allows."""
@@ -109,6 +111,8 @@ class Dispatcher:
             if session.multi is not None and spec.name not in IN_MULTI_AT_ONCE:
                 self._queue(session, session.multi, spec, argv)
                 return True
+            if self._listeners:
+                return self._server.monitors.begin(session, spec, argv, self._dispatch)
             return self._dispatch(session, spec, argv)
         except ReplyError as problem:
             if session.multi is not None:
@@ -149,6 +153,8 @@ class Dispatcher:
     def _queue(self, session: Session, multi: Multi, spec: CommandSpec, argv: list[bytes]) -> None:
         if spec.handler is None and spec.session_handler is None and spec.name not in IN_MULTI:
             raise error("once_in_multi" if spec.name == "cap|once" else "not_in_multi")
+        if session.is_monitoring:
+            self._server.monitors.check(spec)
         self._check_keys(keys_of(spec, argv))
         multi.bytes += sum(map(len, argv))
         if multi.bytes > MULTI_QUEUE_BYTES_MAX:

@@ -92,6 +92,7 @@ class Node:
         alone: dict[str, SessionHandler] = {
             "wait": self._waiting.wait_in_multi,
             "config|rewrite": self._waiting.rewrite_in_multi,
+            "monitor": self._server.monitors.refuse_in_multi,
             "unwatch": lambda _port, _argv: OK,
         }
         for part in (
@@ -100,6 +101,7 @@ class Node:
             Cap(self._server, self._dispatcher, self._waiting, engine),
             self._keyspaces,
             self._waiting,
+            self._server.monitors,
         ):
             node_commands.update(part.commands())
         self._placement.follow(self._executors, self._now)
@@ -146,6 +148,7 @@ class Node:
 
     def _welcome(self, session: Session) -> None:
         session.authenticated = not self._options.values["requirepass"]
+        self._server.monitors.leave(session)
 
     def _is_protected_from(self, address: str) -> bool:
         """Redis' protected mode: without a password only the machine itself is served."""
@@ -191,6 +194,7 @@ class Node:
             session.closing = session.is_gone = True
             session.commands.clear()
             session.drop_replies()
+            self._server.monitors.leave(session)
 
     def receive_peer(self, peer: NodeId, frame: bytes) -> None:
         """A frame came from a peer."""

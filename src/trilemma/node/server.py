@@ -11,6 +11,7 @@ from trilemma.base.time import Now
 from trilemma.keyspace.routing import Router
 from trilemma.node.config import NodeConfig
 from trilemma.node.executors import Executors
+from trilemma.node.monitor import Monitors
 from trilemma.node.peers import Peers
 from trilemma.node.request import Lane, Request
 from trilemma.node.session import Session, Slot
@@ -69,6 +70,7 @@ class Server:
         self.stay: Callable[[], bool]
         """Do not stop after all; False where the node was not about to."""
         self.sessions: dict[ConnId, Session] = {}
+        self.monitors = Monitors(lambda: self.now.wall_us)
         self._random = SplitMix64(entropy)
 
     def session(self, conn: ConnId) -> Session | None:

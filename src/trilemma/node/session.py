@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from trilemma.base.ids import ConnId, ShardId
 from trilemma.base.limits import KIB, MIB, limit
 from trilemma.command.table import CommandSpec
-from trilemma.node.effects import ClientBytes
+from trilemma.node.effects import NO_TOKEN, ClientBytes
 from trilemma.node.request import Lane, Request
 from trilemma.node.unit import Result, Watch
 from trilemma.resp.request import RequestParser
@@ -113,16 +113,21 @@ class Session:
         self.multi: Multi | None = None
         self.watches: list[tuple[ShardId, Watch]] = []
         self.lanes: dict[ShardId, Lane] = {}
+        self.explained: dict[tuple[int, bytes], tuple[str, ...]] = {}
+        """By db and key, the commands that CAP EXPLAIN was asked about lately."""
         self.last_write_shard: ShardId | None = None
         self.is_touched = False
         self.is_stalled = False
         """Whether the client does not read its replies: no further command of it is begun."""
         self.is_paused = False
         """Whether nothing is read from the client for now."""
+        self.is_monitoring = False
+        """Whether it is sent what the node's clients send (node/monitor.py)."""
         self.input_bytes = 0
         """Bytes received since no command was waiting to be begun."""
         self.on_reset: Callable[[Session], None] = lambda _: None
         self._slots: deque[Slot] = deque()
+        self._pushed: list[bytes] = []
         self._reply_bytes = REPLY_BYTES_EXPECTED
         self._on_touch = on_touch
 
@@ -149,6 +154,7 @@ class Session:
         """Go back to the state of a fresh connection; whoever owns it decides anew whether it is authenticated."""
         self.multi = None
         self.watches.clear()
+        self.explained.clear()
         self.db, self.protocol = 0, 2
         self.name = b""
         self.readonly = self.no_evict = False
@@ -199,12 +205,18 @@ class Session:
         return self.has_ended and not self.commands and not self.is_stalled
 
     def drop_replies(self) -> None:
-        """Forget the replies that nobody will read."""
+        """Forget what nobody will read."""
         self._slots.clear()
+        self._pushed.clear()
 
     def reply(self, data: bytes) -> None:
         """Answer the next command at once."""
         self.slot().fill(data)
+
+    def push(self, data: bytes) -> None:
+        """Send something that answers no command: after the replies that leave this turn, and waiting for no other."""
+        self._pushed.append(data)
+        self.touched()
 
     @property
     def pending(self) -> int:
@@ -243,6 +255,9 @@ class Session:
             out.append(ClientBytes(self.id, b"".join(parts), token))
             # A burst of small replies after a large one soon counts for what it is.
             self._reply_bytes = max(largest, self._reply_bytes >> 4, 1)
+        if self._pushed:
+            out.append(ClientBytes(self.id, b"".join(self._pushed), NO_TOKEN))
+            self._pushed = []
         return out
 
     def judge_input(self) -> bool | None:

@@ -11,14 +11,21 @@ from trilemma.resp.reply import NIL_ARRAY, encode
 class TransactionSlot(Slot):
     """EXEC's reply. Commands that concern the session alone run once the shard has answered, in their places.
 
-    `local`: for each queued command, what makes its reply here, or None where the shard's next reply belongs.
+    `local`: for each queued command, what makes its reply here, or None where the shard's next reply belongs. `told`:
+    who else is told that it has ended, and whether the queued commands were left out because a watched key had changed.
     """
 
-    __slots__ = ("_local",)
+    __slots__ = ("_local", "_told")
 
-    def __init__(self, session: Session, local: Sequence[Callable[[], bytes] | None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        local: Sequence[Callable[[], bytes] | None],
+        told: Callable[[bool], None] | None = None,
+    ) -> None:
         super().__init__(session)
         self._local = local
+        self._told = told
 
     def result(self, request: Request, result: Result, token: int) -> None:
         """Be the sink of the transaction's request."""
@@ -29,10 +36,14 @@ class TransactionSlot(Slot):
             self.fill(encode(NIL_ARRAY, self.session.protocol), token)
         else:
             self.fill(self._assembled(list(result)), token)  # type: ignore[arg-type]
+        if self._told is not None:
+            self._told(result is None)
 
     def finish_locally(self) -> None:
         """Answer a transaction that no shard has a part in."""
         self.fill(self._assembled([]))
+        if self._told is not None:
+            self._told(False)
 
     def _assembled(self, replies: list[bytes]) -> bytes:
         following = iter(replies)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from trilemma.base.errors import ReplyError, error, register
+from trilemma.base.errors import error, register
 from trilemma.base.ids import ShardId
-from trilemma.command.arguments import db_index
+from trilemma.command.arguments import selected_db
 from trilemma.command.spec import SessionHandler
 from trilemma.command.table import keys_of
 from trilemma.node import internal, refusal
@@ -96,7 +96,7 @@ class Transactions:
         unit = Unit(Path.LOGGED_READ, session.db, 2, [internal.VERSION, *keys])
         self._dispatcher.send(session, shard, unit, slot)
 
-    def _exec(self, session: Session, _argv: list[bytes]) -> None:
+    def _exec(self, session: Session, argv: list[bytes]) -> None:
         multi, session.multi = session.multi, None
         if multi is None:
             raise error("exec_without_multi")
@@ -107,7 +107,7 @@ class Transactions:
         shards |= {shard for shard, _ in watches}
         if len(shards) > 1:
             raise error("cross_slot")
-        slot = TransactionSlot(session, local)
+        slot = TransactionSlot(session, local, self._server.monitors.transaction(session, multi.queue, argv))
         session.open(slot)
         if not shards:
             slot.finish_locally()
@@ -130,7 +130,7 @@ class Transactions:
             if shard is None:
                 local.append(self._local(session, queued))
                 if queued.spec.name == "select":
-                    db = _selected(queued.argv[1], db)
+                    db = selected_db(queued.argv[1], db)
                 continue
             shards.add(shard)
             parts.append(Part(db, argv))
@@ -158,11 +158,3 @@ class Transactions:
             return self._server.run_local(session, handler, queued.argv)
 
         return run
-
-
-def _selected(word: bytes, db: int) -> int:
-    """Return the db that a queued SELECT goes to: the one before, where SELECT will answer an error."""
-    try:
-        return db_index(word)
-    except ReplyError:
-        return db

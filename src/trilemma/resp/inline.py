@@ -1,7 +1,7 @@
-"""Inline commands: one line split into arguments, with Redis' quoting.
+"""Inline commands: one line split into arguments, with Redis' quoting, and an argument quoted as Redis shows it.
 
 Differs from redis-server in one intended point: a NUL byte is an ordinary byte, where C strings would end.
-Source: sdssplitargs of redis-server 7.0 (sds.c).
+Source: sdssplitargs and sdscatrepr of redis-server 7.0 (sds.c).
 """
 
 import re
@@ -15,6 +15,17 @@ _DOUBLE_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _SINGLE_QUOTED = re.compile(rb"'((?:[^'\\]|\\'|\\(?!'))*)'", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+_SPECIAL = re.compile(rb"[^ !#-\[\]-~]")
+_SHOWN = (
+    {bytes((byte,)): b"\\x%02x" % byte for byte in range(256)}
+    | {byte: b"\\" + letter for letter, byte in _ESCAPED.items()}
+    | {b'"': b'\\"', b"\\": b"\\\\"}
+)
+
+
+def quoted(word: bytes) -> bytes:
+    """Return an argument in double quotes, all that is not printable ASCII escaped: `split_arguments` reads it back."""
+    return b'"' + _SPECIAL.sub(lambda found: _SHOWN[found[0]], word) + b'"'
 
 
 def split_arguments(line: bytes) -> list[bytes] | None:
