@@ -59,7 +59,7 @@ COMPLEXITY = {
 }
 """The commands by their complexity; the others are constant."""
 
-OWN_COMPLEXITY = frozenset({"append", "copy", "del", "getrange", "setrange", "substr", "unlink"})
+OWN_COMPLEXITY = frozenset({"append", "copy", "del", "getrange", "monitor", "setrange", "substr", "unlink"})
 """Commands whose complexity is in our words: Redis' are about its own memory or about collections."""
 
 DEPRECATED = {"getset": ("6.2.0", "`SET` with the `!GET` argument"), "substr": ("2.0.0", "`GETRANGE`")}
