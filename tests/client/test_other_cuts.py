@@ -125,3 +125,31 @@ def test_ap_batches_flow_along_any_path_that_is_left(cluster: ProcessCluster) ->
                 cluster.command(target, "GET", "shop:k") == b"from %b" % source.encode()
             )
         )
+
+
+def states(cluster: ProcessCluster, node: str) -> dict[str, str]:
+    told: Any = cluster.command(node, "INFO", "keyspaces")
+    return {name: told[name]["state"] for name in KEYSPACES}
+
+
+def cluster_state(cluster: ProcessCluster, node: str) -> Any:
+    told: Any = cluster.command(node, "CLUSTER", "INFO")
+    return dict(line.split(":") for line in told.decode().split())["cluster_state"]
+
+
+def test_a_keyspace_is_said_to_be_up_only_where_a_client_may_write_it(cluster: ProcessCluster) -> None:
+    for node in NODES:
+        assert states(cluster, node) == dict.fromkeys(KEYSPACES, "up")
+    cut(cluster, "n1-n3")
+    for node in NODES:
+        assert states(cluster, node) == {"bank": "up", "site": "read_only", "shop": "up"}
+        assert cluster_state(cluster, node) == "ok"
+
+
+def test_a_node_cut_off_says_that_it_cannot_serve_and_is_given_no_leadership(cluster: ProcessCluster) -> None:
+    cut(cluster, "n3")
+    assert states(cluster, "n3") == {"bank": "down", "site": "down", "shop": "up"}
+    assert (cluster_state(cluster, "n3"), cluster_state(cluster, "n2")) == ("fail", "ok")
+    assert states(cluster, "n2") == {"bank": "up", "site": "read_only", "shop": "up"}
+    with pytest.raises(redis.ResponseError, match="n3 cannot take over keyspace 'bank': no link from the leader, n1"):
+        cluster.command("n2", "KEYSPACE", "LEAD", "bank", "n3")

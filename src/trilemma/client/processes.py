@@ -88,12 +88,12 @@ class ProcessCluster:
             control.create(client, name, mode, *settings)
 
     def leader(self, keyspace: str, at: str = "n1") -> str | None:
-        """Return who leads a keyspace's first shard, as one node knows it."""
+        """Return who leads a keyspace's first shard, as one node knows it; None where nobody does, as on `ap`."""
         facts = self.command(at, "KEYSPACE", "INFO", keyspace)
         if isinstance(facts, list):
             facts = dict(zip(facts[::2], facts[1::2], strict=True))
-        found = facts[b"leaders"][0] if isinstance(facts, dict) else None
-        return found.decode() if found else None
+        leaders = facts[b"leaders"] if isinstance(facts, dict) else None
+        return leaders[0].decode() if leaders and leaders[0] else None
 
     def digests(self, keyspace: str, names: Sequence[str] | None = None) -> set[bytes]:
         """Return the digests of a keyspace's rows on all nodes, or those named; one where they agree."""

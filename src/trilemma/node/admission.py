@@ -54,6 +54,23 @@ def why_down(config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId]) -> s
     return refusal.reaches(config.name, reached, total, needed)
 
 
+def why_no_heir(
+    config: NodeConfig, raft: Raft, heir: NodeId, up: frozenset[NodeId], full_disks: frozenset[NodeId]
+) -> str | None:
+    """Return why this node, as the leader, cannot hand over to another now, or None."""
+    if heir == config.node_id:
+        return None
+    if heir not in raft.configuration.voters:
+        return "it has no vote"
+    if raft.heir is not None:
+        return f"a hand-over to {config.member_name(raft.heir)} is under way"
+    if heir not in up:
+        return f"no link from the leader, {config.name}, to it is up"
+    if heir in full_disks:
+        return refusal.disk_full([config.member_name(heir)])
+    return None
+
+
 def transfer_to_best(raft: Raft, heirs: Iterable[NodeId]) -> None:
     """Begin to hand the leadership to whoever of some nodes, at least one, holds most of the log."""
     raft.transfer_leadership(max(heirs, key=lambda node: (raft.match_index(node), -node)))

@@ -5,13 +5,15 @@ Owns the words and what they are taken from; decides nothing. Functions of the r
 
 from trilemma.base.hlc import stamp_ms
 from trilemma.base.ids import NodeId
+from trilemma.base.time import Now
 from trilemma.crdt.entry import Written
 from trilemma.crdt.vector import text
 from trilemma.datatype.causal import CausalView
 from trilemma.keyspace.settings import Keyspace
+from trilemma.node import receipt as common
 from trilemma.node.config import NodeConfig
-from trilemma.node.execute import warnings_of
-from trilemma.node.unit import Unit
+from trilemma.node.receipt import NOTHING, UNBOUNDED, at_most_ms, is_error
+from trilemma.node.unit import Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.resp.reply import Reply
 
@@ -36,19 +38,45 @@ def lag(replica: Leaderless) -> dict[NodeId, int]:
 
 
 def receipt(
-    config: NodeConfig, keyspace: Keyspace, replica: Leaderless, up: frozenset[NodeId], unit: Unit
-) -> dict[bytes, Reply]:
-    """Return the receipt of a unit that has just been executed."""
-    promise = f"durable on {keyspace.write}, spreads to all" if not unit.is_read else "own side's newest"
-    return {
-        b"node": config.name.encode(),
-        b"keyspace": keyspace.name.encode(),
-        b"mode": keyspace.mode.value.encode(),
-        b"promise": promise.encode(),
-        b"vector": text(replica.vector).encode(),
-        b"replicas": 1 + sum(peer in up for peer in replica.peers),
-        b"warnings": warnings_of(unit, keyspace),
-    }
+    config: NodeConfig,
+    keyspace: Keyspace,
+    replica: Leaderless,
+    now: Now,
+    unit: Unit,
+    result: Result,
+    seq: int,
+    held: int,
+) -> Reply:
+    """Return the receipt of a unit. `seq`: its own batch, 0 for none; `held`: on how many replicas what it names is."""
+    stale = stale_ms_max(config, replica, now)
+    if is_error(result):
+        promise, stale = NOTHING, UNBOUNDED
+    elif seq:
+        promise = _written(keyspace)
+    elif unit.is_read and keyspace.read_count > 1:
+        promise = f"newest of {keyspace.read_count} replicas"
+    else:
+        promise = "own side's newest"
+    facts: dict[bytes, Reply] = {b"vector": text(replica.vector).encode(), b"replicas": held}
+    return common.receipt(config, keyspace, unit, promise, stale, facts)
+
+
+def _written(keyspace: Keyspace) -> str:
+    if keyspace.durability == "everysec" and keyspace.write_count == 1:
+        return "taken in, durable a moment later, spreads to all"
+    return f"durable on {keyspace.write}, spreads to all"
+
+
+def stale_ms_max(config: NodeConfig, replica: Leaderless, now: Now) -> int:
+    """Return how long ago at most an acknowledged write can be, of whatever replica, that is not here; -1: not known.
+
+    The longest time since what a peer said it had made was all here, plus the link time-out: no message is assumed to
+    take longer (replication/leaderless/currency.py derives it). READ n asks peers, whose answers count as gossip does.
+    """
+    if not replica.peers:
+        return 0
+    covered_us = replica.covered_us()
+    return at_most_ms(None if covered_us is None else now.mono_us - covered_us + config.timing.link_timeout_us)
 
 
 def conflicts(config: NodeConfig, view: CausalView, keys_max: int) -> Reply:

@@ -5,6 +5,7 @@ is not durable yet: nobody is shown what a crash could take back. `everysec` doe
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -31,7 +32,7 @@ from trilemma.node.spreading import Spreading
 from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
-from trilemma.resp.reply import Reply, encode
+from trilemma.resp.reply import encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
 
@@ -243,7 +244,7 @@ class CausalShard:
         view = self._rows.view
         before = len(view.operations)
         view.next_unit()
-        result = run_unit(view, unit, self._receipt)
+        result = run_unit(view, unit)
         return result, view.touched_token, len(view.operations) > before
 
     def _position(self) -> dict[NodeId, int]:
@@ -253,15 +254,29 @@ class CausalShard:
 
     def _answer(self, waiter: Waiter, result: Result, token: int, seq: int) -> None:
         batch, place = waiter
+        unit = batch.units[place]
         if seq and self.keyspace.write_count > 1:
-            self._spreading.add(waiter, result, seq, self.keyspace, self._now.mono_us)
+            receipt = partial(self._explain, unit, result, seq) if unit.explain else None
+            self._spreading.add(waiter, result, seq, self.keyspace, self._now.mono_us, receipt)
             return
-        argv = batch.units[place].argv
+        argv = unit.argv
         waits = self.keyspace.durability != "everysec" or (argv and argv[0] == internal.POSITION)
+        if unit.explain:
+            # What a receipt names must not be lost any more, as that which its reply shows.
+            token = max(token, self._rows.shown_token())
+            self._explain(unit, result, seq, self._held(seq, token if waits else 0))
         batch.complete(place, result, token if waits else 0)
 
-    def _receipt(self, unit: Unit) -> dict[bytes, Reply]:
-        return report.receipt(self._config, self.keyspace, self.replica, self._up, unit)
+    def _held(self, seq: int, token: int) -> int:
+        """Return how many replicas will be known to hold a batch, 0: all that is here, once a token is durable."""
+        holders = self.replica.holders(seq) if seq else self.replica.holders_of(self.replica.vector)
+        return len({*holders, self._config.node_id} if token else holders)
+
+    def _explain(self, unit: Unit, result: Result, seq: int, held: int) -> None:
+        """Put its receipt beside a result."""
+        if isinstance(result, list):
+            told = report.receipt(self._config, self.keyspace, self.replica, self._now, unit, result, seq, held)
+            result.append(encode(told, unit.protocol))
 
     # Rows and the disk
 

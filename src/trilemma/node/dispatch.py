@@ -171,6 +171,8 @@ class Dispatcher:
             reply = spec.session_handler(self._server.port(session), argv)
             session.reply(encode(reply, session.protocol))
             return True
+        if spec.name == "cap|explain" and session.has_under_way:
+            return False
         self._node_commands[spec.name](session, argv)
         return True
 
@@ -196,7 +198,7 @@ class Dispatcher:
         return True
 
     def explained(self, session: Session, spec: CommandSpec, argv: list[bytes], slot: Slot) -> None:
-        """Send a data command of CAP EXPLAIN, through the log so that it keeps its place."""
+        """Send a data command of CAP EXPLAIN; nothing else of its session is under way, so it keeps its place."""
         keys = keys_of(spec, argv)
         self._check_keys(keys)
         shard = self._server.router.shard_of_all(keys)

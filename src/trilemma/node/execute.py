@@ -1,7 +1,6 @@
 """Carrying out a unit against a view: the one place where commands of a shard run, on whatever kind of replica."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from trilemma.base.errors import ReplyError
 from trilemma.base.invariant import invariant
@@ -16,14 +15,6 @@ from trilemma.node.unit import Part, Result, Unit
 from trilemma.resp.reply import ErrorReply, Reply, encode
 
 Handler = Callable[[DataContext, list[bytes]], Reply]
-
-
-class Receipt(Protocol):
-    """Makes the receipt that CAP EXPLAIN puts beside a reply."""
-
-    def __call__(self, unit: Unit) -> dict[bytes, Reply]:
-        """Return the receipt of a unit that has just been executed."""
-        ...
 
 
 def handler_of(argv: list[bytes]) -> Handler:
@@ -71,16 +62,13 @@ def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:
     return [text.encode() for text in warnings(unit.argv, keyspace.mode.value)]
 
 
-def run_unit(view: View, unit: Unit, receipt: Receipt | None = None) -> Result:
+def run_unit(view: View, unit: Unit) -> Result:
     """Execute a unit whole: a transaction's watches first, then all its commands with nothing in between."""
     if unit.parts or unit.watches:
         if any(view.version(watch.db, watch.key) != watch.version for watch in unit.watches):
             return None
         return [run(view, part.db, part.argv, unit.protocol) for part in unit.parts]
-    result = [run(view, unit.db, unit.argv, unit.protocol)]
-    if receipt is not None and unit.explain:
-        result.append(encode(receipt(unit), unit.protocol))
-    return result
+    return [run(view, unit.db, unit.argv, unit.protocol)]
 
 
-__all__ = ["Handler", "Part", "Receipt", "handler_of", "reply_of", "run", "run_unit", "warnings_of"]
+__all__ = ["Handler", "Part", "handler_of", "reply_of", "run", "run_unit", "warnings_of"]

@@ -77,6 +77,11 @@ class Executors(Surroundings):
             for replica in self.replicas.values():
                 replica.note_full_disks(full)
 
+    @property
+    def full_disks(self) -> frozenset[NodeId]:
+        """The nodes whose disks take no further entries, as far as is known here."""
+        return self._full_disks
+
     def alter(self, keyspace: Keyspace, shard: ShardId) -> None:
         """Take new settings of a shard's keyspace into use."""
         self._keyspaces[shard] = keyspace

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from trilemma.base.time import US_PER_MS, US_PER_S
 from trilemma.node.server import Server
+from trilemma.node.service import DOWN, Service
 from trilemma.version import REDIS_VERSION, __version__
 
 DBS = 16
@@ -20,6 +21,7 @@ class Information:
         self.facts: dict[str, str] = {}
         self._server = server
         self._clients = clients
+        self._service = Service(server.executors, server.peers)
         self._started_us = server.now.mono_us
         self._sections: dict[str, Section] = {
             "server": self._server_section,
@@ -114,14 +116,14 @@ class Information:
     def _keyspaces(self) -> list[tuple[str, object]]:
         lines: list[tuple[str, object]] = []
         for keyspace in self._server.router.keyspaces:
-            shard = keyspace.shard_ids()[0]
-            why = self._server.executors.why_down(shard)
+            state = self._service.state(keyspace)
+            why = "" if state.why is None else f",why={state.why.replace(',', ';').replace('=', ' ')}"
             lines.append(
                 (
                     keyspace.name,
                     f"id={keyspace.id},mode={keyspace.mode.value},replicas={len(keyspace.replicas)},"
                     f"write={keyspace.write},read={keyspace.read},durability={keyspace.durability},"
-                    f"timeout_ms={keyspace.timeout_ms},state={'up' if why is None else why.replace(',', ';')}",
+                    f"timeout_ms={keyspace.timeout_ms},state={state.word}{why}",
                 )
             )
         return lines
@@ -138,12 +140,18 @@ class Information:
         others = [member for member in self._server.config.members if member.id != peers.node]
         return [(member.name, "up" if member.id in peers.up else "down") for member in others]
 
+    @property
+    def _serves_all(self) -> bool:
+        """Whether a client here is served every `cp` and `ca` keyspace, be it for reads alone."""
+        consistent = [keyspace for keyspace in self._server.router.keyspaces if not keyspace.is_leaderless]
+        return self._server.has_met and all(self._service.state(keyspace).word != DOWN for keyspace in consistent)
+
     def cluster_text(self) -> bytes:
         """Return CLUSTER INFO's text: what clients ask of a server that is no Redis Cluster."""
         size = len(self._server.config.members)
         lines = {
             "cluster_enabled": 0,
-            "cluster_state": "ok",
+            "cluster_state": "ok" if self._serves_all else "fail",
             "cluster_slots_assigned": 16_384,
             "cluster_slots_ok": 16_384,
             "cluster_known_nodes": size,

@@ -136,9 +136,13 @@ class Keyspaces:
                 (b"read", keyspace.read.encode()),
                 (b"durability", keyspace.durability.encode()),
                 (b"timeout-ms", keyspace.timeout_ms),
-                (b"leaders", [self._leader(shard) for shard in keyspace.shard_ids()]),
+                (b"leaders", self._leaders(keyspace)),
             )
         )
+
+    def _leaders(self, keyspace: Keyspace) -> list[Reply]:
+        """Return who leads each shard, nobody for an `ap` keyspace."""
+        return [] if keyspace.is_leaderless else [self._leader(shard) for shard in keyspace.shard_ids()]
 
     def _leader(self, shard: ShardId) -> bytes | None:
         executors = self._server.executors

@@ -111,6 +111,14 @@ class Peers:
         """Return the newest start of a peer that was heard of, 0 for none."""
         return self._links[peer].peer_start if peer in self._links else 0
 
+    def up_at(self, node: NodeId) -> frozenset[NodeId]:
+        """Return the peers to which a node's links are up: this node's own, or those that it has said last."""
+        if node == self.node:
+            return self.up
+        # It may not have come to saying that its link to this node is down; a link is down at both ends.
+        said = self._links[node].peer_up
+        return said if node in self.up else said - {self.node}
+
     def has_path(self, node: NodeId) -> bool:
         """Say whether a message reaches the node, directly or over one relay."""
         return node == self.node or node in self.up or self._relay(node) is not None

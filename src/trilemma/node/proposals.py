@@ -6,7 +6,7 @@ the entry at its index turns out to be another one, it did not happen and never 
 how units are run, nor whether they are admitted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trilemma.keyspace.settings import Keyspace
@@ -36,6 +36,13 @@ class _Committed:
     index: int
     waiters: Sequence[Waiter]
     results: Sequence[Result]
+    receipts: Sequence[Callable[[], None]]
+    """What puts its receipt beside each result that wants one, as things stand when it is answered."""
+
+    def explain(self) -> None:
+        """Have the receipts made."""
+        for receipt in self.receipts:
+            receipt()
 
 
 class Proposals:
@@ -67,15 +74,18 @@ class Proposals:
         """Take out what was proposed here for an index, None where nothing was."""
         return self._proposed.pop(index, None)
 
-    def committed(self, index: int, proposed: Proposed, results: Sequence[Result]) -> None:
-        """Take in the results of an entry; they are answered by `release`."""
-        self._short.append(_Committed(index, proposed.waiters, results))
+    def committed(
+        self, index: int, proposed: Proposed, results: Sequence[Result], receipts: Sequence[Callable[[], None]]
+    ) -> None:
+        """Take in the results of an entry; they are answered by `release`, which first calls `receipts`."""
+        self._short.append(_Committed(index, proposed.waiters, results, receipts))
 
     def release(self, keyspace: Keyspace) -> None:
         """Answer what enough replicas hold durably."""
         left = []
         for committed in self._short:
             if self._is_held_enough(committed.index, keyspace):
+                committed.explain()
                 for (batch, position), result in zip(committed.waiters, committed.results, strict=True):
                     batch.complete(position, result, 0)
             elif not self._raft.is_leader:
@@ -92,6 +102,7 @@ class Proposals:
     def _answer_short(self, committed: _Committed, keyspace: Keyspace) -> None:
         """Answer units that were committed, but on fewer replicas than WRITE names, by a leader that was deposed."""
         text = refusal.uncertain(keyspace, "it was committed, but not confirmed by all replicas")
+        committed.explain()
         for (batch, position), result in zip(committed.waiters, committed.results, strict=True):
             batch.complete(position, result if batch.units[position].is_read else text, 0)
 

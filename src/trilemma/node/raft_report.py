@@ -5,11 +5,11 @@ reflect.
 """
 
 from trilemma.base.ids import NodeId
+from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.applied import Applied
 from trilemma.node.config import NodeConfig
-from trilemma.node.execute import warnings_of
-from trilemma.node.unit import Unit
+from trilemma.node.receipt import at_most_ms
 from trilemma.replication.raft.replica import Raft
 from trilemma.resp.reply import Reply
 
@@ -36,16 +36,30 @@ def lag(config: NodeConfig, keyspace: Keyspace, raft: Raft) -> dict[NodeId, int]
     return {node: max(raft.last_index - raft.match_index(node), 0) for node in others}
 
 
-def receipt(config: NodeConfig, keyspace: Keyspace, raft: Raft, applied: Applied, unit: Unit) -> dict[bytes, Reply]:
-    """Return the receipt of a unit that has just been executed."""
-    fresh = "newest acknowledged" if raft.is_leader else "stale: current at some time"
-    return {
-        b"node": config.name.encode(),
-        b"keyspace": keyspace.name.encode(),
-        b"mode": keyspace.mode.value.encode(),
-        b"promise": (fresh if unit.is_read else f"durable on {keyspace.write}").encode(),
-        b"index": applied.index,
-        b"term": applied.term,
-        b"replicas": len(raft.durable_on(applied.index)),
-        b"warnings": warnings_of(unit, keyspace),
-    }
+def holders(raft: Raft, index: int) -> int:
+    """Return how many replicas are known to hold the log durably up to an index: a majority where it is committed.
+
+    A leader knows of each; a follower of itself, and of what the leader's appends say of all.
+    """
+    configuration = raft.configuration
+    if index <= raft.replicated_index:
+        return len(configuration.voters)
+    known = len(raft.durable_on(index))
+    return max(known, configuration.quorum) if index <= raft.commit_index else known
+
+
+def stale_ms_max(raft: Raft, applied: Applied, now: Now) -> int:
+    """Return how long ago at most what the rows show was the newest acknowledged, -1 where no bound is known.
+
+    The age, at the turn that answers, of the time before which all that was acknowledged is applied here
+    (replication/raft/currency.py derives it). For a follower that is the time since it heard a commit index of its
+    leader up to which it has applied, plus the detection time, within which a deposed leader steps down, plus the link
+    time-out: no message is assumed to take longer. For a leader, the time since a majority followed it.
+    """
+    as_of_us = raft.current_as_of_us(applied.term)
+    return at_most_ms(None if as_of_us is None else now.mono_us - as_of_us)
+
+
+def of_entry(raft: Raft, index: int, term: int) -> dict[bytes, Reply]:
+    """Return the facts of a receipt that names an entry: a write's own one, or the last one that a read reflects."""
+    return {b"index": index, b"term": term, b"replicas": holders(raft, index)}

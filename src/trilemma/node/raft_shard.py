@@ -6,6 +6,7 @@ another node has sent; does not know what the rows hold, nor what makes an entry
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
@@ -13,7 +14,7 @@ from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import admission, internal, refusal
 from trilemma.node import raft_report as report
-from trilemma.node.applied import decode_label
+from trilemma.node.applied import Applied, decode_label
 from trilemma.node.batch import Batch, complete_all
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
@@ -24,18 +25,17 @@ from trilemma.node.proposals import Proposals, Proposed
 from trilemma.node.raft_reads import RaftReads
 from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
+from trilemma.node.receipt import NEWEST, NOTHING, STALE, UNBOUNDED, is_error, receipt
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
-from trilemma.resp.reply import OK, ErrorReply, Reply, encode
+from trilemma.resp.reply import OK, ErrorReply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RowBatch
 
-register(
-    "no_heir", "ERR {name} cannot take over: it has no vote, or no link to the leader is up", "choose another node"
-)
+register("no_heir", "ERR {name} cannot take over keyspace '{keyspace}': {reason}", "choose another node, or try later")
 
 
 class RaftShard:
@@ -183,6 +183,7 @@ class RaftShard:
         self._reads.take_rounds(ready)
         if not self._switch.holds_back(ready.committed) and ready.committed:
             self._apply_all(ready.committed, token if ready.records else token - 1)
+        self.raft.note_applied(self._rows.applied.index, self._rows.applied.term)
         self._reads.serve()
         self._proposals.release(self.keyspace)
         return ready.records, ready.must_sync, ready.messages
@@ -249,16 +250,20 @@ class RaftShard:
                 complete_all(proposed.waiters, NOT_EXECUTED)
             return
         results: list[Result] = []
+        receipts: list[Callable[[], None]] = []
         for unit in proposed.units:
             view.next_unit()
-            results.append(self._run(entry, unit))
-        self._proposals.committed(entry.index, proposed, results)
+            result = self._run(entry, unit)
+            results.append(result)
+            if unit.explain:
+                receipts.append(partial(self._explain_logged, unit, result, entry))
+        self._proposals.committed(entry.index, proposed, results, receipts)
 
     def _run(self, _entry: Entry, unit: Unit) -> Result:
         """Execute a unit of an entry, on every replica alike."""
         if is_once(unit):
             return run_once(self._rows.view, self._rows.once, unit, self.keyspace)
-        return run_unit(self._rows.view, unit, self._receipt)
+        return run_unit(self._rows.view, unit)
 
     # Reads
 
@@ -266,17 +271,34 @@ class RaftShard:
         if unit.argv and unit.argv[0] == internal.HELD:
             return [encode(self.held_by(self.applied_index), unit.protocol)]
         if unit.argv and unit.argv[0] == internal.LEAD:
-            heir = int(unit.argv[1])
-            done = self.hand_to(heir)
-            name = self._config.member_name(heir)
-            return [encode(OK if done else ErrorReply(error("no_heir", name=name).text), unit.protocol)]
-        return run_unit(self._rows.view, unit, self._receipt)
+            return self._lead(unit, int(unit.argv[1]))
+        return self._run_read(unit, NEWEST)
+
+    def _lead(self, unit: Unit, heir: NodeId) -> Result:
+        """Carry out KEYSPACE LEAD, where this replica leads; elsewhere the one that does carries it out."""
+        if not self.raft.is_leader:
+            return NOT_EXECUTED
+        reason = admission.why_no_heir(self._config, self.raft, heir, self._up, self._full_disks)
+        if reason is None and not self.hand_to(heir):
+            reason = "the hand-over could not begin"
+        if reason is None:
+            return [encode(OK, unit.protocol)]
+        text = error("no_heir", name=self._config.member_name(heir), keyspace=self.keyspace.name, reason=reason).text
+        return [encode(ErrorReply(text), unit.protocol)]
+
+    def _run_read(self, unit: Unit, promise: str) -> Result:
+        result = run_unit(self._rows.view, unit)
+        if unit.explain:
+            applied = self._rows.applied
+            stale_ms_max = report.stale_ms_max(self.raft, applied, self._now) if promise == STALE else 0
+            self._explain(unit, result, promise, stale_ms_max, applied)
+        return result
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica."""
         self._wake()
         self._rows.begin_read(self.raft.log_time_ms())
-        return run_unit(self._rows.view, unit, self._receipt)
+        return self._run_read(unit, STALE)
 
     def run_leased(self, unit: Unit) -> Result:
         """See ShardReplica: a clean key, under a live lease, with all applied that the lease names."""
@@ -289,7 +311,7 @@ class RaftShard:
         rows.begin_read(self.raft.log_time_ms())
         if rows.is_overdue(unit):
             return NOT_EXECUTED
-        return run_unit(rows.view, unit, self._receipt)
+        return self._run_read(unit, NEWEST)
 
     @property
     def serves_leased_reads(self) -> bool:
@@ -301,8 +323,20 @@ class RaftShard:
         """See ShardReplica: `ca` never answers what may be stale."""
         return self.keyspace.mode is Mode.CP
 
-    def _receipt(self, unit: Unit) -> dict[bytes, Reply]:
-        return report.receipt(self._config, self.keyspace, self.raft, self._rows.applied, unit)
+    # Receipts of CAP EXPLAIN
+
+    def _explain_logged(self, unit: Unit, result: Result, entry: Entry) -> None:
+        """Put beside a result the receipt of its own entry, as things stand when it is answered."""
+        self._explain(unit, result, NEWEST if unit.is_read else f"durable on {self.keyspace.write}", 0, entry)
+
+    def _explain(self, unit: Unit, result: Result, promise: str, stale_ms_max: int, at: Entry | Applied) -> None:
+        if not isinstance(result, list):
+            return
+        if is_error(result):
+            promise, stale_ms_max = NOTHING, UNBOUNDED
+        facts = report.of_entry(self.raft, at.index, at.term)
+        told = receipt(self._config, self.keyspace, unit, promise, stale_ms_max, facts)
+        result.append(encode(told, unit.protocol))
 
     # Rows and the disk
 

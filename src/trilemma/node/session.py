@@ -178,6 +178,11 @@ class Session:
             lane = self.lanes[shard] = Lane()
         return lane
 
+    @property
+    def has_under_way(self) -> bool:
+        """Say whether a data command is not answered yet."""
+        return not all(lane.is_idle for lane in self.lanes.values())
+
     def slot(self) -> Slot:
         """Open the place of the next reply."""
         slot = Slot(self)

@@ -60,6 +60,10 @@ class ShardReplica(Movable, Protocol):
         """Take note of the nodes, this one perhaps among them, whose disks take no further entries."""
         ...
 
+    def why_not_written(self) -> str | None:
+        """Return why this replica, as an executor, refuses writes now, or None."""
+        ...
+
     def submit(self, batch: Batch) -> None:
         """Execute a batch; results come by its `complete`."""
         ...

@@ -4,6 +4,7 @@ Owns their results and how long each waits. A write that waited too long did hap
 UNCERTAIN, and says on how many replicas it is. Does not know how batches spread.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trilemma.base.time import US_PER_MS
@@ -22,6 +23,8 @@ class _Short:
     deadline_us: int
     waiter: Waiter
     result: Result
+    receipt: Callable[[int], None] | None
+    """What puts its receipt beside the result, given how many replicas hold it."""
 
 
 class Spreading:
@@ -31,9 +34,17 @@ class Spreading:
         self._replica = replica
         self._short: list[_Short] = []
 
-    def add(self, waiter: Waiter, result: Result, seq: int, keyspace: Keyspace, mono_us: int) -> None:
-        """Take in the result of a write in the own batch `seq`."""
-        self._short.append(_Short(seq, mono_us + keyspace.timeout_ms * US_PER_MS, waiter, result))
+    def add(
+        self,
+        waiter: Waiter,
+        result: Result,
+        seq: int,
+        keyspace: Keyspace,
+        mono_us: int,
+        receipt: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take in the result of a write in the own batch `seq`; `receipt` is called as it is answered."""
+        self._short.append(_Short(seq, mono_us + keyspace.timeout_ms * US_PER_MS, waiter, result, receipt))
 
     def release(self, keyspace: Keyspace, mono_us: int) -> None:
         """Answer what as many replicas hold as WRITE names; say how many do where that takes too long."""
@@ -42,6 +53,8 @@ class Spreading:
             held = len(self._replica.holders(short.seq))
             batch, place = short.waiter
             if held >= keyspace.write_count:
+                if short.receipt is not None:
+                    short.receipt(held)
                 batch.complete(place, short.result, 0)
             elif mono_us >= short.deadline_us:
                 reason = f"it is on {held} of {keyspace.write_count} and will spread"

@@ -11,6 +11,7 @@ from trilemma.base.invariant import invariant
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.base.time import Now, on_grid
 from trilemma.crdt.vector import Vector, covers, join
+from trilemma.replication.leaderless.currency import Currency
 from trilemma.replication.leaderless.delivery import Delivery
 from trilemma.replication.leaderless.expiry_clock import ExpiryClock
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, wire_of
@@ -59,6 +60,7 @@ class Leaderless:
         """Per peer: what it said to hold durably."""
         self.settled = Settled(self.peers)
         """Per peer: its newest report of which everything has come here."""
+        self._currency = Currency(self.peers)
         self._questions = Questions()
         self.acknowledges = False
         """Whether peers wait to hear that this replica holds what they sent."""
@@ -144,6 +146,8 @@ class Leaderless:
         self.settled.hear(sender, Report(message.durable, message.made, message.expiry_ms))
         self.expiry.hear(sender, message.expiry_ms)
         self._heard_new = True
+        if sender in self._up:
+            self._currency.hear(sender, message.made, self._now.mono_us, self._delivery.vector)
         if message.asks:
             self._say(sender, answers=message.asks)
         self._questions.hear(sender, message.answers, message.durable, message.made)
@@ -273,6 +277,18 @@ class Leaderless:
     def vector(self) -> dict[NodeId, int]:
         """What is delivered here."""
         return self._delivery.vector
+
+    def covered_us(self) -> int | None:
+        """Return since when, at the longest, this replica may lack what some peer made; None where that is not known.
+
+        By the own clock, and as what was heard came in: see `currency`.
+        """
+        return self._currency.covered_us(self._delivery.vector)
+
+    def holders_of(self, vector: dict[NodeId, int]) -> list[NodeId]:
+        """Return the replicas known to hold all of a vector durably, this one included."""
+        own = [self.node] if covers(self.durable, vector) else []
+        return own + [peer for peer in self.peers if covers(self.held.get(peer, {}), vector)]
 
     def holders(self, seq: int) -> list[NodeId]:
         """Return the replicas known to hold an own batch durably, this one included."""

@@ -68,6 +68,12 @@ class Authority:
             ]
         )
 
+    def attest(self) -> None:
+        """Leave behind, as this leadership ends, as of when what is committed was all that was acknowledged."""
+        core = self._core
+        if self.own_term_committed:
+            core.currency.named(core.commit_index, core.log.terms.at(core.commit_index) or 0, self.majority_us)
+
     def _of_majority(self, reached: list[int]) -> int:
         return majority_value(reached, self._core.configuration.quorum)
 

@@ -12,6 +12,7 @@ from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message
 from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.configuration import Configuration, decode_configuration
+from trilemma.replication.raft.currency import Currency
 from trilemma.replication.raft.election import Refusal
 from trilemma.replication.raft.entry import Header, body_of, decode_entry, encode_payload, kind_of
 from trilemma.replication.raft.leases import HeldLease
@@ -55,6 +56,7 @@ class Core:
         self.commit_index = max(found.commit_index, applied_index)
         self.handed_index = applied_index
         self.replicated_index = 0
+        self.currency = Currency()
         self.truncations = 0
         """Counts the times that entries were replaced: whoever remembers what they held must look again."""
         self.flushed_index = found.log.base_index

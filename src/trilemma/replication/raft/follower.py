@@ -7,7 +7,7 @@ from trilemma.base.ids import NodeId
 from trilemma.base.invariant import invariant
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendAccepted, AppendEntries, AppendRejected
-from trilemma.replication.raft.timing import NEVER_US
+from trilemma.replication.raft.timing import NEVER_US, hearsay_us
 
 
 class Follower:
@@ -48,7 +48,7 @@ class Follower:
         core = self._core
         invariant(self.leader in (None, leader), "a term has one leader")
         self.leader = leader
-        self._hear(message)
+        self._hear(leader, message)
         self._disk_must_hold(message.match_index)
         if not self._matches(message.prev_index, message.prev_term):
             self._reject(message)
@@ -61,8 +61,10 @@ class Follower:
         if not message.entries or self._received_index <= self._durable_index():
             self._answer_due = True
 
-    def _hear(self, message: AppendEntries) -> None:
+    def _hear(self, leader: NodeId, message: AppendEntries) -> None:
         core = self._core
+        if leader in core.up:
+            core.currency.named(message.commit_index, message.term, core.now.mono_us - hearsay_us(core.timing))
         core.refusal.renew(core.now.mono_us)
         core.log_time.hear(message.log_time_ms)
         core.replicated_index = max(core.replicated_index, message.replicated_index)

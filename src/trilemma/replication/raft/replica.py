@@ -22,7 +22,7 @@ from trilemma.replication.raft.follower import Follower
 from trilemma.replication.raft.leader import Leader
 from trilemma.replication.raft.recovery import Recovery
 from trilemma.replication.raft.roles import Role, Roles
-from trilemma.replication.raft.timing import Timing
+from trilemma.replication.raft.timing import LONG_AGO_US, Timing
 from trilemma.replication.raft.votes import Votes
 from trilemma.storage.port import LogReader, LogRecord
 
@@ -159,6 +159,18 @@ class Raft:
         """Begin to confirm a read; its context comes back by `ready`. False: not here, or too many wait."""
         return isinstance(self._roles.current, Leader) and self._roles.current.read_index(context)
 
+    def note_applied(self, index: int, term: int) -> None:
+        """Take note of the last entry that the rows reflect."""
+        self._core.currency.applied(index, term)
+
+    def current_as_of_us(self, applied_term: int) -> int | None:
+        """Return the time, by the own clock, before which all that was acknowledged is in rows whose last entry is of a
+        term; None where no leader's word is known to be in them. See `currency`."""
+        as_of_us, role = self._core.currency.as_of_us, self._roles.current
+        if isinstance(role, Leader) and applied_term == self._core.term:
+            as_of_us = max(as_of_us, role.authority.majority_us)
+        return None if as_of_us == LONG_AGO_US else as_of_us
+
     def lease_read_ok(self) -> bool:
         """Say whether a read may be served at `commit_index` now, by the leader's own lease."""
         return isinstance(self._roles.current, Leader) and self._roles.current.authority.lease_lives()
@@ -174,6 +186,12 @@ class Raft:
         """Begin to hand over to a voter, the best one by default. False: not the leader, or nobody to hand over to."""
         role = self._roles.current
         return isinstance(role, Leader) and role.hand_over(role.best_successor() if to is None else to)
+
+    @property
+    def heir(self) -> NodeId | None:
+        """To whom this leader hands over now, None while it does not."""
+        role = self._roles.current
+        return role.transfer.target if isinstance(role, Leader) and role.transfer is not None else None
 
     def compact(self, index: int, term: int) -> None:
         """Let the log go up to an index whose rows are flushed, but for what a peer still lacks."""
@@ -236,6 +254,11 @@ class Raft:
     def commit_index(self) -> int:
         """Up to where entries are known to be committed."""
         return self._core.commit_index
+
+    @property
+    def replicated_index(self) -> int:
+        """Up to where every member is known to hold the log durably."""
+        return self._core.replicated_index
 
     @property
     def last_index(self) -> int:

@@ -81,6 +81,7 @@ class Roles:
             self._confirmed_reads += self.current.confirmed_reads
             self._failed_reads += self.current.fail_reads()
             self._core.log_time.follow()
+            self.current.authority.attest()
         self.current = Follower(self._core, leader, wait_us)
 
     def learn_term(self, term: int) -> None:

@@ -17,6 +17,8 @@ class Timing(Protocol):
     @property
     def heartbeat_us(self) -> int: ...
     @property
+    def link_timeout_us(self) -> int: ...
+    @property
     def election_timeout_min_us(self) -> int: ...
     @property
     def election_timeout_max_us(self) -> int: ...
@@ -31,6 +33,11 @@ class Timing(Protocol):
 def refusal_us(timing: Timing) -> int:
     """Return how long a voter refuses votes after it answered a leader: no leader's lease lasts longer."""
     return timing.lease_us + timing.margin_us
+
+
+def hearsay_us(timing: Timing) -> int:
+    """Return how old at most, when it comes in, a leader's word on all that was acknowledged is (see `currency`)."""
+    return timing.link_timeout_us + timing.detection_us
 
 
 class ElectionTimer:

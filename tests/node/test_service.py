@@ -1,0 +1,111 @@
+"""What INFO, CLUSTER INFO and KEYSPACE LEAD say of a keyspace is what a client at that node gets."""
+
+from typing import Any
+
+import pytest
+
+from stage import Stage
+
+
+@pytest.fixture
+def stage() -> Stage:
+    made = Stage()
+    made.lead(1)
+    assert made.ask(1, "KEYSPACE", "CREATE", "pair", "MODE", "ap", "WRITE", "2", "READ", "2").reply == b"OK"
+    assert made.ask(1, "KEYSPACE", "CREATE", "asks", "MODE", "ap", "READ", "2").reply == b"OK"
+    made.run(500_000)
+    return made
+
+
+def facts(stage: Stage, node: int) -> dict[str, dict[str, str]]:
+    told: Any = stage.ask(node, "INFO", "keyspaces").reply
+    lines = [line.partition(":") for line in told.decode().splitlines() if line and not line.startswith("#")]
+    return {name: dict(fact.split("=", 1) for fact in rest.split(",")) for name, _, rest in lines}  # type: ignore[misc]
+
+
+def states(stage: Stage, node: int) -> dict[str, str]:
+    return {name: fact["state"] for name, fact in facts(stage, node).items()}
+
+
+def cluster_state(stage: Stage, node: int) -> str:
+    told: Any = stage.ask(node, "CLUSTER", "INFO").reply
+    return dict(line.split(":") for line in told.decode().split())["cluster_state"]
+
+
+def gets(stage: Stage, node: int, name: str) -> str:
+    """Try a write and a read; return the word for what happens."""
+    takes = stage.ask(node, "SET", f"{name}:k", "v").reply == b"OK"
+    shows = not isinstance(stage.ask(node, "GET", f"{name}:k").reply, str)
+    return {(True, True): "up", (False, True): "read_only", (True, False): "write_only"}.get((takes, shows), "down")
+
+
+NAMES = ("bank", "ledger", "site", "shop", "pair", "asks", "default")
+
+
+def test_with_all_nodes_every_keyspace_is_up(stage: Stage) -> None:
+    for node in (1, 2, 3):
+        assert set(states(stage, node).values()) == {"up"}
+        assert cluster_state(stage, node) == "ok"
+
+
+@pytest.mark.parametrize("away", [1, 3])
+def test_the_states_under_a_cut_are_what_a_client_gets(stage: Stage, away: int) -> None:
+    stage.cut_off(away)
+    stage.run(3_000_000)
+    for node in (1, 2, 3):
+        said = states(stage, node)
+        assert {name: said[name] for name in NAMES} == {name: gets(stage, node, name) for name in NAMES}
+        assert cluster_state(stage, node) == ("fail" if node == away else "ok")
+    assert states(stage, 2) == dict.fromkeys(said, "up") | {"ledger": "read_only", "site": "read_only"}
+    assert states(stage, away) == dict.fromkeys(said, "down") | {"shop": "up", "asks": "write_only"}
+    assert f"n{away} cannot be reached" in facts(stage, 2)["site"]["why"]
+    stage.heal()
+    stage.run(3_000_000)
+    for node in (1, 2, 3):
+        assert set(states(stage, node).values()) == {"up"}
+
+
+def test_a_keyspace_whose_leader_is_lost_is_down_until_another_is_elected(stage: Stage) -> None:
+    stage.cut_off(1)
+    stage.run(500_000)
+    assert states(stage, 2)["bank"] == "down"
+    assert "n1" in facts(stage, 2)["bank"]["why"]
+
+
+def test_a_full_disk_makes_read_only_what_needs_it(stage: Stage) -> None:
+    stage.cluster.processes[3].give(lambda made: made.disk_room(False))
+    stage.run(500_000)
+    said = states(stage, 2)
+    assert (said["bank"], said["ledger"], said["site"], said["shop"]) == ("up", "read_only", "read_only", "up")
+
+
+def test_nobody_leads_an_ap_keyspace(stage: Stage) -> None:
+    told: Any = stage.ask(2, "KEYSPACE", "INFO", "shop").reply
+    assert dict(zip(told[::2], told[1::2], strict=True))[b"leaders"] == ()
+    told = stage.ask(2, "KEYSPACE", "INFO", "bank").reply
+    assert dict(zip(told[::2], told[1::2], strict=True))[b"leaders"] == (b"n1",)
+
+
+# KEYSPACE LEAD
+
+
+@pytest.mark.parametrize("node", [1, 2])
+def test_leadership_is_not_given_to_a_node_that_the_leader_does_not_reach(stage: Stage, node: int) -> None:
+    stage.cut((1, 3))
+    stage.run(1_000_000)
+    answer = stage.ask(node, "KEYSPACE", "LEAD", "bank", "n3")
+    assert answer.reply == "ERR n3 cannot take over keyspace 'bank': no link from the leader, n1, to it is up"
+    assert stage.ask(node, "KEYSPACE", "LEAD", "bank", "n2").reply == b"OK"
+    stage.run(1_000_000)
+    assert stage.leads(2, "bank")
+
+
+def test_a_second_hand_over_is_refused_because_of_the_first(stage: Stage) -> None:
+    stage.cut((1, 3))
+    assert stage.ask(1, "KEYSPACE", "LEAD", "bank", "n3").reply == b"OK"  # nobody knows of the cut yet
+    answer = stage.ask(1, "KEYSPACE", "LEAD", "bank", "n2")
+    assert answer.reply == "ERR n2 cannot take over keyspace 'bank': a hand-over to n3 is under way"
+
+
+def test_a_leader_is_given_what_it_leads(stage: Stage) -> None:
+    assert stage.ask(2, "KEYSPACE", "LEAD", "bank", "n1").reply == b"OK"
