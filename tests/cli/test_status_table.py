@@ -28,7 +28,10 @@ def node(number: int, size: int, away: int = 0) -> dict[str, Any]:
         "process": "running",
         "answers": True,
         "links": {peer: "down" if index < away else "up" for index, peer in enumerate(peers)},
-        "keyspaces": {name: {"mode": mode, "state": REASON if away else "up"} for name, mode in MODES.items()},
+        "keyspaces": {
+            name: {"mode": mode} | ({"state": "down", "why": REASON} if away else {"state": "up"})
+            for name, mode in MODES.items()
+        },
         "replication": replication,
         "lag": lag,
     }
@@ -49,7 +52,7 @@ def shown(found: dict[str, Any], width: int) -> str:
 def words(found: dict[str, Any]) -> set[str]:
     """All that has to be seen whole."""
     named = {"node", "clients", "process", "links", "keyspace", "mode", "state", "leader", "applied", "lag"}
-    named |= {"1234567", "refuses", "up", found["dir"], *MODES, *MODES.values(), *REASON.split(), "answer", "(exit"}
+    named |= {"1234567", "down", "up", found["dir"], *MODES, *MODES.values(), *REASON.split(), "answer", "(exit"}
     for name, facts in found["nodes"].items():
         named |= {name, facts["address"]}
         for peer, state in facts.get("links", {}).items():
@@ -85,12 +88,12 @@ def test_a_long_name_of_a_keyspace_is_shortened_not_broken() -> None:
     text = shown(found, 80)
     assert max(map(len, text.splitlines()[:-2])) <= 80
     assert "kkk…" in text
-    assert {"1234567", "1:12345", "refuses", "n1:120"} <= set(text.replace("│", " ").split())
+    assert {"1234567", "1:12345", "down", "n1:120"} <= set(text.replace("│", " ").split())
 
 
 def test_why_a_node_refuses_is_a_line_of_its_own() -> None:
     found = cluster(3)
-    found["nodes"]["n3"]["keyspaces"]["default"]["state"] = "disk full on n3"
+    found["nodes"]["n3"]["keyspaces"]["default"] |= {"state": "read_only", "why": "disk full on n3"}
     lines = shown(found, 120).splitlines()
-    assert "n3 refuses requests for default: disk full on n3" in lines
+    assert "n3 refuses writes for default: disk full on n3" in lines
     assert f"n3 refuses requests for bank, shop, customer_sessions: {REASON}" in lines

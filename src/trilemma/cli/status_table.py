@@ -6,7 +6,7 @@ Readable at 80 columns: no word is broken, save that a long keyspace name ends i
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +20,9 @@ SHORTENED = "keyspace"
 SHORTENED_TO = 18
 """How many characters of a keyspace's name are shown at least."""
 
+FRAME = 3
+"""What the frame takes of a line for each column: a stroke and two blanks."""
+
 Row = tuple[str, ...]
 
 
@@ -27,32 +30,52 @@ def status_table(found: dict[str, Any]) -> RenderableType:
     """Return what is known of a cluster, as `gather` found it, for printing."""
     nodes: dict[str, Any] = found["nodes"]
     shown: list[RenderableType] = [Text(f"cluster in {found['dir']}", no_wrap=True, overflow="ignore")]
-    shown.append(_table(NODE_COLUMNS, [[_node(name, node) for name, node in nodes.items()]]))
+    shown.append(_Fitted(NODE_COLUMNS, [[_node(name, node) for name, node in nodes.items()]]))
     answering = {name: node for name, node in nodes.items() if node["answers"]}
     keyspaces = list(dict.fromkeys(keyspace for node in answering.values() for keyspace in node["keyspaces"]))
     if keyspaces:
-        shown.append(_table(KEYSPACE_COLUMNS, [list(_replicas(answering, keyspace)) for keyspace in keyspaces]))
+        shown.append(_Fitted(KEYSPACE_COLUMNS, [list(_replicas(answering, keyspace)) for keyspace in keyspaces]))
     shown += [Text(line, style="red") for line in _refusals(answering)]
     return Group(*shown)
 
 
-def _table(columns: Row, sections: list[list[Row]]) -> Table:
-    table = Table()
-    for position, column in enumerate(columns):
-        cells = [Text.from_markup(row[position]).plain for rows in sections for row in rows]
-        longest = max((len(word) for cell in cells for word in cell.split(" ")), default=0)
-        least = max(longest, len(column))
-        table.add_column(
-            column,
-            no_wrap=column not in (*WRAPPED, SHORTENED),
-            overflow="ellipsis" if column == SHORTENED else "fold",
-            min_width=min(least, SHORTENED_TO) if column == SHORTENED else least,
-        )
-    for rows in sections:
-        for row in rows:
-            table.add_row(*row)
-        table.add_section()
-    return table
+class _Fitted:
+    """A table that knows how wide its columns have to be: whole words first, then whole lines while there is room."""
+
+    def __init__(self, columns: Row, sections: list[list[Row]]) -> None:
+        self._columns = columns
+        self._sections = sections
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table for the room there is."""
+        table = Table()
+        for column, width in zip(self._columns, self._widths(options.max_width), strict=True):
+            is_wrapped = column in WRAPPED
+            table.add_column(column, width=width, no_wrap=not is_wrapped, overflow="fold" if is_wrapped else "ellipsis")
+        for rows in self._sections:
+            for row in rows:
+                table.add_row(*row)
+            table.add_section()
+        yield table
+
+    def _widths(self, room: int) -> list[int]:
+        cells = [
+            [column, *(Text.from_markup(row[position]).plain for rows in self._sections for row in rows)]
+            for position, column in enumerate(self._columns)
+        ]
+        wanted = [max(map(len, texts)) for texts in cells]
+        widths = list(wanted)
+        for position, column in enumerate(self._columns):
+            if column in WRAPPED:
+                widths[position] = max(len(word) for text in cells[position] for word in text.split(" "))
+            elif column == SHORTENED:
+                widths[position] = min(wanted[position], SHORTENED_TO)
+        left = room - sum(widths) - len(widths) * FRAME - 1
+        for position, width in enumerate(widths):
+            more = max(min(wanted[position] - width, left), 0)
+            widths[position] += more
+            left -= more
+        return widths
 
 
 def _node(name: str, node: dict[str, Any]) -> Row:
@@ -74,7 +97,7 @@ def _replicas(nodes: dict[str, Any], keyspace: str) -> Iterator[Row]:
             escape(keyspace) if head else "",
             str(facts["mode"]) if head else "",
             name,
-            "[green]up[/]" if facts["state"] == "up" else "[red]refuses[/]",
+            STATES.get(facts["state"], facts["state"]),
             str(shard.get("leader", "-")),
             str(shard.get("applied_index", shard.get("vector")) or "-"),
             _lag(node["lag"], place),
@@ -94,11 +117,22 @@ def _lag(lags: dict[str, int], place: str) -> str:
     return " ".join(f"{peer}:{lag}" for peer, lag in behind.items() if lag) or ("0" if behind else "-")
 
 
+STATES = {
+    "up": "[green]up[/]",
+    "read_only": "[yellow]read_only[/]",
+    "write_only": "[yellow]write_only[/]",
+    "down": "[red]down[/]",
+}
+
+REFUSED = {"read_only": "writes", "write_only": "reads", "down": "requests"}
+"""What is refused in a state."""
+
+
 def _refusals(nodes: dict[str, Any]) -> Iterator[str]:
     for name, node in nodes.items():
-        reasons: dict[str, list[str]] = {}
+        reasons: dict[tuple[str, str], list[str]] = {}
         for keyspace, facts in node["keyspaces"].items():
             if facts["state"] != "up":
-                reasons.setdefault(str(facts["state"]), []).append(keyspace)
-        for reason, keyspaces in reasons.items():
-            yield f"{name} refuses requests for {', '.join(keyspaces)}: {reason}"
+                reasons.setdefault((facts["state"], str(facts["why"])), []).append(keyspace)
+        for (state, reason), keyspaces in reasons.items():
+            yield f"{name} refuses {REFUSED.get(state, 'requests')} for {', '.join(keyspaces)}: {reason}"
