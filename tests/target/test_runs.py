@@ -190,7 +190,7 @@ def test_a_store_that_runs_already_is_judged_by_its_address_and_its_keys_are_rem
         (["--target", "127.0.0.1:none"], "there is no target"),
         (["--tagret", "etcd"], "No such option"),
         (["--rate", "many"], "Invalid value"),
-        (["--history", "/no/such/directory/h.jsonl"], "not possible|is no directory"),
+        (["--history", "/no/such/directory/h.jsonl"], "cannot be written: No such file or directory"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_a_sentence_and_is_no_verdict(words: list[str], sentence: str) -> None:
