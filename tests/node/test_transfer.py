@@ -63,8 +63,12 @@ class End:
         self.engine = engine
         self.replica = FakeReplica(engine)
         self.replica.generation = generation
+        self.is_dropped = False
         self.transfers = Transfers(
-            engine, lambda shard: self.replica, lambda peer, _, message: net.send(node, peer, message), net.now
+            engine,
+            lambda shard: None if self.is_dropped else self.replica,
+            lambda peer, _, message: net.send(node, peer, message),
+            net.now,
         )
         self.logged: list[LogRecord] = []
         self.token = 0
@@ -341,6 +345,27 @@ def test_a_second_donor_waits_while_the_first_one_goes_on() -> None:
     assert net.receiver.replica.generation == 1
     net.run(200)
     assert net.receiver.replica.generation == 2
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_shard_that_is_dropped_meanwhile_is_forgotten_at_any_step(steps: int) -> None:
+    net = Net(some_rows(5))
+    net.disk_work = lambda end: None  # type: ignore[method-assign]
+    net.donor.transfers.begin(SHARD, 2)
+    transfers = net.receiver.transfers
+    net.run(20 if steps else 2)
+    for step in (
+        transfers.flush_begins,
+        transfers.rows_flushed,
+        lambda: transfers.take_records(7),
+        lambda: transfers.persisted(7),
+    )[: max(steps - 1, 0)]:
+        step()
+    assert transfers.next_deadline_us is not None
+    net.receiver.is_dropped = True
+    net.ends.pop(1)
+    net.run(2)
+    assert transfers.next_deadline_us is None
 
 
 def test_a_transfer_can_be_asked_for() -> None:

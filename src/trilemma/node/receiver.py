@@ -120,10 +120,11 @@ class Receiver:
         self._send(incoming.donor, shard, Took(incoming.number, incoming.next_place, is_installed))
 
     def advance(self, now: Now) -> None:
-        """Give up on donors who are silent, and forget what was installed long ago."""
+        """Give up on donors who are silent; forget what was installed long ago, and shards that are here no more."""
         self._now = now
         for shard, incoming in list(self._incoming.items()):
-            if incoming.step in ("loading", "installed") and now.mono_us - incoming.heard_us > SILENCE_US:
+            is_silent = now.mono_us - incoming.heard_us > SILENCE_US
+            if self._replica(shard) is None or (is_silent and incoming.step in ("loading", "installed")):
                 del self._incoming[shard]
 
     @property
