@@ -65,3 +65,44 @@ def test_replies_of_one_connection_keep_the_order_of_their_commands(mode: str) -
     sent = b"".join(request("SET", "k", number) + request("GET", "k") for number in range(50))
     expected = b"".join(b"+OK\r\n$%d\r\n%d\r\n" % (len(str(number)), number) for number in range(50))
     assert solo.send(conn, sent + request("PING")) == expected + b"+PONG\r\n"
+
+
+BLOCKING = [
+    [("MULTI",), ("SET", "k", "v"), ("EXEC",)],
+    [("WATCH", "k")],
+    [("CAP", "EXPLAIN", "SET", "k", "v")],
+    [("FLUSHALL",)],
+    [("KEYSPACE", "CREATE", "new", "MODE", "ap")],
+    [("CAP", "DIGEST")],
+    [("SET", "k", "v"), ("WAIT", "3", "50")],
+]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("sent", BLOCKING)
+def test_what_comes_while_an_earlier_command_blocks_is_answered_after_it(
+    sent: list[tuple[str, ...]], ends: bool
+) -> None:
+    solo = made("cp")
+    conn = solo.connect()
+    solo.replies[conn].clear()
+    solo.node.receive_client(conn, b"".join(request(*words) for words in sent))
+    solo.turn()
+    solo.node.receive_client(conn, request("ECHO", "later"))
+    if ends:
+        solo.node.client_ended(conn)
+    solo.run_until(solo.now.mono_us + 3_000_000)
+    assert solo.replies[conn].endswith(b"$5\r\nlater\r\n")
+    assert (conn in solo.closed) is ends
+
+
+def test_a_blocked_client_is_not_read_from_beyond_the_bound() -> None:
+    solo = made("cp")
+    conn = solo.connect()
+    solo.send(conn, request("SET", "k", "v") + request("WAIT", "3", "60000"))
+    reading = []
+    for _ in range(40):
+        solo.node.receive_client(conn, request("SET", "k", "x" * 1_000_000))
+        solo.node.advance(solo.now)
+        reading += solo.node.ready().reading
+    assert reading == [(conn, False)]

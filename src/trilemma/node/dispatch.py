@@ -88,6 +88,8 @@ class Dispatcher:
     def _parse(self, session: Session) -> bool:
         """Take further commands from the parser; return whether there were any."""
         commands = session.parser.commands()
+        # Before AUTH the parser gives one request at a time, so there may be more.
+        session.has_unparsed = bool(commands) and not session.parser.authenticated
         if commands:
             session.commands.extend(commands)
             self._server.statistics.commands += len(commands)

@@ -166,6 +166,7 @@ class Node:
         session = self._sessions.get(conn)
         if session is not None and not session.closing:
             session.parser.feed(data)
+            session.has_unparsed = True
             session.input_bytes += len(data)
             if session.received_us is None:
                 session.received_us = self._now.mono_us
@@ -354,7 +355,7 @@ class Node:
             if session.is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
                 session.closing = True
                 effects.close.append(session.id)
-            elif not are_dispatched or (session.commands and session.can_go_on):
+            elif not are_dispatched or ((session.commands or session.has_unparsed) and session.can_go_on):
                 again.append(session)
             reads = session.judge_input()
             if reads is not None:

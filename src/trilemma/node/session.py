@@ -97,6 +97,8 @@ class Session:
         self.last_command = ""
         self.closing = False
         """Close once the replies so far have left; nothing more is read."""
+        self.has_unparsed = False
+        """Whether bytes came that the parser was not asked about yet."""
         self.has_ended = False
         """Whether the client sends nothing more; it may still read."""
         self.is_gone = False
@@ -207,7 +209,7 @@ class Session:
     @property
     def is_exhausted(self) -> bool:
         """Say whether the client sends nothing more and all that it sent has been begun."""
-        return self.has_ended and not self.commands and not self.is_stalled
+        return self.has_ended and not self.commands and not self.has_unparsed and not self.is_stalled
 
     def drop_replies(self) -> None:
         """Forget what nobody will read."""
@@ -267,9 +269,10 @@ class Session:
 
     def judge_input(self) -> bool | None:
         """Say whether reading from the client is to go on (True) or to pause (False) from now; None for no change."""
-        if not self.commands:
+        is_begun = not self.commands and not self.has_unparsed
+        if is_begun:
             self.input_bytes = 0
-        if self.is_paused and not self.commands:
+        if self.is_paused and is_begun:
             self.is_paused = False
             return True
         if not self.is_paused and self.input_bytes > INPUT_PAUSE_BYTES:

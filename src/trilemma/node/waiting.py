@@ -37,6 +37,8 @@ def integer_timeout(word: bytes) -> int:
 
 
 SLEEP_S_MAX = 60.0
+ENDLESS_US = 1 << 62
+"""The deadline of what waits for ever."""
 
 DEBUG_HELP: Reply = status_lines(
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -50,7 +52,7 @@ DEBUG_HELP: Reply = status_lines(
 class ConditionSlot(Slot):
     """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait.
 
-    `poll` is told whether it is late: time is up, or the client is gone, or sends no more and may be gone.
+    `poll` is told whether it is late: time is up, or the client is gone, or it sends no more and would wait for ever.
     `works`: it wants every turn it can get.
     """
 
@@ -66,7 +68,8 @@ class ConditionSlot(Slot):
 
     def advance(self, mono_us: int) -> bool:
         """Look again; return whether it is answered."""
-        is_late = mono_us >= self.deadline_us or self.session.closing or self.session.has_ended
+        is_late = mono_us >= self.deadline_us or self.session.closing
+        is_late |= self.session.has_ended and self.deadline_us >= ENDLESS_US
         reply = self._poll(is_late)
         if reply is None and not self.session.closing:
             return False
@@ -165,7 +168,7 @@ class Waiting:
             self._dispatcher.send(session, shard, Unit(Path.READ, session.db, session.protocol, [internal.HELD]), slot)
             return
         position = replica.position
-        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else 1 << 62
+        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else ENDLESS_US
 
         def poll(is_late: bool) -> bytes | None:
             held = replica.held_by(position)
