@@ -139,10 +139,11 @@ def cluster_state(cluster: ProcessCluster, node: str) -> Any:
 
 def test_a_keyspace_is_said_to_be_up_only_where_a_client_may_write_it(cluster: ProcessCluster) -> None:
     for node in NODES:
-        assert states(cluster, node) == dict.fromkeys(KEYSPACES, "up")
+        until(lambda node=node: states(cluster, node) == dict.fromkeys(KEYSPACES, "up"))
     cut(cluster, "n1-n3")
     for node in NODES:
-        assert states(cluster, node) == {"bank": "up", "site": "read_only", "shop": "up"}
+        wanted = {"bank": "up", "site": "read_only", "shop": "up"}
+        until(lambda node=node, wanted=wanted: states(cluster, node) == wanted)
         assert cluster_state(cluster, node) == "ok"
 
 
