@@ -175,12 +175,10 @@ def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
         refuse(str(problem))
     end = time.monotonic() + DOWN_S
     while time.monotonic() < end:
-        try:
-            control.ask(directory, "status")
-        except control.NoClusterError:
+        if not _is_supervised(directory):
             console.print("The cluster is down.")
             return
-        time.sleep(0.05)
+        time.sleep(POLL_S)
     refuse(f"the cluster in {directory} does not stop; see its logs")
 
 

@@ -27,7 +27,6 @@ from trilemma.datatype.operations import (
     POSITION_BITS,
     SET,
     Operation,
-    encode_operations,
     plain_resets,
 )
 from trilemma.datatype.shown import is_beyond_int64, shown
@@ -39,8 +38,6 @@ from trilemma.resp.number import parse_int64
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import pages
-
-__all__ = ["CausalView", "Conflict", "encode_operations"]
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 

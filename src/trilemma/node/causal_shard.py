@@ -15,7 +15,7 @@ from trilemma.base.limits import GIB, limit
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.crdt.vector import covers, join, text
-from trilemma.datatype.causal import encode_operations
+from trilemma.datatype.operations import encode_operations
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import causal_report as report
 from trilemma.node import internal, refusal

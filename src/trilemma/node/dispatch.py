@@ -108,6 +108,7 @@ class Dispatcher:
     def _one(self, session: Session, argv: list[bytes]) -> bool:
         """Dispatch one command; False where it has to wait for earlier ones."""
         pending = session.pending
+        spec = None
         try:
             spec = self._checked(session, argv)
             if session.multi is not None and spec.name not in IN_MULTI_AT_ONCE:
@@ -117,9 +118,15 @@ class Dispatcher:
                 return self._server.monitors.begin(session, spec, argv, self._dispatch)
             return self._dispatch(session, spec, argv)
         except ReplyError as problem:
+            text = problem.text
+            if spec is None and argv[0].lower() == b"exec":
+                # As in Redis, a refused EXEC ends its transaction.
+                session.multi = None
+                session.watches.clear()
+                text = error("exec_refused", reason=text.removeprefix("ERR ")).text
             if session.multi is not None:
                 session.multi.aborted = True
-            session.reply(encode(ErrorReply(problem.text), session.protocol))
+            session.reply(encode(ErrorReply(text), session.protocol))
             return True
         except DEFECTS as problem:
             self._server.defects.append(described(argv, problem))
@@ -127,17 +134,6 @@ class Dispatcher:
             return True
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
-        try:
-            return self._looked_up(session, argv)
-        except ReplyError as problem:
-            if argv[0].lower() != b"exec":
-                raise
-            # As in Redis, a refused EXEC ends its transaction.
-            session.multi = None
-            session.watches.clear()
-            raise error("exec_refused", reason=problem.text.removeprefix("ERR ")) from None
-
-    def _looked_up(self, session: Session, argv: list[bytes]) -> CommandSpec:
         spec = lookup_argv(argv)
         if spec.name == "debug" and not self._server.config.debug_commands:
             raise error("debug_not_allowed")

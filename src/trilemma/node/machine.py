@@ -355,7 +355,7 @@ class Node:
             if session.is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
                 session.closing = True
                 effects.close.append(session.id)
-            elif not are_dispatched or ((session.commands or session.has_unparsed) and session.can_go_on):
+            elif not are_dispatched or (session.has_input and session.can_go_on):
                 again.append(session)
             reads = session.judge_input()
             if reads is not None:

@@ -13,7 +13,8 @@ from trilemma.crdt.vector import covers
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Waiter, complete_all
-from trilemma.replication.leaderless.replica import Answer, Leaderless
+from trilemma.replication.leaderless.questions import Answer
+from trilemma.replication.leaderless.replica import Leaderless
 
 
 @dataclass(slots=True)

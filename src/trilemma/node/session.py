@@ -207,9 +207,14 @@ class Session:
         return not (self.blocked or self.is_waiting or self.is_stalled or self.is_full)
 
     @property
+    def has_input(self) -> bool:
+        """Say whether something was received that may hold a command not begun yet."""
+        return bool(self.commands) or self.has_unparsed
+
+    @property
     def is_exhausted(self) -> bool:
         """Say whether the client sends nothing more and all that it sent has been begun."""
-        return self.has_ended and not self.commands and not self.has_unparsed and not self.is_stalled
+        return self.has_ended and not self.has_input and not self.is_stalled
 
     def drop_replies(self) -> None:
         """Forget what nobody will read."""
@@ -269,10 +274,10 @@ class Session:
 
     def judge_input(self) -> bool | None:
         """Say whether reading from the client is to go on (True) or to pause (False) from now; None for no change."""
-        is_begun = not self.commands and not self.has_unparsed
-        if is_begun:
+        has_input = self.has_input
+        if not has_input:
             self.input_bytes = 0
-        if self.is_paused and is_begun:
+        if self.is_paused and not has_input:
             self.is_paused = False
             return True
         if not self.is_paused and self.input_bytes > INPUT_PAUSE_BYTES:

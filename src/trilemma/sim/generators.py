@@ -1,5 +1,6 @@
 """Which generator of load a workload's name means, and what is left of one for a client that only reads."""
 
+from collections.abc import Callable
 from random import Random
 
 from trilemma.sim.options import Options
@@ -19,6 +20,19 @@ from trilemma.workload.strings import StringCommands
 READABLE = ("registers", "counters", "appends", "groups", "expiry")
 """Workloads of which some clients may only read."""
 
+_GENERATORS: dict[str, Callable[[Random, bytes], Generator]] = {
+    "appends": Appends,
+    "bank": Bank,
+    "counters": Counters,
+    "expiry": Expiries,
+    "groups": Groups,
+    "mixed": Mixed,
+    "once": Once,
+    "registers": Registers,
+    "strings": StringCommands,
+}
+"""Those that need to know nothing else of a schedule."""
+
 
 def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> Generator:
     """Make a workload's generator.
@@ -27,29 +41,11 @@ def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> G
         name: one of the workloads in `options`.
         prefix: what the names of keys begin with.
     """
-    match name:
-        case "registers":
-            return Registers(rng, prefix)
-        case "counters":
-            return Counters(rng, prefix)
-        case "strings":
-            return StringCommands(rng, prefix)
-        case "appends":
-            return Appends(rng, prefix)
-        case "groups":
-            return Groups(rng, prefix)
-        case "mixed":
-            return Mixed(rng, prefix)
-        case "founding":
-            return Foundings(rng, "ap" if options.mode == "ap" else "cp")
-        case "databases":
-            return Databases(rng, prefix, alone=len(options.workloads) == 1)
-        case "once":
-            return Once(rng, prefix)
-        case "expiry":
-            return Expiries(rng, prefix)
-        case _:
-            return Bank(rng, prefix)
+    if name == "founding":
+        return Foundings(rng, "ap" if options.mode == "ap" else "cp")
+    if name == "databases":
+        return Databases(rng, prefix, alone=len(options.workloads) == 1)
+    return _GENERATORS[name](rng, prefix)
 
 
 class Reads:

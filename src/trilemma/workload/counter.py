@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 from trilemma.workload.reply import judge_single
+from trilemma.workload.rotation import Rotation
 from trilemma.workload.step import Command, Recorded, Reply, Step
 
 AMOUNT_MAX: Final = 1_000_000
@@ -30,18 +31,13 @@ class Counters:
         rotation: int = 0,
     ) -> None:
         self._rng = rng
-        self._prefix = prefix
-        self._rotation = rotation
-        self._drawn = 0
-        self._keys = [b"%sc%d" % (prefix, number) for number in range(keys)]
-        self._left: list[bytes] = []
+        self._rotation = Rotation(prefix + b"c", keys, rotation)
         self._read_share = read_share
         self._decrements = decrements
 
     def next(self, process: int) -> Step:
         """Return an increment, a decrement or a GET."""
-        self._rotate()
-        key = self._rng.choice(self._keys)
+        key = self._rng.choice(self._rotation.step())
         if self._rng.random() < self._read_share:
             return self._read(process, key)
         command, amount = self._draw(key)
@@ -58,14 +54,7 @@ class Counters:
 
     def finals(self, process: int) -> list[Step]:
         """Return one GET per key, those that were left too."""
-        return [self._read(process, key) for key in (*self._left, *self._keys)]
-
-    def _rotate(self) -> None:
-        self._drawn += 1
-        if self._rotation and self._drawn % self._rotation == 0:
-            self._left += self._keys
-            round_number = self._drawn // self._rotation
-            self._keys = [b"%sc%d.%d" % (self._prefix, number, round_number) for number in range(len(self._keys))]
+        return [self._read(process, key) for key in self._rotation.all()]
 
     def _draw(self, key: bytes) -> tuple[Command, int]:
         amount = self._rng.randint(2, AMOUNT_MAX)

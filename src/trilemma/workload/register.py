@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from trilemma.workload.reply import judge_single
+from trilemma.workload.rotation import Rotation
 from trilemma.workload.step import Recorded, Reply, Step
 
 
@@ -27,12 +28,7 @@ class Registers:
         rotation: int = 0,
     ) -> None:
         self._rng = rng
-        self._prefix = prefix
-        self._key_count = keys
-        self._rotation = rotation
-        self._drawn = 0
-        self._keys = [b"%sr%d" % (prefix, number) for number in range(keys)]
-        self._left: list[bytes] = []
+        self._rotation = Rotation(prefix + b"r", keys, rotation)
         self._write_share = write_share
         self._hot_share = hot_share
         self._written = 0
@@ -40,8 +36,8 @@ class Registers:
     def next(self, process: int) -> Step:
         """Return a SET or a GET; the first key is drawn more often by `hot_share`."""
         rng = self._rng
-        self._rotate()
-        key = self._keys[0] if rng.random() < self._hot_share else rng.choice(self._keys)
+        keys = self._rotation.step()
+        key = keys[0] if rng.random() < self._hot_share else rng.choice(keys)
         if rng.random() >= self._write_share:
             return self._read(process, key)
         self._written += 1
@@ -54,14 +50,7 @@ class Registers:
 
     def finals(self, process: int) -> list[Step]:
         """Return one GET per key."""
-        return [self._read(process, key) for key in (*self._left, *self._keys)]
-
-    def _rotate(self) -> None:
-        self._drawn += 1
-        if self._rotation and self._drawn % self._rotation == 0:
-            self._left += self._keys
-            turn = self._drawn // self._rotation
-            self._keys = [b"%sr%d.%d" % (self._prefix, turn, number) for number in range(self._key_count)]
+        return [self._read(process, key) for key in self._rotation.all()]
 
     def _read(self, process: int, key: bytes) -> Step:
         return Step(process, ((b"GET", key),), "read", key)

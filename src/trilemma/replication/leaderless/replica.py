@@ -24,8 +24,6 @@ from trilemma.replication.leaderless.supply import answer_to, batches_above
 from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound
 from trilemma.storage.port import LogReader, LogRecord
 
-__all__ = ["Answer", "Leaderless"]
-
 GOSSIP_US = 160_000
 """How often a replica says what it holds."""
 
