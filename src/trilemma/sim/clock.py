@@ -17,7 +17,7 @@ class Clock:
         self._rate = rate
         self._boot_us = boot_us
         self._wall_offset_us = wall_offset_us
-        self.stepped_us = 0
+        self._stepped_us = 0
         """How far the wall clock was set away from where it began."""
 
     def now(self, virtual_us: int) -> Now:
@@ -32,4 +32,8 @@ class Clock:
     def step(self, by_us: int) -> None:
         """Set the wall clock forward or back."""
         self._wall_offset_us += by_us
-        self.stepped_us += by_us
+        self._stepped_us += by_us
+
+    def set_right(self) -> None:
+        """Take back all steps."""
+        self.step(-self._stepped_us)

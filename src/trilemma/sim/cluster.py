@@ -46,6 +46,7 @@ class Cluster:
         for member in self.members:
             rate = 1.0 + rng.uniform(-options.drift, options.drift)
             clock = Clock(rate, rng.randint(-WALL_SKEW_US, WALL_SKEW_US), BOOT_US + rng.randrange(BOOT_US))
+            clock.step((member.id - 1) * options.apart_us)
             self.processes[member.id] = Process(self, member, Random(rng.getrandbits(62)), clock)
         self.on_crash: Callable[[Process], None] = lambda _: None
         self._callers: dict[ConnId, tuple[Process, Caller]] = {}

@@ -20,6 +20,9 @@ from trilemma.workload.strings import StringCommands
 READABLE = ("registers", "counters", "appends", "groups", "expiry")
 """Workloads of which some clients may only read."""
 
+LONG_TTL_MS = 9_000
+"""Times to live where wall clocks are apart: longer than they may be judged wrongly."""
+
 _GENERATORS: dict[str, Callable[[Random, bytes], Generator]] = {
     "appends": Appends,
     "bank": Bank,
@@ -45,6 +48,8 @@ def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> G
         return Foundings(rng, "ap" if options.mode == "ap" else "cp")
     if name == "databases":
         return Databases(rng, prefix, alone=len(options.workloads) == 1)
+    if name == "expiry" and options.apart_us:
+        return Expiries(rng, prefix, ttl_ms_max=LONG_TTL_MS)
     return _GENERATORS[name](rng, prefix)
 
 

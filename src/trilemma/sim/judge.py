@@ -38,6 +38,8 @@ class Judged(NamedTuple):
     workload: str
     operations: Sequence[Operation]
     finals: Sequence[Operation]
+    apart_us: int = 0
+    """How far apart most wall clocks were for a while."""
 
 
 Judge = Callable[[Judged], list[Verdict]]
@@ -148,7 +150,7 @@ def _lagging_counters(part: Judged) -> list[Verdict]:
 
 
 def _lagging_expiry(part: Judged) -> list[Verdict]:
-    return [check_expiry(part.operations, EXPIRY_ERROR_US, replicas_lag=True)]
+    return [check_expiry(part.operations, EXPIRY_ERROR_US + part.apart_us, replicas_lag=True)]
 
 
 def _equal(part: Judged) -> list[Verdict]:

@@ -97,3 +97,20 @@ def _h1() -> list[tuple[Any, str, Any]]:
             judge(self, sender, message)
 
     return [(Leaderless, "ready", forget), (Leaderless, "_judge", ignore)]
+
+
+@mutant("H12", "ap", "where wall clocks are apart at the beginning the guess is dropped with nothing firm behind it")
+def _h12() -> list[tuple[Any, str, Any]]:
+    from trilemma.replication.leaderless.expiry_clock import ExpiryClock
+
+    def drop(self: Any, wall_us: int, offsets_ms: list[int]) -> None:
+        if not self.is_trusted and len(self._heard_us) >= self._quorum - 1:
+            self._guess_us = None
+
+    def carry_on(self: Any, elapsed_us: int) -> None:
+        self._value_us += elapsed_us
+        self._later_us += elapsed_us
+        if self._guess_us is not None:
+            self._guess_us += elapsed_us
+
+    return [(ExpiryClock, "_correct_guess", drop), (ExpiryClock, "_carry_on", carry_on)]

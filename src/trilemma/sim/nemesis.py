@@ -45,7 +45,14 @@ class Nemesis:
 
     def start(self) -> None:
         """Begin."""
+        options = self._harm.cluster.options
+        if options.apart_us:
+            self._harm.cluster.scheduler.after(options.safety_us // 2, self._set_clocks_right)
         self._later()
+
+    def _set_clocks_right(self) -> None:
+        self._harm.trace("clocks", "are set right")
+        self._harm.set_clocks_right()
 
     def _later(self) -> None:
         gap_us = int(self._harm.rng.expovariate(1.0) * self._harm.cluster.options.fault_gap_us) + 10_000

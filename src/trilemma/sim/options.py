@@ -33,6 +33,9 @@ FAULTS = (
 
 MODES = ("cp", "ca", "ap")
 
+APART_US = 600_000
+"""What wall clocks that are apart differ by: more than is accepted, so that no two agree."""
+
 WORKLOADS = {
     "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
     "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
@@ -89,6 +92,8 @@ class Options:
     """How often two faults strike at the same moment."""
     tight: tuple[str, ...]
     """Bounds that are made tight; see `bounds`."""
+    apart_us: int
+    """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
 
     def describe(self) -> str:
         """Return all options, one per line."""
@@ -142,6 +147,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         safety_us=8_500_000,
         together=rng.choice((0.0, 0.0, 0.5)),
         tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
+        apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
     )
 
 

@@ -254,7 +254,8 @@ class Schedule:
             everything.extend(operations)
             # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
             always.extend(operations if name != "founding" else ())
-            outcome.verdicts.extend(judge_workload(Judged(name, operations, finals), options.mode, self._bank))
+            part = Judged(name, operations, finals, (options.nodes - 1) * options.apart_us)
+            outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
         outcome.operations = len(everything)
         done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
         outcome.ok_reads = sum("read" in each.kind or each.kind == "command" for each in done)

@@ -170,3 +170,50 @@ def test_one_peer_of_two_that_is_ahead_moves_nothing() -> None:
     clock.hear(2, NOON_MS + 9 * S)
     clock.hear(3, NOON_MS - 9 * S)
     assert clock.now_ms == NOON_MS
+
+
+@pytest.mark.parametrize(("own_s", "offsets_s"), [(0, [2, 4]), (2, [-2, 2]), (4, [-4, -2])])
+def test_where_clocks_are_apart_at_first_all_members_show_their_median(own_s: int, offsets_s: list[int]) -> None:
+    """Once the guess was dropped with nothing firm behind it, and the clock counted from 1970."""
+    clock = ExpiryClock(0, 0, now(0, own_s * S), peers=2)
+    clock.hear(2, 0)
+    clock.hear(3, 0)
+    clock.advance(now(S, (own_s + 1) * S), [each * S for each in offsets_s])
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 3 * S, 0)
+    clock.advance(now(9 * S, (own_s + 9) * S), [each * S + 20 for each in offsets_s])
+    assert clock.now_ms - NOON_MS - 11 * S in range(21)
+
+
+def test_of_two_clocks_that_are_apart_at_the_beginning_the_lower_one_counts() -> None:
+    low, high = ExpiryClock(0, 0, now(0, 0), peers=1), ExpiryClock(0, 0, now(0, 60 * S), peers=1)
+    low.advance(now(S, S), [60 * S])
+    high.advance(now(S, 61 * S), [-60 * S])
+    assert low.now_ms == high.now_ms == NOON_MS + S
+
+
+def test_the_first_firm_time_is_the_one_that_most_agree_on_though_the_guess_was_ahead() -> None:
+    clock = ExpiryClock(0, 0, now(0, 4 * S), peers=2)
+    clock.advance(now(S, 5 * S), [-2 * S, 2 * S])
+    assert clock.now_ms == NOON_MS + 5 * S
+    clock.advance(now(2 * S, 2 * S), [10, -10])
+    assert clock.now_ms == clock.firm_ms == NOON_MS + 2 * S
+
+
+def test_a_guess_that_is_hardly_ahead_does_not_go_back_when_it_becomes_firm() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0), peers=2)
+    clock.advance(now(S, S - 300), [10, -10])
+    assert clock.now_ms == clock.firm_ms == NOON_MS + S
+
+
+def test_a_guess_far_ahead_that_outlived_a_restart_is_put_right_by_most_peers() -> None:
+    """It was written down while the wall clock was a minute ahead and no peer was known."""
+    clock = ExpiryClock(NOON_MS + 60 * S, NOON_MS + 60 * S, now(0, 5 * S), peers=2, firm_ms=NOON_MS)
+    clock.advance(now(S, 6 * S), [10, -10])
+    assert clock.now_ms == clock.firm_ms == NOON_MS + 6 * S
+
+
+def test_what_is_not_known_yet_brings_no_firm_time() -> None:
+    clock = ExpiryClock(0, 0, now(0, 0), peers=2)
+    clock.hear(2, 0)
+    clock.advance(now(5 * S, 5 * S), [])
+    assert (clock.now_ms, clock.firm_ms) == (NOON_MS + 5 * S, 0)

@@ -4,10 +4,13 @@ PROTOCOLS §5.9, §5.10. A wall clock counts only where most members' agree with
 known just now two may be wrong together. One that is further than the accepted offset from most peers is not trusted.
 Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
 may have been put right meanwhile, or not: of both readings the earlier one is taken, as a guess. Nobody else is told of
-a guess; it becomes firm when most peers' wall clocks bear it out, and is dropped when they do not: else a node that
-started with a wrong wall clock would judge every deadline too early for as long as that was wrong. Whoever restarts
-with a wrong wall clock is put right by the others: what most members' expiry clocks have passed has passed, and of the
-own clock both readings count for that.
+a guess; it becomes firm when most peers' wall clocks bear it out, and gives way to firm time when they do not: else a
+node that started with a wrong wall clock would judge every deadline too early for as long as that was wrong. Whoever
+restarts with a wrong wall clock is put right by the others: what most members' expiry clocks have passed has passed,
+and of the own clock both readings count for that.
+
+Where a shard begins while the wall clocks are apart there is no firm time yet, and none comes before most agree. Until
+then the guess is the median of the wall clocks of a majority, the lower one of two: the same at all members.
 """
 
 from collections.abc import Iterable
@@ -18,6 +21,9 @@ from trilemma.base.time import US_PER_MS, US_PER_S, Now
 
 APART_US = 50_000
 """How far the distance between expiry clock and wall clock may be from what the log says of it."""
+
+ACCEPTED_US = CLOCK_OFFSET_MS_MAX * US_PER_MS
+"""How far a guess may be ahead and still stand; no further than the wall clocks of members that agree."""
 
 STATED_US = US_PER_S
 """How old what the log says of both clocks may be where something is written to it anyway."""
@@ -61,7 +67,7 @@ class ExpiryClock:
         """The other reading after a restart: as good as the one in use, once a peer bears it out."""
         self._stated_us: int | None = None
         if not peers:
-            self._settle(is_borne_out=True)
+            self._make_firm(self._shown_us)
 
     @property
     def _shown_us(self) -> int:
@@ -74,13 +80,17 @@ class ExpiryClock:
 
     @property
     def firm_ms(self) -> int:
-        """The time that has surely passed, as far as most wall clocks can tell."""
+        """The time that has surely passed, as far as most wall clocks can tell; 0 while most never agreed."""
         return self._value_us // US_PER_MS
 
-    def _settle(self, *, is_borne_out: bool) -> None:
-        if is_borne_out:
-            self._value_us = self._shown_us
+    def _make_firm(self, reading_us: int) -> None:
+        self._value_us = max(self._value_us, self._corrected_us(reading_us))
         self._guess_us = None
+
+    def _corrected_us(self, reading_us: int) -> int:
+        """Return the guess where it is hardly ahead of a better reading, so that it does not go back; else that."""
+        guess_us = self._guess_us
+        return guess_us if guess_us is not None and 0 <= guess_us - reading_us <= ACCEPTED_US else reading_us
 
     def wants_statement(self, now: Now, is_writing: bool = False) -> bool:
         """Say whether the two clocks are not as far apart as the log says, or what it says is old and it is written to
@@ -101,17 +111,28 @@ class ExpiryClock:
 
     def advance(self, now: Now, offsets_ms: Iterable[int]) -> None:
         """Let time pass. `offsets_ms`: how far each peer's wall clock is from the own one, as far as is known."""
-        elapsed_us = max(now.mono_us - self._mono_us, 0)
-        self._value_us += elapsed_us
-        self._later_us += elapsed_us
-        if self._guess_us is not None:
-            self._guess_us += elapsed_us
+        self._carry_on(max(now.mono_us - self._mono_us, 0))
         self._mono_us = now.mono_us
         known = list(offsets_ms)
         agreeing = sum(abs(offset) <= CLOCK_OFFSET_MS_MAX for offset in known)
         self.is_trusted = 2 * agreeing >= len(known)
         if known and agreeing + 1 >= self._quorum:
-            self._settle(is_borne_out=True)
-            self._value_us = max(self._value_us, now.wall_us)
-        elif not self.is_trusted and len(self._heard_us) >= self._quorum - 1:
-            self._settle(is_borne_out=False)
+            self._make_firm(now.wall_us)
+        elif self._guess_us is not None:
+            self._correct_guess(now.wall_us, known)
+
+    def _carry_on(self, elapsed_us: int) -> None:
+        if self._value_us:
+            self._value_us += elapsed_us
+        self._later_us += elapsed_us
+        if self._guess_us is not None:
+            self._guess_us += elapsed_us
+
+    def _correct_guess(self, wall_us: int, offsets_ms: list[int]) -> None:
+        """Give way to what others say, where most of them were heard and do not bear the guess out."""
+        if self._value_us:
+            if not self.is_trusted and len(self._heard_us) >= self._quorum - 1:
+                self._guess_us = None
+        elif len(offsets_ms) + 1 >= self._quorum:
+            median_ms = sorted((0, *offsets_ms))[len(offsets_ms) // 2]
+            self._guess_us = self._corrected_us(wall_us + median_ms * US_PER_MS)

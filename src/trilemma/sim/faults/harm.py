@@ -42,6 +42,11 @@ class Harm:
         """Add a line to the trace."""
         self.cluster.trace.add(self.cluster.scheduler.now_us, "nemesis", what, why)
 
+    def set_clocks_right(self) -> None:
+        """Take back all steps of all wall clocks."""
+        for process in self.cluster.processes.values():
+            process.clock.set_right()
+
     # Whom it strikes
 
     def any(self) -> Process:

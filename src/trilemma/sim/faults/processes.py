@@ -44,12 +44,8 @@ class ProcessFaults:
             return
         for process in self._harm.cluster.processes.values():
             self._harm.kill(process, "crash_all", lasts_us // 2)
-        self._set_clocks_right()
-
-    def _set_clocks_right(self) -> None:
-        """Set all wall clocks as a boot does: with no replica left that runs, only they can tell how long it was."""
-        for process in self._harm.cluster.processes.values():
-            process.clock.step(-process.clock.stepped_us)
+        # As a boot does: with no replica left that runs, only they can tell how long it was.
+        self._harm.set_clocks_right()
 
     def _unsynced(self, lasts_us: int) -> None:
         """End a node while the next sync of its log is under way."""
