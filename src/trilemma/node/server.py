@@ -69,6 +69,8 @@ class Server:
         """Hand over and stop the node."""
         self.stay: Callable[[], bool]
         """Do not stop after all; False where the node was not about to."""
+        self.has_left: Callable[[], bool]
+        """Whether the node has handed over and is being stopped."""
         self.sessions: dict[ConnId, Session] = {}
         self.monitors = Monitors(lambda: self.now.wall_us)
         self._random = SplitMix64(entropy)
