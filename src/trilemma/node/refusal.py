@@ -43,11 +43,18 @@ def fenced_by(fences: dict[bytes, str], unit: Unit) -> str | None:
 
     Commands of other nodes' making (names begin with NUL) pass: a barrier has to, and whole-db commands name no key.
     """
-    for key in keys_in(unit):
+    for key in named_by(unit):
         reason = fences.get(key.partition(b":")[0]) if b":" in key else None
         if reason is not None:
             return reason
     return None
+
+
+def named_by(unit: Unit) -> Iterator[bytes]:
+    """Yield the keys that must live where a unit is executed: those of its commands, and those that it watches."""
+    yield from keys_in(unit)
+    for watch in unit.watches:
+        yield watch.key
 
 
 def keys_in(unit: Unit) -> Iterator[bytes]:

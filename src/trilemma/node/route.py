@@ -260,8 +260,15 @@ class Route:
         request.finish(refusal.down(self.keyspace, "the catalogue has changed"), 0)
 
     def drop(self) -> None:
-        """Refuse what still waits: the keyspace is gone."""
+        """Answer what still waits, here or at an executor: the keyspace is gone, and nobody else will."""
         self._refuse_waiting("the keyspace was dropped")
+        for _, _, request in self._open:
+            if request.unit.is_read:
+                request.finish(refusal.down(self.keyspace, "the keyspace was dropped"), 0)
+            else:
+                text = refusal.uncertain(self.keyspace, "the keyspace was dropped before the write was confirmed")
+                request.finish(text, 0)
+        self._open.clear()
 
     @property
     def next_deadline_us(self) -> int | None:

@@ -39,6 +39,12 @@ class TransactionSlot(Slot):
         if self._told is not None:
             self._told(result is None)
 
+    def leave_out(self) -> None:
+        """Answer a transaction that is not executed, because a watched key has changed."""
+        self.fill(encode(NIL_ARRAY, self.session.protocol))
+        if self._told is not None:
+            self._told(True)
+
     def finish_locally(self) -> None:
         """Answer a transaction that no shard has a part in."""
         self.fill(self._assembled([]))

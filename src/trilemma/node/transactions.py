@@ -103,11 +103,17 @@ class Transactions:
         watches, session.watches = session.watches, []
         if multi.aborted:
             raise error("exec_abort")
+        told = self._server.monitors.transaction(session, multi.queue, argv)
+        if any(self._has_moved(shard, watch) for shard, watch in watches):
+            slot = TransactionSlot(session, [], told)
+            session.open(slot)
+            slot.leave_out()
+            return
         parts, local, shards = self._plan(session, multi)
         shards |= {shard for shard, _ in watches}
         if len(shards) > 1:
             raise error("cross_slot")
-        slot = TransactionSlot(session, local, self._server.monitors.transaction(session, multi.queue, argv))
+        slot = TransactionSlot(session, local, told)
         session.open(slot)
         if not shards:
             slot.finish_locally()
@@ -116,6 +122,10 @@ class Transactions:
         session.last_write_shard = min(shards)
         unit = Unit(Path.WRITE, session.db, session.protocol, [], parts, [watch for _, watch in watches])
         self._dispatcher.send(session, shards.pop(), unit, slot)
+
+    def _has_moved(self, shard: ShardId, watch: Watch) -> bool:
+        """Say whether a watched key lives elsewhere by now: a keyspace was dropped or created, so it has changed."""
+        return self._server.router.shard_of(watch.key) != shard
 
     def _plan(
         self, session: Session, multi: Multi
