@@ -9,6 +9,7 @@ from typing import cast
 
 from trilemma.command.safety import warnings
 from trilemma.command.table import CommandSpec, keys_of
+from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Result
@@ -42,13 +43,21 @@ class ExplainSlot(Slot):
         self.session.blocked = False
         if type(result) is not list:
             self.fill(result, token)  # type: ignore[arg-type]
-            return
-        reply, receipt = result
-        earlier = self._earlier()
-        self._remember()
-        if earlier:
-            receipt = _with_warnings(receipt, self._argv, earlier, self.session.protocol)
-        self.fill(b"*2\r\n%b%b" % (reply, receipt), token)
+        elif len(result) == 1:
+            # Its receipt could not be made: the error that says so.
+            self.fill(result[0], token)
+        else:
+            self.fill(self._explained(*result), token)
+
+    def _explained(self, reply: bytes, receipt: bytes) -> bytes:
+        try:
+            earlier = self._earlier()
+            self._remember()
+            if earlier:
+                receipt = _with_warnings(receipt, self._argv, earlier, self.session.protocol)
+        except DEFECTS as problem:
+            return self.broken(problem)
+        return b"*2\r\n%b%b" % (reply, receipt)
 
     def _earlier(self) -> list[tuple[str, ...]]:
         """Return, for each key, the commands that were explained before, the newest last."""

@@ -142,6 +142,7 @@ class Node:
         session = Session(conn, address, local_address, self._touch)
         session.created_us = session.active_us = self._now.mono_us
         session.on_reset = self._welcome
+        session.on_defect = self._server.defects.append
         self._sessions[conn] = session
         self._server.statistics.connections += 1
         self._welcome(session)
@@ -273,12 +274,12 @@ class Node:
             self._dispatch()
         self._collect()
         self._move_rows()
-        self._tell_defects(NO_SHARD, self._server.defects)
         self._placement.follow(self._executors, self._now)
         self._placement.refresh_fences(self._executors)
         self._keyspaces.advance()
         self._leave()
         self._waiting.advance()
+        self._tell_defects(NO_SHARD, self._server.defects)
         effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.durable_applied)

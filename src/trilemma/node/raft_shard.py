@@ -25,13 +25,13 @@ from trilemma.node.proposals import Proposals, Proposed
 from trilemma.node.raft_reads import RaftReads
 from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
-from trilemma.node.receipt import NEWEST, NOTHING, STALE, UNBOUNDED, is_error, receipt
+from trilemma.node.receipt import NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
-from trilemma.resp.reply import OK, ErrorReply, encode
+from trilemma.resp.reply import OK, ErrorReply, Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RowBatch
 
@@ -334,9 +334,12 @@ class RaftShard:
             return
         if is_error(result):
             promise, stale_ms_max = NOTHING, UNBOUNDED
-        facts = report.of_entry(self.raft, at.index, at.term)
-        told = receipt(self._config, self.keyspace, unit, promise, stale_ms_max, facts)
-        result.append(encode(told, unit.protocol))
+
+        def make() -> Reply:
+            facts = report.of_entry(self.raft, at.index, at.term)
+            return receipt(self._config, self.keyspace, unit, promise, stale_ms_max, facts)
+
+        put_beside(result, unit, self.defects, make)
 
     # Rows and the disk
 

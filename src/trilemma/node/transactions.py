@@ -1,6 +1,7 @@
 """MULTI, EXEC, DISCARD, WATCH, UNWATCH: one unit for one shard; commands of the session alone run in their places."""
 
 from collections.abc import Callable
+from typing import cast
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import ShardId
@@ -8,6 +9,7 @@ from trilemma.command.arguments import selected_db
 from trilemma.command.spec import SessionHandler
 from trilemma.command.table import keys_of
 from trilemma.node import internal, refusal
+from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.request import Request
 from trilemma.node.server import Server
@@ -40,9 +42,13 @@ class WatchSlot(Slot):
         if type(reply) is not bytes or reply[:1] == b"-":
             self.fill(reply if type(reply) is bytes else refusal.not_executed(), token)
             return
-        versions = decode_reply(reply)
-        for key, version in zip(self._keys, versions, strict=True):  # type: ignore[arg-type]
-            self.session.watches.append((self._shard, Watch(request.unit.db, key, version)))  # type: ignore[arg-type]
+        try:
+            versions = cast(list[int], decode_reply(reply))
+            watches = [Watch(request.unit.db, key, version) for key, version in zip(self._keys, versions, strict=True)]
+        except DEFECTS as problem:
+            self.fill(self.broken(problem, "defect_before"), token)
+            return
+        self.session.watches.extend((self._shard, watch) for watch in watches)
         self.fill(ok(self.session), token)
 
 

@@ -9,6 +9,7 @@ from trilemma.command.help import status_lines
 from trilemma.command.session import SessionPort
 from trilemma.command.unknown import subcommand_syntax
 from trilemma.node import internal
+from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.server import Server
 from trilemma.node.session import Session, Slot
@@ -75,7 +76,10 @@ class ConditionSlot(Slot):
         """Look again; return whether it is answered."""
         is_late = mono_us >= self.deadline_us or self.session.closing
         is_late |= self.session.has_ended and self.deadline_us >= ENDLESS_US
-        reply = self._poll(is_late)
+        try:
+            reply = self._poll(is_late)
+        except DEFECTS as problem:
+            reply = self.broken(problem)
         if reply is None and not self.session.closing:
             return False
         self.session.blocked = False
