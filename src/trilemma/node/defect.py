@@ -10,6 +10,7 @@ is broken (InvariantViolated, MemoryError, OSError, RecursionError) is not among
 import traceback
 
 from trilemma.base.errors import Outcome, ReplyError, error, register
+from trilemma.node.redaction import redacted
 
 register(
     "defect",
@@ -45,6 +46,6 @@ def refused(argv: list[bytes], problem: Exception, name: str = "defect") -> Repl
 
 
 def described(argv: list[bytes], problem: Exception) -> str:
-    """Return what people need to find the defect: the command, shortened, and where it broke."""
-    words = " ".join(repr(word[:_WORD_BYTES_MAX])[1:] for word in argv[:_WORDS_MAX])
+    """Return what people need to find the defect: the command, shortened, without passwords, and where it broke."""
+    words = " ".join(repr(word[:_WORD_BYTES_MAX])[1:] for word in redacted(argv)[:_WORDS_MAX])
     return f"{words}: " + "".join(traceback.format_exception(problem)).rstrip()
