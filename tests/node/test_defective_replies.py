@@ -141,7 +141,7 @@ def test_saying_what_a_flush_has_done_where_it_failed(scene: Scene, monkeypatch:
 def test_warnings_of_what_was_explained_before(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert scene.ask("CAP EXPLAIN GET @").startswith(b"*2\r\n$-1\r\n")
     with monkeypatch.context() as patch:
-        patch.setattr(explained, "_with_warnings", broken)
+        patch.setattr(explained.ExplainSlot, "_with_warnings", broken)
         assert scene.ask("CAP EXPLAIN SET @ 1") == lost("cap|explain")
     assert scene.ask("GET @") == b"$1\r\n1\r\n"
     assert scene.goes_on()
@@ -153,6 +153,15 @@ def test_a_receipt(scene: Scene, monkeypatch: pytest.MonkeyPatch, command: str) 
         patch.setattr(receipt, "warnings_of", broken)
         assert scene.ask(f"CAP EXPLAIN {command}") == lost(command.split()[0].lower())
     assert scene.ask("EXISTS @") == (b":0\r\n" if command == "GET @" else b":1\r\n")
+    assert scene.goes_on()
+
+
+def test_a_receipt_of_what_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene("cp")
+    with monkeypatch.context() as patch:
+        patch.setattr(receipt, "warnings_of", broken)
+        assert scene.ask("CAP EXPLAIN CAP ONCE t INCR @") == lost("incr")
+    assert scene.ask("CAP ONCE t INCR @") == b":1\r\n"
     assert scene.goes_on()
 
 

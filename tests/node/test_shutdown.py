@@ -1,8 +1,8 @@
 """SHUTDOWN hands over and ends the node; SHUTDOWN ABORT calls all of it off, as in Redis 7.0."""
 
 import pytest
-from tests.support.stage import Stage
 
+from stage import Stage
 from trilemma.base.ids import ConnId
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.client import plain

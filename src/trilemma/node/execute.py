@@ -59,7 +59,8 @@ def _defective(view: View, argv: list[bytes], problem: Exception, name: str = "d
 
 def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:
     """Return the warnings of a receipt: what the unit's one command does not give on its keyspace's mode."""
-    return [text.encode() for text in warnings(unit.argv, keyspace.mode.value)]
+    own = internal.own_words(unit.argv)
+    return [text.encode() for text in warnings(own, keyspace.mode.value, is_once=own is not unit.argv)]
 
 
 def run_unit(view: View, unit: Unit) -> Result:

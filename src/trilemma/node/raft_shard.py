@@ -20,12 +20,12 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
 from trilemma.node.execute import run_unit
-from trilemma.node.once import is_once, run_once
+from trilemma.node.once import is_known, is_once, run_once
 from trilemma.node.proposals import Proposals, Proposed
 from trilemma.node.raft_reads import RaftReads
 from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
-from trilemma.node.receipt import NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
+from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
@@ -253,10 +253,11 @@ class RaftShard:
         receipts: list[Callable[[], None]] = []
         for unit in proposed.units:
             view.next_unit()
+            is_again = unit.explain and is_once(unit) and is_known(self._rows.once, unit)
             result = self._run(entry, unit)
             results.append(result)
             if unit.explain:
-                receipts.append(partial(self._explain_logged, unit, result, entry))
+                receipts.append(partial(self._explain_logged, unit, result, entry, is_again=is_again))
         self._proposals.committed(entry.index, proposed, results, receipts)
 
     def _run(self, _entry: Entry, unit: Unit) -> Result:
@@ -325,9 +326,17 @@ class RaftShard:
 
     # Receipts of CAP EXPLAIN
 
-    def _explain_logged(self, unit: Unit, result: Result, entry: Entry) -> None:
-        """Put beside a result the receipt of its own entry, as things stand when it is answered."""
-        self._explain(unit, result, NEWEST if unit.is_read else f"durable on {self.keyspace.write}", 0, entry)
+    def _explain_logged(self, unit: Unit, result: Result, entry: Entry, *, is_again: bool) -> None:
+        """Put beside a result the receipt of its own entry, as things stand when it is answered.
+
+        Args:
+            is_again: whether it is the first reply of a token that was known, of whatever time.
+        """
+        durable = f"durable on {self.keyspace.write}"
+        if is_again:
+            self._explain(unit, result, f"{AGAIN}, {durable}", UNBOUNDED, entry)
+        else:
+            self._explain(unit, result, NEWEST if unit.is_read else durable, 0, entry)
 
     def _explain(self, unit: Unit, result: Result, promise: str, stale_ms_max: int, at: Entry | Applied) -> None:
         if not isinstance(result, list):

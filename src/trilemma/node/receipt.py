@@ -10,12 +10,14 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node.config import NodeConfig
 from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.execute import warnings_of
+from trilemma.node.internal import own_words
 from trilemma.node.unit import Result, Unit
 from trilemma.resp.reply import ErrorReply, Reply, encode
 
 NEWEST = "newest acknowledged"
 STALE = "stale: current at some time"
 NOTHING = "nothing: the reply is an error"
+AGAIN = "the first reply of its token, again"
 
 UNBOUNDED = -1
 """The `stale_ms_max` of a reply that is not known to be current as of any time."""
@@ -43,8 +45,9 @@ def put_beside(result: list[bytes], unit: Unit, defects: list[str], make: Callab
     try:
         result.append(encode(make(), unit.protocol))
     except DEFECTS as problem:
-        defects.append(described(unit.argv, problem))
-        result[:] = [encode(ErrorReply(refused(unit.argv, problem, "defect_after").text), unit.protocol)]
+        words = own_words(unit.argv)
+        defects.append(described(words, problem))
+        result[:] = [encode(ErrorReply(refused(words, problem, "defect_after").text), unit.protocol)]
 
 
 def receipt(

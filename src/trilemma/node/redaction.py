@@ -8,19 +8,17 @@ from collections.abc import Sequence
 
 from trilemma.command.spec import CommandSpec
 from trilemma.command.table import lookup
+from trilemma.command.wrapping import WRAPPED_AT
 
 REDACTED = b"(redacted)"
-
-_WRAPPED_AT = {"cap|explain": 2, "cap|once": 3, "command|getkeys": 2}
-"""The commands that are given another one, and where that begins."""
 
 
 def redacted(argv: Sequence[bytes]) -> list[bytes]:
     """Return the words of a command as others may see them."""
     shown = list(argv)
     begin = 0
-    while (spec := _named(argv, begin)) is not None and spec.name in _WRAPPED_AT:
-        begin += _WRAPPED_AT[spec.name]
+    while (spec := _named(argv, begin)) is not None and spec.name in WRAPPED_AT:
+        begin += WRAPPED_AT[spec.name]
     if spec is not None:
         for place in _secrets(spec.name, argv, begin):
             shown[place] = REDACTED

@@ -64,8 +64,7 @@ def keys_in(unit: Unit) -> Iterator[bytes]:
 
 def places_in(unit: Unit) -> Iterator[tuple[int, bytes]]:
     """Yield (db, key) of the keys that a unit's commands name."""
-    own = unit.argv[2:] if unit.argv and unit.argv[0] == internal.ONCE else unit.argv
-    for db, argv in [(unit.db, own), *((part.db, part.argv) for part in unit.parts)]:
+    for db, argv in [(unit.db, internal.own_words(unit.argv)), *((part.db, part.argv) for part in unit.parts)]:
         spec = lookup(argv[0]) if argv else None
         if spec is not None:
             if spec.subcommands:
