@@ -160,7 +160,7 @@ class CausalShard:
             if reason is None:
                 left.append((batch, place))
             else:
-                batch.complete(place, refusal.down(self.keyspace, reason), 0)
+                batch.complete(place, refusal.down(self.keyspace, reason, batch.units[place]), 0)
         self._units = left
 
     def run_stale(self, unit: Unit) -> Result:

@@ -31,7 +31,7 @@ register("exec_refused", "EXECABORT Transaction discarded because of: {reason}",
 register(
     "not_met",
     "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
-    "written",
+    "read or written",
     "start the other nodes, or look at this node's log: a node that lost its disk is not taken back under its old name",
 )
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
@@ -259,7 +259,7 @@ class Dispatcher:
         if reason is None:
             route.add(request)
         else:
-            request.finish(refusal.down(route.keyspace, reason), 0)
+            request.finish(refusal.down(route.keyspace, reason, unit), 0)
         return request
 
 

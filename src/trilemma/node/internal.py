@@ -26,6 +26,9 @@ HELD = b"\x00HELD"
 WITHOUT_DATA = frozenset((LEAD, HELD))
 """Of these commands no reply depends on any key."""
 
+FOR_CHANGES = frozenset((LEAD, HOLDS_PREFIX))
+"""What reads no keys for its client: KEYSPACE LEAD, and the search of KEYSPACE CREATE."""
+
 ONCE = b"\x00ONCE"
 """Execute argv[2:] unless the token argv[1] is known (CAP ONCE); carried out by the shard itself."""
 

@@ -12,7 +12,7 @@ from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace, Mode
-from trilemma.node import admission, internal, refusal
+from trilemma.node import admission, internal
 from trilemma.node import raft_report as report
 from trilemma.node.applied import Applied, decode_label
 from trilemma.node.batch import Batch, complete_all
@@ -192,8 +192,7 @@ class RaftShard:
         waiters = self._proposals.next_waiters()
         refused = self.why_not_written() if waiters else None
         if refused is not None:
-            text = refusal.down(self.keyspace, refused)
-            waiters = admission.without_writes(waiters, text, has_room=not self._is_full)
+            waiters = admission.without_writes(waiters, self.keyspace, refused, has_room=not self._is_full)
         if waiters:
             self._proposals.propose(waiters)
 

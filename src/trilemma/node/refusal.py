@@ -1,6 +1,7 @@
 """The sentences of refusal: each names keyspace, mode, node, what is missing, and the outcome."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from trilemma.base.errors import error, register
 from trilemma.command.table import keys_of, lookup
@@ -11,16 +12,25 @@ from trilemma.node.unit import Unit
 register("not_executed", "ERR not executed", "send it again")
 
 
-def down(keyspace: Keyspace, reason: str) -> bytes:
-    """Return the encoded CLUSTERDOWN: it did not happen and never will."""
-    text = error("cluster_down", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
-    return b"-" + text.encode() + b"\r\n"
+def down(keyspace: Keyspace, reason: str, unit: Unit | None = None) -> bytes:
+    """Return the encoded CLUSTERDOWN: it did not happen and never will.
+
+    Args:
+        unit: what is refused; of what only reads it is said that nothing was read.
+    """
+    reads = unit is not None and unit.is_read and not (unit.argv and unit.argv[0] in internal.FOR_CHANGES)
+    return _encoded("cluster_down_read" if reads else "cluster_down", keyspace.name, keyspace.mode.value, reason)
 
 
 def uncertain(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded UNCERTAIN: it may have happened, or may yet."""
-    text = error("uncertain", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
-    return b"-" + text.encode() + b"\r\n"
+    return _encoded("uncertain", keyspace.name, keyspace.mode.value, reason)
+
+
+@lru_cache(maxsize=64)
+def _encoded(name: str, keyspace: str, mode: str, reason: str) -> bytes:
+    """Return an encoded sentence; whoever refuses much at once says the same of all of it."""
+    return b"-" + error(name, keyspace=keyspace, mode=mode, reason=reason).text.encode() + b"\r\n"
 
 
 def not_executed() -> bytes:
