@@ -8,6 +8,7 @@ import pytest
 
 from trilemma.command import table
 from trilemma.node.config import Member, NodeConfig
+from trilemma.node.defect import described
 from trilemma.node.effects import DEFECT
 from trilemma.sim.solo import SoloNode, request
 
@@ -68,6 +69,12 @@ def test_a_session_command_that_breaks_is_answered_in_its_place_and_the_connecti
     assert replies.count(b"\r\n") == 2
     assert conn in solo.closed
     assert solo.send(other, request("GET", "k")) == b"$1\r\nv\r\n"
+
+
+def test_people_are_told_no_password() -> None:
+    told = described([b"CAP", b"EXPLAIN", b"AUTH", b"secret"], ValueError("of something else"))
+    assert "'CAP' 'EXPLAIN' 'AUTH' '(redacted)': " in told
+    assert "secret" not in told
 
 
 def test_people_are_told_the_command_and_the_place(break_command: Any) -> None:

@@ -136,3 +136,82 @@ def test_a_connection_remembers_a_bounded_number_of_short_keys() -> None:
     for _ in range(20):
         asker.warned("GET", "k30")
     assert len(session.explained[0, b"k30"]) == 8
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("mode", ["cp", "ca"])
+def test_a_command_that_goes_by_once_has_the_receipt_of_a_write_and_tells_when_its_reply_is_given_again(
+    mode: str, protocol: int
+) -> None:
+    asker = Asker(mode, protocol)
+    write = "majority" if mode == "cp" else "all"
+    assert asker.ask("CAP", "EXPLAIN", "CAP", "ONCE", "t", "INCR", "n")[0] == 1
+    assert asker.ask("INCR", "n") == 2
+    first = asker.receipt("CAP", "ONCE", "other", "INCR", "n")
+    assert (first[b"promise"], first[b"stale_ms_max"]) == (f"durable on {write}".encode(), 0)
+    assert asker.ask("CAP", "EXPLAIN", "CAP", "ONCE", "t", "INCR", "n")[0] == 1
+    again = asker.receipt("CAP", "ONCE", "other", "INCR", "n")
+    promise = f"the first reply of its token, again, durable on {write}".encode()
+    assert (again[b"promise"], again[b"stale_ms_max"]) == (promise, -1)
+    assert list(first) == list(again)
+    assert asker.ask("CAP", "ONCE", "t", "INCR", "n") == 1
+    assert asker.ask("GET", "n") == b"3"
+
+
+def test_a_command_that_goes_by_once_is_not_warned_of_being_sent_again_and_of_all_else() -> None:
+    asker = Asker("cp")
+    assert [text.partition(":")[0] for text in asker.warned("SETNX", "lock", "1")] == ["endless-lock", "blind-retry"]
+    once = ("CAP", "ONCE", "t")
+    assert [text.partition(":")[0] for text in asker.warned(*once, "SETNX", "lock", "1")] == ["endless-lock"]
+    asker.warned("GET", "n")
+    assert [text.partition(":")[0] for text in asker.warned(*once, "GETSET", "n", "1")] == ["lost-update"]
+    asker.warned(*once, "GET", "m")
+    assert [text.partition(":")[0] for text in asker.warned("SET", "m", "1")] == ["lost-update"]
+
+
+def test_what_once_refuses_is_refused_with_explain_before_it() -> None:
+    asker = Asker("cp")
+    for words in (
+        ("CAP", "ONCE", "t", "PING"),
+        ("CAP", "ONCE", "", "GET", "n"),
+        ("CAP", "ONCE", "t", "GET"),
+        ("CAP", "ONCE", "t", "GET", "k" * 70_000),
+    ):
+        assert asker.ask("CAP", "EXPLAIN", *words) == asker.ask(*words)
+    reply = asker.ask("CAP", "EXPLAIN", "CAP", "ONCE", "t", "INCR", "n")
+    assert reply[0] == 1
+    other, receipt = asker.ask("CAP", "EXPLAIN", "CAP", "ONCE", "t", "INCR", "m")
+    assert "the token was given with another command before" in other.text
+    assert b"nothing: the reply is an error" in receipt
+    assert "CAP ONCE takes a command that reads" in asker.ask("CAP", "ONCE", "t", "CAP", "EXPLAIN", "GET", "n").text
+    assert "keyspace 'default' is ap" in Asker("ap").ask("CAP", "EXPLAIN", "CAP", "ONCE", "t", "INCR", "n").text
+
+
+def test_what_follows_an_explained_once_in_a_pipeline_keeps_its_place(stage: Stage) -> None:
+    solo = SoloNode()
+    sent = (("SET", "n", "5"), ("CAP", "EXPLAIN", "CAP", "ONCE", "t", "INCR", "n"), ("INCR", "n"), ("GET", "n"))
+    replies = solo.send(solo.connect(), b"".join(request(*words) for words in sent))
+    assert replies.startswith(b"+OK\r\n*2\r\n:6\r\n")
+    assert replies.endswith(b":7\r\n$1\r\n7\r\n")
+    reply: Any = stage.ask(2, "CAP", "EXPLAIN", "CAP", "ONCE", "t", "SET", "bank:k", "v").reply
+    assert reply[0] == b"OK"
+    assert b"durable on majority" in reply[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("CAP ONCE t SET k v", [b"k"]),
+        ("cap explain mset a 1 b 2", [b"a", b"b"]),
+        ("CAP EXPLAIN CAP ONCE t COPY a b", [b"a", b"b"]),
+        ("CAP ONCE t PING", "ERR The command has no key arguments"),
+        ("CAP ONCE t SET k", "ERR Invalid number of arguments specified for command"),
+        ("CAP ONCE SET", "ERR Invalid number of arguments specified for command"),
+        ("CAP ONCE t NOPE k", "ERR Invalid command specified"),
+        ("CAP ONCE t CAP EXPLAIN GET k", "ERR The command has no key arguments"),
+        ("COMMAND GETKEYS GET k", "ERR The command has no key arguments"),
+    ],
+)
+def test_the_keys_of_a_command_that_goes_by_another_one_are_found(words: str, keys: Any) -> None:
+    reply = Asker("cp").ask("COMMAND", "GETKEYS", *words.split())
+    assert (reply if isinstance(reply, list) else reply.text) == keys

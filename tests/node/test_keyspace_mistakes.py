@@ -2,6 +2,7 @@
 
 import pytest
 
+from stage import Stage
 from trilemma.keyspace.settings import Keyspace, Mode, make
 from trilemma.node.config import Member, NodeConfig
 from trilemma.resp.decode import decode_reply
@@ -81,3 +82,24 @@ def test_help_names_the_defaults_of_every_mode(solo: SoloNode, mode: Mode) -> No
     for value, part in ((known.write, write), (known.read, read)):
         of_mode = part.partition(f"{mode.value}: ")[2].partition(". ")[0].partition("\n")[0]
         assert value in of_mode.rstrip(".").replace(",", "").split()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("bank n9", "no node 'n9': the nodes are n1, n2, n3"),
+        ("shop n1", "nobody leads keyspace 'shop': on ap every replica takes writes"),
+        ("pair n3", "n3 cannot lead keyspace 'pair': its replicas are on n1 and n2"),
+        ("nope n1", "no keyspace 'nope'"),
+    ],
+)
+def test_who_cannot_lead_is_told_why(stage: Stage, words: str, sentence: str) -> None:
+    for node in (1, 3):
+        assert stage.ask(node, "KEYSPACE", "LEAD", *words.split()).reply == f"ERR {sentence}"
+
+
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    stage = Stage()
+    assert stage.ask(1, "KEYSPACE", "CREATE", "pair", "MODE", "cp", "REPLICAS", "2").reply == b"OK"
+    return stage

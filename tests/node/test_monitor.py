@@ -8,6 +8,7 @@ import pytest
 from trilemma.base.ids import ConnId
 from trilemma.node import monitor
 from trilemma.node.config import Member, NodeConfig
+from trilemma.node.redaction import REDACTED, redacted
 from trilemma.resp.inline import split_arguments
 from trilemma.sim.solo import FIRST_WALL_US, SoloNode, request
 
@@ -72,15 +73,54 @@ def test_reads_and_what_only_the_node_answers_are_shown_and_administration_is_no
         ("HELLO", "3", "AUTH", "default", "secret"),
         ("HELLO", "9", "AUTH", "default", "secret"),
         ("HELLO", "2", "SETNAME", "n", "auth", "default", "secret"),
+        ("CAP", "EXPLAIN", "AUTH", "secret"),
+        ("cap", "explain", "auth", "default", "secret"),
+        ("CAP", "EXPLAIN", "HELLO", "3", "AUTH", "default", "secret"),
+        ("CAP", "EXPLAIN", "CONFIG", "SET", "requirepass", "secret"),
+        ("CAP", "EXPLAIN", "CAP", "EXPLAIN", "AUTH", "secret"),
+        ("CAP", "EXPLAIN", "CAP", "ONCE", "token", "HELLO", "3", "AUTH", "default", "secret"),
+        ("CAP", "ONCE", "token", "AUTH", "secret"),
+        ("CAP", "ONCE", "token", "COMMAND", "GETKEYS", "AUTH", "default", "secret"),
+        ("COMMAND", "GETKEYS", "AUTH", "secret"),
+        ("COMMAND", "GETKEYS", "HELLO", "3", "AUTH", "default", "secret"),
+        ("COMMAND", "GETKEYS", "CONFIG", "SET", "maxmemory", "secret", "requirepass", "secret"),
     ],
 )
 def test_no_password_is_shown_accepted_or_not(scene: Scene, words: tuple[str, ...]) -> None:
     (line,) = scene.shown(*words)
     assert b"secret" not in line
     assert b'"(redacted)"' in line
+    assert words[0].encode() in line
     scene.ask("MULTI")
     scene.ask("AUTH", "default", "secret")
     assert b"secret" not in b"".join(scene.shown("EXEC"))
+
+
+def test_within_a_transaction_no_password_is_shown_either(scene: Scene) -> None:
+    scene.ask("MULTI")
+    scene.ask("COMMAND", "GETKEYS", "AUTH", "default", "secret")
+    lines = scene.shown("EXEC")
+    assert lines[0] == b'[0 127.0.0.1:2] "COMMAND" "GETKEYS" "AUTH" "(redacted)" "(redacted)"'
+
+
+def test_only_secrets_are_left_out() -> None:
+    plain = [b"SET", b"AUTH", b"secret"]
+    assert redacted(plain) == plain
+    for words in (
+        [b"CAP"],
+        [b"CAP", b"EXPLAIN"],
+        [b"CAP", b"ONCE", b"AUTH"],
+        [b"CAP", b"NOPE", b"AUTH", b"x"],
+        [b"AUTH"],
+    ):
+        assert redacted(words) == words
+    assert redacted([b"HELLO", b"3", b"AUTH", b"u", b"p", b"SETNAME", b"n"])[5:] == [b"SETNAME", b"n"]
+    assert redacted([b"CONFIG", b"SET", b"requirepass", b"p"]) == [b"CONFIG", b"SET", b"requirepass", REDACTED]
+
+
+def test_the_longest_chain_of_commands_that_name_others_ends() -> None:
+    words = [b"CAP", b"EXPLAIN"] * 500_000 + [b"AUTH", b"secret"]
+    assert redacted(words)[-2:] == [b"AUTH", REDACTED]
 
 
 def test_what_is_refused_before_it_begins_is_not_shown(scene: Scene) -> None:

@@ -2,7 +2,12 @@
 
 import pytest
 
+from stage import Stage
+from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
+from trilemma.node import admission
+from trilemma.node.batch import Batch
 from trilemma.node.config import Member, NodeConfig
+from trilemma.node.unit import Path, Result, Unit
 from trilemma.sim.solo import SoloNode, request
 
 NOT_ALLOWED = b"-ERR DEBUG command not allowed."
@@ -73,3 +78,55 @@ def test_a_refused_exec_ends_its_transaction() -> None:
 def test_an_exec_before_auth_says_that_it_lacks_the_password() -> None:
     reason = b"-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n"
     assert ask(made(requirepass="x"), "EXEC") == reason
+
+
+@pytest.fixture(scope="module")
+def cut_off() -> Stage:
+    """A cluster whose n3 reaches nobody."""
+    stage = Stage()
+    stage.ask(1, "KEYSPACE", "ALTER", "shop", "READ", "2")
+    stage.cut_off(3)
+    stage.run(2_000_000)
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("words", "keyspace"),
+    [("GET bank:k", "bank"), ("MGET bank:k bank:l", "bank"), ("TTL site:k", "site"), ("WATCH bank:k", "bank"),
+     ("KEYS bank:*", "bank"), ("DBSIZE", "default"), ("CAP EXPLAIN GET bank:k", "bank"), ("GET shop:k", "shop")],
+)  # fmt: skip
+def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Stage, words: str, keyspace: str) -> None:
+    said = cut_off.ask(3, *words.split()).reply
+    assert said.startswith(f"CLUSTERDOWN keyspace '{keyspace}' (")
+    assert said.endswith("n3 reaches 1 of 3 replicas, needs 2; nothing was read")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["SET bank:k v", "GETEX bank:k PERSIST", "CAP EXPLAIN INCR bank:k", "CAP ONCE t GET bank:k",
+     "KEYSPACE CREATE f3 MODE cp", "KEYSPACE LEAD bank n1"],
+)  # fmt: skip
+def test_of_what_would_write_or_change_it_is_said_that_nothing_was_written(cut_off: Stage, words: str) -> None:
+    said = cut_off.ask(3, *words.split()).reply
+    assert said.startswith("CLUSTERDOWN keyspace ")
+    assert said.endswith("n3 reaches 1 of 3 replicas, needs 2; nothing was written")
+
+
+@pytest.mark.parametrize("path", [Path.WRITE, Path.LOGGED_READ])
+def test_a_leader_without_room_refuses_what_would_go_into_its_log_each_in_its_words(path: Path) -> None:
+    keyspace = Keyspace(1, "bank", Mode.CP, (1,), 1, "majority", "linearizable", "sync", TIMEOUT_MS_DEFAULT)
+    batch = Kept([Unit(path, 0, 2, [b"GET", b"bank:k"])])
+    assert admission.without_writes([(batch, 0)], keyspace, "disk full on n1", has_room=False) == []
+    done = b"read" if path is Path.LOGGED_READ else b"written"
+    assert batch.results == [b"-CLUSTERDOWN keyspace 'bank' (cp): disk full on n1; nothing was %b\r\n" % done]
+
+
+class Kept(Batch):
+    """A batch that keeps its results."""
+
+    def __init__(self, units: list[Unit]) -> None:
+        super().__init__(units)
+        self.results: list[Result] = []
+
+    def complete(self, position: int, result: Result, token: int) -> None:
+        self.results.append(result)

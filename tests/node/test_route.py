@@ -91,7 +91,22 @@ def test_what_an_executor_gives_back_goes_on_only_where_it_still_belongs(path: P
     if changed:
         assert around.sent == []
         assert b"CLUSTERDOWN" in client.replies[0]
-        assert b"the catalogue has changed; nothing was written" in client.replies[0]
+        done = b"written" if path is Path.WRITE else b"read"
+        assert b"the catalogue has changed; nothing was %b" % done in client.replies[0]
     else:
         assert [message.executor for message in around.sent] == [3]
         assert client.replies == []
+
+
+@pytest.mark.parametrize("path", [Path.WRITE, Path.READ, Path.LOGGED_READ])
+def test_what_an_executor_has_when_the_keyspace_is_dropped_is_answered_and_a_write_is_uncertain(path: Path) -> None:
+    around, client = Around(), Client()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    lane = Lane()
+    route.add(Request(SHARD, Unit(path, 0, 2, [b"SET", b"bank:1", b"v"]), 9_000_000, lane, client))
+    route.dispatch(0)
+    route.drop()
+    (reply,) = client.replies
+    assert reply.startswith(b"-UNCERTAIN" if path is Path.WRITE else b"-CLUSTERDOWN")
+    assert b"the keyspace was dropped" in reply
+    assert lane.is_idle

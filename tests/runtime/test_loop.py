@@ -50,6 +50,7 @@ class Rig:
         self.failures: list[Exception] = []
         self.traces: list[Trace] = []
         self.is_left = False
+        self.stays = 0
         self.asked: list[tuple[list[bytes], int]] = []
         self.thread = ThreadPoolExecutor(1)
         self.turns = NodeLoop(
@@ -58,6 +59,7 @@ class Rig:
             answer=self._answer,
             traced=self.traces.append,
             left=self._leave,
+            stayed=self._stay,
             failed=self.failures.append,
         )
 
@@ -67,6 +69,9 @@ class Rig:
 
     def _leave(self) -> None:
         self.is_left = True
+
+    def _stay(self) -> None:
+        self.stays += 1
 
     def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
         self.asked.append((words, protocol))
@@ -207,6 +212,15 @@ def test_shutdown_and_traces_reach_the_shell(rig: Any, until: Any, node: Any) ->
         node.next = Effects(shutdown=True, trace=[trace], next_deadline_us=NEVER_US)
         await until(lambda: rig.is_left)
         assert rig.traces == [trace]
+
+    rig(body)
+
+
+def test_a_shutdown_that_was_called_off_reaches_the_shell(rig: Any, until: Any, node: Any) -> None:
+    async def body(rig: Rig) -> None:
+        node.next = Effects(stays=True, next_deadline_us=NEVER_US)
+        await until(lambda: rig.stays == 1)
+        assert not rig.is_left
 
     rig(body)
 

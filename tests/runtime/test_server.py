@@ -177,6 +177,43 @@ def test_a_node_that_cannot_hand_over_is_stopped_after_a_bound(
     cluster(body)
 
 
+def test_a_shutdown_that_is_called_off_leaves_no_bound_behind_and_the_next_one_has_its_own(
+    cluster: Any, node: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(recording: Any) -> None:
+        if ("client", 1, b"SHUTDOWN ABORT") in recording.seen:
+            recording.seen.clear()
+            recording.next = Effects(stays=True, next_deadline_us=1 << 60)
+
+    node.plan = plan
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.servers["n1"] = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: MemoryStorage(),
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        server.begin_shutdown()
+        bound = server._bound
+        assert bound is not None
+        server.begin_shutdown()
+        assert server._bound is bound
+        _, writer = await asyncio.open_connection(*server.client_address)
+        writer.write(b"SHUTDOWN ABORT")
+        await until(bound.cancelled)
+        assert not server._ended.done()
+        monkeypatch.setattr(module, "SHUTDOWN_S", 0.02)
+        server.begin_shutdown()
+        async with asyncio.timeout(10):
+            await server.wait()
+        writer.transport.abort()
+
+    cluster(body)
+
+
 def test_a_node_that_breaks_closes_its_clients_and_says_why(cluster: Any, node: Any, until: Any) -> None:
     def broken(_: Any) -> None:
         if ("client", 1, b"x") in node.seen:

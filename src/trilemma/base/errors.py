@@ -71,6 +71,11 @@ register(
     "retry later or on another node; it is safe",
 )
 register(
+    "cluster_down_read",
+    "CLUSTERDOWN keyspace '{keyspace}' ({mode}): {reason}; nothing was read",
+    "retry later or on another node; it is safe",
+)
+register(
     "uncertain",
     "UNCERTAIN keyspace '{keyspace}' ({mode}): {reason}; it may still take effect",
     "repeat it with the token it was sent with (CAP ONCE), or read before retrying, unless it is idempotent",

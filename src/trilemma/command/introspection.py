@@ -10,6 +10,7 @@ from trilemma.command.row import container, node
 from trilemma.command.session import SessionPort
 from trilemma.command.spec import CommandSpec, keys_of
 from trilemma.command.usage import USAGE
+from trilemma.command.wrapping import WRAPPED_AT
 from trilemma.resp.glob import compile_glob
 from trilemma.resp.reply import MapReply, Reply, SetReply, Simple
 
@@ -117,16 +118,31 @@ def _flags_of_documentation(name: str) -> list[tuple[Reply, Reply]]:
 
 
 def _keys(table: Table, argv: list[bytes]) -> Reply:
+    spec = _named(table, argv)
+    # The keys of a command that goes by CAP EXPLAIN, CAP ONCE or both are those of the command itself.
+    for outer in ("cap|explain", "cap|once"):
+        if spec.name == outer:
+            _check_arity(spec, argv)
+            argv = argv[WRAPPED_AT[outer] :]
+            spec = _named(table, argv)
+    if spec.keys.first == 0:
+        raise error("no_keys")
+    _check_arity(spec, argv)
+    return keys_of(spec, argv)
+
+
+def _named(table: Table, argv: list[bytes]) -> CommandSpec:
     spec = table.get(argv[0].decode("utf-8", "replace").lower())
     if spec is not None and spec.subcommands and len(argv) > 1:
         spec = spec.subcommands.get(argv[1].lower())
     if spec is None:
         raise error("getkeys_unknown")
-    if spec.keys.first == 0:
-        raise error("no_keys")
+    return spec
+
+
+def _check_arity(spec: CommandSpec, argv: list[bytes]) -> None:
     if len(argv) != spec.arity if spec.arity > 0 else len(argv) < -spec.arity:
         raise error("getkeys_arity")
-    return keys_of(spec, argv)
 
 
 def _names(table: Table, words: list[bytes]) -> Reply:

@@ -59,17 +59,20 @@ def comes_after(rule: Rule, name: str, earlier: Sequence[str]) -> str:
     return ""
 
 
-def warnings(argv: list[bytes], mode: str, earlier: Sequence[Sequence[str]] = ()) -> list[str]:
+def warnings(
+    argv: list[bytes], mode: str, earlier: Sequence[Sequence[str]] = (), *, is_once: bool = False
+) -> list[str]:
     """Return what CAP EXPLAIN says beside the receipt of one command on a keyspace's mode: reason, then safe way.
 
     Args:
         earlier: for each key, the commands that the same connection had explained before, the newest last.
+        is_once: whether it goes by CAP ONCE, so that it may be sent again.
     """
     name = argv[0].decode("utf-8", "replace").lower()
     words = option_words(argv[1:])
     found = []
     for rule in rules_of(name, mode):
-        when = _when(rule, name, earlier)
+        when = None if is_once and rule.pattern is Pattern.RETRIED else _when(rule, name, earlier)
         if when is not None and has_words(rule, words):
             found.append(f"{rule.name}: {when}{rule.reason}; {rule.safe_way}")
     return found

@@ -33,14 +33,14 @@ def why_not_written(
     return f"{', '.join(missing)} cannot be reached from the leader, WRITE all needs {total} of {total} replicas"
 
 
-def without_writes(waiters: Sequence[Waiter], text: bytes, *, has_room: bool) -> list[Waiter]:
+def without_writes(waiters: Sequence[Waiter], keyspace: Keyspace, why: str, *, has_room: bool) -> list[Waiter]:
     """Refuse units that write, and return those that only read; without room in the log they are refused too."""
     left = []
     for batch, position in waiters:
         if has_room and batch.units[position].is_read:
             left.append((batch, position))
         else:
-            batch.complete(position, text, 0)
+            batch.complete(position, refusal.down(keyspace, why, batch.units[position]), 0)
     return left
 
 

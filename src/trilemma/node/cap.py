@@ -12,7 +12,7 @@ from trilemma.command.arguments import integer
 from trilemma.command.table import lookup_argv
 from trilemma.crdt.vector import covers, text
 from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, Keyspace
-from trilemma.node import internal
+from trilemma.node import internal, once
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.digest import Digest
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
@@ -35,7 +35,11 @@ register(
 )
 register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
 register("siblings_not_built", f"ERR {SIBLINGS_NOT_BUILT}", "send CAP CONFLICTS keyspace")
-register("explain_data_only", "ERR CAP EXPLAIN takes a command that reads or writes keys", "name such a command")
+register(
+    "explain_data_only",
+    "ERR CAP EXPLAIN takes a command that reads or writes keys, or CAP ONCE with such a command",
+    "name such a command",
+)
 
 WAIT_MS = 5_000
 """How long CAP WAIT waits unless it says otherwise."""
@@ -70,6 +74,10 @@ class Cap:
     def _explain(self, session: Session, argv: list[bytes]) -> None:
         inner = argv[2:]
         spec = lookup_argv(inner)
+        if spec.name == "cap|once":
+            spec, own = once.checked(inner)
+            self._dispatcher.once(session, inner, ExplainSlot(session, spec, own, is_once=True))
+            return
         if spec.handler is None:
             raise error("explain_data_only")
         self._dispatcher.explained(session, spec, inner, ExplainSlot(session, spec, inner))

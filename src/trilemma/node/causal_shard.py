@@ -27,12 +27,13 @@ from trilemma.node.digest import Digest
 from trilemma.node.execute import run_unit
 from trilemma.node.questions import Questions
 from trilemma.node.reaper import Reaper
+from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading
 from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
-from trilemma.resp.reply import encode
+from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
 
@@ -159,7 +160,7 @@ class CausalShard:
             if reason is None:
                 left.append((batch, place))
             else:
-                batch.complete(place, refusal.down(self.keyspace, reason), 0)
+                batch.complete(place, refusal.down(self.keyspace, reason, batch.units[place]), 0)
         self._units = left
 
     def run_stale(self, unit: Unit) -> Result:
@@ -275,8 +276,11 @@ class CausalShard:
     def _explain(self, unit: Unit, result: Result, seq: int, held: int) -> None:
         """Put its receipt beside a result."""
         if isinstance(result, list):
-            told = report.receipt(self._config, self.keyspace, self.replica, self._now, unit, result, seq, held)
-            result.append(encode(told, unit.protocol))
+
+            def make() -> Reply:
+                return report.receipt(self._config, self.keyspace, self.replica, self._now, unit, result, seq, held)
+
+            put_beside(result, unit, self.defects, make)
 
     # Rows and the disk
 

@@ -11,6 +11,7 @@ from trilemma.base.ids import SYSTEM_SHARD, ShardId
 from trilemma.keyspace.catalogue import Abort, Activate, Alter, Change, Prepare, encode_change
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal, refusal
+from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Path, Result, Unit
@@ -63,10 +64,14 @@ class ChangeSlot(Slot):
     def result(self, request: Request, result: Result, token: int) -> None:
         """Go on with the next step, or end with the error that a step met."""
         reply = result[0] if type(result) is list else result
-        if type(reply) is not bytes or reply[:1] == b"-":
-            self._failed(reply if type(reply) is bytes else refusal.not_executed())
-        else:
-            self._next(reply)
+        try:
+            if type(reply) is not bytes or reply[:1] == b"-":
+                self._failed(reply if type(reply) is bytes else refusal.not_executed())
+            else:
+                self._next(reply)
+        except DEFECTS as problem:
+            # What it has prepared is aborted by the leader of `_system`, as that of a coordinator that died.
+            self._end(self.broken(problem, "defect"))
 
     def _failed(self, error: bytes) -> None:
         if self._next == self._aborted:

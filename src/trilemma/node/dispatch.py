@@ -31,7 +31,7 @@ register("exec_refused", "EXECABORT Transaction discarded because of: {reason}",
 register(
     "not_met",
     "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
-    "written",
+    "read or written",
     "start the other nodes, or look at this node's log: a node that lost its disk is not taken back under its old name",
 )
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
@@ -207,8 +207,12 @@ class Dispatcher:
         if path is not Path.READ or not self._server.run_here(shard, unit, slot, readonly=session.readonly):
             self.send(session, shard, unit, slot)
 
-    def once(self, session: Session, argv: list[bytes]) -> None:
-        """Send CAP ONCE token command to the shard of its keys, through the log also where it only reads."""
+    def once(self, session: Session, argv: list[bytes], explained: Slot | None = None) -> None:
+        """Send CAP ONCE token command to the shard of its keys, through the log also where it only reads.
+
+        Args:
+            explained: takes the reply where CAP EXPLAIN stands before it.
+        """
         spec, inner = once.checked(argv)
         keys = keys_of(spec, inner)
         self._check_keys(keys)
@@ -217,8 +221,13 @@ class Dispatcher:
         if keyspace.is_leaderless:
             raise error("once_on_ap", name=keyspace.name)
         session.last_write_shard = shard
-        unit = Unit(Path.WRITE, session.db, session.protocol, once.logged(argv))
-        self.send(session, shard, unit, session.slot())
+        unit = Unit(Path.WRITE, session.db, session.protocol, once.logged(argv), explain=explained is not None)
+        if explained is None:
+            self.send(session, shard, unit, session.slot())
+            return
+        session.open(explained)
+        session.blocked = True
+        self.send(session, shard, unit, explained)
 
     def _path(self, session: Session, shard: ShardId, is_write: bool) -> Path | None:
         lane = session.lane(shard)
@@ -250,7 +259,7 @@ class Dispatcher:
         if reason is None:
             route.add(request)
         else:
-            request.finish(refusal.down(route.keyspace, reason), 0)
+            request.finish(refusal.down(route.keyspace, reason, unit), 0)
         return request
 
 

@@ -67,4 +67,6 @@ class Effects:
     """The mono_us at which the node wants its next turn even if nothing comes in."""
     shutdown: bool = False
     """The node has handed over what it led and wants to be stopped."""
+    stays: bool = False
+    """A shutdown that had begun was called off: whoever set a bound to it lets go of that."""
     trace: list[Trace] = field(default_factory=list)

@@ -52,21 +52,25 @@ def _reply_of(view: View, db: int, argv: list[bytes]) -> Reply:
     return handler_of(argv)(DataContext(view, db), argv)
 
 
-def _defective(view: View, argv: list[bytes], problem: Exception) -> ErrorReply:
+def _defective(view: View, argv: list[bytes], problem: Exception, name: str = "defect") -> ErrorReply:
     view.defects.append(described(argv, problem))
-    return ErrorReply(refused(argv, problem).text)
+    return ErrorReply(refused(argv, problem, name).text)
 
 
 def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:
     """Return the warnings of a receipt: what the unit's one command does not give on its keyspace's mode."""
-    return [text.encode() for text in warnings(unit.argv, keyspace.mode.value)]
+    own = internal.own_words(unit.argv)
+    return [text.encode() for text in warnings(own, keyspace.mode.value, is_once=own is not unit.argv)]
 
 
 def run_unit(view: View, unit: Unit) -> Result:
     """Execute a unit whole: a transaction's watches first, then all its commands with nothing in between."""
     if unit.parts or unit.watches:
-        if any(view.version(watch.db, watch.key) != watch.version for watch in unit.watches):
-            return None
+        try:
+            if any(view.version(watch.db, watch.key) != watch.version for watch in unit.watches):
+                return None
+        except DEFECTS as problem:
+            return encode(_defective(view, [b"exec"], problem, "defect_before"), unit.protocol)
         return [run(view, part.db, part.argv, unit.protocol) for part in unit.parts]
     return [run(view, unit.db, unit.argv, unit.protocol)]
 

@@ -170,17 +170,17 @@ class Executors(Surroundings):
             reason = None if position in batch.skipped else self._fence(shard, unit)
             if reason is not None:
                 batch.skipped.add(position)
-                batch.complete(position, refusal.down(self._keyspaces[shard], reason), 0)
+                batch.complete(position, refusal.down(self._keyspaces[shard], reason, unit), 0)
         self.replicas[shard].submit(batch)
 
     def submit_forwarded(self, shard: ShardId, batch: ForwardedBatch) -> None:
         """Execute a batch of another node, less what it routed by another catalogue to the wrong shard."""
         if batch.forward.catalogue != self._version():
-            text = refusal.down(self._keyspaces[shard], "the catalogue has changed")
+            keyspace, why = self._keyspaces[shard], "the catalogue has changed"
             for position, unit in enumerate(batch.units):
                 if self._misroutes(shard, unit):
                     batch.skipped.add(position)
-                    batch.complete(position, text, 0)
+                    batch.complete(position, refusal.down(keyspace, why, unit), 0)
         self.submit(shard, batch)
 
     def forward(self, message: Forward) -> None:

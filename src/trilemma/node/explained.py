@@ -9,6 +9,7 @@ from typing import cast
 
 from trilemma.command.safety import warnings
 from trilemma.command.table import CommandSpec, keys_of
+from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Result
@@ -28,11 +29,12 @@ NAMES_MAX = 8
 class ExplainSlot(Slot):
     """A reply with its receipt: an array of the two. A refusal is its own explanation."""
 
-    __slots__ = ("_argv", "_db", "_keys", "_name")
+    __slots__ = ("_argv", "_db", "_is_once", "_keys", "_name")
 
-    def __init__(self, session: Session, spec: CommandSpec, argv: list[bytes]) -> None:
+    def __init__(self, session: Session, spec: CommandSpec, argv: list[bytes], *, is_once: bool = False) -> None:
         super().__init__(session)
         self._argv = argv
+        self._is_once = is_once
         self._name = spec.name
         self._db = session.db
         self._keys = keys_of(spec, argv)
@@ -42,13 +44,21 @@ class ExplainSlot(Slot):
         self.session.blocked = False
         if type(result) is not list:
             self.fill(result, token)  # type: ignore[arg-type]
-            return
-        reply, receipt = result
-        earlier = self._earlier()
-        self._remember()
-        if earlier:
-            receipt = _with_warnings(receipt, self._argv, earlier, self.session.protocol)
-        self.fill(b"*2\r\n%b%b" % (reply, receipt), token)
+        elif len(result) == 1:
+            # Its receipt could not be made: the error that says so.
+            self.fill(result[0], token)
+        else:
+            self.fill(self._explained(*result), token)
+
+    def _explained(self, reply: bytes, receipt: bytes) -> bytes:
+        try:
+            earlier = self._earlier()
+            self._remember()
+            if earlier:
+                receipt = self._with_warnings(receipt, earlier)
+        except DEFECTS as problem:
+            return self.broken(problem)
+        return b"*2\r\n%b%b" % (reply, receipt)
 
     def _earlier(self) -> list[tuple[str, ...]]:
         """Return, for each key, the commands that were explained before, the newest last."""
@@ -63,14 +73,14 @@ class ExplainSlot(Slot):
         while len(known) > KEYS_MAX:
             del known[next(iter(known))]
 
-
-def _with_warnings(receipt: bytes, argv: list[bytes], earlier: Sequence[Sequence[str]], protocol: int) -> bytes:
-    """Return a receipt whose warnings know what came before the command."""
-    told = decode_reply(receipt)
-    pairs = told.pairs if isinstance(told, MapReply) else _pairs(cast(list[Reply], told))
-    facts = cast(dict[bytes, Reply], dict(pairs))
-    mode = cast(bytes, facts[b"mode"]).decode()
-    return encode({**facts, b"warnings": [text.encode() for text in warnings(argv, mode, earlier)]}, protocol)
+    def _with_warnings(self, receipt: bytes, earlier: Sequence[Sequence[str]]) -> bytes:
+        """Return a receipt whose warnings know what came before the command."""
+        told = decode_reply(receipt)
+        pairs = told.pairs if isinstance(told, MapReply) else _pairs(cast(list[Reply], told))
+        facts = cast(dict[bytes, Reply], dict(pairs))
+        mode = cast(bytes, facts[b"mode"]).decode()
+        texts = warnings(self._argv, mode, earlier, is_once=self._is_once)
+        return encode({**facts, b"warnings": [text.encode() for text in texts]}, self.session.protocol)
 
 
 def _pairs(flat: list[Reply]) -> Iterable[tuple[Reply, Reply]]:

@@ -26,8 +26,17 @@ HELD = b"\x00HELD"
 WITHOUT_DATA = frozenset((LEAD, HELD))
 """Of these commands no reply depends on any key."""
 
+FOR_CHANGES = frozenset((LEAD, HOLDS_PREFIX))
+"""What reads no keys for its client: KEYSPACE LEAD, and the search of KEYSPACE CREATE."""
+
 ONCE = b"\x00ONCE"
 """Execute argv[2:] unless the token argv[1] is known (CAP ONCE); carried out by the shard itself."""
+
+
+def own_words(argv: list[bytes]) -> list[bytes]:
+    """Return the words of a client's command without what CAP ONCE puts before them."""
+    return argv[2:] if argv and argv[0] == ONCE else argv
+
 
 POSITION = b"\x00POSITION"
 """What an `ap` replica holds, as msgpack {node: sequence} (CAP TOKEN); answered by the shard itself."""

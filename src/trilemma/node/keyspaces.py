@@ -3,7 +3,7 @@
 import msgspec
 
 from trilemma.base.errors import error, register
-from trilemma.base.ids import ShardId
+from trilemma.base.ids import NodeId, ShardId
 from trilemma.command.keyspace import KeyspaceOptions, parse_alter, parse_create
 from trilemma.keyspace import settings
 from trilemma.keyspace.catalogue import Alter, Prepare
@@ -18,7 +18,17 @@ from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import MapReply, Reply, encode
 
 register("keyspace_exists", "ERR keyspace '{keyspace}' exists already", "choose another name, or ALTER it")
-register("no_leader", "ERR {name} cannot lead keyspace '{keyspace}'", "name a member, and a keyspace with leaders")
+register("no_node", "ERR no node '{name}': the nodes are {names}", "name one of them")
+register(
+    "no_leader",
+    "ERR nobody leads keyspace '{keyspace}': on ap every replica takes writes",
+    "name a cp or ca keyspace; an ap keyspace needs no hand-over",
+)
+register(
+    "no_replica_there",
+    "ERR {name} cannot lead keyspace '{keyspace}': its replicas are on {names}",
+    "name one that does, see KEYSPACE INFO",
+)
 register("keyspace_kept", "ERR keyspace '{keyspace}' cannot be dropped", "it takes every key that names no other one")
 
 
@@ -109,12 +119,23 @@ class Keyspaces:
 
     def _lead(self, session: Session, argv: list[bytes]) -> None:
         """Begin to hand the leadership to a node; it leads a moment later."""
-        known, wanted = self._named(argv[2]), argv[3].decode("utf-8", "replace")
-        heir = next((member.id for member in self._server.config.members if member.name == wanted), None)
-        if heir is None or known.is_leaderless:
-            raise error("no_leader", keyspace=known.name, name=wanted)
+        known = self._named(argv[2])
+        heir = self._heir(known, argv[3].decode("utf-8", "replace"))
         unit = Unit(Path.READ, 0, session.protocol, [internal.LEAD, b"%d" % heir])
         self._dispatcher.send(session, known.shard_ids()[0], unit, session.slot())
+
+    def _heir(self, keyspace: Keyspace, wanted: str) -> NodeId:
+        """Return the node of a name that could lead a keyspace; whether it can now, its leader judges."""
+        config = self._server.config
+        heir = next((member.id for member in config.members if member.name == wanted), None)
+        if heir is None:
+            raise error("no_node", name=wanted, names=", ".join(member.name for member in config.members))
+        if keyspace.is_leaderless:
+            raise error("no_leader", keyspace=keyspace.name)
+        if heir not in keyspace.replicas:
+            names = " and ".join(config.member_name(node) for node in keyspace.replicas)
+            raise error("no_replica_there", keyspace=keyspace.name, name=wanted, names=names)
+        return heir
 
     def _list(self, session: Session, _argv: list[bytes]) -> None:
         names: Reply = [keyspace.name.encode() for keyspace in self._server.router.keyspaces]

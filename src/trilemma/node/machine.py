@@ -62,6 +62,8 @@ class Node:
         self._touched: list[Session] = []
         self._flushing = Flushing(config.segment_bytes, now.mono_us, has_recovered=bool(recovered.records))
         self._is_leaving = False
+        self._has_left = False
+        """Whether the shell was asked to stop this node: nothing calls that off."""
         self._leave_us = 0
         self._administrators: dict[int, Callable[[bytes], None]] = {}
         self._next_request = 1
@@ -74,6 +76,7 @@ class Node:
         self._server.admin = self._ask_shell
         self._server.leave = self.begin_shutdown
         self._server.stay = self.abort_shutdown
+        self._server.has_left = lambda: self._has_left
         self._information = Information(self._server, lambda: len(self._sessions))
         self._hub = Hub(
             self._sessions,
@@ -139,6 +142,7 @@ class Node:
         session = Session(conn, address, local_address, self._touch)
         session.created_us = session.active_us = self._now.mono_us
         session.on_reset = self._welcome
+        session.on_defect = self._server.defects.append
         self._sessions[conn] = session
         self._server.statistics.connections += 1
         self._welcome(session)
@@ -246,6 +250,7 @@ class Node:
     def abort_shutdown(self) -> bool:
         """Stay after all; return whether a shutdown was under way. What was handed over already is not taken back."""
         was_leaving, self._is_leaving = self._is_leaving, False
+        self._effects.stays |= was_leaving
         return was_leaving
 
     def advance(self, now: Now) -> None:
@@ -269,17 +274,17 @@ class Node:
             self._dispatch()
         self._collect()
         self._move_rows()
-        self._tell_defects(NO_SHARD, self._server.defects)
         self._placement.follow(self._executors, self._now)
         self._placement.refresh_fences(self._executors)
         self._keyspaces.advance()
+        self._leave()
         self._waiting.advance()
+        self._tell_defects(NO_SHARD, self._server.defects)
         effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.durable_applied)
         self._write_rows(effects)
         self._send_replies(effects, knows_keyspaces)
-        self._leave(effects)
         effects.next_deadline_us = self._next_deadline_us()
         return effects
 
@@ -364,11 +369,11 @@ class Node:
         for session in again:
             session.touched()
 
-    def _leave(self, effects: Effects) -> None:
+    def _leave(self) -> None:
         if not self._is_leaving:
             return
         leads = [replica for replica in self._executors.replicas.values() if replica.hand_over()]
-        effects.shutdown = not leads or self._now.mono_us >= self._leave_us
+        self._effects.shutdown = self._has_left = not leads or self._now.mono_us >= self._leave_us
 
     def _next_deadline_us(self) -> int:
         if self._touched:

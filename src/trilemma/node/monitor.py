@@ -2,9 +2,9 @@
 
 As in Redis a command is shown once it has been begun, with the db that it has left selected; what is refused before
 that (no such command, no proof of identity, queued after MULTI) is not. The commands of a transaction come with its
-EXEC, and administrators' commands not at all. Passwords are never shown, also where Redis shows those of a HELLO or
-AUTH that it cannot make out. Lines answer nothing, so they wait for no reply of their connection, and the bound on
-unread output holds for them as for replies.
+EXEC, and administrators' commands not at all. Passwords are never shown (node/redaction.py), also where Redis shows
+those of a HELLO or AUTH that it cannot make out, or that COMMAND GETKEYS is asked about. Lines answer nothing, so they
+wait for no reply of their connection, and the bound on unread output holds for them as for replies.
 
 Source: call() (server.c), replicationFeedMonitors() (replication.c), monitorCommand() of Redis 7.0.
 """
@@ -17,6 +17,7 @@ from trilemma.base.time import US_PER_S
 from trilemma.command.arguments import selected_db
 from trilemma.command.session import SessionPort
 from trilemma.command.spec import CommandSpec
+from trilemma.node.redaction import redacted
 from trilemma.node.session import Queued, Session
 from trilemma.resp.inline import quoted
 from trilemma.resp.reply import OK, Reply, encode
@@ -29,8 +30,6 @@ register(
     "ERR Replica can't interact with the keyspace",
     "this connection monitors: read and write keys on another one, or send RESET",
 )
-
-REDACTED = b"(redacted)"
 
 Begin = Callable[[Session, CommandSpec, list[bytes]], bool]
 
@@ -106,7 +105,7 @@ class Monitors:
 
     def _show(self, session: Session, spec: CommandSpec, argv: list[bytes], db: int) -> None:
         if "admin" not in spec.flags:
-            self._send(_line(self._wall_us(), session.address, _without_passwords(spec.name, argv), db))
+            self._send(_line(self._wall_us(), session.address, redacted(argv), db))
 
     def _send(self, line: bytes) -> None:
         for session in self.sessions.values():
@@ -118,16 +117,3 @@ def _line(wall_us: int, address: str, argv: Sequence[bytes], db: int) -> bytes:
     """Return a command as MONITOR shows it, in either protocol: a simple string."""
     seconds, micros = divmod(wall_us, US_PER_S)
     return b"+%d.%06d [%d %b] %b\r\n" % (seconds, micros, db, address.encode(), b" ".join(map(quoted, argv)))
-
-
-def _without_passwords(name: str, argv: list[bytes]) -> list[bytes]:
-    """Return the arguments of a command without what proves an identity: all of AUTH's, two after HELLO's AUTH."""
-    if name == "auth":
-        return [argv[0], *(REDACTED for _ in argv[1:])]
-    if name != "hello":
-        return argv
-    shown = list(argv)
-    for place, word in enumerate(argv):
-        if place > 0 and word.upper() == b"AUTH":
-            shown[place + 1 : place + 3] = [REDACTED] * len(shown[place + 1 : place + 3])
-    return shown

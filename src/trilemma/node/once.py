@@ -23,7 +23,11 @@ register(
     "ERR CAP ONCE: a token has 1 to {limit} bytes",
     "draw a fresh random token per request, such as a UUID",
 )
-register("once_data_only", "ERR CAP ONCE takes a command that reads or writes keys", "name such a command")
+register(
+    "once_data_only",
+    "ERR CAP ONCE takes a command that reads or writes keys",
+    "name such a command; CAP EXPLAIN goes before CAP ONCE",
+)
 register(
     "once_on_ap",
     "ERR CAP ONCE: keyspace '{name}' is ap, where each side of a cut would execute the command without asking the "
@@ -79,6 +83,11 @@ def logged(argv: list[bytes]) -> list[bytes]:
 def is_once(unit: Unit) -> bool:
     """Say whether a unit is CAP ONCE."""
     return bool(unit.argv) and unit.argv[0] == internal.ONCE
+
+
+def is_known(table: OnceTable, unit: Unit) -> bool:
+    """Say whether the token of such a unit was given before."""
+    return table.find(unit.db, unit.argv[1]) is not None
 
 
 def run_once(view: View, table: OnceTable, unit: Unit, keyspace: Keyspace) -> Result:

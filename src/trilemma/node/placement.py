@@ -12,7 +12,7 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node.config import NodeConfig
 from trilemma.node.executors import Executors
 from trilemma.node.peers import Peers
-from trilemma.node.refusal import fenced_by, keys_in
+from trilemma.node.refusal import fenced_by, named_by
 from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
 from trilemma.node.system_shard import SystemShard
@@ -74,4 +74,4 @@ class Placement:
 
     def is_misrouted(self, shard: ShardId, unit: Unit) -> bool:
         """Say whether this node's catalogue has some key of a unit elsewhere than the shard it was sent to."""
-        return any(self.router.shard_of(key) != shard for key in keys_in(unit))
+        return any(self.router.shard_of(key) != shard for key in named_by(unit))

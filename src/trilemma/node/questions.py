@@ -12,7 +12,7 @@ from trilemma.base.time import US_PER_MS
 from trilemma.crdt.vector import covers
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
-from trilemma.node.batch import Waiter, complete_all
+from trilemma.node.batch import Waiter
 from trilemma.replication.leaderless.questions import Answer
 from trilemma.replication.leaderless.replica import Leaderless
 
@@ -66,10 +66,14 @@ class Questions:
         if reached < wanted:
             total = len(self._keyspace.replicas)
             text = refusal.reaches(self._name, reached + 1, total, wanted + 1)
-            complete_all(waiters, refusal.down(self._keyspace, text))
+            self._refuse(waiters, text)
             return
         deadline_us = self._mono_us + self._keyspace.timeout_ms * US_PER_MS
         self._asked.append(_Asked(self._replica.ask(), wanted, is_barrier, deadline_us, waiters))
+
+    def _refuse(self, waiters: list[Waiter], reason: str) -> None:
+        for batch, place in waiters:
+            batch.complete(place, refusal.down(self._keyspace, reason, batch.units[place]), 0)
 
     def _is_over(self, asked: _Asked) -> bool:
         """Deal with what was asked for if the answers have come, or did not in time; say whether that is done."""
@@ -78,7 +82,7 @@ class Questions:
             self._answered.extend(asked.waiters)
         elif self._mono_us >= asked.deadline_us:
             text = f"{1 + len(answers)} of {1 + asked.wanted} replicas answered in time"
-            complete_all(asked.waiters, refusal.down(self._keyspace, text))
+            self._refuse(asked.waiters, text)
         else:
             return False
         self._replica.forget(asked.question)

@@ -12,7 +12,7 @@ from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.keyspace.settings import Keyspace, Mode
-from trilemma.node import admission, internal, refusal
+from trilemma.node import admission, internal
 from trilemma.node import raft_report as report
 from trilemma.node.applied import Applied, decode_label
 from trilemma.node.batch import Batch, complete_all
@@ -20,18 +20,18 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
 from trilemma.node.execute import run_unit
-from trilemma.node.once import is_once, run_once
+from trilemma.node.once import is_known, is_once, run_once
 from trilemma.node.proposals import Proposals, Proposed
 from trilemma.node.raft_reads import RaftReads
 from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
-from trilemma.node.receipt import NEWEST, NOTHING, STALE, UNBOUNDED, is_error, receipt
+from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
-from trilemma.resp.reply import OK, ErrorReply, encode
+from trilemma.resp.reply import OK, ErrorReply, Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RowBatch
 
@@ -192,8 +192,7 @@ class RaftShard:
         waiters = self._proposals.next_waiters()
         refused = self.why_not_written() if waiters else None
         if refused is not None:
-            text = refusal.down(self.keyspace, refused)
-            waiters = admission.without_writes(waiters, text, has_room=not self._is_full)
+            waiters = admission.without_writes(waiters, self.keyspace, refused, has_room=not self._is_full)
         if waiters:
             self._proposals.propose(waiters)
 
@@ -253,10 +252,11 @@ class RaftShard:
         receipts: list[Callable[[], None]] = []
         for unit in proposed.units:
             view.next_unit()
+            is_again = unit.explain and is_once(unit) and is_known(self._rows.once, unit)
             result = self._run(entry, unit)
             results.append(result)
             if unit.explain:
-                receipts.append(partial(self._explain_logged, unit, result, entry))
+                receipts.append(partial(self._explain_logged, unit, result, entry, is_again=is_again))
         self._proposals.committed(entry.index, proposed, results, receipts)
 
     def _run(self, _entry: Entry, unit: Unit) -> Result:
@@ -325,18 +325,29 @@ class RaftShard:
 
     # Receipts of CAP EXPLAIN
 
-    def _explain_logged(self, unit: Unit, result: Result, entry: Entry) -> None:
-        """Put beside a result the receipt of its own entry, as things stand when it is answered."""
-        self._explain(unit, result, NEWEST if unit.is_read else f"durable on {self.keyspace.write}", 0, entry)
+    def _explain_logged(self, unit: Unit, result: Result, entry: Entry, *, is_again: bool) -> None:
+        """Put beside a result the receipt of its own entry, as things stand when it is answered.
+
+        Args:
+            is_again: whether it is the first reply of a token that was known, of whatever time.
+        """
+        durable = f"durable on {self.keyspace.write}"
+        if is_again:
+            self._explain(unit, result, f"{AGAIN}, {durable}", UNBOUNDED, entry)
+        else:
+            self._explain(unit, result, NEWEST if unit.is_read else durable, 0, entry)
 
     def _explain(self, unit: Unit, result: Result, promise: str, stale_ms_max: int, at: Entry | Applied) -> None:
         if not isinstance(result, list):
             return
         if is_error(result):
             promise, stale_ms_max = NOTHING, UNBOUNDED
-        facts = report.of_entry(self.raft, at.index, at.term)
-        told = receipt(self._config, self.keyspace, unit, promise, stale_ms_max, facts)
-        result.append(encode(told, unit.protocol))
+
+        def make() -> Reply:
+            facts = report.of_entry(self.raft, at.index, at.term)
+            return receipt(self._config, self.keyspace, unit, promise, stale_ms_max, facts)
+
+        put_beside(result, unit, self.defects, make)
 
     # Rows and the disk
 

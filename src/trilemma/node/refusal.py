@@ -1,6 +1,7 @@
 """The sentences of refusal: each names keyspace, mode, node, what is missing, and the outcome."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from trilemma.base.errors import error, register
 from trilemma.command.table import keys_of, lookup
@@ -11,16 +12,25 @@ from trilemma.node.unit import Unit
 register("not_executed", "ERR not executed", "send it again")
 
 
-def down(keyspace: Keyspace, reason: str) -> bytes:
-    """Return the encoded CLUSTERDOWN: it did not happen and never will."""
-    text = error("cluster_down", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
-    return b"-" + text.encode() + b"\r\n"
+def down(keyspace: Keyspace, reason: str, unit: Unit | None = None) -> bytes:
+    """Return the encoded CLUSTERDOWN: it did not happen and never will.
+
+    Args:
+        unit: what is refused; of what only reads it is said that nothing was read.
+    """
+    reads = unit is not None and unit.is_read and not (unit.argv and unit.argv[0] in internal.FOR_CHANGES)
+    return _encoded("cluster_down_read" if reads else "cluster_down", keyspace.name, keyspace.mode.value, reason)
 
 
 def uncertain(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded UNCERTAIN: it may have happened, or may yet."""
-    text = error("uncertain", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
-    return b"-" + text.encode() + b"\r\n"
+    return _encoded("uncertain", keyspace.name, keyspace.mode.value, reason)
+
+
+@lru_cache(maxsize=64)
+def _encoded(name: str, keyspace: str, mode: str, reason: str) -> bytes:
+    """Return an encoded sentence; whoever refuses much at once says the same of all of it."""
+    return b"-" + error(name, keyspace=keyspace, mode=mode, reason=reason).text.encode() + b"\r\n"
 
 
 def not_executed() -> bytes:
@@ -43,11 +53,18 @@ def fenced_by(fences: dict[bytes, str], unit: Unit) -> str | None:
 
     Commands of other nodes' making (names begin with NUL) pass: a barrier has to, and whole-db commands name no key.
     """
-    for key in keys_in(unit):
+    for key in named_by(unit):
         reason = fences.get(key.partition(b":")[0]) if b":" in key else None
         if reason is not None:
             return reason
     return None
+
+
+def named_by(unit: Unit) -> Iterator[bytes]:
+    """Yield the keys that must live where a unit is executed: those of its commands, and those that it watches."""
+    yield from keys_in(unit)
+    for watch in unit.watches:
+        yield watch.key
 
 
 def keys_in(unit: Unit) -> Iterator[bytes]:
@@ -57,8 +74,7 @@ def keys_in(unit: Unit) -> Iterator[bytes]:
 
 def places_in(unit: Unit) -> Iterator[tuple[int, bytes]]:
     """Yield (db, key) of the keys that a unit's commands name."""
-    own = unit.argv[2:] if unit.argv and unit.argv[0] == internal.ONCE else unit.argv
-    for db, argv in [(unit.db, own), *((part.db, part.argv) for part in unit.parts)]:
+    for db, argv in [(unit.db, internal.own_words(unit.argv)), *((part.db, part.argv) for part in unit.parts)]:
         spec = lookup(argv[0]) if argv else None
         if spec is not None:
             if spec.subcommands:

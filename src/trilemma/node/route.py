@@ -59,7 +59,7 @@ class Route:
     def add(self, request: Request) -> None:
         """Take in a request; it goes on its way in this turn's `dispatch`."""
         if len(self._waiting) >= HELD_REQUESTS_MAX:
-            request.finish(refusal.down(self.keyspace, "too many requests wait"), 0)
+            request.finish(refusal.down(self.keyspace, "too many requests wait", request.unit), 0)
             return
         self._waiting.append(request)
         self._added += 1
@@ -101,9 +101,8 @@ class Route:
 
     def _refuse_waiting(self, why: str) -> None:
         waiting, self._waiting = self._waiting, deque()
-        text = refusal.down(self.keyspace, why)
         for request in waiting:
-            request.finish(text, 0)
+            request.finish(refusal.down(self.keyspace, why, request.unit), 0)
 
     def _take(self, target: Target) -> list[Request]:
         """Return what may go to this executor now; the rest waits for what its session has elsewhere."""
@@ -202,10 +201,10 @@ class Route:
         if request.handed and not request.unit.is_read:
             return refusal.uncertain(self.keyspace, f"the write was not confirmed {within}")
         if request.handed:
-            return refusal.down(self.keyspace, f"the read was not confirmed {within}")
+            return refusal.down(self.keyspace, f"the read was not confirmed {within}", request.unit)
         target = self._around.remote_target(self.shard)
         missing = "no leader was found" if target is None else f"no path to the leader {self._around.name(target[0])}"
-        return refusal.down(self.keyspace, f"{missing} {within}")
+        return refusal.down(self.keyspace, f"{missing} {within}", request.unit)
 
     def _void_finished(self) -> None:
         for (target, sequence), requests in list(self._forwarded.items()):
@@ -257,11 +256,18 @@ class Route:
                 self._refuse_misrouted(request)
 
     def _refuse_misrouted(self, request: Request) -> None:
-        request.finish(refusal.down(self.keyspace, "the catalogue has changed"), 0)
+        request.finish(refusal.down(self.keyspace, "the catalogue has changed", request.unit), 0)
 
     def drop(self) -> None:
-        """Refuse what still waits: the keyspace is gone."""
+        """Answer what still waits, here or at an executor: the keyspace is gone, and nobody else will."""
         self._refuse_waiting("the keyspace was dropped")
+        for _, _, request in self._open:
+            if request.unit.is_read:
+                request.finish(refusal.down(self.keyspace, "the keyspace was dropped", request.unit), 0)
+            else:
+                text = refusal.uncertain(self.keyspace, "the keyspace was dropped before the write was confirmed")
+                request.finish(text, 0)
+        self._open.clear()
 
     @property
     def next_deadline_us(self) -> int | None:

@@ -10,6 +10,7 @@ from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.keyspace.routing import Router
 from trilemma.node.config import NodeConfig
+from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.executors import Executors
 from trilemma.node.monitor import Monitors
 from trilemma.node.peers import Peers
@@ -69,6 +70,8 @@ class Server:
         """Hand over and stop the node."""
         self.stay: Callable[[], bool]
         """Do not stop after all; False where the node was not about to."""
+        self.has_left: Callable[[], bool]
+        """Whether the node has handed over and is being stopped."""
         self.sessions: dict[ConnId, Session] = {}
         self.monitors = Monitors(lambda: self.now.wall_us)
         self._random = SplitMix64(entropy)
@@ -87,9 +90,12 @@ class Server:
         """Execute a command that concerns the session alone and return its encoded reply."""
         try:
             reply = handler(self.port(session), argv)
+            return encode(reply, session.protocol)
         except ReplyError as problem:
-            reply = ErrorReply(problem.text)
-        return encode(reply, session.protocol)
+            return encode(ErrorReply(problem.text), session.protocol)
+        except DEFECTS as problem:
+            self.defects.append(described(argv, problem))
+            return encode(ErrorReply(refused(argv, problem).text), session.protocol)
 
     def run_here(self, shard: ShardId, unit: Unit, slot: Slot, *, readonly: bool) -> bool:
         """Answer a read from what is applied here: under a lease, or stale on a READONLY session."""

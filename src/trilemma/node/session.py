@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from trilemma.base.ids import ConnId, ShardId
 from trilemma.base.limits import KIB, MIB, limit
 from trilemma.command.table import CommandSpec
+from trilemma.node.defect import described, refused
 from trilemma.node.effects import NO_TOKEN, ClientBytes
 from trilemma.node.request import Lane, Request
 from trilemma.node.unit import Result, Watch
+from trilemma.resp.reply import ErrorReply, encode
 from trilemma.resp.request import RequestParser
 
 REPLIES_AHEAD_BYTES = limit(
@@ -51,6 +53,12 @@ class Slot:
         self.token = token
         self.session.is_waiting = False
         self.session.touched()
+
+    def broken(self, problem: Exception, name: str = "defect_after") -> bytes:
+        """Take note of a defect in what makes this reply; return the error that answers in its place."""
+        words = [self.session.last_command.encode()]
+        self.session.on_defect(described(words, problem))
+        return encode(ErrorReply(refused(words, problem, name).text), self.session.protocol)
 
     def result(self, request: Request, result: Result, token: int) -> None:
         """Be the sink of a plain command's request."""
@@ -128,6 +136,8 @@ class Session:
         self.input_bytes = 0
         """Bytes received since no command was waiting to be begun."""
         self.on_reset: Callable[[Session], None] = lambda _: None
+        self.on_defect: Callable[[str], None] = lambda _: None
+        """Told what broke while a reply was made."""
         self._slots: deque[Slot] = deque()
         self._pushed: list[bytes] = []
         self._reply_bytes = REPLY_BYTES_EXPECTED

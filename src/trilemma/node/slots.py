@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Result
@@ -36,20 +37,34 @@ class TransactionSlot(Slot):
             self.fill(encode(NIL_ARRAY, self.session.protocol), token)
         else:
             self.fill(self._assembled(list(result)), token)  # type: ignore[arg-type]
-        if self._told is not None:
-            self._told(result is None)
+        self._tell(result is None)
+
+    def leave_out(self) -> None:
+        """Answer a transaction that is not executed, because a watched key has changed."""
+        self.fill(encode(NIL_ARRAY, self.session.protocol))
+        self._tell(True)
 
     def finish_locally(self) -> None:
         """Answer a transaction that no shard has a part in."""
         self.fill(self._assembled([]))
-        if self._told is not None:
-            self._told(False)
+        self._tell(False)
+
+    def _tell(self, was_left_out: bool) -> None:
+        if self._told is None:
+            return
+        try:
+            self._told(was_left_out)
+        except DEFECTS as problem:
+            # The transaction is answered already; that others were not shown it is for people to know.
+            self.broken(problem)
 
     def _assembled(self, replies: list[bytes]) -> bytes:
-        following = iter(replies)
-        parts = [b"*%d\r\n" % len(self._local)]
-        parts.extend(next(following) if local is None else local() for local in self._local)
-        return b"".join(parts)
+        left = replies[::-1]
+        try:
+            parts = [left.pop() if local is None else local() for local in self._local]
+        except DEFECTS as problem:
+            return self.broken(problem)
+        return b"*%d\r\n%b" % (len(parts), b"".join(parts))
 
 
 class GatherSlot(Slot):
@@ -65,7 +80,7 @@ class GatherSlot(Slot):
         self,
         session: Session,
         parts: int,
-        combine: Callable[[list[bytes]], bytes | None],
+        combine: Callable[[list[bytes]], bytes],
         failed: Callable[[list[Result]], bytes],
     ) -> None:
         super().__init__(session)
@@ -87,9 +102,9 @@ class GatherSlot(Slot):
         self.session.blocked = False
         results = [result for _, result in sorted(self._results, key=lambda part: part[0].shard)]
         replies = [result[0] for result in results if type(result) is list]
-        if len(replies) < len(results) or any(reply[:1] == b"-" for reply in replies):
-            self.fill(self._failed(results), self._token)
-            return
-        reply = self._combine(replies)
-        if reply is not None:
-            self.fill(reply, self._token)
+        is_whole = len(replies) == len(results) and not any(reply[:1] == b"-" for reply in replies)
+        try:
+            reply = self._combine(replies) if is_whole else self._failed(results)
+        except DEFECTS as problem:
+            reply = self.broken(problem, "defect_after" if is_whole else "defect")
+        self.fill(reply, self._token)

@@ -1,6 +1,7 @@
 """MULTI, EXEC, DISCARD, WATCH, UNWATCH: one unit for one shard; commands of the session alone run in their places."""
 
 from collections.abc import Callable
+from typing import cast
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import ShardId
@@ -8,6 +9,7 @@ from trilemma.command.arguments import selected_db
 from trilemma.command.spec import SessionHandler
 from trilemma.command.table import keys_of
 from trilemma.node import internal, refusal
+from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.request import Request
 from trilemma.node.server import Server
@@ -40,9 +42,13 @@ class WatchSlot(Slot):
         if type(reply) is not bytes or reply[:1] == b"-":
             self.fill(reply if type(reply) is bytes else refusal.not_executed(), token)
             return
-        versions = decode_reply(reply)
-        for key, version in zip(self._keys, versions, strict=True):  # type: ignore[arg-type]
-            self.session.watches.append((self._shard, Watch(request.unit.db, key, version)))  # type: ignore[arg-type]
+        try:
+            versions = cast(list[int], decode_reply(reply))
+            watches = [Watch(request.unit.db, key, version) for key, version in zip(self._keys, versions, strict=True)]
+        except DEFECTS as problem:
+            self.fill(self.broken(problem, "defect_before"), token)
+            return
+        self.session.watches.extend((self._shard, watch) for watch in watches)
         self.fill(ok(self.session), token)
 
 
@@ -103,11 +109,17 @@ class Transactions:
         watches, session.watches = session.watches, []
         if multi.aborted:
             raise error("exec_abort")
+        told = self._server.monitors.transaction(session, multi.queue, argv)
+        if any(self._has_moved(shard, watch) for shard, watch in watches):
+            slot = TransactionSlot(session, [], told)
+            session.open(slot)
+            slot.leave_out()
+            return
         parts, local, shards = self._plan(session, multi)
         shards |= {shard for shard, _ in watches}
         if len(shards) > 1:
             raise error("cross_slot")
-        slot = TransactionSlot(session, local, self._server.monitors.transaction(session, multi.queue, argv))
+        slot = TransactionSlot(session, local, told)
         session.open(slot)
         if not shards:
             slot.finish_locally()
@@ -116,6 +128,10 @@ class Transactions:
         session.last_write_shard = min(shards)
         unit = Unit(Path.WRITE, session.db, session.protocol, [], parts, [watch for _, watch in watches])
         self._dispatcher.send(session, shards.pop(), unit, slot)
+
+    def _has_moved(self, shard: ShardId, watch: Watch) -> bool:
+        """Say whether a watched key lives elsewhere by now: a keyspace was dropped or created, so it has changed."""
+        return self._server.router.shard_of(watch.key) != shard
 
     def _plan(
         self, session: Session, multi: Multi

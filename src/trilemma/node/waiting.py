@@ -9,16 +9,22 @@ from trilemma.command.help import status_lines
 from trilemma.command.session import SessionPort
 from trilemma.command.unknown import subcommand_syntax
 from trilemma.node import internal
+from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.server import Server
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.number import parse_double, parse_int64
-from trilemma.resp.reply import Reply, encode
+from trilemma.resp.reply import ErrorReply, Reply, encode
 
 register("negative_timeout", "ERR timeout is negative", "send the time in ms, 0 for no end")
 
 register("no_shutdown", "ERR No shutdown in progress.", "SHUTDOWN begins one")
+register(
+    "shutdown_aborted",
+    "ERR Errors trying to SHUTDOWN. Check logs.",
+    "the node serves on, because another connection sent SHUTDOWN ABORT; send SHUTDOWN again where it is to end",
+)
 register("timeout_integer", "ERR timeout is not an integer or out of range", "send the time in ms, 0 for no end")
 
 
@@ -70,7 +76,10 @@ class ConditionSlot(Slot):
         """Look again; return whether it is answered."""
         is_late = mono_us >= self.deadline_us or self.session.closing
         is_late |= self.session.has_ended and self.deadline_us >= ENDLESS_US
-        reply = self._poll(is_late)
+        try:
+            reply = self._poll(is_late)
+        except DEFECTS as problem:
+            reply = self.broken(problem)
         if reply is None and not self.session.closing:
             return False
         self.session.blocked = False
@@ -94,6 +103,8 @@ class Waiting:
         self._changeable = changeable
         self._has_config_file = has_config_file
         self._slots: list[ConditionSlot] = []
+        self._aborts = 0
+        """How many shutdowns were called off."""
 
     def commands(self) -> dict[str, NodeCommand]:
         """Return what this object drives, by command name."""
@@ -206,9 +217,28 @@ class Waiting:
         if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or words >= {b"SAVE", b"NOSAVE"}:
             raise error("syntax")
         self._server.leave()
-        session.closing = True
+        self.until(session, ENDLESS_US, self._shutdown_ends(session))
+
+    def _shutdown_ends(self, session: Session) -> Callable[[bool], bytes | None]:
+        """Return what answers SHUTDOWN: Redis' error once it is called off; else the connection ends with the node."""
+        aborts = self._aborts
+
+        def poll(_is_late: bool) -> bytes | None:
+            if self._aborts > aborts:
+                return encode(ErrorReply(error("shutdown_aborted").text), session.protocol)
+            if not self._server.has_left():
+                return None
+            session.closing = True
+            return b""
+
+        return poll
 
     def _abort_shutdown(self, session: Session) -> None:
+        if self._server.has_left():
+            # Too late, and no shutdown to be denied either: like all others this connection ends with the node.
+            session.closing = True
+            return
         if not self._server.stay():
             raise error("no_shutdown")
+        self._aborts += 1
         session.reply(ok(session))

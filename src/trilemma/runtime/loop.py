@@ -31,9 +31,11 @@ class NodeLoop:
         answer: Answer,
         traced: Callable[[Trace], None],
         left: Callable[[], None],
+        stayed: Callable[[], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Args: flusher: flushes rows; left: the node asks to be stopped; failed: it broke, and takes no more turns."""
+        """Args: flusher: flushes rows; left: the node asks to be stopped; stayed: a shutdown was called off; failed:
+        the node broke, and takes no more turns."""
         self.turns = 0
         self._loop = asyncio.get_running_loop()
         self._clock = clock
@@ -41,6 +43,7 @@ class NodeLoop:
         self._answer = answer
         self._traced = traced
         self._left = left
+        self._stayed = stayed
         self._failed = failed
         self._node: Core
         self._log: DurableLog
@@ -117,7 +120,7 @@ class NodeLoop:
         self._take(self._node.disk_room, has_room)
 
     def begin_shutdown(self) -> None:
-        """Have the node hand over what it leads; `left` is called when it has."""
+        """Have the node hand over what it leads; `left` is called when it has, `stayed` where that is called off."""
         self._take(self._node.begin_shutdown)
 
     def _persisted(self, token: int) -> None:
@@ -193,6 +196,8 @@ class NodeLoop:
         for trace in effects.trace:
             self._traced(trace)
         self._set_timer(effects.next_deadline_us)
+        if effects.stays:
+            self._stayed()
         if effects.shutdown:
             self._left()
 

@@ -95,6 +95,8 @@ class Server:
         self._make_node = make_node
         self._stack = AsyncExitStack()
         self._ended: asyncio.Future[None]
+        self._bound: asyncio.TimerHandle | None = None
+        """Ends the node though it has not handed over; None while no shutdown is bounded."""
         self.storage: Storage
         self.room = Room(config.disk_reserve_bytes, free_bytes)
 
@@ -119,6 +121,7 @@ class Server:
 
     async def stop(self) -> None:
         """Take the node down, handed over or not."""
+        self._lift_bound()
         await self._stack.aclose()
         self._end()
         self.logger.info("stopped")
@@ -132,9 +135,15 @@ class Server:
         await asyncio.shield(self._ended)
 
     def begin_shutdown(self) -> None:
-        """Have the node hand over what it leads; `wait` returns then, or after a bound."""
+        """Have the node hand over what it leads; `wait` returns then, or after a bound; a client may call it off."""
         self.turns.begin_shutdown()
-        asyncio.get_running_loop().call_later(SHUTDOWN_S, self._end)
+        if self._bound is None:
+            self._bound = asyncio.get_running_loop().call_later(SHUTDOWN_S, self._end)
+
+    def _lift_bound(self) -> None:
+        if self._bound is not None:
+            self._bound.cancel()
+            self._bound = None
 
     # Up
 
@@ -166,6 +175,7 @@ class Server:
             answer=self._answer,
             traced=lambda trace: write_trace(self.logger, trace),
             left=self._end,
+            stayed=self._lift_bound,
             failed=self._failed,
         )
         storage = self._make_storage(directory.path)

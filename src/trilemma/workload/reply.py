@@ -17,6 +17,9 @@ REFUSALS: Final = (
 UNCERTAIN: Final = "UNCERTAIN"
 """First word of the error that says that the command may take effect."""
 
+DEFECT: Final = "ERR a defect of this server "
+"""How the errors begin of a command whose code, or whose reply's, broke: it may have been carried out."""
+
 LOST: Final[tuple[Reply, ...]] = ()
 """The replies to a step whose connection broke, or whose client gave up waiting."""
 
@@ -36,7 +39,7 @@ def judge(reply: Reply) -> Recorded:
     word = result.split(" ", 1)[0] if isinstance(result, str) else ""
     if word in REFUSALS:
         return Recorded("fail", result)
-    if word == UNCERTAIN:
+    if word == UNCERTAIN or (isinstance(result, str) and result.startswith(DEFECT)):
         return Recorded("info", result)
     return Recorded("ok", result)
 
