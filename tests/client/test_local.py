@@ -145,6 +145,16 @@ def test_a_killed_node_comes_back_with_all_that_was_acknowledged(cluster: LocalC
     assert (client.get("bank:k"), client.get("shop:k")) == ("kept", "kept too")
 
 
+def test_a_node_that_a_client_shuts_down_is_down_and_can_be_started_again(cluster: LocalCluster) -> None:
+    """Once only its connections were closed, and it went on serving new ones without ever leading."""
+    cluster.client("n1").set("bank:kept", "1")
+    cluster.client("n2").shutdown()
+    until(lambda: not succeeds(cluster.client("n2").ping))
+    cluster.restart("n2")
+    until(lambda: succeeds(lambda: cluster.client("n2").get("bank:kept")))
+    assert cluster.client("n2").get("bank:kept") == "1"
+
+
 def test_a_paused_node_is_taken_for_lost_and_catches_up(cluster: LocalCluster) -> None:
     cluster.pause("n2")
     try:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +75,10 @@ class LocalCluster:
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
         self._servers: dict[str, Server] = {}
+        """Those that run; what changes it runs on the loop."""
+        self._turns = {name: asyncio.Lock() for name in self.names}
+        """Who starts or stops a node is through with it before the next one."""
+        self._watches: set[asyncio.Task[None]] = set()
         self._configs: dict[str, ServerConfig] = {}
         self._clients: list[redis.Redis] = []
 
@@ -137,9 +142,35 @@ class LocalCluster:
     async def _start_one(self, name: str, sockets: Sockets | None = None) -> None:
         config = self._configs[name]
         names = {member.id: member.name for member in config.members}
-        server = Server(config, lab=Desk(config.me.id, names), sockets=sockets)
-        await server.start()
-        self._servers[name] = server
+        async with self._turns[name]:
+            server = Server(config, lab=Desk(config.me.id, names), sockets=sockets)
+            await server.start()
+            self._servers[name] = server
+        watch = asyncio.create_task(self._take_down_at_its_end(name, server))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+
+    async def _take_down_at_its_end(self, name: str, server: Server) -> None:
+        """Take a node down that a client's SHUTDOWN or its own defect has ended, as its process would end."""
+        with suppress(Exception):  # the node has logged what broke it
+            await server.wait()
+        await self._stop_one(name, server)
+
+    async def _stop_one(self, name: str, only: Server | None = None) -> None:
+        """Take a node down if it is up; `only`: and has not been started again since."""
+        async with self._turns[name]:
+            server = self._servers.get(name)
+            if server is None or (only is not None and server is not only):
+                return
+            try:
+                await server.stop()
+            finally:
+                del self._servers[name]
+
+    async def _stop_all(self) -> None:
+        for name in self.names:
+            await self._stop_one(name)
+        await asyncio.gather(*self._watches)
 
     def wait_until_ready(self) -> None:
         """Wait until every running node answers a read and a write of the keyspace `default`.
@@ -148,7 +179,7 @@ class LocalCluster:
             TimeoutError: one does not within READY_S.
         """
         end = time.monotonic() + READY_S
-        for name in self._servers:
+        for name in list(self._servers):
             client = self.client(name)
             while True:
                 try:
@@ -169,8 +200,7 @@ class LocalCluster:
             client.close()
         self._clients.clear()
         if self._thread.is_alive():
-            while self._servers:
-                self._run(self._servers.popitem()[1].stop())
+            self._run(self._stop_all())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._loop.close()
@@ -190,15 +220,17 @@ class LocalCluster:
 
     def _running(self, name: str) -> Server:
         self._known(name)
-        if name not in self._servers:
+        server = self._servers.get(name)
+        if server is None:
             raise RuntimeError(f"{name} is down; `restart` starts it")
-        return self._servers[name]
+        return server
 
     def _any_running(self) -> str:
         self._must_run()
-        if not self._servers:
+        running = list(self._servers)
+        if not running:
             raise RuntimeError("every node is down; `restart` starts one")
-        return next(iter(self._servers))
+        return running[0]
 
     def address(self, name: str) -> tuple[str, int]:
         """Return a node's host and port for clients."""
@@ -247,15 +279,13 @@ class LocalCluster:
 
     def kill(self, name: str) -> None:
         """End a node at once: nothing is handed over."""
-        server = self._running(name)
-        del self._servers[name]
-        self._run(server.stop())
+        self._running(name)
+        self._run(self._stop_one(name))
 
     def restart(self, name: str) -> None:
         """Start a node again on its data and its ports."""
         self._known(name)
-        if name in self._servers:
-            self.kill(name)
+        self._run(self._stop_one(name))
         self._run(self._start_one(name))
 
     def pause(self, name: str) -> None:
