@@ -64,6 +64,24 @@ class Asked:
             self.answer = Answer(None, self._stage.now_us - self.sent_us)
 
 
+class Piped:
+    """One client with several requests under way, sent as one packet."""
+
+    def __init__(self, stage: "Stage", node: NodeId, commands: tuple[tuple[str, ...], ...]) -> None:
+        self._decoder = ReplyDecoder()
+        self.replies: list[Any] = []
+        conn = stage.cluster.connect(node, self)
+        assert conn is not None
+        stage.cluster.send(conn, b"".join(request(*words) for words in commands))
+
+    def receive(self, conn: ConnId, data: bytes) -> None:
+        self._decoder.feed(data)
+        self.replies.extend(plain(reply) for reply in self._decoder.replies())
+
+    def lost(self, conn: ConnId) -> None:
+        raise AssertionError("the connection was lost")
+
+
 class Stage:
     """The cluster with the four keyspaces of the figure: bank (cp), ledger (cp, WRITE all), site (ca), shop (ap)."""
 
@@ -105,6 +123,13 @@ class Stage:
 
     def ask(self, node: NodeId, *words: str, readonly: bool = False) -> Answer:
         return self.wait(self.begin(node, *words, readonly=readonly))
+
+    def pipeline(self, node: NodeId, *commands: tuple[str, ...]) -> list[Any]:
+        """Send requests as one packet; return their replies."""
+        piped = Piped(self, node, commands)
+        self.scheduler.run_until(self.now_us + PATIENCE_US, lambda: len(piped.replies) == len(commands))
+        assert len(piped.replies) == len(commands), piped.replies
+        return piped.replies
 
     def until_ok(self, node: NodeId, *words: str) -> int:
         """Send a request over and over until it succeeds; return how long that took."""

@@ -13,7 +13,7 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Waiter, complete_all
 from trilemma.node.unit import NOT_EXECUTED, Result, Unit, encode_units
-from trilemma.replication.port import EntryKind
+from trilemma.replication.port import Entry, EntryKind
 from trilemma.replication.raft.replica import Raft
 
 UNITS_MAX = 2_048
@@ -36,13 +36,24 @@ class _Committed:
     index: int
     waiters: Sequence[Waiter]
     results: Sequence[Result]
-    receipts: Sequence[Callable[[], None]]
-    """What puts its receipt beside each result that wants one, as things stand when it is answered."""
+    receipts: Sequence[Callable[[], None] | None]
+    """Per result that wants one, what puts its receipt beside it, as things stand when it is answered."""
 
-    def explain(self) -> None:
-        """Have the receipts made."""
-        for receipt in self.receipts:
-            receipt()
+    def answer(self, text: Result | None = None) -> None:
+        """Hand back the results, or one text in place of all."""
+        for (batch, position), result, receipt in zip(self.waiters, self.results, self.receipts, strict=True):
+            if receipt is not None:
+                receipt()
+            batch.complete(position, result if text is None else text, 0)
+
+    def part(self, *, is_read: bool) -> "_Committed":
+        """Return of its units those that only read, or the others."""
+        chosen = [
+            each
+            for each in zip(self.waiters, self.results, self.receipts, strict=True)
+            if each[0][0].units[each[0][1]].is_read is is_read
+        ]
+        return _Committed(self.index, *zip(*chosen, strict=True)) if chosen else _Committed(self.index, (), (), ())
 
 
 class Proposals:
@@ -52,8 +63,10 @@ class Proposals:
         self._raft = raft
         self.waiting: list[Waiter] = []
         """Units that no entry holds yet."""
-        self._proposed: dict[int, Proposed] = {}
-        """By the index of their entry."""
+        self._proposed: dict[int, list[Proposed]] = {}
+        """By the index of their entry. What another leader's entries have replaced here may still be committed, by a
+        leader that has kept it (Raft paper §5.4.2). So it waits, also where this replica leads again and proposes
+        something else for that index."""
         self._short: list[_Committed] = []
 
     def next_waiters(self) -> list[Waiter]:
@@ -68,30 +81,43 @@ class Proposals:
         if index is None:
             complete_all(waiters, NOT_EXECUTED)
             return
-        self._proposed[index] = Proposed(self._raft.term, units, waiters)
+        self._proposed.setdefault(index, []).append(Proposed(self._raft.term, units, waiters))
 
-    def take(self, index: int) -> Proposed | None:
-        """Take out what was proposed here for an index, None where nothing was."""
-        return self._proposed.pop(index, None)
+    def take(self, entry: Entry) -> Proposed | None:
+        """Take out what was proposed here as an entry that is committed, None where it was not; what was proposed as
+        another one at its index never happens."""
+        found = None
+        for proposed in self._proposed.pop(entry.index, ()):
+            if proposed.term == entry.term:
+                found = proposed
+            else:
+                complete_all(proposed.waiters, NOT_EXECUTED)
+        return found
 
     def committed(
-        self, index: int, proposed: Proposed, results: Sequence[Result], receipts: Sequence[Callable[[], None]]
+        self,
+        index: int,
+        proposed: Proposed,
+        results: Sequence[Result],
+        receipts: Sequence[Callable[[], None] | None],
     ) -> None:
         """Take in the results of an entry; they are answered by `release`, which first calls `receipts`."""
         self._short.append(_Committed(index, proposed.waiters, results, receipts))
 
     def release(self, keyspace: Keyspace) -> None:
-        """Answer what enough replicas hold durably."""
+        """Answer what enough replicas hold durably, and at once what only reads: that is for writes to wait for."""
         left = []
         for committed in self._short:
             if self._is_held_enough(committed.index, keyspace):
-                committed.explain()
-                for (batch, position), result in zip(committed.waiters, committed.results, strict=True):
-                    batch.complete(position, result, 0)
-            elif not self._raft.is_leader:
-                self._answer_short(committed, keyspace)
-            else:
-                left.append(committed)
+                committed.answer()
+                continue
+            committed.part(is_read=True).answer()
+            writes = committed.part(is_read=False)
+            if not self._raft.is_leader:
+                # They were committed, but on fewer replicas than WRITE names.
+                writes.answer(refusal.uncertain(keyspace, "it was committed, but not confirmed by all replicas"))
+            elif writes.waiters:
+                left.append(writes)
         self._short = left
 
     def _is_held_enough(self, index: int, keyspace: Keyspace) -> bool:
@@ -99,17 +125,10 @@ class Proposals:
             return True
         return self._raft.is_leader and len(self._raft.durable_on(index)) >= len(keyspace.replicas)
 
-    def _answer_short(self, committed: _Committed, keyspace: Keyspace) -> None:
-        """Answer units that were committed, but on fewer replicas than WRITE names, by a leader that was deposed."""
-        text = refusal.uncertain(keyspace, "it was committed, but not confirmed by all replicas")
-        committed.explain()
-        for (batch, position), result in zip(committed.waiters, committed.results, strict=True):
-            batch.complete(position, result if batch.units[position].is_read else text, 0)
-
     def lose_track(self, index: int, keyspace: Keyspace) -> None:
         """Answer what was proposed here at entries that came as rows: whether it is among them nobody can tell."""
         text = refusal.uncertain(keyspace, "the entry came as part of a snapshot")
         for place in [place for place in self._proposed if place <= index]:
-            proposed = self._proposed.pop(place)
-            for (batch, position), unit in zip(proposed.waiters, proposed.units, strict=True):
-                batch.complete(position, NOT_EXECUTED if unit.is_read else text, 0)
+            for proposed in self._proposed.pop(place):
+                for (batch, position), unit in zip(proposed.waiters, proposed.units, strict=True):
+                    batch.complete(position, NOT_EXECUTED if unit.is_read else text, 0)

@@ -15,7 +15,7 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import admission, internal
 from trilemma.node import raft_report as report
 from trilemma.node.applied import Applied, decode_label
-from trilemma.node.batch import Batch, complete_all
+from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.dirty import DirtyKeys
@@ -227,36 +227,31 @@ class RaftShard:
         self._rows.seal(0 if self.raft.durable_index >= entries[-1].index else token)
 
     def _apply(self, entry: Entry) -> None:
-        proposed = self._proposals.take(entry.index)
+        proposed = self._proposals.take(entry)
         if entry.kind is EntryKind.COMMANDS:
             self._apply_commands(entry, proposed)
-            return
-        if entry.kind is EntryKind.TICK:
+        elif entry.kind is EntryKind.TICK:
             self._rows.tick(entry)
-        if proposed is not None:
-            complete_all(proposed.waiters, NOT_EXECUTED)
 
     def _apply_commands(self, entry: Entry, proposed: Proposed | None) -> None:
-        """Run an entry's units. Where other ones were proposed for its index, those never happen."""
+        """Run an entry's units; those that only read, where somebody waits for them here."""
         view = self._rows.view
         self._rows.begin(entry)
-        if proposed is None or proposed.term != entry.term:
+        if proposed is None:
             for unit in decode_units(entry.body):
                 view.next_unit()
                 if not unit.is_read:
                     self._run(entry, unit)
-            if proposed is not None:
-                complete_all(proposed.waiters, NOT_EXECUTED)
             return
         results: list[Result] = []
-        receipts: list[Callable[[], None]] = []
+        receipts: list[Callable[[], None] | None] = []
         for unit in proposed.units:
             view.next_unit()
             is_again = unit.explain and is_once(unit) and is_known(self._rows.once, unit)
             result = self._run(entry, unit)
             results.append(result)
-            if unit.explain:
-                receipts.append(partial(self._explain_logged, unit, result, entry, is_again=is_again))
+            told = partial(self._explain_logged, unit, result, entry, is_again=is_again) if unit.explain else None
+            receipts.append(told)
         self._proposals.committed(entry.index, proposed, results, receipts)
 
     def _run(self, _entry: Entry, unit: Unit) -> Result:

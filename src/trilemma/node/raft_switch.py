@@ -32,7 +32,7 @@ class RaftSwitch:
         """Return what the rows of a pinned view reflect, read from the rows themselves."""
         overlay = self._rows.overlay
         applied = applied_in(view, overlay.shard, overlay.generation)
-        configuration, leases = self._raft.configuration, self._raft.grants_leases
+        configuration, leases = self._raft.in_force_at(applied.index)
         return encode_label(Label(applied.index, applied.term, applied.stamp_ms, configuration, leases))
 
     def is_forward(self, label: bytes) -> bool:

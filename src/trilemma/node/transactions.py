@@ -126,7 +126,9 @@ class Transactions:
             return
         session.blocked = True
         session.last_write_shard = min(shards)
-        unit = Unit(Path.WRITE, session.db, session.protocol, [], parts, [watch for _, watch in watches])
+        # One that only reads keeps its place in the log, but is refused only where reads are.
+        path = Path.WRITE if any(queued.spec.is_write for queued in multi.queue) else Path.LOGGED_READ
+        unit = Unit(path, session.db, session.protocol, [], parts, [watch for _, watch in watches])
         self._dispatcher.send(session, shards.pop(), unit, slot)
 
     def _has_moved(self, shard: ShardId, watch: Watch) -> bool:

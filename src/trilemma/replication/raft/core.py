@@ -219,6 +219,7 @@ class Core:
     def install(self, base_index: int, base_term: int, configuration: Configuration, leases: bool) -> None:
         """Take over the state of a snapshot whose rows are loaded and durable."""
         self.log.rebase(base_index, base_term)
+        self.truncations += 1
         self.configurations.rebase(base_index, configuration, self.log.last_index)
         self.leases.rebase(base_index, leases, self.log.last_index)
         self.commit_index = max(self.commit_index, base_index)

@@ -250,6 +250,10 @@ class Raft:
         """The configuration in force."""
         return self._core.configuration
 
+    def in_force_at(self, index: int) -> tuple[Configuration, bool]:
+        """Return the configuration, and whether leases may be granted, as entries up to an index of the log say."""
+        return self._core.configurations.at(index), self._core.leases.at(index)
+
     @property
     def commit_index(self) -> int:
         """Up to where entries are known to be committed."""
