@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Waiter, complete_all
-from trilemma.node.unit import NOT_EXECUTED, Result, Unit, encode_units
+from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Result, Unit, encode_units
 from trilemma.replication.port import Entry, EntryKind
 from trilemma.replication.raft.replica import Raft
 
@@ -75,9 +75,16 @@ class Proposals:
         return waiters
 
     def propose(self, waiters: Sequence[Waiter]) -> None:
-        """Make one entry of some units; where this replica does not lead, they may be sent elsewhere."""
+        """Make one entry of the first of some units; where this replica does not lead, they may be sent elsewhere."""
         units = [batch.units[position] for batch, position in waiters]
-        index = self._raft.propose(EntryKind.COMMANDS, encode_units(units))
+        body = encode_units(units)
+        while len(body) > UNIT_BYTES_PER_TURN and len(units) > 1:
+            # Its size is known only now, so that ordinary units cost no counting; what is too much comes next.
+            half = len(units) // 2
+            self.waiting[:0] = waiters[half:]
+            units, waiters = units[:half], waiters[:half]
+            body = encode_units(units)
+        index = self._raft.propose(EntryKind.COMMANDS, body)
         if index is None:
             complete_all(waiters, NOT_EXECUTED)
             return
