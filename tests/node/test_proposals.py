@@ -1,6 +1,5 @@
 """Units on their way through the log: how many go into one entry, and what becomes of those whose entry is replaced."""
 
-
 from trilemma.node.batch import Batch
 from trilemma.node.proposals import Proposals
 from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, Unit, decode_units
