@@ -25,6 +25,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]
     said = run("status", cwd=cwd)
     assert said.status == 1
     assert said.out.count("no answer") == 3
+    assert (
+        f"the cluster in {cwd}/trilemma-cluster is not running; `trilemma up --dir {cwd}/trilemma-cluster`" in said.out
+    )
+    assert [(node["process"], node["pid"]) for node in status(cwd)["nodes"].values()] == [("down", None)] * 3
+    refused = Said(CANNOT, "", f"trilemma: {status(cwd)['advice']}\n")
+    assert refused.err.endswith("starts it\n")
+    assert run("down", cwd=cwd) == refused
 
 
 def status(cwd: Path) -> dict[str, Any]:

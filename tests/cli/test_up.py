@@ -1,9 +1,15 @@
-"""`up` never calls a cluster up that is not, never leaves half of one behind, and `status` shows no other's nodes."""
+"""`up` calls no cluster up that is not, tells what a majority goes on without, and finds what outlived a supervisor.
+
+`status` shows no other's nodes.
+"""
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +17,7 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from shell import CANNOT, Said, free_base, run
+from shell import CANNOT, COMMAND, ENVIRONMENT, PATIENCE_S, Said, free_base, run, until
 from trilemma.client import control
 from trilemma.client.layout import lay_out, places
 from trilemma.client.readiness import NotReadyError, wait_until_own_serve
@@ -50,6 +56,15 @@ def refused(said: Said, *sentences: str) -> None:
         assert sentence in said.err
 
 
+def refused_as_json(said: Said, *sentences: str) -> None:
+    """Check that a command was refused with one object."""
+    assert (said.status, said.err) == (CANNOT, ""), said
+    told = json.loads(said.out)
+    assert list(told) == ["error"]
+    for sentence in sentences:
+        assert sentence in told["error"]
+
+
 def nothing_runs(directory: Path, base: int) -> bool:
     with pytest.raises(control.NoClusterError):
         control.ask(directory, "status")
@@ -64,7 +79,8 @@ def test_up_is_refused_where_another_cluster_has_the_port(
     tmp_path: Path, other: Cluster, detach: tuple[str, ...], how: tuple[str, ...]
 ) -> None:
     said = run("up", "--nodes", "1", "--base-port", str(other.base), "--dir", "mine", *detach, *how, cwd=tmp_path)
-    refused(said, f"n1 cannot listen on 127.0.0.1:{other.base}", f"n1 of the cluster in {other.directory}")
+    check = refused_as_json if how else refused
+    check(said, f"n1 cannot listen on 127.0.0.1:{other.base}", f"n1 of the cluster in {other.directory}")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -85,7 +101,7 @@ def test_a_node_that_ended_is_not_up_because_another_answers_at_its_address(tmp_
         await supervisor.run(lambda: ends.append(asyncio.create_task(watch())))
         await ends[0]
 
-    with pytest.raises(NotReadyError, match=r"n1 did not start: down \(exit 2\).*trilemma: cannot listen on"):
+    with pytest.raises(NotReadyError, match=r"n1 refuses to start: cannot listen on"):
         asyncio.run(start())
 
 
@@ -104,7 +120,7 @@ def test_no_command_takes_another_clusters_nodes_for_its_own(tmp_path: Path, oth
     assert said.out.count("no answer") == 1
     assert f"n1 does not run: {whose}" in said.out
     told = json.loads(run("status", "--dir", "copy", "--json", cwd=tmp_path).out)["nodes"]["n1"]
-    assert (told["answers"], told["is_taken"], told["process"]) == (False, True, "not supervised")
+    assert (told["answers"], told["is_taken"], told["process"]) == (False, True, "down")
     assert "keyspaces" not in told
     refused(run("keyspace", "create", "k", "--mode", "cp", "--dir", "copy", "--node", "n1", cwd=tmp_path), whose)
     refused(run("lab", "heal", "--dir", "copy", cwd=tmp_path), whose)
@@ -125,7 +141,7 @@ def test_a_server_of_another_kind_is_no_node(tmp_path: Path) -> None:
 def test_what_up_gives_up_on_is_stopped(tmp_path: Path, detach: tuple[str, ...]) -> None:
     base = free_base()
     said = run("up", "--nodes", "1", "--base-port", str(base), "--dir", "late", "--wait", "0", *detach, cwd=tmp_path)
-    refused(said, f"n1 at 127.0.0.1:{base} does not serve after 0 s", "all nodes were stopped")
+    refused(said, "n1 does not serve after 0 s", "`up --wait SECONDS` gives", "all nodes were stopped")
     assert nothing_runs(tmp_path / "late", base)
 
 
@@ -138,7 +154,7 @@ def test_a_node_that_cannot_start_is_quoted_at_once(tmp_path: Path, detach: tupl
     (directory / "n2" / "log").write_text("of an earlier start\n")
     # It is not waited for what can no longer come: the command would be given up on by the test before that.
     said = run("up", "--dir", "torn", "--wait", "100000", *detach, cwd=tmp_path)
-    refused(said, "n2 did not start: down (exit 2)", f"{directory}/n2/data/identity.json is damaged")
+    refused(said, f"n2 refuses to start: {directory}/n2/data/identity.json is damaged", "1 of 2 nodes can, and 2 are")
     assert nothing_runs(directory, base)
 
 
@@ -153,7 +169,7 @@ def test_a_cluster_that_stands_is_started_again_and_keeps_its_password(tmp_path:
             client.execute_command("AUTH", "of the file")
             client.config_rewrite()
         assert run("down", "--dir", "kept", cwd=tmp_path).status == 0
-        refused(run(*up, "--nodes", "2", cwd=tmp_path), "made with --nodes 1, which stays")
+        refused_as_json(run(*up, "--nodes", "2", cwd=tmp_path), "made with --nodes 1, which stays")
         told = json.loads(run(*up, "--lab", cwd=tmp_path).out)
         assert (told["new"], told["default_mode"], told["lab"]) == (False, "ap", True)
         with control.connect(f"127.0.0.1:{base}") as client, pytest.raises(redis.AuthenticationError):
@@ -164,3 +180,73 @@ def test_a_cluster_that_stands_is_started_again_and_keeps_its_password(tmp_path:
         assert run("lab", "status", "--dir", "kept", cwd=tmp_path).status == 0
     finally:
         run("down", "--dir", "kept", cwd=tmp_path)
+
+
+@pytest.fixture
+def stood(tmp_path: Path) -> Iterator[Cluster]:
+    """Three nodes that have met, and were stopped; whatever runs at the end is ended."""
+    base = free_base()
+    said = run("up", "--detach", "--base-port", str(base), "--dir", "c", cwd=tmp_path)
+    try:
+        assert said.status == 0, said
+        assert run("down", "--dir", "c", cwd=tmp_path) == Said(0, "The cluster is down.\n", "")
+        yield Cluster(tmp_path / "c", base)
+    finally:
+        run("down", "--dir", "c", cwd=tmp_path)
+
+
+def test_a_majority_goes_on_without_a_node_that_lost_its_data(stood: Cluster) -> None:
+    directory, base = stood
+    shutil.rmtree(directory / "n2" / "data")
+    # It is not waited for what can no longer come: the command would be given up on by the test before that.
+    up = ("up", "--dir", str(directory), "--wait", "100000")
+    said = run(*up, "--detach", "--json", cwd=directory)
+    assert (said.status, said.err) == (1, ""), said
+    told = json.loads(said.out)
+    assert (told["degraded"], list(told["lacking"])) == (True, ["n2"])
+    assert "n2 is not taken in by n1, n3: it comes with another disk" in told["lacking"]["n2"]
+    with control.connect(f"127.0.0.1:{base}") as client:
+        assert client.set("k", "v")
+    shown = run("status", "--dir", str(directory), cwd=directory).out
+    assert "n2 is not taken in by n1, n3: it comes with another disk" in shown
+    assert run("down", "--dir", str(directory), cwd=directory).status == 0
+
+    shutil.rmtree(directory / "n2" / "data" / "log")
+    with subprocess.Popen(
+        [*COMMAND, *up], cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as foreground:
+        try:
+            assert foreground.stdout is not None
+            assert foreground.stdout.readline().startswith("2 of 3 nodes are up.")
+            told = json.loads(run("status", "--dir", str(directory), "--json", cwd=directory).out)["nodes"]["n2"]
+            assert (told["process"], told["pid"]) == ("down (exit 2)", None)
+            assert "has lost its log" in told["said"]
+        finally:
+            assert run("down", "--dir", str(directory), cwd=directory).status == 0
+        out, err = foreground.communicate(timeout=PATIENCE_S)
+    assert (foreground.returncode, err) == (1, "")
+    assert f"n2 refuses to start: {directory}/n2/data has lost its log" in out
+    assert f"`trilemma lab start n2 --dir {directory}` starts it when that is mended" in out
+
+
+def test_nodes_that_outlive_their_supervisor_are_named_and_ended(stood: Cluster) -> None:
+    directory, base = stood
+    assert run("up", "--detach", "--dir", str(directory), cwd=directory).status == 0
+    told = control.ask(directory, "status")
+    os.kill(told["pid"], signal.SIGKILL)
+    until(lambda: control.answer_of(directory, "status") is None)
+    named = ", ".join(f"{node['name']} (process {node['pid']})" for node in told["nodes"])
+    sentence = (
+        f"the cluster in {directory} has lost its supervisor, but {named} still run; "
+        f"`trilemma down --dir {directory}` ends them"
+    )
+    refused(run("up", "--dir", str(directory), cwd=directory), sentence)
+    refused_as_json(run("up", "--detach", "--json", "--dir", str(directory), cwd=directory), sentence)
+    refused(run("lab", "kill", "n1", "--dir", str(directory), cwd=directory), sentence)
+    said = run("status", "--dir", str(directory), cwd=directory)
+    assert (said.status, said.out.splitlines()[-1], said.out.count("left over")) == (0, sentence, 3)
+    said = run("down", "--dir", str(directory), cwd=directory)
+    ended = f"The supervisor is gone, but {named} still run: told to hand over and end.\nThe cluster is down.\n"
+    assert said == Said(0, ended, "")
+    assert nothing_runs(directory, base)
+    assert [(directory / name / "log").read_text().count(" stopped ") for name in ("n1", "n2", "n3")] == [2, 2, 2]

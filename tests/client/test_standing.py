@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from trilemma.client import control
+from trilemma.client.control import ask
 from trilemma.client.layout import LayoutRefused, NodePlace, free_places, lay_out, node_file
 from trilemma.client.standing import Standing, Wanted, prepare
 from trilemma.client.supervisor import Supervisor
@@ -37,6 +39,26 @@ def test_a_directory_that_is_nobodys_is_refused_and_left_alone(tmp_path: Path) -
     assert contents(tmp_path) == {str(tmp_path / "thesis.txt"): b"mine"}
     with pytest.raises(LayoutRefused, match=r"thesis.txt: Not a directory"):
         prepare(tmp_path / "thesis.txt", Wanted())
+
+
+@pytest.mark.parametrize("ran", [True, False], ids=["with data", "cut off"])
+def test_a_cluster_that_lost_its_list_of_nodes_is_the_same_to_every_command(
+    tmp_path: Path, members: list[NodePlace], ran: bool
+) -> None:
+    (made(tmp_path, members) / "cluster.json").unlink()
+    if ran:
+        (tmp_path / "n1" / "data").mkdir()
+    sentences = set()
+    for command in (
+        lambda: prepare(tmp_path, Wanted()),
+        lambda: control.nodes(tmp_path),
+        lambda: ask(tmp_path, "stop"),
+    ):
+        with pytest.raises((LayoutRefused, control.NoClusterError)) as refused:
+            command()
+        sentences.add(str(refused.value))
+    (sentence,) = sentences
+    assert ("holds the directories of n1, n2, but has lost cluster.json" if ran else "remove it and try") in sentence
 
 
 def test_an_empty_directory_is_taken(tmp_path: Path) -> None:

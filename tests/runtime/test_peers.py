@@ -179,6 +179,45 @@ def test_a_known_name_with_another_disk_is_refused(pair: Any, until: Any) -> Non
     pair(body, disks={1: "disk-of-old"})
 
 
+def test_why_a_peer_is_not_connected_is_shown(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        assert one.transport.states() == {"n2": "state=unreachable,why="}
+        await until(lambda: one.transport.states()["n2"] == "state=refused,why=another disk: disk-1")
+        await until(lambda: two.transport.states()["n1"] == "state=refuses,why=another disk: disk-1")
+
+    pair(body, disks={1: "the disk it had"})
+
+
+def test_a_peer_that_listens_elsewhere_than_is_known_here_is_told_from_one_that_is_away(run: Any, until: Any) -> None:
+    async def body(one: End, two: End, wrong: tuple[str, int]) -> None:
+        await until(lambda: one.said)
+        assert "yet it has connected" not in one.transport.states()["n2"]
+        await two.start({1: one.address})
+        try:
+            await until(lambda: "yet it has connected to this node" in one.sentences()[-1])
+            where = f"it does not listen at {wrong[0]}:{wrong[1]} (the peer_address that this node's"
+            assert where in one.sentences()[-1]
+            assert one.transport.states()["n2"].startswith("state=one_way,why=it cannot be reached: ")
+            assert two.transport.states()["n1"].startswith(
+                "state=one_way,why=it does not connect to this node although"
+            )
+            await until(lambda: "its configuration must give the peer_address at which this" in two.sentences()[-1])
+        finally:
+            await two.stop()
+        await until(lambda: "yet it has connected" not in one.sentences()[-1])
+
+    async def main() -> None:
+        one, two = End(1), End(2)
+        with bind("127.0.0.1", 0) as unused:
+            await one.start({2: address_of(unused)})
+            try:
+                await body(one, two, address_of(unused))
+            finally:
+                await one.stop()
+
+    run(main())
+
+
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", frame(Kind.NODE, b"x"), frame(Kind.HANDSHAKE, b"\xff")])
 def test_a_stranger_is_turned_away_and_its_bytes_reach_nobody(pair: Any, until: Any, data: bytes) -> None:
     async def body(one: End, two: End) -> None:

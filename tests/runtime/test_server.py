@@ -370,6 +370,15 @@ def test_a_wiped_node_answers_nothing_of_ap_either_and_one_that_knows_its_disk_d
                 await wiped.execute_command(*words)
         assert await wiped.ping()
         assert await cluster.client("n1").get("k") == b"v"
+        await shown(wiped, "n1", "refused", "it comes with another disk")
+        await shown(cluster.client("n1"), "n2", "unreachable", "it cannot be reached")
+
+    async def shown(client: Any, peer: str, state: str, why: str) -> None:
+        told: dict[str, str] = {}
+        while told.get("state") != state:  # INFO is told of it once a second
+            told = (await client.info("peers")).get(peer, {})
+            await asyncio.sleep(0.01)
+        assert told["why"].startswith(why)
 
     cluster(body, size=3)
 

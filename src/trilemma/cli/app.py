@@ -5,6 +5,7 @@ import typer
 from trilemma.cli import check, cluster, demo, keyspaces, labs, simulator, trials
 from trilemma.cli.guard import GuardedGroup
 from trilemma.cli.lint import lint
+from trilemma.cli.status import status
 from trilemma.version import __version__
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ def version(show: bool = typer.Option(False, "--version", help="Print the versio
 app.command()(cluster.serve)
 app.command()(cluster.up)
 app.command()(cluster.down)
-app.command()(cluster.status)
+app.command()(status)
 app.command()(demo.demo)
 app.add_typer(check.app, name="check")
 app.add_typer(keyspaces.app, name="keyspace")

@@ -1,22 +1,19 @@
-"""`serve`, `up`, `down`, `status`: nodes and local clusters."""
+"""`serve`, `up`, `down`: nodes and local clusters."""
 
 import asyncio
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import redis
 import typer
-from rich.live import Live
 from rich.markup import escape
 
 from trilemma.cli.console import DEFAULT_DIRECTORY, AsJson, Directory, console, print_json, refuse
-from trilemma.cli.status_table import status_table
 from trilemma.client import control
-from trilemma.client.identity import NotOwnError, own_client
 from trilemma.client.layout import LayoutRefused
+from trilemma.client.leftover import STOP_S, LeftNode, end, left_nodes
 from trilemma.client.readiness import READY_S, wait_until_own_serve
 from trilemma.client.standing import BASE_PORT, DEFAULT_MODE, NODES, Standing, Wanted, prepare
 from trilemma.client.supervisor import Supervisor
@@ -26,7 +23,8 @@ from trilemma.runtime.listening import StartRefused
 from trilemma.runtime.process import serve as run_node
 
 NODES_MAX = 9
-STATUS_INTERVAL_S = 1.0
+DEGRADED = 1
+"""The exit status of `up` where a majority serves, and others do not."""
 DOWN_S = 25.0
 POLL_S = 0.05
 
@@ -62,41 +60,59 @@ def up(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trilemma down` ends it.")] = False,
     wait: Annotated[
-        float, typer.Option(min=0, help="Seconds that the nodes may take to serve; then all are stopped.")
+        float,
+        typer.Option(min=0, help="Seconds that the nodes may take to serve. Without a majority then, all are stopped."),
     ] = READY_S,
     as_json: AsJson = False,
     segment_bytes: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start a local cluster: node processes with disks of their own, under a supervisor.
 
-    A cluster that --dir holds already is started again as it stands.
+    A cluster that --dir holds already is started again as it stands. Exit status: 0 where all nodes serve, 1 where a
+    majority does and the others are named, 2 where no majority does and all were stopped.
     """
-    if default_mode not in (None, "cp", "ap", "ca"):
-        refuse("--default-mode is cp, ap or ca")
     directory = directory.resolve()
-    if _is_supervised(directory):
-        refuse(f"a cluster runs in {directory} already; `trilemma down --dir {directory}` ends it")
     try:
+        if default_mode not in (None, "cp", "ap", "ca"):
+            raise LayoutRefused("--default-mode is cp, ap or ca")
+        _check_none_runs(directory)
         cluster = prepare(directory, Wanted(nodes, base_port, default_mode, lab, segment_bytes))
         if detach:
-            _detach(directory, wait)
-            _greet(directory, cluster, as_json)
+            lacking = _detach(directory, wait)
+            _greet(directory, cluster, lacking, as_json)
         else:
-            asyncio.run(_supervise(directory, cluster, wait, as_json))
+            lacking = asyncio.run(_supervise(directory, cluster, wait, as_json))
     except (LayoutRefused, control.NoClusterError) as problem:
-        refuse(str(problem))
+        refuse(str(problem), as_json)
+    if lacking:
+        raise typer.Exit(DEGRADED)
 
 
-async def _supervise(directory: Path, cluster: Standing, wait: float, as_json: bool) -> None:
-    """Run the supervisor; greet when all nodes serve, stop them all when they do not."""
+def _check_none_runs(directory: Path) -> None:
+    """Refuse where the directory's cluster runs, or nodes of it do that have lost their supervisor."""
+    if control.answer_of(directory, "status") is not None:
+        raise control.NoClusterError(
+            f"a cluster runs in {directory} already; `trilemma down --dir {directory}` ends it"
+        )
+    left = left_nodes(directory)
+    if left:
+        raise control.NoClusterError(control.of_left(directory, left))
+
+
+async def _supervise(directory: Path, cluster: Standing, wait: float, as_json: bool) -> dict[str, str]:
+    """Run the supervisor; greet when a majority serves, stop all nodes when none does.
+
+    Returns:
+        Why nodes did not serve when it greeted, by name.
+    """
     supervisor = Supervisor(directory, cluster.members)
     watches: list[asyncio.Task[None]] = []
 
     async def watch() -> None:
         try:
-            await asyncio.to_thread(wait_until_own_serve, directory, wait)
+            supervisor.lacking = await asyncio.to_thread(wait_until_own_serve, directory, wait)
             supervisor.is_ready = True
-            _greet(directory, cluster, as_json)
+            _greet(directory, cluster, supervisor.lacking, as_json)
         except control.NoClusterError as problem:
             raise control.NoClusterError(f"{problem}; all nodes were stopped, their logs are in {directory}") from None
         finally:
@@ -105,10 +121,14 @@ async def _supervise(directory: Path, cluster: Standing, wait: float, as_json: b
 
     await supervisor.run(lambda: watches.append(asyncio.create_task(watch())))
     await asyncio.gather(*watches)
+    return supervisor.lacking
 
 
-def _detach(directory: Path, wait: float) -> None:
-    """Start a supervisor that outlives this command, and wait until it says that all nodes serve, or ends.
+def _detach(directory: Path, wait: float) -> dict[str, str]:
+    """Start a supervisor that outlives this command, and wait until it says that a majority serves, or ends.
+
+    Returns:
+        Why the other nodes do not serve, by name.
 
     Raises:
         NoClusterError: it has ended, and has stopped all nodes; with its last line.
@@ -119,9 +139,9 @@ def _detach(directory: Path, wait: float) -> None:
             [sys.executable, "-m", "trilemma", "up", "--dir", str(directory), "--wait", str(wait)],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-    is_ready = False
+    lacking: dict[str, str] | None = None
     try:
-        while not (is_ready := _is_ready(directory, child.pid)):
+        while (lacking := _lacking(directory, child.pid)) is None:
             if child.poll() is not None:
                 said = (directory / "supervisor.log").read_bytes()[begin:].decode("utf-8", "replace").splitlines()
                 sentence = said[-1].removeprefix("trilemma: ") if said else "it said nothing"
@@ -129,37 +149,37 @@ def _detach(directory: Path, wait: float) -> None:
             time.sleep(POLL_S)
     finally:
         # Also where the user gave up waiting: what is not up is not left behind. It stops its nodes before it ends.
-        if not is_ready:
+        if lacking is None:
             child.terminate()
             child.wait()
+    return lacking
 
 
-def _is_supervised(directory: Path) -> bool:
-    try:
-        control.ask(directory, "status")
-    except control.NoClusterError:
-        return False
-    return True
+def _lacking(directory: Path, supervisor: int) -> dict[str, str] | None:
+    """Return what a supervisor says of nodes that do not serve; None while it does not say that a majority does."""
+    told = control.answer_of(directory, "status")
+    if told is None or not told["ready"] or told["pid"] != supervisor:
+        return None
+    return dict(told["lacking"])
 
 
-def _is_ready(directory: Path, supervisor: int) -> bool:
-    try:
-        told = control.ask(directory, "status")
-    except control.NoClusterError:
-        return False
-    return bool(told["ready"]) and told["pid"] == supervisor
-
-
-def _greet(directory: Path, cluster: Standing, as_json: bool) -> None:
+def _greet(directory: Path, cluster: Standing, lacking: dict[str, str], as_json: bool) -> None:
     members = cluster.members
     if as_json:
         told = {"nodes": {member.name: member.address for member in members}, "default_mode": cluster.default_mode}
-        print_json({"dir": str(directory), **told, "lab": cluster.lab, "new": cluster.is_new})
+        stands = {"lab": cluster.lab, "new": cluster.is_new, "degraded": bool(lacking), "lacking": lacking}
+        print_json({"dir": str(directory), **told, **stands})
         return
-    count = "1 node is" if len(members) == 1 else f"{len(members)} nodes are"
-    console.print(f"[bold green]{count} up.[/] Any Redis client, any node:")
-    for member in members:
+    serving = [member for member in members if member.name not in lacking]
+    if lacking:
+        console.print(f"[bold yellow]{len(serving)} of {len(members)} nodes are up.[/] Any Redis client, any of them:")
+    else:
+        count = "1 node is" if len(members) == 1 else f"{len(members)} nodes are"
+        console.print(f"[bold green]{count} up.[/] Any Redis client, any node:")
+    for member in serving:
         console.print(f"  {member.name}  redis-cli -p {member.port}")
+    for why in lacking.values():
+        console.print(f"[yellow]{escape(why)}[/]", soft_wrap=True)
     if not cluster.is_new:
         lab = f"LAB is {'allowed' if cluster.lab else 'switched off'}{' from now on' if cluster.is_lab_changed else ''}"
         console.print(f"The cluster stood in {directory}: default mode {cluster.default_mode}, {lab}.", soft_wrap=True)
@@ -167,69 +187,39 @@ def _greet(directory: Path, cluster: Standing, as_json: bool) -> None:
 
 
 def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
-    """Stop a local cluster: every node hands over and flushes."""
+    """Stop a local cluster: every node hands over and flushes; also nodes that have lost their supervisor."""
     directory = directory.resolve()
-    try:
-        control.ask(directory, "stop")
-    except control.NoClusterError as problem:
-        refuse(str(problem))
-    end = time.monotonic() + DOWN_S
-    while time.monotonic() < end:
-        if not _is_supervised(directory):
-            console.print("The cluster is down.")
-            return
+    is_told = control.answer_of(directory, "stop") is not None
+    if is_told:
+        _wait_until_down(directory)
+    left = left_nodes(directory)
+    if left:
+        _end(directory, left)
+    elif not is_told:
+        refuse(control.why_not_running(directory))
+    console.print("The cluster is down.")
+
+
+def _wait_until_down(directory: Path) -> None:
+    end_s = time.monotonic() + DOWN_S
+    while control.answer_of(directory, "status") is not None:
+        if time.monotonic() > end_s:
+            refuse(f"the cluster in {directory} does not stop; see its logs")
         time.sleep(POLL_S)
-    refuse(f"the cluster in {directory} does not stop; see its logs")
 
 
-def status(
-    directory: Directory = DEFAULT_DIRECTORY,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show nodes, keyspaces, leaders, lag and links; exit status 1 where no node answers."""
-    directory = directory.resolve()
+def _end(directory: Path, left: list[LeftNode]) -> None:
+    """End nodes that have lost their supervisor, and say so."""
+    if any(node.supervisor is not None for node in left):
+        refuse(control.of_left(directory, left))
+    named = ", ".join(map(str, left))
+    console.print(
+        f"The supervisor is gone, but {named} still {'runs' if len(left) == 1 else 'run'}: told to hand over and end.",
+        soft_wrap=True,
+    )
     try:
-        if watch:
-            with Live(status_table(gather(directory)), console=console) as live:
-                while True:
-                    time.sleep(STATUS_INTERVAL_S)
-                    live.update(status_table(gather(directory)))
-        found = gather(directory)
-    except control.NoClusterError as problem:
-        refuse(str(problem))
-    except KeyboardInterrupt:
-        raise typer.Exit from None
-    if as_json:
-        print_json(found)
-    else:
-        console.print(status_table(found))
-        for node in found["nodes"].values():
-            if node["is_taken"]:
-                console.print(f"[red]{escape(node['why'])}[/]", soft_wrap=True)
-    if not any(node["answers"] for node in found["nodes"].values()):
-        raise typer.Exit(1)
-
-
-def gather(directory: Path) -> dict[str, Any]:
-    """Return what every node says of itself, and what the supervisor says of its process."""
-    try:
-        processes = {node["name"]: node for node in control.ask(directory, "status")["nodes"]}
-    except control.NoClusterError:
-        processes = {}
-    found: dict[str, Any] = {}
-    for name, address in control.nodes(directory).items():
-        found[name] = {"address": address, "process": processes.get(name, {}).get("state", "not supervised")}
-        found[name] |= _ask_node(directory, name, address)
-    return {"dir": str(directory), "nodes": found}
-
-
-def _ask_node(directory: Path, name: str, address: str) -> dict[str, Any]:
-    try:
-        with own_client(directory, name, address, socket_timeout=1, socket_connect_timeout=1) as client:
-            sections = {name: client.info(name) for name in ("links", "keyspaces", "replication", "lag")}
-    except NotOwnError as problem:
-        return {"answers": False, "why": str(problem), "is_taken": True}
-    except redis.RedisError as problem:
-        return {"answers": False, "why": str(problem), "is_taken": False}
-    return {"answers": True, "is_taken": False, **sections}
+        killed = end(directory, left)
+    except OSError as problem:
+        refuse(f"{named}: {problem.strerror}")
+    for node in killed:
+        console.print(f"{node} had not ended after {STOP_S:g} s and was killed.", soft_wrap=True)

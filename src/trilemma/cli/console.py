@@ -20,8 +20,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Address = Annotated[str, typer.Option("--node", help="A node: its name in --dir, or host:port.")]
 
 
-def refuse(sentence: str) -> NoReturn:
-    """End the command because it cannot be done."""
+def refuse(sentence: str, as_json: bool = False) -> NoReturn:
+    """End the command because it cannot be done: with a line for people, or an object with `error` for programs."""
+    if as_json:
+        print_json({"error": sentence})
+        raise typer.Exit(CANNOT)
     errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
     raise typer.Exit(CANNOT)
 

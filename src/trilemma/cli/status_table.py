@@ -1,4 +1,4 @@
-"""What `trilemma status` shows: a table of nodes, one of keyspaces, and why a node refuses one. Knows no cluster.
+"""What `trilemma status` shows: a table of nodes, one of keyspaces, why a node is out, or refuses. Knows no cluster.
 
 Readable at 80 columns: no word is broken, save that a long keyspace name ends in an ellipsis.
 """
@@ -35,7 +35,8 @@ def status_table(found: dict[str, Any]) -> RenderableType:
     keyspaces = list(dict.fromkeys(keyspace for node in answering.values() for keyspace in node["keyspaces"]))
     if keyspaces:
         shown.append(_Fitted(KEYSPACE_COLUMNS, [list(_replicas(answering, keyspace)) for keyspace in keyspaces]))
-    shown += [Text(line, style="red") for line in _refusals(answering)]
+    lines = (*_gone(nodes), *_kept_out(answering), *_refusals(answering))
+    shown += [Text(line, style="red") for line in lines]
     return Group(*shown)
 
 
@@ -126,6 +127,28 @@ STATES = {
 
 REFUSED = {"read_only": "writes", "write_only": "reads", "down": "requests"}
 """What is refused in a state."""
+
+
+KEPT_OUT = {"refused": "is not taken in by", "refuses": "does not take in", "one_way": "has half a connection to"}
+"""What is said of a node and its peers in a state of a connection that does not mend itself."""
+
+
+def _gone(nodes: dict[str, Any]) -> Iterator[str]:
+    """Yield what nodes that do not answer said last."""
+    for name, node in nodes.items():
+        if not node["answers"] and node.get("said"):
+            yield f"{name}: {node['process']}; the last that it logged: {node['said']}"
+
+
+def _kept_out(nodes: dict[str, Any]) -> Iterator[str]:
+    for name, node in nodes.items():
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for peer, facts in node.get("peers", {}).items():
+            # Where the peer answers, it says itself by whom it is refused.
+            if facts["state"] in KEPT_OUT and not (facts["state"] == "refuses" and peer in nodes):
+                reasons.setdefault((facts["state"], facts["why"]), []).append(peer)
+        for (state, reason), peers in reasons.items():
+            yield f"{name} {KEPT_OUT[state]} {', '.join(peers)}: {reason}"
 
 
 def _refusals(nodes: dict[str, Any]) -> Iterator[str]:

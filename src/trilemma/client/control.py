@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from trilemma.client.layout import CONTROL
+from trilemma.client.layout import CLUSTER, CONTROL
+from trilemma.client.leftover import LeftNode, left_nodes
 
 ANSWER_S = 15.0
 READY_S = 20.0
@@ -28,19 +30,65 @@ def ask(directory: Path, action: str, node: str | None = None) -> dict[str, Any]
     Raises:
         NoClusterError: no supervisor runs there, or it refuses.
     """
+    answer = answer_of(directory, action, node)
+    if answer is None:
+        raise NoClusterError(why_not_running(directory))
+    if "error" in answer:
+        raise NoClusterError(str(answer["error"]))
+    return answer
+
+
+def answer_of(directory: Path, action: str, node: str | None = None) -> dict[str, Any] | None:
+    """Return what the supervisor of a directory answers; None where none does."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_S)
         try:
             connection.connect(str(directory / CONTROL))
-        except OSError as problem:
-            raise NoClusterError(
-                f"no cluster runs in {directory}: start one with `trilemma up --dir {directory}`"
-            ) from problem
-        connection.sendall(json.dumps({"do": action, "node": node}).encode() + b"\n")
-        answer: dict[str, Any] = json.loads(connection.makefile().readline() or '{"error": "no answer"}')
-    if "error" in answer:
-        raise NoClusterError(str(answer["error"]))
+            connection.sendall(json.dumps({"do": action, "node": node}).encode() + b"\n")
+            line = connection.makefile().readline()
+        except OSError:
+            return None
+    answer: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
     return answer
+
+
+def why_not_running(directory: Path) -> str:
+    """Return what there is in a directory whose supervisor does not answer, and what to do."""
+    left = left_nodes(directory)
+    if left:
+        return of_left(directory, left)
+    if (directory / CLUSTER).exists():
+        return f"the cluster in {directory} is not running; `trilemma up --dir {directory}` starts it"
+    return why_no_cluster(directory)
+
+
+def of_left(directory: Path, left: Sequence[LeftNode]) -> str:
+    """Return what to do about nodes that run in a directory whose supervisor does not answer."""
+    named, run = ", ".join(map(str, left)), "runs" if len(left) == 1 else "run"
+    end = f"`trilemma down --dir {directory}` ends {'it' if len(left) == 1 else 'them'}"
+    silent = next((node.supervisor for node in left if node.supervisor is not None), None)
+    if silent is not None:
+        return (
+            f"the supervisor of the cluster in {directory}, process {silent}, does not answer, and {named} {run} under "
+            f"it: end it (`kill -9 {silent}`), then {end}"
+        )
+    return f"the cluster in {directory} has lost its supervisor, but {named} still {run}; {end}"
+
+
+def why_no_cluster(directory: Path) -> str:
+    """Return what a directory without cluster.json is, and what to do; the same for every command."""
+    members = sorted(file.parent.name for file in directory.glob("*/node.toml"))
+    if members and any(directory.glob("*/data")):
+        return (
+            f"{directory} holds the directories of {', '.join(members)}, but has lost {CLUSTER}: put that file back "
+            f"(it holds cluster_id and, as nodes, name and address of each, as {members[0]}/node.toml says them)"
+        )
+    if members:
+        return f"{directory} was left by an `up` that was cut off, before any node ran: remove it and try again"
+    held = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+    if held:
+        return f"{directory} is not empty and holds no cluster (it holds {held[0]}); name another --dir"
+    return f"{directory} holds no cluster; `trilemma up --dir {directory}` makes one"
 
 
 def nodes(directory: Path) -> dict[str, str]:
@@ -63,11 +111,13 @@ def cluster_id(directory: Path) -> str:
 
 def _known(directory: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((directory / "cluster.json").read_text())
+        found: dict[str, Any] = json.loads((directory / CLUSTER).read_text())
+    except (FileNotFoundError, NotADirectoryError) as problem:
+        raise NoClusterError(why_no_cluster(directory)) from problem
     except OSError as problem:
-        raise NoClusterError(f"{directory} holds no cluster: `trilemma up --dir {directory}` makes one") from problem
+        raise NoClusterError(f"{directory / CLUSTER}: {problem.strerror}") from problem
     except ValueError as problem:
-        raise NoClusterError(f"{directory / 'cluster.json'} is damaged: {problem}") from problem
+        raise NoClusterError(f"{directory / CLUSTER} is damaged: {problem}") from problem
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trilemma.runtime.listening import bind_free
 
+CLUSTER = "cluster.json"
 CONTROL = "control.sock"
 HOST = "127.0.0.1"
 PEER_PORT_OFFSET = 10_000
@@ -115,4 +116,4 @@ def lay_out(directory: Path, members: list[NodePlace], default_mode: str, *, lab
         node_file(directory, member.name).write_text(toml(member, members, settings, directory))
     nodes = [{"name": each.name, "address": each.address} for each in members]
     known = {"cluster_id": settings.cluster_id, "nodes": nodes}
-    (directory / "cluster.json").write_text(json.dumps(known, indent=2) + "\n")
+    (directory / CLUSTER).write_text(json.dumps(known, indent=2) + "\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trilemma.client import control
 from trilemma.client.identity import answerer
-from trilemma.client.layout import CONTROL, HOST, LayoutRefused, NodePlace, lay_out, node_file, places
+from trilemma.client.layout import CLUSTER, CONTROL, HOST, LayoutRefused, NodePlace, lay_out, node_file, places
 from trilemma.runtime.address import split_address
 from trilemma.runtime.config import ConfigError, ServerConfig, load
 from trilemma.runtime.listening import StartRefused, bind
@@ -86,9 +86,9 @@ def _check_path(directory: Path) -> None:
 def _holds_cluster(directory: Path) -> bool:
     if not directory.exists():
         return False
-    held = sorted(entry.name for entry in directory.iterdir())
-    if held and "cluster.json" not in held:
-        raise LayoutRefused(f"{directory} is not empty and holds no cluster (it holds {held[0]}); name another --dir")
+    held = [entry.name for entry in directory.iterdir()]
+    if held and CLUSTER not in held:
+        raise LayoutRefused(control.why_no_cluster(directory))
     return bool(held)
 
 

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trilemma.client.layout import CONTROL, LayoutRefused, NodePlace
-
-STOP_S = 8.0
-"""How long a node may take to hand over before it is killed."""
+from trilemma.client.leftover import STOP_S
 
 LINE_BYTES_MAX = 64 << 10
 
@@ -133,7 +131,9 @@ class Supervisor:
         self._nodes = {place.name: NodeProcess(place, directory, command) for place in places}
         self._stopped = asyncio.Event()
         self.is_ready = False
-        """Whether all nodes were seen to serve; whoever sees it says so here, for others who ask."""
+        """Whether the nodes were seen to serve; whoever sees it says so here, for others who ask."""
+        self.lacking: dict[str, str] = {}
+        """Why some were seen not to, while a majority does; by name."""
 
     def stop(self) -> None:
         """Have `run` stop the nodes and return."""
@@ -187,6 +187,7 @@ class Supervisor:
             return {
                 "pid": os.getpid(),
                 "ready": self.is_ready,
+                "lacking": self.lacking,
                 "stopping": self._stopped.is_set(),
                 "nodes": [self._describe(node) for node in self._nodes.values()],
             }

@@ -32,7 +32,7 @@ register(
     "not_met",
     "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
     "read or written",
-    "start the other nodes, or look at this node's log: a node that lost its disk is not taken back under its old name",
+    "start the other nodes, or look at its INFO peers: a node that lost its disk is not taken back under its old name",
 )
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
 

@@ -1,6 +1,7 @@
 """INFO and CLUSTER INFO: Redis' sections and fields where clients look for them, and sections of our own.
 
-What only the process knows (memory, process id, ports) comes as `facts` from the shell.
+What only the process knows (memory, process id, ports) comes as `facts` from the shell, and so does what it knows of
+the connection to each peer: why one is refused is decided there.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ class Information:
 
     def __init__(self, server: Server, clients: Callable[[], int]) -> None:
         self.facts: dict[str, str] = {}
+        self.peer_states: dict[str, str] = {}
         self._server = server
         self._clients = clients
         self._service = Service(server.executors, server.peers)
@@ -36,6 +38,7 @@ class Information:
             "keyspaces": self._keyspaces,
             "lag": self._lag,
             "links": self._links,
+            "peers": lambda: list(self.peer_states.items()),
         }
 
     def text(self, names: Sequence[str]) -> bytes:

@@ -135,6 +135,11 @@ class Node:
         """What only the process knows and INFO shows; the shell keeps it fresh."""
         return self._information.facts
 
+    @property
+    def peer_states(self) -> dict[str, str]:
+        """What the process knows of the connection to each peer, for INFO; the shell keeps it fresh."""
+        return self._information.peer_states
+
     # Inputs
 
     def client_connected(self, conn: ConnId, address: str, local_address: str) -> None:

@@ -63,6 +63,10 @@ class Accepting:
             older.transport.abort()
         self._accepted(peer)
 
+    def has(self, peer: NodeId) -> bool:
+        """Say whether a connection of that peer stands."""
+        return peer in self._peers
+
     def refuse(self, connection: "Incoming", reason: str) -> None:
         """Note why a connection is not used; not again where the next one is refused for the same."""
         address = connection.transport.get_extra_info("peername")

@@ -104,15 +104,16 @@ class Dialing:
         address: tuple[str, int],
         handshake: Callable[[], Dialer],
         joined: Callable[[], None],
-        refused: Callable[[str], None],
+        failed: Callable[[str, bool], None],
     ) -> None:
-        """Args: joined: told when a connection stands; refused: told why the last try failed."""
+        """Args: joined: told when a connection stands; failed: why the last try did, and whether either side refused
+        the other, which no further try will change."""
         self.channel: Outgoing | None = None
         """The connection, while it stands and the peer has proven itself."""
         self._address = address
         self._handshake = handshake
         self._joined = joined
-        self._refused = refused
+        self._failed = failed
         self._awake = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -132,7 +133,7 @@ class Dialing:
                 await self._connect()
                 backoff_s = BACKOFF_S_MIN
             except (OSError, TimeoutError, HandshakeRefused) as problem:
-                self._refused(_reason(problem))
+                self._failed(_reason(problem), isinstance(problem, HandshakeRefused))
             await self._pause(backoff_s)
             backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
 

@@ -21,6 +21,9 @@ from trilemma.base.ids import NodeId
 PROTOCOL_VERSION = 1
 NONCE_BYTES = 32
 _REASON_CHARACTERS_MAX = 300
+REFUSED_THERE = "the other side refused: "
+"""How the reason begins where it is the peer's: it refused this node, not this node the peer."""
+
 _DIALER = b"trilemma peer, dialer"
 _ACCEPTOR = b"trilemma peer, acceptor"
 
@@ -100,7 +103,7 @@ def _decode(body: bytes) -> Hello | Challenge | Proof | Refusal:
         raise HandshakeRefused("the other side does not speak the peer protocol") from problem
     if isinstance(message, Refusal):
         reason = "".join(character if character.isprintable() else "?" for character in message.reason)
-        raise HandshakeRefused(f"the other side refused: {reason[:_REASON_CHARACTERS_MAX]}")
+        raise HandshakeRefused(f"{REFUSED_THERE}{reason[:_REASON_CHARACTERS_MAX]}")
     return message
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import MIB, limit
 from trilemma.runtime.accepting import Accepting, Incoming
-from trilemma.runtime.dialing import Dialing
+from trilemma.runtime.dialing import Dialing, Outgoing
 from trilemma.runtime.framing import FRAME_BYTES_MAX, Kind, header
-from trilemma.runtime.handshake import NONCE_BYTES, Dialer, Identity
+from trilemma.runtime.handshake import NONCE_BYTES, REFUSED_THERE, Dialer, Identity
 from trilemma.runtime.port import Laboratory
 
 PEER_QUEUE_BYTES_MAX = limit(
@@ -23,6 +23,16 @@ PEER_QUEUE_BYTES_MAX = limit(
     "bytes per peer",
     "a peer that does not read must not grow this node",
     "newer frames are dropped: replication sends again",
+)
+
+ONE_WAY_TRIES = 5
+"""A peer that starts dials before it listens; after so many tries, half a second or more, it should."""
+
+ONE_WAY_S = 2.0
+"""How long a peer may take to connect to a node that has connected to it; it hurries when that happens."""
+ONE_WAY = (
+    "it does not connect to this node although this node has connected to it: its configuration must give the "
+    "peer_address at which this node listens"
 )
 
 Address = tuple[str, int]
@@ -43,7 +53,7 @@ class PeerCounters:
 class Lane:
     """What is on its way to one peer."""
 
-    __slots__ = ("delayed_bytes", "dialing", "parts", "peer", "size", "trouble")
+    __slots__ = ("delayed_bytes", "dialing", "is_refused", "parts", "peer", "size", "tries", "trouble")
 
     def __init__(self, peer: NodeId) -> None:
         self.peer = peer
@@ -53,6 +63,15 @@ class Lane:
         self.delayed_bytes = 0
         self.trouble = ""
         """The reason told last; the same one is not told again."""
+        self.is_refused = False
+        """Whether it is that either side refuses the other."""
+        self.tries: int | None = None
+        """How often it was dialled in vain since it connected to this node; None where it has not."""
+
+    @property
+    def is_one_way(self) -> bool:
+        """Whether the peer connects to this node and cannot be dialled."""
+        return self.tries is not None and self.tries >= ONE_WAY_TRIES
 
 
 class PeerTransport:
@@ -89,17 +108,34 @@ class PeerTransport:
 
     def _dial(self, peer: NodeId, address: Address, lane: Lane) -> Dialing:
         def joined() -> None:
-            lane.trouble = ""
+            lane.trouble, lane.is_refused, lane.tries = "", False, None
             self._told(self._identity.name(peer), "connected")
             if self._lab is not None:
                 self._lab.joined(peer)
+            asyncio.get_running_loop().call_later(ONE_WAY_S, self._look_for, lane, lane.dialing.channel)
 
         return Dialing(
             address,
             lambda: Dialer(self._identity, peer, secrets.token_bytes(NONCE_BYTES)),
             joined,
-            lambda reason: self._trouble(lane, reason),
+            lambda reason, is_refused: self._not_joined(lane, address, reason, is_refused),
         )
+
+    def _not_joined(self, lane: Lane, address: Address, reason: str, is_refused: bool) -> None:
+        lane.is_refused = is_refused
+        if lane.tries is not None:
+            lane.tries = lane.tries + 1 if self._accepting.has(lane.peer) else None
+        if not is_refused and lane.is_one_way:
+            reason = (
+                f"{reason}; yet it has connected to this node: either it does not listen at {address[0]}:{address[1]} "
+                "(the peer_address that this node's configuration gives it) or the network is open one way only"
+            )
+        self._trouble(lane, reason)
+
+    def _look_for(self, lane: Lane, channel: Outgoing | None) -> None:
+        """Say so where a peer that this node is still connected to has not connected to this node."""
+        if channel is not None and lane.dialing.channel is channel and not self._accepting.has(lane.peer):
+            self._trouble(lane, ONE_WAY)
 
     def _trouble(self, lane: Lane, reason: str) -> None:
         """Say what is wrong with a peer, once."""
@@ -115,6 +151,22 @@ class PeerTransport:
     def connected(self) -> Iterable[NodeId]:
         """Return the peers that this node has a connection to."""
         return [peer for peer, lane in self._lanes.items() if lane.dialing.channel is not None]
+
+    def states(self) -> dict[str, str]:
+        """Return, as INFO's section Peers shows it, the connection to each peer and what is wrong with it.
+
+        connected; refused (by the peer); refuses (this node does the peer); one_way (only one of the two can dial the
+        other); unreachable.
+        """
+        return {self._identity.name(peer): self._state(lane) for peer, lane in self._lanes.items()}
+
+    def _state(self, lane: Lane) -> str:
+        if lane.dialing.channel is None:
+            why = lane.trouble.replace(",", ";").replace("=", " ")  # these two are the section's own
+            return f"state={_outage(lane)},why={why.removeprefix(REFUSED_THERE)}"
+        if not self._accepting.has(lane.peer):
+            return f"state=one_way,why={ONE_WAY}"
+        return "state=connected,why="
 
     # Out
 
@@ -178,6 +230,10 @@ class PeerTransport:
     def _accepted(self, peer: NodeId) -> None:
         lane = self._lanes.get(peer)
         if lane is not None:
+            if lane.dialing.channel is None and lane.tries is None:
+                lane.tries = 0
+            if lane.trouble == ONE_WAY:
+                lane.trouble = ""
             lane.dialing.hurry()
 
     def _received(self, peer: NodeId, kind: int, body: bytes) -> None:
@@ -188,3 +244,9 @@ class PeerTransport:
                 self._receive(peer, body)
         elif kind == Kind.CONTROL and self._lab is not None:
             self._lab.told(peer, body)
+
+
+def _outage(lane: Lane) -> str:
+    if lane.is_refused:
+        return "refused" if lane.trouble.startswith(REFUSED_THERE) else "refuses"
+    return "one_way" if lane.is_one_way else "unreachable"

@@ -4,6 +4,7 @@ Owns the timers. What the facts are is in `facts`, when room is enough in `room`
 """
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
@@ -22,6 +23,7 @@ class Watch:
 
     Args:
         directory: of the disk that is looked at.
+        peers: what is known of the connection to each, by name.
         turns: are told when the disk is nearly full, and when it is not any more.
     """
 
@@ -32,6 +34,7 @@ class Watch:
         turns: NodeLoop,
         room: Room,
         directory: Path,
+        peers: Callable[[], dict[str, str]],
         logger: FilteringBoundLogger,
     ) -> None:
         self._node = node
@@ -39,6 +42,7 @@ class Watch:
         self._turns = turns
         self._room = room
         self._directory = directory
+        self._peers = peers
         self._logger = logger
         self._facts_timer: asyncio.TimerHandle | None = None
         self._room_timer: asyncio.TimerHandle | None = None
@@ -57,6 +61,7 @@ class Watch:
     def _refresh_facts(self) -> None:
         if isinstance(self._node, Node):
             self._node.facts.update(moving_facts(sum(self._storage.log.sizes().values()), self._room))
+            self._node.peer_states.update(self._peers())
         self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
 
     def _look_at_room(self) -> None:
