@@ -1,5 +1,6 @@
 """A cluster in this process that is used wrongly: a sentence, an exception of the kind, and nothing left behind."""
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -122,3 +123,51 @@ def test_a_node_that_is_down_can_only_be_restarted(cluster: LocalCluster) -> Non
     cluster.restart("n1")
     cluster.restart("n2")
     cluster.wait_until_ready()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_cuts_and_heals_keep_no_connection(cluster: LocalCluster) -> None:
+    cluster.cut("n1")
+    cluster.heal()
+    before = descriptors()
+    for _ in range(20):
+        cluster.cut("n1")
+        cluster.heal()
+    assert descriptors() <= before + 2, "a connection of the nodes may come or go meanwhile"
+
+
+def test_a_node_that_cannot_be_stopped_cleanly_leaves_nothing_behind_and_is_told(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = threading.active_count()
+    made = trilemma.local(nodes=2)
+
+    def fail(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def use() -> None:
+        with made:
+            monkeypatch.setattr(type(made._servers["n2"].storage.engine), "flush", fail)
+            raise KeyError("the body's own")
+
+    with pytest.raises(KeyError, match="the body's own") as caught:
+        use()
+    assert "No space left" in " ".join(caught.value.__notes__)
+    assert threading.active_count() == threads
+    assert list(scratch.iterdir()) == []
+    made.stop()
+
+
+def test_a_process_that_was_forked_from_it_has_no_nodes(cluster: LocalCluster) -> None:
+    """There `kill` waited for a thread that is not in that process, for ever."""
+    cluster._process += 1  # as the child of a fork sees it
+    try:
+        with pytest.raises(RuntimeError, match="forked"):
+            cluster.kill("n1")
+        cluster.stop()
+    finally:
+        cluster._process -= 1
+    assert cluster.client("n1").ping()

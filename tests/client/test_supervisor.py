@@ -3,8 +3,10 @@
 import asyncio
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +84,53 @@ FORM = "one JSON object on a line is expected, with 'do' and, of a node, 'node'"
 def test_a_message_that_means_nothing_gets_an_answer(asked: Asked, message: bytes, sentence: str) -> None:
     assert asked.ask(message) == {"error": sentence}
     assert asked.problems == []
+
+
+class Sleeping:
+    """A supervisor of one node whose process stays."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "n1").mkdir()
+        # `serve --config FILE` becomes arguments of the script, which does not look at them.
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        self.supervisor = Supervisor(directory, [NodePlace("n1", 1, 1, 2)], command)
+
+    async def act(self, action: str) -> dict[str, Any]:
+        return await self.supervisor._answer(json.dumps({"do": action, "node": "n1"}).encode())
+
+
+def pids_of(directory: Path) -> set[int]:
+    """Return the processes whose command line names something in a directory."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and str(directory).encode() in (entry / "cmdline").read_bytes():
+                found.add(int(entry.name))
+    return found
+
+
+def test_two_starts_of_one_node_at_once_make_one_process(tmp_path: Path) -> None:
+    async def scene() -> None:
+        made = Sleeping(tmp_path)
+        told = await asyncio.gather(made.act("start"), made.act("start"))
+        pids = {each["node"]["pid"] for each in told}
+        assert len(pids) == 1
+        assert pids_of(tmp_path) == pids
+        await asyncio.gather(made.act("kill"), made.act("start"), made.act("restart"))
+        await made.supervisor._nodes["n1"].stop()
+        await made.act("start")
+        assert pids_of(tmp_path) == set(), "what was stopped for good is not started again"
+
+    asyncio.run(scene())
+
+
+def test_a_node_that_is_down_is_not_paused(tmp_path: Path) -> None:
+    async def scene() -> None:
+        made = Sleeping(tmp_path)
+        await made.act("start")
+        await made.act("kill")
+        for action in ("pause", "resume"):
+            told = await made.act(action)
+            assert told == {"error": "n1 is down (exit -9): only what runs can be paused or resumed"}
+
+    asyncio.run(scene())

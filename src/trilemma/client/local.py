@@ -8,6 +8,7 @@ with trilemma.local(nodes=3) as cluster:
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 import threading
@@ -74,6 +75,8 @@ class LocalCluster:
         self._directory = directory or Path()
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
+        self._process = 0
+        """The process that it runs in: in one that was forked from it there are no nodes."""
         self._servers: dict[str, Server] = {}
         """Those that run; what changes it runs on the loop."""
         self._turns = {name: asyncio.Lock() for name in self.names}
@@ -86,8 +89,13 @@ class LocalCluster:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        try:
+            self.stop()
+        except Exception as second:
+            if problem is None:
+                raise
+            problem.add_note(f"besides, the cluster could not be stopped cleanly: {second}")
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -107,6 +115,7 @@ class LocalCluster:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="trilemma-local", daemon=True)
         self._stage = _Stage.RUNNING
+        self._process = os.getpid()
         self._thread.start()
         try:
             sockets = {name: Sockets.free(HOST) for name in self.names}
@@ -168,9 +177,11 @@ class LocalCluster:
                 del self._servers[name]
 
     async def _stop_all(self) -> None:
-        for name in self.names:
-            await self._stop_one(name)
-        await asyncio.gather(*self._watches)
+        ended = await asyncio.gather(*map(self._stop_one, self.names), return_exceptions=True)
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        for problem in ended:
+            if problem is not None:
+                raise problem
 
     def wait_until_ready(self) -> None:
         """Wait until every running node answers a read and a write of the keyspace `default`.
@@ -180,38 +191,41 @@ class LocalCluster:
         """
         end = time.monotonic() + READY_S
         for name in list(self._servers):
-            client = self.client(name)
-            while True:
-                try:
-                    client.exists("ready")
-                    client.delete("ready")
-                    break
-                except redis.RedisError as problem:
+            with self._client(name) as client:
+                while (problem := _why_not_served(client)) is not None:
                     if time.monotonic() > end:
                         raise TimeoutError(f"{name} does not serve: {problem}") from problem
                     time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Stop all nodes, close all clients, remove the directory if it was made here; once is enough."""
-        if self._stage is not _Stage.RUNNING:
+        """Stop all nodes, close all clients, remove the directory if it was made here; once is enough.
+
+        Raises:
+            Exception: what kept a node from stopping cleanly; nothing is left behind all the same.
+        """
+        if self._stage is not _Stage.RUNNING or os.getpid() != self._process:
             return
         self._stage = _Stage.ENDED
         for client in self._clients:
             client.close()
         self._clients.clear()
-        if self._thread.is_alive():
-            self._run(self._stop_all())
+        try:
+            if self._thread.is_alive():
+                self._run(self._stop_all())
+        finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-        self._loop.close()
-        if self._owns_directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._loop.close()
+            if self._owns_directory:
+                shutil.rmtree(self._directory, ignore_errors=True)
 
     # Use
 
     def _must_run(self) -> None:
         if self._stage is not _Stage.RUNNING:
             raise RuntimeError(f"the cluster {self._stage.value}")
+        if os.getpid() != self._process:
+            raise RuntimeError("the cluster runs in the process that this one was forked from")
 
     def _known(self, name: str) -> None:
         self._must_run()
@@ -240,15 +254,20 @@ class LocalCluster:
 
     def client(self, name: str, **options: Any) -> redis.Redis:
         """Return a redis-py client of one node that never retries; it is closed with the cluster."""
-        host, port = self.address(name)
-        chosen: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "decode_responses": True, **options}
-        client = redis.Redis(host=host, port=port, **chosen)
+        client = self._client(name, **options)
         self._clients.append(client)
         return client
 
+    def _client(self, name: str, **options: Any) -> redis.Redis:
+        """Return a client that whoever asks for it closes."""
+        host, port = self.address(name)
+        chosen: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "decode_responses": True, **options}
+        return redis.Redis(host=host, port=port, **chosen)
+
     def create(self, name: str, mode: str, *settings: str) -> None:
         """Make a keyspace, as KEYSPACE CREATE does; patient with a node that has not been heard of for a moment."""
-        create(self.client(self._any_running()), name, mode, *settings)
+        with self._client(self._any_running()) as client:
+            create(client, name, mode, *settings)
 
     # Faults
 
@@ -263,7 +282,8 @@ class LocalCluster:
             parse(list(words), {known: number for number, known in enumerate(self.names, 1)})
         except ReplyError as problem:
             raise ValueError(problem.text.removeprefix("ERR ")) from None
-        self.client(name).execute_command("LAB", *words)  # type: ignore[no-untyped-call]
+        with self._client(name) as client:
+            client.execute_command("LAB", *words)
 
     def cut(self, where: str) -> None:
         """Cut links: `n3` all of n3's, `n1-n2` one both ways, `n1>n2` one way."""
@@ -301,6 +321,15 @@ class LocalCluster:
             action()
 
         self._run(act())
+
+
+def _why_not_served(client: redis.Redis) -> redis.RedisError | None:
+    try:
+        client.exists("ready")
+        client.delete("ready")
+    except redis.RedisError as problem:
+        return problem
+    return None
 
 
 def local(nodes: int = 3, default_mode: str = "cp", directory: Path | None = None) -> LocalCluster:

@@ -39,7 +39,10 @@ class NodeProcess:
         self._log: IO[bytes] | None = None
         self._log_from = 0
         self.is_paused = False
-        self.is_wanted = True
+        self._turn = asyncio.Lock()
+        """Who starts or ends it is through with it before the next one."""
+        self._is_left = False
+        """Whether it was stopped for good."""
 
     @property
     def state(self) -> str:
@@ -74,9 +77,12 @@ class NodeProcess:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")[:SAID_CHARACTERS_MAX]
 
     async def start(self) -> None:
-        """Start it, unless it runs."""
-        if self.is_running:
-            return
+        """Start it, unless it runs, or was stopped for good."""
+        async with self._turn:
+            if not self.is_running and not self._is_left:
+                await self._start()
+
+    async def _start(self) -> None:
         self._log = (self._home / "log").open("ab")
         self._log_from = self._log.tell()
         self._child = await asyncio.create_subprocess_exec(
@@ -98,21 +104,26 @@ class NodeProcess:
 
     async def kill(self) -> None:
         """End it at once."""
+        async with self._turn:
+            await self._kill()
+
+    async def _kill(self) -> None:
         self.signal(signal.SIGKILL)
-        await self.wait()
+        await self._wait()
 
     async def stop(self) -> None:
-        """Have it hand over and leave; kill it where that takes too long."""
-        if self.is_paused:
-            self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self.wait(), STOP_S)
-        except TimeoutError:
-            await self.kill()
+        """Have it hand over and leave for good; kill it where that takes too long."""
+        async with self._turn:
+            self._is_left = True
+            if self.is_paused:
+                self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._wait(), STOP_S)
+            except TimeoutError:
+                await self._kill()
 
-    async def wait(self) -> None:
-        """Wait until it has ended."""
+    async def _wait(self) -> None:
         if self._child is not None:
             await self._child.wait()
 
@@ -200,6 +211,8 @@ class Supervisor:
         return await self._act(action, node)
 
     async def _act(self, action: str, node: NodeProcess) -> dict[str, Any]:
+        if action in ("pause", "resume") and not node.is_running:
+            return {"error": f"{node.place.name} is {node.state}: only what runs can be paused or resumed"}
         match action:
             case "kill":
                 await node.kill()
@@ -210,7 +223,7 @@ class Supervisor:
                 await node.start()
             case "pause":
                 node.signal(signal.SIGSTOP)
-                node.is_paused = node.is_running
+                node.is_paused = True
             case "resume":
                 node.signal(signal.SIGCONT)
                 node.is_paused = False

@@ -56,16 +56,27 @@ def listen(bound: socket.socket) -> None:
 
 
 def bind_free(host: str) -> socket.socket:
-    """Return a socket bound to a free port that the system does not give to outgoing connections.
+    """Return a socket that listens at a free port which the system does not give to outgoing connections.
 
+    It listens at once: of two that are only bound to one port, with SO_REUSEADDR, the second could not later.
     A node that is down must find its port free again: whoever tries to reach it meanwhile could be given that very
     port for its own end, and so be connected with itself.
     """
     low = _outgoing_ports_from()
     for _ in range(TRIES):
         with suppress(StartRefused):
-            return bind(host, FREE_PORTS_FROM + randbelow(low - FREE_PORTS_FROM))
-    return bind(host, 0)
+            return _listening(host, FREE_PORTS_FROM + randbelow(low - FREE_PORTS_FROM))
+    return _listening(host, 0)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    bound = bind(host, port)
+    try:
+        listen(bound)
+    except StartRefused:
+        bound.close()
+        raise
+    return bound
 
 
 def _outgoing_ports_from() -> int:

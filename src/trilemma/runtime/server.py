@@ -122,8 +122,10 @@ class Server:
     async def stop(self) -> None:
         """Take the node down, handed over or not."""
         self._lift_bound()
-        await self._stack.aclose()
-        self._end()
+        try:
+            await self._stack.aclose()
+        finally:
+            self._end()
         self.logger.info("stopped")
 
     async def wait(self) -> None:
