@@ -391,7 +391,7 @@ class CausalShard:
         """See ShardReplica."""
         return report.facts(self.replica)
 
-    def lag(self) -> dict[NodeId, int]:
+    def lag(self) -> dict[NodeId, int | None]:
         """See ShardReplica."""
         return report.lag(self.replica)
 

@@ -421,7 +421,7 @@ class RaftShard:
         """See ShardReplica."""
         return report.facts(self._config, self.raft, self.applied_index, self._rows.progress.flushed.index)
 
-    def lag(self) -> dict[NodeId, int]:
+    def lag(self) -> dict[NodeId, int | None]:
         """See ShardReplica: known to the leader."""
         return report.lag(self._config, self.keyspace, self.raft)
 
