@@ -67,6 +67,19 @@ def test_what_was_persisted_is_read_back_by_the_next_start(tmp_path: Path) -> No
     again.close()
 
 
+def test_a_log_is_whole_although_each_write_takes_a_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite_some = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: pwrite_some(file, data[:3], offset))
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1, b"ten bytes.")], opens=True))
+    waiter.wait(1)
+    log.close()
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1, b"ten bytes.")]
+    again.close()
+
+
 def test_a_later_entry_supersedes_those_at_and_above_its_index(tmp_path: Path) -> None:
     waiter = Waiter()
     log = open_log(tmp_path, waiter)

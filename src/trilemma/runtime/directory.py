@@ -19,6 +19,7 @@ import msgspec
 
 from trilemma.base.ids import NodeId
 from trilemma.runtime.founding import Founding
+from trilemma.runtime.whole_write import write_whole
 
 T = TypeVar("T")
 
@@ -102,19 +103,28 @@ class DataDirectory:
         return _decode(file, dict[str, str]) if file.exists() else {}
 
     def check_disk(self, node: NodeId, disk_id: str) -> str | None:
-        """Return why a peer's disk is refused, or None. The first disk a peer proves itself with is remembered."""
+        """Return why a peer's disk is refused, or None. The first disk a peer proves itself with is remembered.
+
+        It is known once it is remembered durably, no sooner: a start must not know another one than the run before.
+        """
         if disk_id == self.identity.disk_id:
             return "it carries this node's own disk id: its data directory is a copy of this one's"
         known = self._disks.get(str(node))
         if known is None:
-            self._disks[str(node)] = disk_id
-            write_durably(self.path / "peers.json", msgspec.json.encode(self._disks, order="sorted"))
-            return None
+            return self._remember({**self._disks, str(node): disk_id})
         if known != disk_id:
             return (
                 f"it comes with another disk ({disk_id[:8]}…, known is {known[:8]}…): a node whose data directory was "
                 "lost must not return under its old id"
             )
+        return None
+
+    def _remember(self, disks: dict[str, str]) -> str | None:
+        try:
+            write_durably(self.path / "peers.json", msgspec.json.encode(disks, order="sorted"))
+        except OSError as problem:
+            return f"which disk it has could not be remembered here: {problem.strerror or problem}"
+        self._disks = disks
         return None
 
 
@@ -159,11 +169,15 @@ def _decode(file: Path, kind: type[T]) -> T:
 
 
 def write_durably(file: Path, data: bytes) -> None:
-    """Put a whole file in place so that a crash leaves either the old one or the new one."""
+    """Put a whole file in place so that a crash leaves either the old one or the new one.
+
+    Raises:
+        OSError: the disk refuses; the old one stands, or, where only the last sync failed, perhaps the new one.
+    """
     new = file.with_name(f"{file.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        os.write(descriptor, data)
+        write_whole(descriptor, data, 0)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -7,6 +7,8 @@ import os
 import threading
 from pathlib import Path
 
+from trilemma.runtime.whole_write import write_whole
+
 SUFFIX = ".segment"
 
 
@@ -57,7 +59,7 @@ class SegmentFiles:
         with self._lock:
             self._descriptors[number] = descriptor
         os.posix_fallocate(descriptor, 0, self._segment_bytes)
-        os.pwrite(descriptor, header, 0)
+        write_whole(descriptor, header, 0)
         os.fsync(descriptor)
         self.sync_directory()
 
