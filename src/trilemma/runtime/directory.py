@@ -1,7 +1,8 @@
 """The data directory: whose it is, who uses it, how often it was started, which disks the peers had.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, whether the
+                   log has begun
     peers.json     the disk id that each peer proved itself with first
     log/ rows/     see runtime/log.py, runtime/rows.py
 
@@ -19,11 +20,13 @@ import msgspec
 
 from trilemma.base.ids import NodeId
 from trilemma.runtime.founding import Founding
+from trilemma.runtime.segment_files import SUFFIX
 from trilemma.runtime.whole_write import write_whole
 
 T = TypeVar("T")
 
 FORMAT = 1
+IDENTITY = "identity.json"
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
@@ -45,6 +48,9 @@ class Identity(msgspec.Struct, frozen=True):
     starts: int
     founding: Founding | None = None
     """None in directories made before it was remembered; the next start fills it in."""
+    log_has_begun: bool = False
+    """Whether the log held a segment once: it holds one ever after, unless it was lost. Set before the first thing that
+    is durable there is called so; a start that finds segments sets it, too."""
 
 
 class DataDirectory:
@@ -74,8 +80,19 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = -1
 
+    def log_begins(self) -> None:
+        """Remember durably that the log holds a segment. Cost: nothing where it is known. On the log's thread.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if not self.identity.log_has_begun:
+            begun = msgspec.structs.replace(self.identity, log_has_begun=True)
+            write_durably(self.path / IDENTITY, msgspec.json.encode(begun))
+            self.identity = begun
+
     def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
-        file = self.path / "identity.json"
+        file = self.path / IDENTITY
         if file.exists():
             found = _decode(file, Identity)
             _check(self.path, found, cluster_id, node_id, founding)
@@ -89,7 +106,7 @@ class DataDirectory:
 
     def _check_empty(self) -> None:
         # A start that was cut off while it wrote its first identity has left only these behind.
-        left = {"LOCK", "identity.json.new"}
+        left = {"LOCK", f"{IDENTITY}.new"}
         others = sorted(
             entry.name for entry in self.path.iterdir() if entry.name not in left and not _is_new_log(entry)
         )
@@ -148,13 +165,20 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, foundi
         raise DirectoryRefused(f"{path} belongs to cluster {found.cluster_id!r}, not to {cluster_id!r}")
     if found.node_id != node_id:
         raise DirectoryRefused(f"{path} belongs to node {found.node_id}, not to node {node_id}")
-    if not (path / LOG).is_dir():
-        raise DirectoryRefused(
-            f"{path} has lost its log: {path / LOG} is missing, and with it what this node has promised; {WHOLE}"
-        )
+    lost = _why_lost(path / LOG, found)
+    if lost is not None:
+        raise DirectoryRefused(f"{path} has lost its log: {lost}, and with it what this node has promised; {WHOLE}")
     reason = found.founding.why_not(founding) if found.founding is not None else None
     if reason is not None:
         raise DirectoryRefused(f"{path} {reason}")
+
+
+def _why_lost(log: Path, found: Identity) -> str | None:
+    if not log.is_dir():
+        return f"{log} is missing"
+    if found.log_has_begun and next(log.glob(f"*{SUFFIX}"), None) is None:
+        return f"all that {log} held is gone"
+    return None
 
 
 def _is_new_log(entry: Path) -> bool:
