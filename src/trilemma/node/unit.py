@@ -71,6 +71,15 @@ REPLY_BYTES_PER_TURN = limit(
     "the rest is answered in the next turn",
 )
 
+VALUE_BYTES_PER_TURN = limit(
+    "value_bytes_per_turn",
+    8 * MIB,
+    "bytes per shard",
+    "a command on a value of many MiB takes milliseconds, and links fall where a turn takes a second",
+    "the rest is executed in the next turn",
+)
+"""Values written, or read from the engine, in one turn; what one command alone handles may exceed it."""
+
 
 def result_bytes(result: Result) -> int:
     """Return how many bytes a result holds."""

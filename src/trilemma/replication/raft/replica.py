@@ -275,6 +275,10 @@ class Raft:
         """The lowest index that the node's log must keep."""
         return self._core.first_needed
 
+    def hand_back(self, first: int) -> None:
+        """Take back committed entries from `first` on, of those that `ready` gave last: they come again next turn."""
+        self._core.hand_back(first)
+
     def match_index(self, peer: NodeId) -> int:
         """Return up to where a peer's log is known to agree durably, 0 where this replica does not lead."""
         return self._roles.current.match_index(peer) if isinstance(self._roles.current, Leader) else 0
