@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from trilemma.base.errors import error, register
+from trilemma.base.ids import SYSTEM_KEYSPACE
 from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
@@ -13,13 +14,20 @@ register("not_executed", "ERR not executed", "send it again")
 
 def down(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded CLUSTERDOWN: it did not happen and never will."""
-    text = error("cluster_down", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
-    return b"-" + text.encode() + b"\r\n"
+    return _told("cluster_down", "catalogue_down", keyspace, reason)
 
 
 def uncertain(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded UNCERTAIN: it may have happened, or may yet."""
-    text = error("uncertain", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
+    return _told("uncertain", "catalogue_uncertain", keyspace, reason)
+
+
+def _told(name: str, name_for_catalogue: str, keyspace: Keyspace, reason: str) -> bytes:
+    if is_catalogue(keyspace):
+        # Nobody made it, and nobody can look at it: what clients ask for is a change of the keyspaces.
+        text = error(name_for_catalogue, reason=reason).text
+    else:
+        text = error(name, keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason).text
     return b"-" + text.encode() + b"\r\n"
 
 
@@ -31,6 +39,18 @@ def not_executed() -> bytes:
 def disk_full(names: Sequence[str]) -> str:
     """Return the reason of writes that need the disks of these nodes."""
     return f"disk full on {', '.join(names)}"
+
+
+def is_catalogue(keyspace: Keyspace) -> bool:
+    """Say whether it is the keyspace of the catalogue, of which clients know changes only: those need all members."""
+    return keyspace.id == SYSTEM_KEYSPACE
+
+
+def no_majority(keyspace: Keyspace, name: str, reached: int) -> str | None:
+    """Return the reason of a node that reaches no majority of the replicas, itself included; None where it does."""
+    total = len(keyspace.replicas)
+    needed = total // 2 + 1
+    return None if reached >= needed else reaches(name, reached, total, total if is_catalogue(keyspace) else needed)
 
 
 def reaches(name: str, reached: int, total: int, needed: int) -> str:
