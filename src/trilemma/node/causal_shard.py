@@ -216,7 +216,7 @@ class CausalShard:
         delivered = self.replica.take_delivered()
         self._rows.apply([batch for batch, _ in delivered])
         self._units.extend(self._questions.take_answered(self.keyspace, self._now.mono_us, self._up))
-        is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full
+        is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full and not self._is_behind
         wrote = self._execute(token, is_reaping)
         swept = is_reaping and self._reaper.sweep(self._rows.view)
         if delivered or wrote:
