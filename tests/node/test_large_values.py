@@ -5,12 +5,13 @@ Else links would fall while a node runs one turn: each command on such a value t
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from stage import Stage
-from trilemma.node import causal_shard
+from trilemma.node import causal_shard, proposals
 from trilemma.node.raft_shard import RaftShard
 from trilemma.node.session import REPLIES_AHEAD_BYTES
 from trilemma.node.unit import VALUE_BYTES_PER_TURN
@@ -249,3 +250,20 @@ def test_entries_that_are_handed_back_come_again_in_order(stage: Stage) -> None:
     stage.run(1_000_000)
     assert len(applied) >= 10
     assert applied == list(range(applied[0], applied[0] + len(applied)))
+
+
+@pytest.mark.parametrize(("keyspace", "part"), [("bank", proposals), ("shop", causal_shard)])
+def test_what_was_not_begun_before_its_time_was_up_is_not_begun_any_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, keyspace: str, part: ModuleType
+) -> None:
+    monkeypatch.setattr(part, "VALUE_BYTES_PER_TURN", 1)
+    key = f"{keyspace}:small"
+    assert stage.ask(1, "SET", key, "xx").reply == b"OK"
+    assert stage.ask(1, "KEYSPACE", "ALTER", keyspace, "TIMEOUT", "10").reply == b"OK"
+    replies = Pipeline(stage, 1, [request("APPEND", key, "y") for _ in range(500)]).wait()
+    done = [reply for reply in replies if isinstance(reply, int)]
+    assert done == list(range(3, 3 + len(done)))
+    assert all("may still take effect" in reply for reply in replies[len(done) :])
+    stage.run(1_000_000)
+    length = stage.ask(1, "STRLEN", key).reply
+    assert 2 + len(done) <= length < 400

@@ -258,13 +258,17 @@ class CausalShard:
         results: list[tuple[Waiter, Result, int, bool]] = []
         overlay = self._rows.overlay
         handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
+        taken = 0
         for batch, place in self._units:
             if budget <= 0 or len(results) >= UNITS_MAX or overlay.handled_bytes > handled_max:
                 break
+            taken += 1
+            if batch.is_answered(place):
+                continue
             result, shown, has_written = self._run(batch.units[place])
             budget -= result_bytes(result)
             results.append(((batch, place), result, shown, has_written))
-        del self._units[: len(results)]
+        del self._units[:taken]
         return results
 
     def _run(self, unit: Unit) -> tuple[Result, int, bool]:

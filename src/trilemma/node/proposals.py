@@ -66,10 +66,11 @@ class Proposals:
         for batch, position in self.waiting[:UNITS_MAX]:
             if budget <= 0:
                 break
-            budget -= self._weights.of(batch.units[position])
+            if not batch.is_answered(position):
+                budget -= self._weights.of(batch.units[position])
             count += 1
         waiters, self.waiting = self.waiting[:count], self.waiting[count:]
-        return waiters
+        return [waiter for waiter in waiters if not waiter[0].is_answered(waiter[1])]
 
     def propose(self, waiters: Sequence[Waiter]) -> None:
         """Make one entry of some units; where this replica does not lead, they may be sent elsewhere."""
