@@ -97,3 +97,9 @@ def test_why_a_node_refuses_is_a_line_of_its_own() -> None:
     lines = shown(found, 120).splitlines()
     assert "n3 refuses writes for default: disk full on n3" in lines
     assert f"n3 refuses requests for bank, shop, customer_sessions: {REASON}" in lines
+
+
+def test_who_has_not_said_yet_how_far_it_is_has_a_question_mark_not_a_number() -> None:
+    found = cluster(3)
+    found["nodes"]["n1"]["lag"] |= {"shard1_n2": 0, "shard1_n3": "unknown"}
+    assert "n3:?" in shown(found, 80).replace("│", " ").split()

@@ -3,6 +3,7 @@
 import pytest
 
 from stage import Stage
+from trilemma.command.usage import written
 from trilemma.keyspace.settings import Keyspace, Mode, make
 from trilemma.node.config import Member, NodeConfig
 from trilemma.resp.decode import decode_reply
@@ -40,6 +41,32 @@ def said(solo: SoloNode, line: str) -> str:
         ("KEYSPACE CREATE x COLOUR red MODE", "keyspace 'x': unknown option 'COLOUR'"),
         ("KEYSPACE CREATE x MODE cp MODE ap", "keyspace 'x': MODE is given twice"),
         ("KEYSPACE ALTER default timeout 50 TIMEOUT 50", "keyspace 'default': TIMEOUT is given twice"),
+        ("KEYSPACE CREATE x REPLICAS 1", "keyspace 'x': MODE must be given: cp, ap or ca"),
+        ("KEYSPACE CREATE x MODE xp", "keyspace 'x': MODE is cp, ap or ca, not 'xp'"),
+        ("KEYSPACE CREATE x MODE cp TIMEOUT abc", "keyspace 'x': TIMEOUT is in ms, 10 to 600000, not 'abc'"),
+        ("KEYSPACE ALTER default TIMEOUT abc", "keyspace 'default': TIMEOUT is in ms, 10 to 600000, not 'abc'"),
+        ("KEYSPACE ALTER default TIMEOUT 9", "keyspace 'default': TIMEOUT is in ms, 10 to 600000, not '9'"),
+        (
+            "KEYSPACE CREATE x MODE cp REPLICAS two",
+            "keyspace 'x': REPLICAS is from 1 to the number of nodes, not 'two'",
+        ),
+        ("KEYSPACE CREATE x MODE cp REPLICAS 2", "keyspace 'x': REPLICAS is 1 to 1, the number of nodes, not '2'"),
+        ("KEYSPACE CREATE x MODE cp SHARDS one", "keyspace 'x': SHARDS is 1, not 'one'"),
+        ("KEYSPACE CREATE x MODE cp WRITE 1", "keyspace 'x': WRITE on cp is majority or all, not '1': fewer could"),
+        ("KEYSPACE CREATE x MODE ca WRITE 1", "keyspace 'x': WRITE on ca is all, not '1': its replicas answer reads"),
+        ("KEYSPACE CREATE x MODE ap WRITE abc", "keyspace 'x': WRITE on ap is 1 to 1, majority or all, not 'abc'"),
+        ("KEYSPACE CREATE x MODE cp READ abc", "keyspace 'x': READ on cp is linearizable, lease or local, not 'abc'"),
+        ("KEYSPACE CREATE x MODE ca READ abc", "keyspace 'x': READ on ca is local, not 'abc'; use cp for other reads"),
+        ("KEYSPACE ALTER default READ abc", "keyspace 'default': READ on ap is 1 to 1, majority or all, not 'abc'"),
+        ("KEYSPACE ALTER default DURABILITY abc", "keyspace 'default': DURABILITY is sync or everysec, not 'abc'"),
+        (
+            f"KEYSPACE ALTER default WRITE {'x' * 99}",
+            f"keyspace 'default': WRITE on ap is 1 to 1, majority or all, not '{'x' * 40}…'",
+        ),
+        ("KEYSPACE CREATE _system MODE cp", "'_system' is the nodes' own keyspace"),
+        ("KEYSPACE ALTER _system TIMEOUT 500", "'_system' is the nodes' own keyspace"),
+        ("KEYSPACE DROP _system", "'_system' is the nodes' own keyspace"),
+        ("KEYSPACE LEAD _system n1", "'_system' is the nodes' own keyspace"),
         ("CAP DIGEST nope", "no keyspace 'nope'"),
         ("CAP DIGEST default nope", "no keyspace 'nope'"),
     ],
@@ -103,3 +130,9 @@ def stage() -> Stage:
     stage = Stage()
     assert stage.ask(1, "KEYSPACE", "CREATE", "pair", "MODE", "cp", "REPLICAS", "2").reply == b"OK"
     return stage
+
+
+def test_the_usage_of_alter_names_only_what_can_be_altered() -> None:
+    assert {"WRITE", "READ", "DURABILITY", "TIMEOUT"} <= set(written("keyspace|alter").replace("[", "").split())
+    assert "REPLICAS" not in written("keyspace|alter")
+    assert "REPLICAS" in written("keyspace|create")

@@ -38,7 +38,7 @@ def _entry(index: int, term: int) -> Entry:
 
 
 def _proposing(log: _Log, batch: _Answered) -> Proposals:
-    proposals = Proposals(log)  # type: ignore[arg-type]
+    proposals = Proposals(log, lambda _db, _key: 0)  # type: ignore[arg-type]
     proposals.waiting.extend((batch, position) for position in range(len(batch.units)))
     while proposals.waiting:
         proposals.propose(proposals.next_waiters())

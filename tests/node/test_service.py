@@ -109,3 +109,35 @@ def test_a_second_hand_over_is_refused_because_of_the_first(stage: Stage) -> Non
 
 def test_a_leader_is_given_what_it_leads(stage: Stage) -> None:
     assert stage.ask(2, "KEYSPACE", "LEAD", "bank", "n1").reply == b"OK"
+
+
+def test_readonly_needs_no_service_on_cp_and_helps_nothing_on_ca(stage: Stage) -> None:
+    assert stage.ask(1, "SET", "bank:k", "v").reply == stage.ask(1, "SET", "site:k", "v").reply == b"OK"
+    stage.run(1_000_000)
+    stage.cut_off(3)
+    stage.run(3_000_000)
+    assert states(stage, 3)["bank"] == states(stage, 3)["site"] == "down"
+    assert stage.ask(3, "GET", "bank:k", readonly=True).reply == b"v"
+    assert stage.ask(3, "GET", "site:k", readonly=True).is_refusal
+
+
+@pytest.mark.parametrize("words", ["CREATE x MODE ap", "ALTER bank TIMEOUT 500", "DROP bank"])
+def test_a_change_that_cannot_be_made_says_so_of_the_list_and_names_no_keyspace_of_the_nodes_own(
+    stage: Stage, words: str
+) -> None:
+    stage.cut_off(3)
+    stage.run(3_000_000)
+    refused = "CLUSTERDOWN the list of keyspaces cannot be changed now: "
+    for node, why in (
+        (1, "n3 cannot be reached from the leader, every member has to agree"),
+        (3, "n3 reaches 1 of 3 replicas, needs 3"),
+    ):
+        assert stage.ask(node, "KEYSPACE", *words.split()).reply == f"{refused}{why}; nothing was written"
+
+
+def test_a_change_in_doubt_says_so_of_the_list(stage: Stage) -> None:
+    stage.lead(2)
+    stage.crash(1)
+    told: Any = stage.ask(2, "KEYSPACE", "CREATE", "x", "MODE", "cp").reply
+    assert told.startswith("UNCERTAIN the list of keyspaces: ")
+    assert told.endswith("; the change may still take effect")

@@ -1,5 +1,7 @@
 """The data directory: whose it is, who holds it, what a start leaves behind."""
 
+import errno
+import os
 from pathlib import Path
 
 import msgspec
@@ -136,6 +138,30 @@ def test_a_peers_first_disk_is_remembered_over_restarts_and_another_one_refused(
     held.close()
 
 
+def test_a_disk_that_could_not_be_remembered_is_refused_and_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(3, "disk-b") is None
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for step in ("pwrite", "fsync", "replace"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, step, full)
+            assert held.check_disk(2, "disk-a") == (
+                "which disk it has could not be remembered here: No space left on device"
+            )
+            assert held.check_disk(3, "disk-b") is None
+    assert held.check_disk(2, "disk-other") is None
+    held.close()
+    again = opened(tmp_path)
+    assert again.check_disk(2, "disk-other") is None
+    assert "another disk" in str(again.check_disk(2, "disk-a"))
+    again.close()
+
+
 def test_a_copy_of_this_directory_is_no_peer(tmp_path: Path) -> None:
     held = opened(tmp_path)
     reason = held.check_disk(2, held.identity.disk_id)
@@ -149,3 +175,11 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_durably(tmp_path / "f", b"two")
     assert (tmp_path / "f").read_bytes() == b"two"
     assert [entry.name for entry in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_file_is_whole_although_each_write_takes_a_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_some, pwrite_some = os.write, os.pwrite
+    monkeypatch.setattr(os, "write", lambda file, data: write_some(file, data[:3]))
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: pwrite_some(file, data[:3], offset))
+    write_durably(tmp_path / "f", b"ten bytes.")
+    assert (tmp_path / "f").read_bytes() == b"ten bytes."

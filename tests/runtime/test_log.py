@@ -67,6 +67,19 @@ def test_what_was_persisted_is_read_back_by_the_next_start(tmp_path: Path) -> No
     again.close()
 
 
+def test_a_log_is_whole_although_each_write_takes_a_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite_some = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: pwrite_some(file, data[:3], offset))
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1, b"ten bytes.")], opens=True))
+    waiter.wait(1)
+    log.close()
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1, b"ten bytes.")]
+    again.close()
+
+
 def test_a_later_entry_supersedes_those_at_and_above_its_index(tmp_path: Path) -> None:
     waiter = Waiter()
     log = open_log(tmp_path, waiter)
@@ -88,6 +101,67 @@ def test_segments_roll_and_old_ones_go_once_released(tmp_path: Path) -> None:
     assert log.read(SHARD, 0, 1, 3, 1 << 20) == []
     again = open_log(tmp_path, Waiter())
     assert again.recovered.records == [entry(3)]
+    again.close()
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_read_while_segments_go_returns_what_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in (1, 2, 3):
+        log.append(write(token, [entry(token)], token, opens=True))
+    waiter.wait(3)
+    removed, seen = threading.Event(), threading.Event()
+    remove = log._files.remove
+
+    def remove_and_wait(number: int) -> None:
+        remove(number)
+        removed.set()
+        assert seen.wait(WAIT_S)
+
+    monkeypatch.setattr(log._files, "remove", remove_and_wait)
+    log.append(write(4, [entry(4)], 3, release=3))
+    assert removed.wait(WAIT_S)
+    assert log.read(SHARD, 0, first, 4, 1 << 20) == []
+    assert log.read(SHARD, 0, 3, 4, 1 << 20) == [entry(3), entry(4)]
+    seen.set()
+    log.close()
+    assert waiter.failed == []
+
+
+def test_a_read_whose_segment_goes_between_its_place_and_its_bytes_ends_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in (1, 2):
+        log.append(write(token, [entry(token)], token, opens=True))
+    waiter.wait(2)
+    find = log._writer.find
+
+    def find_and_remove(segment: int, offset: int) -> tuple[bytes, int] | None:
+        found = find(segment, offset)
+        log._remove(2)
+        return found
+
+    monkeypatch.setattr(log._writer, "find", find_and_remove)
+    assert log.read(SHARD, 0, 1, 2, 1 << 20) == []
+    assert log.read(SHARD, 0, 2, 2, 1 << 20) == [entry(2)]
+    log.close()
+
+
+def test_a_segment_that_somebody_else_removed_is_no_end_of_the_log_but_an_error(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], 1, opens=True))
+    waiter.wait(1)
+    log.close()
+    again = open_log(tmp_path, Waiter())
+    (tmp_path / "0000000000000001.segment").unlink()
+    with pytest.raises(FileNotFoundError):
+        again.read(SHARD, 0, 1, 1, 1 << 20)
     again.close()
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import trilemma
@@ -57,7 +58,43 @@ def test_nor_one_whose_log_was_emptied(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
     for segment in (data / "log").iterdir():
         segment.unlink()
-    assert start(tmp_path, mode).startswith(f"{data}: log and rows do not belong together (")
+    for _ in range(2):
+        said = start(tmp_path, mode)
+        assert said.startswith(f"{data} has lost its log: all that {data / 'log'} held is gone, and with it what")
+        assert said.endswith("a node that has lost a part of it must not return under its old id")
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_nor_one_whose_log_and_rows_were_emptied(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    for lost in (data / "log", data / "rows"):
+        shutil.rmtree(lost)
+        lost.mkdir()
+    assert "has lost its log: all that" in start(tmp_path, mode)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_a_first_start_that_was_cut_off_before_its_first_segment_is_no_loss(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    facts = msgspec.json.decode((data / "identity.json").read_bytes())
+    for lost in (data / "log", data / "rows"):
+        shutil.rmtree(lost)
+        lost.mkdir()
+    (data / "identity.json").write_bytes(msgspec.json.encode(facts | {"log_has_begun": False}))
+    founded(tmp_path, mode)
+    assert msgspec.json.decode((data / "identity.json").read_bytes())["log_has_begun"]
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_a_start_that_finds_a_log_remembers_that_there_is_one(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    facts = msgspec.json.decode((data / "identity.json").read_bytes())
+    del facts["log_has_begun"]
+    (data / "identity.json").write_bytes(msgspec.json.encode(facts))
+    founded(tmp_path, mode)
+    for segment in (data / "log").iterdir():
+        segment.unlink()
+    assert "has lost its log" in start(tmp_path, mode)
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from trilemma.storage import overlay
 from trilemma.storage.memory import MemoryEngine
 from trilemma.storage.overlay import HOT_ROW_BYTES_MAX, ShardRows
 
@@ -26,7 +27,7 @@ def test_a_row_is_seen_at_once_and_enters_the_engine_when_its_token_is_durable()
 
 
 @pytest.mark.parametrize(("size", "kept"), [(HOT_ROW_BYTES_MAX, True), (HOT_ROW_BYTES_MAX + 1, False)])
-def test_a_long_row_that_is_in_the_engine_takes_no_memory_here(size: int, kept: bool) -> None:
+def test_a_long_row_that_is_in_the_engine_takes_no_place_among_the_hot_ones(size: int, kept: bool) -> None:
     engine = MemoryEngine()
     rows = ShardRows(engine, 1, 0)
     rows.put(b"a", b"x" * size)
@@ -38,6 +39,65 @@ def test_a_long_row_that_is_in_the_engine_takes_no_memory_here(size: int, kept: 
     assert (b"a" in rows._hot) is kept
     rows.put(b"a", b"short")
     assert rows.get(b"a") == b"short"
+
+
+class CountingEngine(MemoryEngine):
+    """Notes which rows it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        self.asked.append(key)
+        return super().get(key)
+
+
+def stored(sizes: dict[bytes, int]) -> tuple[ShardRows, CountingEngine]:
+    """Rows of some sizes that only the engine holds."""
+    engine = CountingEngine()
+    rows = ShardRows(engine, 1, 0)
+    for key, size in sizes.items():
+        rows.put(key, key * size)
+    rows.seal(1)
+    batch = rows.drain(1)
+    assert batch is not None
+    engine.write(batch)
+    return ShardRows(engine, 1, 0), engine
+
+
+def test_a_large_row_is_copied_out_of_the_engine_once_and_counts_as_handled_once() -> None:
+    rows, engine = stored({b"a": HOT_ROW_BYTES_MAX + 1})
+    for _ in range(3):
+        assert rows.get(b"a") == b"a" * (HOT_ROW_BYTES_MAX + 1)
+    assert engine.asked == [b"a"]
+    assert rows.handled_bytes == HOT_ROW_BYTES_MAX + 1
+    rows.put(b"a", b"new")
+    assert rows.get(b"a") == b"new"
+    assert rows.handled_bytes == HOT_ROW_BYTES_MAX + 1 + len(b"anew")
+
+
+def test_a_large_row_is_forgotten_when_it_is_deleted_alone_or_with_its_range() -> None:
+    for delete in (lambda rows: rows.delete(b"a"), lambda rows: rows.delete_range(b"a", b"b")):
+        rows, _ = stored({b"a": HOT_ROW_BYTES_MAX + 1})
+        assert rows.get(b"a") is not None
+        delete(rows)
+        assert rows.get(b"a") is None
+
+
+def test_large_rows_take_no_more_memory_than_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = HOT_ROW_BYTES_MAX + 1
+    monkeypatch.setattr(overlay, "LARGE_ROWS_BYTES_MAX", 3 * size)
+    rows, engine = stored({**dict.fromkeys(KEYS, size), b"zz": 4 * size})
+    rng = random.Random(1)
+    for _ in range(200):
+        rows.get(rng.choice([*KEYS, b"zz"]))
+        if rng.random() < 0.2:
+            rows.put(rng.choice(KEYS), b"short")
+        held = sum(map(len, rows._large.values()))
+        assert held == rows._large_bytes <= 3 * 2 * size
+        assert b"zz" not in rows._large
+    assert len(engine.asked) > len(KEYS)
 
 
 def test_layers_leave_in_order_so_that_the_engine_holds_a_prefix() -> None:

@@ -76,6 +76,17 @@ register(
     "retry later or on another node; it is safe",
 )
 register(
+    "catalogue_down",
+    "CLUSTERDOWN the list of keyspaces cannot be changed now: {reason}; nothing was written",
+    "wait until all members are there, and send it again; it is safe",
+)
+register(
+    "catalogue_uncertain",
+    "UNCERTAIN the list of keyspaces: {reason}; the change may still take effect",
+    "see KEYSPACE LIST and KEYSPACE INFO before sending it again",
+    Outcome.MAYBE,
+)
+register(
     "uncertain",
     "UNCERTAIN keyspace '{keyspace}' ({mode}): {reason}; it may still take effect",
     "repeat it with the token it was sent with (CAP ONCE), or read before retrying, unless it is idempotent",

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from trilemma.node.information import UNKNOWN
+
 NODE_COLUMNS = ("node", "clients", "process", "links")
 KEYSPACE_COLUMNS = ("keyspace", "mode", "node", "state", "leader", "applied", "lag")
 WRAPPED = ("links", "applied", "lag")
@@ -112,9 +114,10 @@ def _shard(node: dict[str, Any], keyspace: str) -> tuple[str, dict[str, Any]]:
     return next(((place, shard) for place, shard in shards if shard["keyspace"] == keyspace), ("", {}))
 
 
-def _lag(lags: dict[str, int], place: str) -> str:
-    """Return who lacks how many entries or batches, as a leader knows it, and every `ap` replica."""
-    behind = {key.removeprefix(f"{place}_"): lag for key, lag in lags.items() if key.startswith(f"{place}_")}
+def _lag(lags: dict[str, int | str], place: str) -> str:
+    """Return who lacks how many entries or batches, as a leader and every `ap` replica know it; `?`: not known yet."""
+    told = ((key.removeprefix(f"{place}_"), lag) for key, lag in lags.items() if key.startswith(f"{place}_"))
+    behind = {peer: "?" if lag == UNKNOWN else lag for peer, lag in told}
     return " ".join(f"{peer}:{lag}" for peer, lag in behind.items() if lag) or ("0" if behind else "-")
 
 

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from trilemma.base.errors import error, register
-from trilemma.command.arguments import integer
-from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, refuse
+from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, TIMEOUT_RANGE, refuse, shortened
+from trilemma.resp.number import parse_int64
 
 register(
     "keyspace_name",
@@ -17,10 +17,16 @@ register(
 )
 register("keyspace_option", "ERR keyspace '{name}': unknown option '{option}'", "see KEYSPACE HELP")
 register("no_keyspace", "ERR no keyspace '{keyspace}'", "KEYSPACE LIST names them")
-register("keyspace_mode", "ERR keyspace '{name}': MODE is cp, ap or ca", "name one of the three")
+register(
+    "keyspace_reserved",
+    "ERR '{name}' is the nodes' own keyspace, where they keep the list of all: no command concerns it",
+    "choose another name",
+)
 
 _NAME = re.compile(rb"[a-zA-Z0-9_-]{1,64}")
-_RESERVED = (b"_system",)
+RESERVED = b"_system"
+"""The name of the keyspace that holds the catalogue, in INFO and /metrics."""
+
 _MODES = ("cp", "ap", "ca")
 _OPTIONS = frozenset({b"MODE", b"REPLICAS", b"SHARDS", b"SIBLINGS", b"WRITE", b"READ", b"DURABILITY", b"TIMEOUT"})
 
@@ -39,7 +45,9 @@ class KeyspaceOptions:
 
 
 def _name(word: bytes) -> str:
-    if not _NAME.fullmatch(word) or word in _RESERVED:
+    if word == RESERVED:
+        raise error("keyspace_reserved", name=word.decode())
+    if not _NAME.fullmatch(word):
         raise error("keyspace_name", name=word.decode("utf-8", "surrogateescape"))
     return word.decode()
 
@@ -52,12 +60,14 @@ def parse_create(argv: list[bytes]) -> KeyspaceOptions:
     """Read KEYSPACE CREATE name MODE mode [option value ...].
 
     Raises:
-        ReplyError: keyspace_name, keyspace_option, keyspace_mode, setting.
+        ReplyError: keyspace_name, keyspace_reserved, keyspace_option, setting.
     """
     options = KeyspaceOptions(_name(argv[2]))
     _read(options, argv[3:], creates=True)
+    if not options.mode:
+        raise refuse(options.name, "MODE must be given: cp, ap or ca")
     if options.mode not in _MODES:
-        raise error("keyspace_mode", name=options.name)
+        raise refuse(options.name, f"MODE is cp, ap or ca, not '{shortened(options.mode)}'")
     return options
 
 
@@ -99,13 +109,20 @@ def _take(options: KeyspaceOptions, word: bytes, value: bytes, *, creates: bool)
         case b"SIBLINGS":
             raise refuse(options.name, SIBLINGS_NOT_BUILT)
         case b"TIMEOUT":
-            options.timeout_ms = integer(value)
+            options.timeout_ms = _whole(options, "TIMEOUT", TIMEOUT_RANGE, value)
         case b"WRITE":
             options.write = _text(value).lower()
         case b"READ":
             options.read = _text(value).lower()
         case b"DURABILITY":
             options.durability = _text(value).lower()
+
+
+def _whole(options: KeyspaceOptions, option: str, allowed: str, value: bytes) -> int:
+    number = parse_int64(value)
+    if number is None:
+        raise refuse(options.name, f"{option} {allowed}, not '{shortened(_text(value))}'")
+    return number
 
 
 def _mode(options: KeyspaceOptions, value: bytes, *, creates: bool) -> str:
@@ -117,13 +134,13 @@ def _mode(options: KeyspaceOptions, value: bytes, *, creates: bool) -> str:
 def _replicas(options: KeyspaceOptions, value: bytes, *, creates: bool) -> int:
     if not creates:
         raise refuse(options.name, "a change of REPLICAS is not built yet")
-    return integer(value)
+    return _whole(options, "REPLICAS", "is from 1 to the number of nodes", value)
 
 
 def _one_shard(options: KeyspaceOptions, value: bytes, *, creates: bool) -> None:
     if not creates:
         raise refuse(options.name, "SHARDS never changes")
-    count = integer(value)
+    count = _whole(options, "SHARDS", "is 1", value)
     if count < 1:
         raise refuse(options.name, "SHARDS is at least 1")
     if count > 1:

@@ -177,8 +177,8 @@ def _check_length(length: int) -> None:
 
 def append(ctx: DataContext, argv: list[bytes]) -> Reply:
     """APPEND key value."""
-    old = ctx.view.string(ctx.db, argv[1])
-    value = argv[2] if old is None else old + argv[2]
+    old = ctx.view.glimpse(ctx.db, argv[1])
+    value = argv[2] if old is None else b"".join((old, argv[2]))
     _check_length(len(value))
     ctx.view.edit_string(ctx.db, argv[1], value)
     return len(value)
@@ -186,7 +186,7 @@ def append(ctx: DataContext, argv: list[bytes]) -> Reply:
 
 def strlen(ctx: DataContext, argv: list[bytes]) -> Reply:
     """STRLEN key."""
-    return len(ctx.view.string(ctx.db, argv[1]) or b"")
+    return len(ctx.view.glimpse(ctx.db, argv[1]) or b"")
 
 
 def setrange(ctx: DataContext, argv: list[bytes]) -> Reply:
@@ -194,11 +194,12 @@ def setrange(ctx: DataContext, argv: list[bytes]) -> Reply:
     offset, patch = integer(argv[2]), argv[3]
     if offset < 0:
         raise error("offset_range")
-    old = ctx.view.string(ctx.db, argv[1]) or b""
+    old = ctx.view.glimpse(ctx.db, argv[1]) or memoryview(b"")
     if not patch:
         return len(old)
     _check_length(offset + len(patch))
-    value = old[:offset].ljust(offset, b"\x00") + patch + old[offset + len(patch) :]
+    gap = bytes(max(offset - len(old), 0))
+    value = b"".join((old[:offset], gap, patch, old[offset + len(patch) :]))
     ctx.view.edit_string(ctx.db, argv[1], value)
     return len(value)
 
@@ -206,12 +207,12 @@ def setrange(ctx: DataContext, argv: list[bytes]) -> Reply:
 def getrange(ctx: DataContext, argv: list[bytes]) -> Reply:
     """GETRANGE key start end (SUBSTR is its old name)."""
     start, end = integer(argv[2]), integer(argv[3])
-    value = ctx.view.string(ctx.db, argv[1]) or b""
+    value = ctx.view.glimpse(ctx.db, argv[1]) or b""
     if start < 0 and end < 0 and start > end:
         return b""
     start = max(start + len(value), 0) if start < 0 else start
     end = max(end + len(value), 0) if end < 0 else end
-    return value[start : end + 1]
+    return bytes(value[start : end + 1])
 
 
 def incr(ctx: DataContext, argv: list[bytes]) -> Reply:
@@ -239,7 +240,7 @@ def decrby(ctx: DataContext, argv: list[bytes]) -> Reply:
 
 def incrbyfloat(ctx: DataContext, argv: list[bytes]) -> Reply:
     """INCRBYFLOAT key increment."""
-    ctx.view.string(ctx.db, argv[1])  # a wrong type is reported before a bad increment
+    ctx.view.glimpse(ctx.db, argv[1])  # a wrong type is reported before a bad increment
     if parse_long_double(argv[2]) is None:
         raise error("not_float")
     return ctx.view.add_float(ctx.db, argv[1], argv[2])

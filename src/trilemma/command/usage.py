@@ -11,8 +11,7 @@ _UNTIL = "EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milli
 _WHEN = "[NX|XX|GT|LT]"
 _HOW = "[ASYNC|SYNC]"
 _SETTINGS = (
-    "[REPLICAS count] [WRITE majority/all/count] [READ linearizable/lease/local/count] [DURABILITY sync/everysec] "
-    "[TIMEOUT milliseconds]"
+    "[WRITE majority/all/count] [READ linearizable/lease/local/count] [DURABILITY sync/everysec] [TIMEOUT milliseconds]"
 )
 
 USAGE = {
@@ -91,7 +90,7 @@ USAGE = {
     "cap|siblings": "key:string",
     "cap|wait": "token [milliseconds]",
     "keyspace|alter": f"keyspace {_SETTINGS}",
-    "keyspace|create": f"keyspace MODE cp/ap/ca {_SETTINGS}",
+    "keyspace|create": f"keyspace MODE cp/ap/ca [REPLICAS count] {_SETTINGS}",
     "keyspace|drop": "keyspace",
     "keyspace|info": "keyspace",
     "keyspace|lead": "keyspace node",

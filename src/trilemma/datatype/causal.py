@@ -63,6 +63,9 @@ class CausalView(StateRows):
         self.operations: list[Operation] = []
         """What this turn's commands have done so far."""
         self.touched_token = 0
+        self._read_row = b""
+        self._read_state = KeyState()
+        """What was decoded last, and of which row."""
 
     def begin(self, header: Batch, now_ms: int, seed: int) -> None:
         """Begin a turn: what its batch will be called, and the time by which expiry is judged."""
@@ -92,10 +95,15 @@ class CausalView(StateRows):
     # States
 
     def _state(self, db: int, key: bytes) -> KeyState:
+        """Return a key's state, to be read only: of a row read again it is the same one, for decoding copies values."""
         row_key = self._key(db, key)
         row = self._rows.get(row_key)
         self.touched_token = max(self.touched_token, self._rows.token_of(row_key))
-        return KeyState() if row is None else KeyState.decode(row)
+        if row is None:
+            return KeyState()
+        if row is not self._read_row:
+            self._read_row, self._read_state = row, KeyState.decode(row)
+        return self._read_state
 
     def _is_visible(self, state: KeyState) -> bool:
         deadline_ms = state.deadline_ms()
@@ -124,6 +132,11 @@ class CausalView(StateRows):
         """See View."""
         state = self._visible(db, key)
         return None if state is None else shown(state)
+
+    def glimpse(self, db: int, key: bytes) -> memoryview | None:
+        """See View."""
+        value = self.string(db, key)
+        return None if value is None else memoryview(value)
 
     def strings(self, db: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """See View."""

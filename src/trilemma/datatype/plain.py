@@ -21,6 +21,7 @@ UNITS_PER_ENTRY = 1 << 20
 """A version is the index of an entry and the place of a unit in it: no two units of an entry share one."""
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
+INT64_TEXT_BYTES_MAX = 20
 
 register("increment_overflow", "ERR increment or decrement would overflow", "the value stays as it was")
 
@@ -73,6 +74,15 @@ class PlainView(PlainRows):
 
     def string(self, db: int, key: bytes) -> bytes | None:
         """See View."""
+        row = self._string_row(db, key)
+        return None if row is None else row[HEADER_BYTES:]
+
+    def glimpse(self, db: int, key: bytes) -> memoryview | None:
+        """See View."""
+        row = self._string_row(db, key)
+        return None if row is None else memoryview(row)[HEADER_BYTES:]
+
+    def _string_row(self, db: int, key: bytes) -> bytes | None:
         row = self._rows.get(self._key(db, key))
         if row is None:
             return None
@@ -81,7 +91,12 @@ class PlainView(PlainRows):
             return None
         if found_type != TYPE_STRING:
             raise error("wrong_type")
-        return row[HEADER_BYTES:]
+        return row
+
+    def stored_bytes(self, db: int, key: bytes) -> int:
+        """Return how long the row of a key is, expired or not, 0 where there is none."""
+        row = self._rows.get(self._key(db, key))
+        return 0 if row is None else len(row)
 
     def strings(self, db: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """See View."""
@@ -102,8 +117,8 @@ class PlainView(PlainRows):
 
     def add_integer(self, db: int, key: bytes, amount: int) -> int:
         """See View."""
-        text = self.string(db, key)
-        number = 0 if text is None else parse_int64(text)
+        text = self.glimpse(db, key)
+        number = 0 if text is None else parse_int64(bytes(text[: INT64_TEXT_BYTES_MAX + 1]))
         if number is None:
             raise error("not_integer")
         total = number + amount

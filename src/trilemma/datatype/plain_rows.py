@@ -24,16 +24,21 @@ _NUMBER = Struct(">Q")
 
 
 class Found:
-    """A key row, read: `deadline_ms` is 0 where there is none, `payload` all behind the header."""
+    """A key row, read: `deadline_ms` is 0 where there is none. Cost: the header; a value may be many MiB long."""
 
-    __slots__ = ("deadline_ms", "payload", "type", "version")
+    __slots__ = ("_row", "deadline_ms", "type", "version")
     type: int
     version: int
     deadline_ms: int
 
     def __init__(self, row: bytes) -> None:
         self.type, self.version, self.deadline_ms = HEADER.unpack_from(row)
-        self.payload = row[HEADER_BYTES:]
+        self._row = row
+
+    @property
+    def payload(self) -> bytes:
+        """All behind the header, copied."""
+        return self._row[HEADER_BYTES:]
 
 
 class PlainRows(KeyScan):

@@ -40,6 +40,10 @@ class View(Protocol):
         """Return the string as GET shows it (a counter's total included), or None."""
         ...
 
+    def glimpse(self, db: int, key: bytes) -> memoryview | None:
+        """Return the string as `string` does, but without a copy of it: to be looked at now, and not kept."""
+        ...
+
     def strings(self, db: int, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return several strings at once; other types count as None, as MGET wants."""
         ...

@@ -10,6 +10,10 @@ from trilemma.base.ids import NodeId, ShardId, shard_id
 TIMEOUT_MS_DEFAULT = 2_000
 TIMEOUT_MS_MIN = 10
 TIMEOUT_MS_MAX = 600_000
+TIMEOUT_RANGE = f"is in ms, {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}"
+
+SHOWN_MAX = 40
+"""Characters of a wrong value that its refusal shows."""
 
 SIBLINGS_NOT_BUILT = (
     "SIBLINGS is not built yet: of concurrent SETs one is shown, and CAP CONFLICTS lists the hidden ones"
@@ -85,6 +89,11 @@ class Keyspace(msgspec.Struct, frozen=True):
         return int(setting) if setting.isdigit() else 1
 
 
+def shortened(value: str) -> str:
+    """Return a value that was sent, for a sentence about it: not all of it where it is long."""
+    return value if len(value) <= SHOWN_MAX else f"{value[:SHOWN_MAX]}…"
+
+
 def refuse(keyspace: str, reason: str) -> ReplyError:
     """Return the error for a setting that cannot be."""
     return error("setting", keyspace=keyspace, reason=reason)
@@ -140,12 +149,12 @@ def check(keyspace: Keyspace) -> None:
 
 def _check_timeout(keyspace: Keyspace) -> None:
     if not TIMEOUT_MS_MIN <= keyspace.timeout_ms <= TIMEOUT_MS_MAX:
-        raise refuse(keyspace.name, f"TIMEOUT is in ms, {TIMEOUT_MS_MIN} to {TIMEOUT_MS_MAX}")
+        raise refuse(keyspace.name, f"TIMEOUT {TIMEOUT_RANGE}, not '{keyspace.timeout_ms}'")
 
 
 def _check_durability(keyspace: Keyspace) -> None:
     if keyspace.durability not in ("sync", "everysec"):
-        raise refuse(keyspace.name, "DURABILITY is sync or everysec")
+        raise refuse(keyspace.name, f"DURABILITY is sync or everysec, not '{shortened(keyspace.durability)}'")
     if keyspace.durability == "everysec" and keyspace.mode is not Mode.AP:
         raise refuse(
             keyspace.name,
@@ -157,18 +166,20 @@ def _check_leaderless(keyspace: Keyspace) -> None:
     count = len(keyspace.replicas)
     for word, value in (("WRITE", keyspace.write), ("READ", keyspace.read)):
         if value not in ("all", "majority", *map(str, range(1, count + 1))):
-            raise refuse(keyspace.name, f"{word} on ap is 1 to {count}, majority or all")
+            raise refuse(keyspace.name, f"{word} on ap is 1 to {count}, majority or all, not '{shortened(value)}'")
 
 
 def _check_all_or_stop(keyspace: Keyspace) -> None:
     if keyspace.write != "all":
-        raise refuse(keyspace.name, "WRITE on ca is all: its replicas answer reads from their own memory")
+        why = "its replicas answer reads from their own memory"
+        raise refuse(keyspace.name, f"WRITE on ca is all, not '{shortened(keyspace.write)}': {why}")
     if keyspace.read != "local":
-        raise refuse(keyspace.name, "READ on ca is local; use cp for other reads")
+        raise refuse(keyspace.name, f"READ on ca is local, not '{shortened(keyspace.read)}'; use cp for other reads")
 
 
 def _check_consistent(keyspace: Keyspace) -> None:
     if keyspace.write not in ("majority", "all"):
-        raise refuse(keyspace.name, "WRITE on cp is majority or all: fewer could be lost with one node")
+        why = "fewer could be lost with one node"
+        raise refuse(keyspace.name, f"WRITE on cp is majority or all, not '{shortened(keyspace.write)}': {why}")
     if keyspace.read not in ("linearizable", "lease", "local"):
-        raise refuse(keyspace.name, "READ on cp is linearizable, lease or local")
+        raise refuse(keyspace.name, f"READ on cp is linearizable, lease or local, not '{shortened(keyspace.read)}'")

@@ -30,7 +30,12 @@ def why_not_written(
     if not missing:
         return None
     total = len(keyspace.replicas)
-    return f"{', '.join(missing)} cannot be reached from the leader, WRITE all needs {total} of {total} replicas"
+    needs = (
+        "every member has to agree"
+        if refusal.is_catalogue(keyspace)
+        else f"WRITE all needs {total} of {total} replicas"
+    )
+    return f"{', '.join(missing)} cannot be reached from the leader, {needs}"
 
 
 def without_writes(waiters: Sequence[Waiter], keyspace: Keyspace, why: str, *, has_room: bool) -> list[Waiter]:
@@ -46,12 +51,8 @@ def without_writes(waiters: Sequence[Waiter], keyspace: Keyspace, why: str, *, h
 
 def why_down(config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId]) -> str | None:
     """Return why a shard cannot be served from this node, or None: it reaches no majority of the replicas."""
-    total = len(keyspace.replicas)
-    needed = total // 2 + 1
     reached = sum(node == config.node_id or node in up for node in keyspace.replicas)
-    if reached >= needed:
-        return None
-    return refusal.reaches(config.name, reached, total, needed)
+    return refusal.no_majority(keyspace, config.name, reached)
 
 
 def why_no_heir(

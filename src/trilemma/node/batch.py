@@ -25,6 +25,10 @@ class Batch:
         """Hand back the result of the unit at `position`."""
         raise NotImplementedError
 
+    def is_answered(self, position: int) -> bool:
+        """Say whether nobody waits for the unit at `position` any more, so that it need not be begun."""
+        return False
+
 
 class LocalBatch(Batch):
     """A batch of this node's own sessions: every result goes to its request at once."""
@@ -43,6 +47,10 @@ class LocalBatch(Batch):
             self._retry(request)
         else:
             request.finish(result, token)
+
+    def is_answered(self, position: int) -> bool:
+        """See Batch: its time is up."""
+        return self._requests[position].is_done
 
 
 class ForwardedBatch(Batch):

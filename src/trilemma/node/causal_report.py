@@ -28,13 +28,16 @@ def facts(replica: Leaderless) -> dict[str, object]:
     }
 
 
-def lag(replica: Leaderless) -> dict[NodeId, int]:
-    """Return how many batches each other replica is behind."""
-    own = replica.vector
-    held = replica.held
-    return {
-        peer: sum(max(seq - held.get(peer, {}).get(node, 0), 0) for node, seq in own.items()) for peer in replica.peers
-    }
+def lag(replica: Leaderless) -> dict[NodeId, int | None]:
+    """Return how many batches each other replica is behind; None for one that was not heard since the start."""
+    return {peer: _batches_behind(replica, peer) for peer in replica.peers}
+
+
+def _batches_behind(replica: Leaderless, peer: NodeId) -> int | None:
+    held = replica.held.get(peer)
+    if held is None:
+        return None
+    return sum(max(seq - held.get(node, 0), 0) for node, seq in replica.vector.items())
 
 
 def receipt(

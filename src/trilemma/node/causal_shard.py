@@ -4,6 +4,7 @@ Replies wait until the batch is durable here (or on as many replicas as WRITE na
 is not durable yet: nobody is shown what a crash could take back. `everysec` does not wait.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -11,7 +12,7 @@ import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import InvariantViolated
-from trilemma.base.limits import GIB, limit
+from trilemma.base.limits import GIB, MIB, limit
 from trilemma.base.prng import SplitMix64
 from trilemma.base.time import Now
 from trilemma.crdt.vector import covers, join, text
@@ -30,7 +31,15 @@ from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading
-from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
+from trilemma.node.unit import (
+    NOT_EXECUTED,
+    REPLY_BYTES_PER_TURN,
+    VALUE_BYTES_PER_TURN,
+    Path,
+    Result,
+    Unit,
+    result_bytes,
+)
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
@@ -40,6 +49,13 @@ from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBa
 UNITS_MAX = 2_048
 """Units executed in one turn, and in one batch; what is over has the next turn."""
 
+UNDURABLE_BYTES_MAX = limit(
+    "undurable_bytes_max",
+    32 * MIB,
+    "bytes per shard",
+    "a small APPEND writes a whole value: batches are made faster than the disk takes them",
+    "commands wait until the disk has caught up, and peers' batches are asked for again",
+)
 UNSHARED_BYTES_MAX = limit(
     "unshared_bytes_max",
     GIB,
@@ -71,6 +87,9 @@ class CausalShard:
         """Whether nothing concerns this replica in this turn."""
         self._units: list[Waiter] = []
         """Units to execute at the end of the turn."""
+        self._undurable: deque[tuple[int, int]] = deque()
+        """Per turn whose records are not durable: the token, and the bytes."""
+        self._undurable_bytes = 0
         self._questions = Questions(config.name, replica, keyspace)
         self._spreading = Spreading(replica)
         self._reaper = Reaper(config.node_id, replica, 0)
@@ -103,6 +122,9 @@ class CausalShard:
         """See ShardReplica."""
         if self.replica.persisted(token):
             self._has_input = True
+        while self._undurable and self._undurable[0][0] <= token:
+            self._undurable_bytes -= self._undurable.popleft()[1]
+            self._has_input = True
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica. A replica with nothing to do this turn is left alone."""
@@ -113,6 +135,7 @@ class CausalShard:
 
     def _advance(self) -> None:
         self.is_idle = False
+        self.replica.takes_batches = not self._is_full and not self._is_behind
         self.replica.acknowledges = self.keyspace.write_count > 1
         self.replica.advance(self._now, self._up, self._offsets_ms)
 
@@ -125,8 +148,12 @@ class CausalShard:
     def note_full_disks(self, full: frozenset[NodeId]) -> None:
         """See ShardReplica."""
         self._is_full = self._config.node_id in full
-        self.replica.takes_batches = not self._is_full
         self._has_input = True
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the disk has to catch up before anything more is written."""
+        return self._undurable_bytes > UNDURABLE_BYTES_MAX
 
     def why_not_written(self) -> str | None:
         """Return why writes are refused now, or None: a full disk, or too much that nobody else holds."""
@@ -190,7 +217,7 @@ class CausalShard:
         delivered = self.replica.take_delivered()
         self._rows.apply([batch for batch, _ in delivered])
         self._units.extend(self._questions.take_answered(self.keyspace, self._now.mono_us, self._up))
-        is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full
+        is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full and not self._is_behind
         wrote = self._execute(token, is_reaping)
         swept = is_reaping and self._reaper.sweep(self._rows.view)
         if delivered or wrote:
@@ -200,13 +227,20 @@ class CausalShard:
         ready = self.replica.ready(token)
         self.donors = ready.needs_transfer
         self._spreading.release(self.keyspace, self._now.mono_us)
+        self._note_undurable(token, ready.records)
         return ready.records, ready.must_sync, ready.messages
+
+    def _note_undurable(self, token: int, records: Sequence[LogRecord]) -> None:
+        size = sum(len(record.body) for record in records)
+        if size:
+            self._undurable.append((token, size))
+            self._undurable_bytes += size
 
     def _execute(self, token: int, is_reaping: bool) -> bool:
         """Execute the turn's units as one batch, with removals of what has expired; return whether it holds any."""
         view = self._rows.view
         expired = self._reaper.expired(view) if is_reaping else []
-        if not self._units and not expired:
+        if self._is_behind or not (self._units or expired):
             return False
         header = self.replica.next_header()
         view.begin(header, self.replica.expiry.now_ms, self._random.next())
@@ -221,15 +255,21 @@ class CausalShard:
         return wrote
 
     def _run_within(self, budget: int) -> list[tuple[Waiter, Result, int, bool]]:
-        """Execute units until their replies fill the budget; the rest has the next turn."""
+        """Execute units until their replies fill the budget, or their rows the turn's; the rest has the next turn."""
         results: list[tuple[Waiter, Result, int, bool]] = []
+        overlay = self._rows.overlay
+        handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
+        taken = 0
         for batch, place in self._units:
-            if budget <= 0 or len(results) >= UNITS_MAX:
+            if budget <= 0 or len(results) >= UNITS_MAX or overlay.handled_bytes > handled_max:
                 break
+            taken += 1
+            if batch.is_answered(place):
+                continue
             result, shown, has_written = self._run(batch.units[place])
             budget -= result_bytes(result)
             results.append(((batch, place), result, shown, has_written))
-        del self._units[: len(results)]
+        del self._units[:taken]
         return results
 
     def _run(self, unit: Unit) -> tuple[Result, int, bool]:
@@ -310,7 +350,7 @@ class CausalShard:
         return self._deadline_us
 
     def _find_deadline_us(self) -> int:
-        if self._units or self._questions.reads:
+        if (self._units and not self._is_behind) or self._questions.reads:
             return self._now.mono_us
         waits_us = [*self._spreading.deadlines_us(), *self._questions.deadlines_us()]
         return min([self.replica.next_deadline_us, self._reaper.next_us, *waits_us])
@@ -395,7 +435,7 @@ class CausalShard:
         """See ShardReplica."""
         return report.facts(self.replica)
 
-    def lag(self) -> dict[NodeId, int]:
+    def lag(self) -> dict[NodeId, int | None]:
         """See ShardReplica."""
         return report.lag(self.replica)
 

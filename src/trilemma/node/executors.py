@@ -144,10 +144,8 @@ class Executors(Surroundings):
         keyspace = self._keyspaces[shard]
         if keyspace.is_leaderless:
             return self._why_leaderless_down(shard, keyspace)
-        total = len(keyspace.replicas)
-        needed = total // 2 + 1
         reached = sum(self._peers.has_path(node) for node in keyspace.replicas)
-        return None if reached >= needed else refusal.reaches(self._config.name, reached, total, needed)
+        return refusal.no_majority(keyspace, self._config.name, reached)
 
     def _why_leaderless_down(self, shard: ShardId, keyspace: Keyspace) -> str | None:
         if shard in self.replicas or self._nearest_replica(shard) is not None:

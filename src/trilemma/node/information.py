@@ -12,6 +12,9 @@ from trilemma.node.service import DOWN, Service
 from trilemma.version import REDIS_VERSION, __version__
 
 DBS = 16
+UNKNOWN = "unknown"
+"""What the section `lag` says of a replica that has not told yet what it holds: a number could be taken for one."""
+
 Section = Callable[[], list[tuple[str, object]]]
 
 
@@ -135,7 +138,8 @@ class Information:
         lines: list[tuple[str, object]] = []
         for shard, replica in self._server.executors.replicas.items():
             for node, behind in replica.lag().items():
-                lines.append((f"shard{shard}_{self._server.config.member_name(node)}", behind))
+                known = UNKNOWN if behind is None else behind
+                lines.append((f"shard{shard}_{self._server.config.member_name(node)}", known))
         return lines
 
     def _links(self) -> list[tuple[str, object]]:

@@ -4,7 +4,7 @@ import msgspec
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.command.keyspace import KeyspaceOptions, parse_alter, parse_create
+from trilemma.command.keyspace import RESERVED, KeyspaceOptions, parse_alter, parse_create
 from trilemma.keyspace import settings
 from trilemma.keyspace.catalogue import Alter, Prepare
 from trilemma.keyspace.settings import Keyspace, Mode
@@ -58,6 +58,8 @@ class Keyspaces:
             self._changes = [change for change in self._changes if not change.advance(applied, mono_us)]
 
     def _named(self, name: bytes) -> Keyspace:
+        if name == RESERVED:
+            raise error("keyspace_reserved", name=name.decode())
         keyspace = self._server.router.named(name)
         if keyspace is None:
             raise error("no_keyspace", keyspace=name.decode("utf-8", "replace"))
@@ -85,7 +87,7 @@ class Keyspaces:
         members = tuple(sorted(member.id for member in self._server.config.members))
         count = len(members) if options.replicas is None else options.replicas
         if not 1 <= count <= len(members):
-            raise settings.refuse(options.name, f"REPLICAS is 1 to {len(members)}, the number of nodes")
+            raise settings.refuse(options.name, f"REPLICAS is 1 to {len(members)}, the number of nodes, not '{count}'")
         return members[:count]
 
     def _alter(self, session: Session, argv: list[bytes]) -> None:

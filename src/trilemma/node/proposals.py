@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Waiter, complete_all
-from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Result, Unit, encode_units
+from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, VALUE_BYTES_PER_TURN, Result, Unit, encode_units
+from trilemma.node.weight import StoredBytes, Weights
 from trilemma.replication.port import Entry, EntryKind
 from trilemma.replication.raft.replica import Raft
 
 UNITS_MAX = 2_048
-"""Units in one entry; what is over goes into the next turn's."""
+"""Units in one entry; what is over goes into the next turn's. So does what is over VALUE_BYTES_PER_TURN."""
 
 
 @dataclass(slots=True)
@@ -59,8 +60,9 @@ class _Committed:
 class Proposals:
     """One replica's proposals."""
 
-    def __init__(self, raft: Raft) -> None:
+    def __init__(self, raft: Raft, stored_bytes: StoredBytes) -> None:
         self._raft = raft
+        self._weights = Weights(stored_bytes)
         self.waiting: list[Waiter] = []
         """Units that no entry holds yet."""
         self._proposed: dict[int, list[Proposed]] = {}
@@ -70,9 +72,18 @@ class Proposals:
         self._short: list[_Committed] = []
 
     def next_waiters(self) -> list[Waiter]:
-        """Take out the units that go into this turn's entry."""
-        waiters, self.waiting = self.waiting[:UNITS_MAX], self.waiting[UNITS_MAX:]
-        return waiters
+        """Take out the units that go into this turn's entry: as many as can be run in one turn."""
+        if not self._proposed:
+            self._weights.all_is_stored()
+        budget, count = VALUE_BYTES_PER_TURN, 0
+        for batch, position in self.waiting[:UNITS_MAX]:
+            if budget <= 0:
+                break
+            if not batch.is_answered(position):
+                budget -= self._weights.of(batch.units[position])
+            count += 1
+        waiters, self.waiting = self.waiting[:count], self.waiting[count:]
+        return [waiter for waiter in waiters if not waiter[0].is_answered(waiter[1])]
 
     def propose(self, waiters: Sequence[Waiter]) -> None:
         """Make one entry of the first of some units; where this replica does not lead, they may be sent elsewhere."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node.batch import Waiter, complete_all
 from trilemma.node.raft_rows import RaftRows
-from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Result, Unit, result_bytes
+from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, VALUE_BYTES_PER_TURN, Result, Unit, result_bytes
 from trilemma.replication.port import RaftReady
 from trilemma.replication.raft.replica import Raft
 
@@ -62,7 +62,7 @@ class RaftReads:
         return bool(self._confirmed) and self._confirmed[0][0] <= self._rows.applied.index
 
     def serve(self) -> None:
-        """Serve confirmed reads of what is applied, up to a turn's bytes."""
+        """Serve confirmed reads of what is applied, up to a turn's bytes of replies, and of rows from the engine."""
         if self._overdue:
             self._look_at_overdue()
         if not self._confirmed:
@@ -71,12 +71,14 @@ class RaftReads:
         left: list[tuple[int, list[Waiter]]] = []
         rows.begin_read(self._raft.log_time_ms())
         budget = REPLY_BYTES_PER_TURN
+        overlay = rows.overlay
+        handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
         for index, waiters in self._confirmed:
             if index > rows.applied.index:
                 left.append((index, waiters))
                 continue
             for served, (batch, position) in enumerate(waiters):
-                if budget <= 0:
+                if budget <= 0 or overlay.handled_bytes > handled_max:
                     left.append((index, waiters[served:]))
                     break
                 unit = batch.units[position]

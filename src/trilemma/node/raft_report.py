@@ -28,12 +28,15 @@ def facts(config: NodeConfig, raft: Raft, applied_index: int, flushed_index: int
     }
 
 
-def lag(config: NodeConfig, keyspace: Keyspace, raft: Raft) -> dict[NodeId, int]:
-    """Return how many entries each other replica is behind; empty where this one does not lead, and cannot know."""
+def lag(config: NodeConfig, keyspace: Keyspace, raft: Raft) -> dict[NodeId, int | None]:
+    """Return how many entries each other replica is behind; empty where this one does not lead, and cannot know.
+
+    None for one that has not yet said what it holds: a new leader would have to call it the whole log.
+    """
     if not raft.is_leader:
         return {}
     others = [node for node in keyspace.replicas if node != config.node_id]
-    return {node: max(raft.last_index - raft.match_index(node), 0) for node in others}
+    return {node: raft.entries_behind(node) for node in others}
 
 
 def holders(raft: Raft, index: int) -> int:

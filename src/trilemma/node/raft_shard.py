@@ -27,7 +27,7 @@ from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
 from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
-from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units
+from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
 from trilemma.replication.raft.replica import Raft
@@ -48,7 +48,7 @@ class RaftShard:
         self._config = config
         self._rows = RaftRows(rows)
         self._dirty = DirtyKeys(raft)
-        self._proposals = Proposals(raft)
+        self._proposals = Proposals(raft, lambda db, key: self._rows.view.stored_bytes(db, key))
         self._reads = RaftReads(raft, self._rows, self._read)
         self._upkeep = Upkeep(raft, self._rows)
         self._switch = RaftSwitch(raft, self._rows)
@@ -219,12 +219,17 @@ class RaftShard:
     # Entries
 
     def _apply_all(self, entries: Sequence[Entry], token: int) -> None:
+        overlay = self._rows.overlay
+        handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
         for entry in entries:
+            if overlay.handled_bytes > handled_max:
+                self.raft.hand_back(entry.index)
+                break
             self._rows.must_follow(entry)
             self._apply(entry)
             self._rows.reached(entry)
         # Rows enter the engine only once this node's own log holds their entries (PROTOCOLS §6.5).
-        self._rows.seal(0 if self.raft.durable_index >= entries[-1].index else token)
+        self._rows.seal(0 if self.raft.durable_index >= self.applied_index else token)
 
     def _apply(self, entry: Entry) -> None:
         proposed = self._proposals.take(entry)
@@ -427,7 +432,7 @@ class RaftShard:
         """See ShardReplica."""
         return report.facts(self._config, self.raft, self.applied_index, self._rows.progress.flushed.index)
 
-    def lag(self) -> dict[NodeId, int]:
+    def lag(self) -> dict[NodeId, int | None]:
         """See ShardReplica: known to the leader."""
         return report.lag(self._config, self.keyspace, self.raft)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from trilemma.base.errors import error, register
+from trilemma.base.ids import SYSTEM_KEYSPACE
 from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
@@ -18,19 +19,25 @@ def down(keyspace: Keyspace, reason: str, unit: Unit | None = None) -> bytes:
     Args:
         unit: what is refused; of what only reads it is said that nothing was read.
     """
+    if is_catalogue(keyspace):
+        # Nobody made it, and nobody can look at it: what clients ask for is a change of the keyspaces.
+        return _encoded("catalogue_down", reason=reason)
     reads = unit is not None and unit.is_read and not (unit.argv and unit.argv[0] in internal.FOR_CHANGES)
-    return _encoded("cluster_down_read" if reads else "cluster_down", keyspace.name, keyspace.mode.value, reason)
+    name = "cluster_down_read" if reads else "cluster_down"
+    return _encoded(name, keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason)
 
 
 def uncertain(keyspace: Keyspace, reason: str) -> bytes:
     """Return the encoded UNCERTAIN: it may have happened, or may yet."""
-    return _encoded("uncertain", keyspace.name, keyspace.mode.value, reason)
+    if is_catalogue(keyspace):
+        return _encoded("catalogue_uncertain", reason=reason)
+    return _encoded("uncertain", keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason)
 
 
 @lru_cache(maxsize=64)
-def _encoded(name: str, keyspace: str, mode: str, reason: str) -> bytes:
+def _encoded(name: str, **values: str) -> bytes:
     """Return an encoded sentence; whoever refuses much at once says the same of all of it."""
-    return b"-" + error(name, keyspace=keyspace, mode=mode, reason=reason).text.encode() + b"\r\n"
+    return b"-" + error(name, **values).text.encode() + b"\r\n"
 
 
 def not_executed() -> bytes:
@@ -41,6 +48,18 @@ def not_executed() -> bytes:
 def disk_full(names: Sequence[str]) -> str:
     """Return the reason of writes that need the disks of these nodes."""
     return f"disk full on {', '.join(names)}"
+
+
+def is_catalogue(keyspace: Keyspace) -> bool:
+    """Say whether it is the keyspace of the catalogue, of which clients know changes only: those need all members."""
+    return keyspace.id == SYSTEM_KEYSPACE
+
+
+def no_majority(keyspace: Keyspace, name: str, reached: int) -> str | None:
+    """Return the reason of a node that reaches no majority of the replicas, itself included; None where it does."""
+    total = len(keyspace.replicas)
+    needed = total // 2 + 1
+    return None if reached >= needed else reaches(name, reached, total, total if is_catalogue(keyspace) else needed)
 
 
 def reaches(name: str, reached: int, total: int, needed: int) -> str:

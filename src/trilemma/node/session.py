@@ -50,6 +50,7 @@ class Slot:
         """Put the encoded reply in; it leaves once `token` is durable and all earlier replies have left."""
         # Nobody reads a connection that is gone: what it had asked for must not pile up.
         self.data = b"" if self.session.is_gone else data
+        self.session.ready_bytes += len(self.data)
         self.token = token
         self.session.is_waiting = False
         self.session.touched()
@@ -138,6 +139,8 @@ class Session:
         self.on_reset: Callable[[Session], None] = lambda _: None
         self.on_defect: Callable[[str], None] = lambda _: None
         """Told what broke while a reply was made."""
+        self.ready_bytes = 0
+        """Bytes of replies that are made and have not left."""
         self._slots: deque[Slot] = deque()
         self._pushed: list[bytes] = []
         self._reply_bytes = REPLY_BYTES_EXPECTED
@@ -207,7 +210,9 @@ class Session:
 
     @property
     def is_full(self) -> bool:
-        """Say whether no further command may begin, because what is under way may come to too many bytes."""
+        """Say whether no further command may begin, because what is under way is, or may come to, too many bytes."""
+        if self.ready_bytes >= REPLIES_AHEAD_BYTES:
+            return True
         ahead = min(REPLIES_AHEAD_BYTES // self._reply_bytes, REPLIES_AHEAD_MAX)
         return len(self._slots) >= max(ahead, 1)
 
@@ -228,6 +233,7 @@ class Session:
 
     def drop_replies(self) -> None:
         """Forget what nobody will read."""
+        self.ready_bytes = 0
         self._slots.clear()
         self._pushed.clear()
 
@@ -248,7 +254,7 @@ class Session:
     def abandon(self, pending: int, data: bytes) -> None:
         """Answer the command that was begun when `pending` replies had not left, and read no further ones."""
         while len(self._slots) > pending:
-            self._slots.pop()
+            self.ready_bytes -= len(self._slots.pop().data or b"")
         self.multi, self.blocked = None, False
         self.reply(data)
         self.close()
@@ -272,6 +278,7 @@ class Session:
                     parts = []
                 token = slot.token
             parts.append(data)
+            self.ready_bytes -= len(data)
             largest = max(largest, len(data))
         if parts:
             out.append(ClientBytes(self.id, b"".join(parts), token))

@@ -150,8 +150,8 @@ class ShardReplica(Movable, Protocol):
         """Return what INFO says of this replica: role, term or vector, indexes."""
         ...
 
-    def lag(self) -> dict[NodeId, int]:
-        """Return how many entries or batches each other replica is behind, as far as is known here."""
+    def lag(self) -> dict[NodeId, int | None]:
+        """Return how many entries or batches each other replica is behind, None for one that has not said yet."""
         ...
 
     def sizes(self) -> list[int]:

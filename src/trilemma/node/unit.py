@@ -78,6 +78,14 @@ UNIT_BYTES_PER_TURN = limit(
     "an entry or batch is one record of the log and one frame to a peer",
     "the rest is in the next turn's; a larger unit is alone in its own",
 )
+VALUE_BYTES_PER_TURN = limit(
+    "value_bytes_per_turn",
+    8 * MIB,
+    "bytes per shard",
+    "a command on a value of many MiB takes milliseconds, and links fall where a turn takes a second",
+    "the rest is executed in the next turn",
+)
+"""Values written, or read from the engine, in one turn; what one command alone handles may exceed it."""
 
 
 def result_bytes(result: Result) -> int:

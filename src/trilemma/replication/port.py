@@ -58,8 +58,9 @@ class Entry(NamedTuple):
 class RaftReady(NamedTuple):
     """One turn's outcome of a Raft replica.
 
-    `committed`: entries to apply now, in order, each exactly once per start. `reads`: (context, read_index) of reads
-    whose leadership is confirmed: serve once applied >= read_index. `failed_reads`: contexts that will not be.
+    `committed`: entries to apply now, in order, each exactly once per start, but for those that are handed back.
+    `reads`: (context, read_index) of reads whose leadership is confirmed: serve once applied >= read_index.
+    `failed_reads`: contexts that will not be.
     `needs_snapshot`: peers whose next entry is no longer in the log.
     """
 

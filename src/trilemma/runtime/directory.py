@@ -1,7 +1,8 @@
 """The data directory: whose it is, who uses it, how often it was started, which disks the peers had.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, whether the
+                   log has begun
     peers.json     the disk id that each peer proved itself with first
     log/ rows/     see runtime/log.py, runtime/rows.py
 
@@ -19,10 +20,13 @@ import msgspec
 
 from trilemma.base.ids import NodeId
 from trilemma.runtime.founding import Founding
+from trilemma.runtime.segment_files import SUFFIX
+from trilemma.runtime.whole_write import write_whole
 
 T = TypeVar("T")
 
 FORMAT = 1
+IDENTITY = "identity.json"
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
@@ -44,6 +48,9 @@ class Identity(msgspec.Struct, frozen=True):
     starts: int
     founding: Founding | None = None
     """None in directories made before it was remembered; the next start fills it in."""
+    log_has_begun: bool = False
+    """Whether the log held a segment once: it holds one ever after, unless it was lost. Set before the first thing that
+    is durable there is called so; a start that finds segments sets it, too."""
 
 
 class DataDirectory:
@@ -73,8 +80,19 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = -1
 
+    def log_begins(self) -> None:
+        """Remember durably that the log holds a segment. Cost: nothing where it is known. On the log's thread.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if not self.identity.log_has_begun:
+            begun = msgspec.structs.replace(self.identity, log_has_begun=True)
+            write_durably(self.path / IDENTITY, msgspec.json.encode(begun))
+            self.identity = begun
+
     def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
-        file = self.path / "identity.json"
+        file = self.path / IDENTITY
         if file.exists():
             found = _decode(file, Identity)
             _check(self.path, found, cluster_id, node_id, founding)
@@ -88,7 +106,7 @@ class DataDirectory:
 
     def _check_empty(self) -> None:
         # A start that was cut off while it wrote its first identity has left only these behind.
-        left = {"LOCK", "identity.json.new"}
+        left = {"LOCK", f"{IDENTITY}.new"}
         others = sorted(
             entry.name for entry in self.path.iterdir() if entry.name not in left and not _is_new_log(entry)
         )
@@ -102,19 +120,28 @@ class DataDirectory:
         return _decode(file, dict[str, str]) if file.exists() else {}
 
     def check_disk(self, node: NodeId, disk_id: str) -> str | None:
-        """Return why a peer's disk is refused, or None. The first disk a peer proves itself with is remembered."""
+        """Return why a peer's disk is refused, or None. The first disk a peer proves itself with is remembered.
+
+        It is known once it is remembered durably, no sooner: a start must not know another one than the run before.
+        """
         if disk_id == self.identity.disk_id:
             return "it carries this node's own disk id: its data directory is a copy of this one's"
         known = self._disks.get(str(node))
         if known is None:
-            self._disks[str(node)] = disk_id
-            write_durably(self.path / "peers.json", msgspec.json.encode(self._disks, order="sorted"))
-            return None
+            return self._remember({**self._disks, str(node): disk_id})
         if known != disk_id:
             return (
                 f"it comes with another disk ({disk_id[:8]}…, known is {known[:8]}…): a node whose data directory was "
                 "lost must not return under its old id"
             )
+        return None
+
+    def _remember(self, disks: dict[str, str]) -> str | None:
+        try:
+            write_durably(self.path / "peers.json", msgspec.json.encode(disks, order="sorted"))
+        except OSError as problem:
+            return f"which disk it has could not be remembered here: {problem.strerror or problem}"
+        self._disks = disks
         return None
 
 
@@ -138,13 +165,20 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, foundi
         raise DirectoryRefused(f"{path} belongs to cluster {found.cluster_id!r}, not to {cluster_id!r}")
     if found.node_id != node_id:
         raise DirectoryRefused(f"{path} belongs to node {found.node_id}, not to node {node_id}")
-    if not (path / LOG).is_dir():
-        raise DirectoryRefused(
-            f"{path} has lost its log: {path / LOG} is missing, and with it what this node has promised; {WHOLE}"
-        )
+    lost = _why_lost(path / LOG, found)
+    if lost is not None:
+        raise DirectoryRefused(f"{path} has lost its log: {lost}, and with it what this node has promised; {WHOLE}")
     reason = found.founding.why_not(founding) if found.founding is not None else None
     if reason is not None:
         raise DirectoryRefused(f"{path} {reason}")
+
+
+def _why_lost(log: Path, found: Identity) -> str | None:
+    if not log.is_dir():
+        return f"{log} is missing"
+    if found.log_has_begun and next(log.glob(f"*{SUFFIX}"), None) is None:
+        return f"all that {log} held is gone"
+    return None
 
 
 def _is_new_log(entry: Path) -> bool:
@@ -159,11 +193,15 @@ def _decode(file: Path, kind: type[T]) -> T:
 
 
 def write_durably(file: Path, data: bytes) -> None:
-    """Put a whole file in place so that a crash leaves either the old one or the new one."""
+    """Put a whole file in place so that a crash leaves either the old one or the new one.
+
+    Raises:
+        OSError: the disk refuses; the old one stands, or, where only the last sync failed, perhaps the new one.
+    """
     new = file.with_name(f"{file.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        os.write(descriptor, data)
+        write_whole(descriptor, data, 0)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

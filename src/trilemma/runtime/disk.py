@@ -10,11 +10,17 @@ from trilemma.storage.port import LogWrite, Recovered
 
 
 class DiskStorage:
-    """The log and the rows below one directory."""
+    """The log and the rows below one directory.
 
-    def __init__(self, directory: Path, segment_bytes: int) -> None:
+    Args:
+        log_begins: called when the log is known to hold a segment, before anything in it is called durable; called
+            again with every token, on the log's thread.
+    """
+
+    def __init__(self, directory: Path, segment_bytes: int, log_begins: Callable[[], None]) -> None:
         self._directory = directory
         self._segment_bytes = segment_bytes
+        self._log_begins = log_begins
         self.log: Log
         self.engine: RocksEngine
 
@@ -24,11 +30,24 @@ class DiskStorage:
         log_path.mkdir(exist_ok=True)
         self.engine = RocksEngine(rows_path)
         try:
-            self.log = Log(log_path, self._segment_bytes, persisted, failed)
+            self.log = Log(log_path, self._segment_bytes, self._reporting(persisted), failed)
         except BaseException:
             self.engine.close()
             raise
+        try:
+            if self.log.recovered.segments:
+                self._log_begins()
+        except BaseException:
+            self.close()
+            raise
         return self.log.recovered
+
+    def _reporting(self, persisted: Callable[[int], None]) -> Callable[[int], None]:
+        def report(token: int) -> None:
+            self._log_begins()
+            persisted(token)
+
+        return report
 
     def close(self) -> None:
         """See Storage."""

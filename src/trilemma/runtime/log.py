@@ -5,7 +5,6 @@
 segments there are. A failed write or sync is final: `on_failed` is told, and nothing is ever called durable again.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import randbits
@@ -60,7 +59,8 @@ class Log:
         self._durable = (0, 0)
         """Up to which offset of which segment all is durable. Set on the writer's thread, always whole."""
         self._released = 0
-        """Segments below it are gone; the caller's thread, which owns the index, forgets them. Set as `_durable` is."""
+        """Segments below it are gone, or go now; the caller's thread, which owns the index, forgets them. Set as
+        `_durable` is, before the first of them is removed."""
         self._newest = 0
         self.failed: Exception | None = None
         self.recovered = self._recover()
@@ -142,17 +142,22 @@ class Log:
             place = self._index.place((shard, stream), index)
             if place is None or (found and size + place[2] > bytes_max):
                 break
+            record = self._read_one(place)
+            if record is None:
+                break
             size += place[2]
-            found.append(self._read_one(place))
+            found.append(record)
         return found
 
-    def _read_one(self, place: Place) -> LogRecord:
+    def _read_one(self, place: Place) -> LogRecord | None:
+        """Return the record at a place; None where the writer's thread has just removed its segment."""
         number, offset, size = place
         unwritten = self._writer.find(number, offset)
         if unwritten is not None:
             return decode_record(*unwritten)
         length = size + 64
-        return decode_record(os.pread(self._files.descriptor(number), length, offset))
+        data = self._files.read(number, length, offset)
+        return None if data is None else decode_record(data)
 
     def sizes(self) -> dict[int, int]:
         """See LogReader."""
@@ -178,10 +183,11 @@ class Log:
     def _remove(self, release_before: int) -> None:
         """Remove segments that are needed no more."""
         gone = [number for number in sorted(self._ends) if number < release_before]
+        if gone:
+            self._released = release_before
         for number in gone:
             self._ends.pop(number)
             self._ids.pop(number, None)
             self._files.remove(number)
         if gone:
-            self._released = release_before
             self._files.sync_directory()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from trilemma.base.limits import MIB, limit
 from trilemma.runtime.segment_files import SegmentFiles
+from trilemma.runtime.whole_write import write_whole
 
 LAZY_SYNC_S = 0.05
 """How long a write that nobody waits for may stay unsynced, and how long after a sync the idle marker is written."""
@@ -138,12 +139,8 @@ class LogWriter:
         """Write groups that follow each other in one file."""
         if not run:
             return
-        data = memoryview(b"".join(group.data for group in run))
-        descriptor, offset = self._files.descriptor(run[0].segment), run[0].offset
-        while data:
-            written = os.pwrite(descriptor, data, offset)
-            offset += written
-            data = data[written:]
+        data = b"".join(group.data for group in run)
+        write_whole(self._files.descriptor(run[0].segment), data, run[0].offset)
 
     def _sync(self, groups: Sequence[PendingGroup]) -> None:
         last = groups[-1]

@@ -39,15 +39,23 @@ def readings(server: "Server") -> Iterator[Reading]:
                 {"peer": member.name},
             )
     if isinstance(server.node, Node):
-        yield from _replica_readings(server.node, member_ids(server.config))
+        yield from replica_readings(server.node, member_ids(server.config))
 
 
-def _replica_readings(node: Node, names: Mapping[NodeId, str]) -> Iterator[Reading]:
+def replica_readings(node: Node, names: Mapping[NodeId, str]) -> Iterator[Reading]:
+    """Yield what /metrics shows of a node's replicas; `names`: of all members."""
     for shard, replica in node.replicas.items():
         labels = {"keyspace": replica.keyspace.name, "shard": str(shard)}
         for peer, behind in replica.lag().items():
+            if behind is None:
+                continue  # Prometheus' way to say that nothing is known: no sample, so no alert on a made-up number.
             name = names.get(peer, str(peer))
-            yield "replica_lag", "Entries or batches a peer is behind by.", behind, {**labels, "peer": name}
+            yield (
+                "replica_lag",
+                "Entries or batches a peer is behind by; no sample until it has said.",
+                behind,
+                {**labels, "peer": name},
+            )
         for field, value in replica.facts().items():
             if isinstance(value, int):
                 yield f"replica_{field}", "As in INFO replication.", value, labels

@@ -7,6 +7,8 @@ import os
 import threading
 from pathlib import Path
 
+from trilemma.runtime.whole_write import write_whole
+
 SUFFIX = ".segment"
 
 
@@ -22,6 +24,7 @@ class SegmentFiles:
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._descriptors: dict[int, int] = {}
+        self._removed_below = 0
         self._lock = threading.Lock()
 
     def numbers(self) -> list[int]:
@@ -35,10 +38,20 @@ class SegmentFiles:
     def descriptor(self, number: int) -> int:
         """Return a segment's descriptor, opened where it is not yet."""
         with self._lock:
-            found = self._descriptors.get(number)
-            if found is None:
-                found = self._descriptors[number] = os.open(self.path(number), os.O_RDWR)
-            return found
+            return self._descriptor(number)
+
+    def _descriptor(self, number: int) -> int:
+        found = self._descriptors.get(number)
+        if found is None:
+            found = self._descriptors[number] = os.open(self.path(number), os.O_RDWR)
+        return found
+
+    def read(self, number: int, size: int, offset: int) -> bytes | None:
+        """Return up to `size` bytes of a segment; None where it was removed. It is not removed meanwhile."""
+        with self._lock:
+            if number < self._removed_below:
+                return None
+            return os.pread(self._descriptor(number), size, offset)
 
     def cut(self, number: int, end: int) -> None:
         """Cut a segment durably, at a start: nothing else has it open."""
@@ -57,17 +70,18 @@ class SegmentFiles:
         with self._lock:
             self._descriptors[number] = descriptor
         os.posix_fallocate(descriptor, 0, self._segment_bytes)
-        os.pwrite(descriptor, header, 0)
+        write_whole(descriptor, header, 0)
         os.fsync(descriptor)
         self.sync_directory()
 
     def remove(self, number: int) -> None:
-        """Remove a segment; it is gone for good after `sync_directory`."""
+        """Remove a segment, the oldest there is; it is gone for good after `sync_directory`."""
         with self._lock:
+            self._removed_below = number + 1
             descriptor = self._descriptors.pop(number, None)
-        if descriptor is not None:
-            os.close(descriptor)
-        self.path(number).unlink(missing_ok=True)
+            if descriptor is not None:
+                os.close(descriptor)
+            self.path(number).unlink(missing_ok=True)
 
     def sync_directory(self) -> None:
         """Make durable which segments there are."""

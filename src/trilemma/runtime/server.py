@@ -71,13 +71,13 @@ class Server:
         *,
         lab: Laboratory | None = None,
         sockets: Sockets | None = None,
-        storage: Callable[[Path], Storage] | None = None,
+        storage: Callable[[DataDirectory], Storage] | None = None,
         logger: FilteringBoundLogger | None = None,
         make_node: MakeNode = Node,
         config_file: Path | None = None,
         free_bytes: Callable[[Path], int] = free_bytes,
     ) -> None:
-        """Args: lab: ignored unless the configuration allows it; storage: made for the data directory's path;
+        """Args: lab: ignored unless the configuration allows it; storage: made for the data directory;
         config_file: what CONFIG REWRITE writes; free_bytes: how much is free on the disk of a path."""
         self.config = config
         self.logger = logger or make_logger(config.name, config.log_level, config.log_format)
@@ -91,7 +91,9 @@ class Server:
         self._lab = lab if config.lab else None
         self._sockets = sockets
         self._config_file = config_file
-        self._make_storage = storage or (lambda path: DiskStorage(path, config.segment_bytes))
+        self._make_storage = storage or (
+            lambda directory: DiskStorage(directory.path, config.segment_bytes, directory.log_begins)
+        )
         self._make_node = make_node
         self._stack = AsyncExitStack()
         self._ended: asyncio.Future[None]
@@ -180,7 +182,7 @@ class Server:
             stayed=self._lift_bound,
             failed=self._failed,
         )
-        storage = self._make_storage(directory.path)
+        storage = self._make_storage(directory)
         recovered = await self._open(storage, thread)
         node_config = self.config.node_config(directory.identity.disk_id, directory.identity.starts)
         self.storage = storage

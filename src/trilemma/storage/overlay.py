@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from trilemma.base.ids import ShardId
-from trilemma.base.limits import limit
+from trilemma.base.limits import MIB, limit
 from trilemma.storage.port import Engine, LogRecord, RowBatch
 
 HOT_ROWS_MAX = limit(
@@ -16,7 +16,15 @@ HOT_ROWS_MAX = limit(
 )
 
 HOT_ROW_BYTES_MAX = 16 << 10
-"""A longer row is left to the engine's own cache: so many rows of any length would be no bound on memory."""
+"""A longer row is a large one, and has a bound of its own: so many rows of any length would be no bound on memory."""
+
+LARGE_ROWS_BYTES_MAX = limit(
+    "large_rows_bytes_max",
+    32 * MIB,
+    "bytes per shard",
+    "the engine copies a row at every read: of one of 16 MiB that takes milliseconds",
+    "slower reads",
+)
 
 Range = tuple[bytes, bytes]
 
@@ -44,11 +52,15 @@ class ShardRows:
         """The record that made this the generation in use, None for the first: every log segment must restate it."""
         self.bytes = 0
         """Bytes in the overlay, for back-pressure."""
+        self.handled_bytes = 0
+        """Bytes of rows that were written, or read from the engine, so far: by them a turn's work is bounded."""
         self._engine = engine
         self._open = _Layer()
         self._sealed: deque[_Layer] = deque()
         self._newest: dict[bytes, tuple[bytes | None, _Layer]] = {}
         self._hot: dict[bytes, bytes | None] = {}
+        self._large: dict[bytes, bytes] = {}
+        self._large_bytes = 0
 
     def get(self, key: bytes) -> bytes | None:
         """Return the row as of now, or None."""
@@ -61,12 +73,18 @@ class ShardRows:
             return self._miss(key)
 
     def _miss(self, key: bytes) -> bytes | None:
+        large = self._large.get(key)
+        if large is not None:
+            return large
         value = None if self._is_deleted(key) else self._engine.get(key)
+        if value is not None:
+            self.handled_bytes += len(value)
         self._remember(key, value)
         return value
 
     def _remember(self, key: bytes, value: bytes | None) -> None:
         if value is not None and len(value) > HOT_ROW_BYTES_MAX:
+            self._remember_large(key, value)
             return
         if len(self._hot) >= HOT_ROWS_MAX:
             # The oldest half goes: cheaper than keeping an order of use, and what is hot comes back at once.
@@ -74,13 +92,26 @@ class ShardRows:
                 del self._hot[old]
         self._hot[key] = value
 
+    def _remember_large(self, key: bytes, value: bytes) -> None:
+        if len(value) > LARGE_ROWS_BYTES_MAX:
+            return
+        while self._large and self._large_bytes + len(value) > LARGE_ROWS_BYTES_MAX:
+            self._forget_large(next(iter(self._large)))
+        self._large[key] = value
+        self._large_bytes += len(value)
+
+    def _forget_large(self, key: bytes) -> None:
+        self._large_bytes -= len(self._large.pop(key, b""))
+
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return rows in the order asked."""
         return [self.get(key) for key in keys]
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write a row into the open layer."""
-        self.bytes += len(key) + len(value)
+        size = len(key) + len(value)
+        self.bytes += size
+        self.handled_bytes += size
         self._set(key, value)
 
     def delete(self, key: bytes) -> None:
@@ -93,6 +124,8 @@ class ShardRows:
         layer.rows[key] = value
         self._newest[key] = (value, layer)
         self._hot.pop(key, None)
+        if self._large:
+            self._forget_large(key)
 
     def delete_range(self, start: bytes, stop: bytes) -> None:
         """Delete all rows with start <= key < stop in the open layer. Cost: the rows that are in memory."""
@@ -103,6 +136,8 @@ class ShardRows:
             layer.rows[key] = None
         for key in [key for key in self._hot if start <= key < stop]:
             del self._hot[key]
+        for key in [key for key in self._large if start <= key < stop]:
+            self._forget_large(key)
         layer.ranges.append((start, stop))
 
     def _is_deleted(self, key: bytes) -> bool:

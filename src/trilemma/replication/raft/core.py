@@ -161,6 +161,11 @@ class Core:
         self.log.evict(self.handed_index)
         return entries
 
+    def hand_back(self, first: int) -> None:
+        """Have committed entries from `first` on, of those handed out last, handed out again: there was no time."""
+        invariant(first <= self.handed_index, "what is handed back was handed out")
+        self.handed_index = first - 1
+
     @property
     def has_more_committed(self) -> bool:
         """Say whether `take_committed` left some for the next turn."""

@@ -185,6 +185,10 @@ class Leader:
         """Return up to where a peer is known to hold this log durably."""
         return self.peers[peer].match_index if peer in self.peers else 0
 
+    def has_agreed(self, peer: NodeId) -> bool:
+        """Say whether a peer has told in this term up to where it holds this log."""
+        return peer in self.peers and self.peers[peer].has_agreed
+
     @property
     def is_superfluous(self) -> bool:
         """Say whether a committed configuration has no vote for this leader any more (thesis §4.2.2)."""

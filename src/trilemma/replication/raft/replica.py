@@ -279,9 +279,20 @@ class Raft:
         """The lowest index that the node's log must keep."""
         return self._core.first_needed
 
+    def hand_back(self, first: int) -> None:
+        """Take back committed entries from `first` on, of those that `ready` gave last: they come again next turn."""
+        self._core.hand_back(first)
+
     def match_index(self, peer: NodeId) -> int:
         """Return up to where a peer's log is known to agree durably, 0 where this replica does not lead."""
         return self._roles.current.match_index(peer) if isinstance(self._roles.current, Leader) else 0
+
+    def entries_behind(self, peer: NodeId) -> int | None:
+        """Return how many entries a peer's log is behind; None where it has not yet said, or this one does not lead."""
+        leader = self._roles.current
+        if not isinstance(leader, Leader) or not leader.has_agreed(peer):
+            return None
+        return max(self.last_index - leader.match_index(peer), 0)
 
     def durable_on(self, index: int) -> list[NodeId]:
         """Return the voters known here to hold the log durably up to an index; a follower knows of itself only."""

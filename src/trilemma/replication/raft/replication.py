@@ -35,6 +35,7 @@ class Progress:
         "answered_round",
         "answered_us",
         "commit_index",
+        "has_agreed",
         "heartbeat_us",
         "lease_request",
         "lease_us",
@@ -46,6 +47,8 @@ class Progress:
 
     def __init__(self, next_index: int) -> None:
         self.match_index = 0
+        self.has_agreed = False
+        """Whether the peer has said in this term where the logs agree; before, `match_index` says nothing."""
         self.next_index = next_index
         self.mode = Mode.PROBE
         self.probe_is_out = False
@@ -83,6 +86,7 @@ class Progress:
 
     def accepted(self, match_index: int, received_index: int) -> None:
         """Take in that the peer's log agrees, durably up to `match_index`, in memory up to `received_index`."""
+        self.has_agreed = True
         self.match_index = max(self.match_index, match_index)
         while self._in_flight and self._in_flight[0][0] <= match_index:
             self._bytes_in_flight -= self._in_flight.popleft()[1]

@@ -1,0 +1,71 @@
+"""A node's disk: that the log has begun is remembered before anything in it is called durable."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from trilemma.base.ids import ShardId
+from trilemma.runtime.disk import DiskStorage
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind
+
+WAIT_S = 10.0
+FIRST = LogWrite(1, 1, True, [LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")], True, 0)
+
+
+def test_the_log_has_begun_before_a_token_is_durable_and_after_the_segment_is_there(tmp_path: Path) -> None:
+    told: list[str] = []
+    done = threading.Event()
+
+    def begins() -> None:
+        assert list((tmp_path / "log").iterdir())
+        told.append("begins")
+
+    storage = DiskStorage(tmp_path, 1 << 16, begins)
+    storage.open(
+        lambda token: (told.append(f"durable {token}"), done.set())[0], lambda problem: told.append(str(problem))
+    )
+    assert told == []
+    storage.log.append(FIRST)
+    assert done.wait(WAIT_S)
+    assert told == ["begins", "durable 1"]
+    storage.close()
+    again = DiskStorage(tmp_path, 1 << 16, begins)
+    again.open(lambda _: None, lambda _: None)
+    assert told == ["begins", "durable 1", "begins"]
+    again.close()
+
+
+def test_nothing_is_called_durable_where_that_cannot_be_remembered(tmp_path: Path) -> None:
+    failed: list[Exception] = []
+    done = threading.Event()
+
+    def begins() -> None:
+        raise OSError(28, "No space left on device")
+
+    storage = DiskStorage(tmp_path, 1 << 16, begins)
+    storage.open(lambda _: pytest.fail("called durable"), lambda problem: (failed.append(problem), done.set())[0])
+    storage.log.append(FIRST)
+    assert done.wait(WAIT_S)
+    assert "No space left" in str(failed[0])
+    storage.close()
+
+
+def test_a_start_that_cannot_remember_it_leaves_nothing_open(tmp_path: Path) -> None:
+    threads = threading.active_count()
+    done = threading.Event()
+    first = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    first.open(lambda _: done.set(), lambda _: None)
+    first.log.append(FIRST)
+    assert done.wait(WAIT_S)
+    first.close()
+
+    def begins() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        DiskStorage(tmp_path, 1 << 16, begins).open(lambda _: None, lambda _: None)
+    assert threading.active_count() == threads
+    again = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    assert again.open(lambda _: None, lambda _: None).records == FIRST.records
+    again.close()
