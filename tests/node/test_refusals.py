@@ -104,12 +104,18 @@ def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Sta
 @pytest.mark.parametrize(
     "words",
     ["SET bank:k v", "GETEX bank:k PERSIST", "CAP EXPLAIN INCR bank:k", "CAP ONCE t GET bank:k",
-     "KEYSPACE CREATE f3 MODE cp", "KEYSPACE LEAD bank n1"],
+     "KEYSPACE LEAD bank n1"],
 )  # fmt: skip
 def test_of_what_would_write_or_change_it_is_said_that_nothing_was_written(cut_off: Stage, words: str) -> None:
     said = cut_off.ask(3, *words.split()).reply
-    assert said.startswith("CLUSTERDOWN ")
+    assert said.startswith("CLUSTERDOWN keyspace ")
     assert said.endswith("n3 reaches 1 of 3 replicas, needs 2; nothing was written")
+
+
+def test_a_change_of_the_keyspaces_is_refused_as_one(cut_off: Stage) -> None:
+    said = cut_off.ask(3, *"KEYSPACE CREATE f3 MODE cp".split()).reply
+    assert said.startswith("CLUSTERDOWN the list of keyspaces cannot be changed now: n3 reaches 1 of 3")
+    assert said.endswith("; nothing was written")
 
 
 @pytest.mark.parametrize("path", [Path.WRITE, Path.LOGGED_READ])
