@@ -113,7 +113,7 @@ def test_of_what_would_write_or_change_it_is_said_that_nothing_was_written(cut_o
 
 
 def test_a_change_of_the_keyspaces_is_refused_as_one(cut_off: Stage) -> None:
-    said = cut_off.ask(3, *"KEYSPACE CREATE f3 MODE cp".split()).reply
+    said = cut_off.ask(3, *["KEYSPACE", "CREATE", "f3", "MODE", "cp"]).reply
     assert said.startswith("CLUSTERDOWN the list of keyspaces cannot be changed now: n3 reaches 1 of 3")
     assert said.endswith("; nothing was written")
 
