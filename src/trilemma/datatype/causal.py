@@ -171,9 +171,10 @@ class CausalView(StateRows):
         return format_long_double(total)
 
     def _add(self, db: int, key: bytes, amount: Fraction) -> None:
-        """Ship this node's whole new sum; what an expired key held was seen, and goes first."""
+        """Ship this node's whole new sum. What an expired key held was seen, and goes first, and so do deadlines that
+        outlived their key: an EXPIRE that a DEL had not seen must not end what is counted from now on."""
         state = self._state(db, key)
-        if state.has_content and not self._is_visible(state):
+        if (state.has_content or state.deadlines) and not self._is_visible(state):
             self._do([DELETE, db, key, plain_resets(state.resets())])
             state = self._state(db, key)
         seq = self._header.seq << POSITION_BITS | len(self.operations)
@@ -249,5 +250,6 @@ class CausalView(StateRows):
         return found
 
     def remove_expired(self, db: int, key: bytes) -> None:
-        """Delete exactly what is seen of a key that has expired, as an operation of this turn's batch."""
+        """Delete exactly what is seen of a key that has expired, or of which only deadlines are left, as an operation
+        of this turn's batch."""
         self._do([DELETE, db, key, plain_resets(self._state(db, key).resets())])
