@@ -34,7 +34,7 @@ class Receiver:
     def __init__(self) -> None:
         self.engine, self.token = MemoryEngine(), 0
         log = MemoryLog()
-        replica = Leaderless(SHARD, 1, (1, 2, 3), [], log, NOW, applied={})
+        replica = Leaderless(SHARD, 1, (1, 2, 3), [], log, NOW, applied={}, entropy=1)
         config = NodeConfig("test", 1, "disk", 1, MEMBERS)
         self.shard = CausalShard(config, SHOP, SHARD, replica, ShardRows(self.engine, SHARD, 0), 1)
 
