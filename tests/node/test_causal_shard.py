@@ -9,7 +9,7 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node.causal_rows import VECTOR
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import Member, NodeConfig
-from trilemma.replication.leaderless.messages import Batches, wire_of
+from trilemma.replication.leaderless.messages import Batches, Gossip, wire_of
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Batch
 from trilemma.storage.memory import MemoryEngine, MemoryLog
@@ -45,6 +45,12 @@ class Receiver:
         self.token += 1
         self.shard.collect(self.token)
         self.shard.persisted(self.token)
+
+    def turn_of_reads(self) -> None:
+        """A turn with nothing for the log: no write has its token."""
+        self.shard.receive(2, Gossip({}, 0, 0, 0, 0))
+        self.shard.advance(NOW, frozenset((2, 3)))
+        assert not self.shard.collect(self.token + 1)[0]
 
     def drain(self) -> None:
         while (rows := self.shard.rows(self.token)) is not None:
@@ -94,6 +100,18 @@ def test_what_the_rows_of_a_transfer_lack_is_put_on_top_of_them_at_once() -> Non
     receiver.turn(first, other)
     label = receiver.load(1, {2: 1, 3: 1}, [first, cause])
     receiver.shard.prepare_switch(1, label)
+    receiver.shard.switch(1, label, receiver.engine)
+    receiver.drain()
+    assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})
+
+
+def test_what_is_put_on_top_of_rows_waits_for_no_token_that_no_write_has() -> None:
+    first, cause, other = wrote(2, 1, b"a", {}), wrote(3, 1, b"c", {}), wrote(2, 2, b"b", {2: 1})
+    receiver = Receiver()
+    receiver.turn(first, other)
+    label = receiver.load(1, {2: 1, 3: 1}, [first, cause])
+    receiver.shard.prepare_switch(1, label)
+    receiver.turn_of_reads()
     receiver.shard.switch(1, label, receiver.engine)
     receiver.drain()
     assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})

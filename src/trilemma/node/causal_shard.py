@@ -376,7 +376,8 @@ class CausalShard:
         self._reaper.forget()
         self.replica.install(vector)
         # Sealed before anything else is delivered: a vector ahead of its rows would be handed on with them.
-        self._rows.seal(self._rows.last_token, self.replica.vector)
+        # All of it was handed to the log before this turn; the turn's own token may never have a write.
+        self._rows.seal(self.replica.undurable_token, self.replica.vector)
         self.replica.deliver_early()
 
     def moved(self, peer: NodeId, label: bytes | None) -> None:

@@ -281,6 +281,11 @@ class Leaderless:
         """What is delivered here."""
         return self._delivery.vector
 
+    @property
+    def undurable_token(self) -> int:
+        """The token by which all that was delivered by the end of the last turn is durable; 0 where it is by now."""
+        return self._pending[-1][0] if self._pending else 0
+
     def covered_us(self) -> int | None:
         """Return since when, at the longest, this replica may lack what some peer made; None where that is not known.
 
