@@ -1,14 +1,18 @@
 """An `ap` shard's rows: what they are said to reflect is what they hold, whatever happens around them."""
 
 import msgspec
+import pytest
 
 from trilemma.base.time import Now
 from trilemma.crdt.entry import FOREVER_MS
 from trilemma.datatype.operations import SET
 from trilemma.keyspace.settings import Keyspace, Mode
+from trilemma.node import internal
+from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.causal_rows import VECTOR
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import Member, NodeConfig
+from trilemma.node.unit import Path, Result, Unit
 from trilemma.replication.leaderless.messages import Batches, Gossip, wire_of
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Batch
@@ -17,6 +21,7 @@ from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import RowBatch
 from trilemma.storage.rowkey import meta_key, shard_range
 
+Told = list[tuple[Result, int]]
 SHARD = 2048
 NOW = Now(1_000_000, 1_700_000_000_000_000)
 MEMBERS = (Member(1, "n1"), Member(2, "n2"), Member(3, "n3"))
@@ -28,6 +33,17 @@ def wrote(origin: int, seq: int, key: bytes, depends: dict[int, int]) -> Batch:
     return Batch(origin, seq, (1 << 20) + 10 * seq + origin, depends, body)
 
 
+class Units(UnitBatch):
+    """A batch of one unit, and what it was told."""
+
+    def __init__(self, unit: Unit, told: Told) -> None:
+        super().__init__([unit])
+        self._told = told
+
+    def complete(self, position: int, result: Result, token: int) -> None:
+        self._told.append((result, token))
+
+
 class Receiver:
     """The replica of n1, with rows and a log in memory; each turn's writes are durable at once."""
 
@@ -37,6 +53,15 @@ class Receiver:
         replica = Leaderless(SHARD, 1, (1, 2, 3), [], log, NOW, applied={}, entropy=1)
         config = NodeConfig("test", 1, "disk", 1, MEMBERS)
         self.shard = CausalShard(config, SHOP, SHARD, replica, ShardRows(self.engine, SHARD, 0), 1)
+
+    def execute(self, *argv: bytes, path: Path = Path.READ) -> tuple[Result, int]:
+        """A turn in which a command is executed, and which is not durable yet; return its result and its token."""
+        told: Told = []
+        self.shard.submit(Units(Unit(path, 0, 2, list(argv)), told))
+        self.shard.advance(NOW, frozenset((2, 3)))
+        if self.shard.collect(self.token + 1)[0]:
+            self.token += 1
+        return told[0]
 
     def turn(self, *batches: Batch) -> None:
         if batches:
@@ -115,3 +140,22 @@ def test_what_is_put_on_top_of_rows_waits_for_no_token_that_no_write_has() -> No
     receiver.shard.switch(1, label, receiver.engine)
     receiver.drain()
     assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (internal.SIZE,),
+        (internal.SCAN, b"0", b"10"),
+        (internal.KEYS, b"*"),
+        (internal.PAGE, b"0"),
+        (internal.RANDOM,),
+        (internal.ANY,),
+        (b"GET", b"a"),
+    ],
+)
+def test_no_reply_shows_a_key_that_a_crash_could_take_back(argv: tuple[bytes, ...]) -> None:
+    receiver = Receiver()
+    assert receiver.execute(*argv)[1] == 0
+    _, written = receiver.execute(b"SET", b"a", b"1", path=Path.WRITE)
+    assert receiver.execute(*argv)[1] == written > 0

@@ -63,6 +63,9 @@ class CausalView(StateRows):
         self.operations: list[Operation] = []
         """What this turn's commands have done so far."""
         self.touched_token = 0
+        """The token by which the rows are durable that the unit has looked at one by one."""
+        self.looks_at_all = False
+        """Whether the unit has looked at rows without being told which: at all there are."""
 
     def begin(self, header: Batch, now_ms: int, seed: int) -> None:
         """Begin a turn: what its batch will be called, and the time by which expiry is judged."""
@@ -74,6 +77,7 @@ class CausalView(StateRows):
     def next_unit(self) -> None:
         """Begin to note afresh which rows a unit's replies show."""
         self.touched_token = 0
+        self.looks_at_all = False
 
     @property
     def now_ms(self) -> int:
@@ -222,6 +226,21 @@ class CausalView(StateRows):
 
     def _seen(self, row: tuple[bytes, bytes]) -> bytes | None:
         return self._place(row[0])[2] if self._is_visible(KeyState.decode(row[1])) else None
+
+    def size(self, db: int) -> int:
+        """See View."""
+        self.looks_at_all = True
+        return super().size(db)
+
+    def scan(self, db: int, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """See View."""
+        self.looks_at_all = True
+        return super().scan(db, cursor, count)
+
+    def random_key(self, db: int) -> bytes | None:
+        """See View."""
+        self.looks_at_all = True
+        return super().random_key(db)
 
     def flush(self, db: int | None) -> None:
         """See View: everything seen goes, unseen writes survive."""

@@ -246,7 +246,8 @@ class CausalShard:
         before = len(view.operations)
         view.next_unit()
         result = run_unit(view, unit)
-        return result, view.touched_token, len(view.operations) > before
+        shown = self._rows.shown_token() if view.looks_at_all else view.touched_token
+        return result, shown, len(view.operations) > before
 
     def _position(self) -> dict[NodeId, int]:
         """Return what is applied up to here, this turn's own batch included."""
