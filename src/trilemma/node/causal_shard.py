@@ -19,6 +19,7 @@ from trilemma.datatype.operations import encode_operations
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import causal_report as report
 from trilemma.node import internal, refusal
+from trilemma.node.allowance import Allowance, why_not_executed
 from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.batch import Waiter
 from trilemma.node.causal_rows import CausalRows, decode_vector, encode_vector, label_of
@@ -30,15 +31,12 @@ from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading
-from trilemma.node.unit import NOT_EXECUTED, REPLY_BYTES_PER_TURN, Path, Result, Unit, result_bytes
+from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
-
-UNITS_MAX = 2_048
-"""Units executed in one turn, and in one batch; what is over has the next turn."""
 
 UNSHARED_BYTES_MAX = limit(
     "unshared_bytes_max",
@@ -212,7 +210,7 @@ class CausalShard:
         view.begin(header, self.replica.expiry.now_ms, self._random.next())
         for db, key in expired:
             view.remove_expired(db, key)
-        results = self._run_within(REPLY_BYTES_PER_TURN)
+        results = self._run_within(Allowance(view))
         wrote = bool(view.operations)
         if wrote:
             self.replica.append(header._replace(body=encode_operations(view.operations)))
@@ -220,14 +218,15 @@ class CausalShard:
             self._answer(waiter, result, token if has_written else shown, header.seq if has_written else 0)
         return wrote
 
-    def _run_within(self, budget: int) -> list[tuple[Waiter, Result, int, bool]]:
-        """Execute units until their replies fill the budget; the rest has the next turn."""
+    def _run_within(self, allowance: Allowance) -> list[tuple[Waiter, Result, int, bool]]:
+        """Execute units as far as a turn's bounds allow; the rest has the next turn."""
         results: list[tuple[Waiter, Result, int, bool]] = []
         for batch, place in self._units:
-            if budget <= 0 or len(results) >= UNITS_MAX:
+            unit = batch.units[place]
+            if not allowance.has_room_for(unit):
                 break
-            result, shown, has_written = self._run(batch.units[place])
-            budget -= result_bytes(result)
+            result, shown, has_written = self._run(unit)
+            allowance.spend(result)
             results.append(((batch, place), result, shown, has_written))
         del self._units[: len(results)]
         return results
@@ -242,6 +241,9 @@ class CausalShard:
         if unit.argv and unit.argv[0] == internal.CONFLICTS:
             told = report.conflicts(self._config, self._rows.view, int(unit.argv[1]))
             return [encode(told, unit.protocol)], self._rows.shown_token(), False
+        refused = why_not_executed(unit)
+        if refused is not None:
+            return refused, 0, False
         view = self._rows.view
         before = len(view.operations)
         view.next_unit()

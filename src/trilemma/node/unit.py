@@ -71,6 +71,14 @@ REPLY_BYTES_PER_TURN = limit(
     "the rest is answered in the next turn",
 )
 
+UNIT_BYTES_PER_TURN = limit(
+    "unit_bytes_per_turn",
+    16 * MIB,
+    "bytes per shard",
+    "an entry or batch is one record of the log and one frame to a peer",
+    "the rest is in the next turn's; a larger unit is alone in its own",
+)
+
 
 def result_bytes(result: Result) -> int:
     """Return how many bytes a result holds."""
