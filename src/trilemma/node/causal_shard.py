@@ -26,12 +26,12 @@ from trilemma.node.causal_rows import CausalRows, decode_vector, encode_vector, 
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.execute import run_unit
-from trilemma.node.questions import Questions
+from trilemma.node.questions import Questions, asks_others
 from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading
-from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit
+from trilemma.node.unit import NOT_EXECUTED, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
@@ -146,20 +146,22 @@ class CausalShard:
             if refused is not None and not unit.is_read:
                 batch.complete(place, refusal.down(self.keyspace, refused), 0)
                 continue
-            asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0][:1] == b"\x00")
+            asks = count > 1 and asks_others(unit)
             is_barrier = bool(unit.argv) and unit.argv[0] == internal.HOLDS_PREFIX
             (barriers if is_barrier else reads if asks else units).append((batch, place))
 
     def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
         """See ShardReplica: behind a fence no replica makes a batch that touches what it fences."""
-        left: list[Waiter] = []
-        for batch, place in self._units:
+
+        def passes(waiter: Waiter) -> bool:
+            batch, place = waiter
             reason = why(batch.units[place])
-            if reason is None:
-                left.append((batch, place))
-            else:
+            if reason is not None:
                 batch.complete(place, refusal.down(self.keyspace, reason, batch.units[place]), 0)
-        self._units = left
+            return reason is None
+
+        self._units = [waiter for waiter in self._units if passes(waiter)]
+        self._questions.keep(passes)
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica: not asked, since every read is current here."""
@@ -187,7 +189,7 @@ class CausalShard:
         self._rows.expect(token)
         delivered = self.replica.take_delivered()
         self._rows.apply([batch for batch, _ in delivered])
-        self._units.extend(self._questions.take_answered(self.keyspace, self._now.mono_us, self._up))
+        self._take_answered()
         is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full
         wrote = self._execute(token, is_reaping)
         swept = is_reaping and self._reaper.sweep(self._rows.view)
@@ -199,6 +201,15 @@ class CausalShard:
         self.donors = ready.needs_transfer
         self._spreading.release(self.keyspace, self._now.mono_us)
         return ready.records, ready.must_sync, ready.messages
+
+    def _take_answered(self) -> None:
+        """Have executed what enough replicas have answered about; meanwhile the disk may have become full."""
+        refused = self.why_not_written()
+        for batch, place in self._questions.take_answered(self.keyspace, self._now.mono_us, self._up):
+            if refused is None or batch.units[place].is_read:
+                self._units.append((batch, place))
+            else:
+                batch.complete(place, refusal.down(self.keyspace, refused), 0)
 
     def _execute(self, token: int, is_reaping: bool) -> bool:
         """Execute the turn's units as one batch, with removals of what has expired; return whether it holds any."""
