@@ -272,7 +272,8 @@ class Schedule:
             everything.extend(operations)
             # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
             always.extend(operations if name != "founding" else ())
-            part = Judged(name, operations, finals, (options.nodes - 1) * options.apart_us)
+            apart_us = (options.nodes - 1) * options.apart_us
+            part = Judged(name, operations, finals, apart_us, has_quorums=options.has_quorums)
             outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
         if self._revivals.size:
             outcome.verdicts.append(check_revivals(self._revivals.history().operations))
