@@ -31,7 +31,7 @@ register(
 
 def _operations_at_most(unit: Unit) -> int:
     """Return a bound on the operations of a unit: a command makes no more of them than it has arguments."""
-    return len(unit.argv) + sum(len(part.argv) for part in unit.parts)
+    return sum(len(part.argv) for part in unit.parts) if unit.parts else len(unit.argv)
 
 
 def why_not_executed(unit: Unit) -> bytes | None:
