@@ -31,12 +31,12 @@ register(
 
 def _operations_at_most(unit: Unit) -> int:
     """Return a bound on the operations of a unit: a command makes no more of them than it has arguments."""
-    return sum(len(part.argv) for part in unit.parts) if unit.parts else len(unit.argv)
+    return len(unit.argv) + sum(len(part.argv) for part in unit.parts)
 
 
 def why_not_executed(unit: Unit) -> bytes | None:
     """Return the encoded refusal of a unit that no batch has room for, or None."""
-    if not unit.parts or _operations_at_most(unit) <= OPERATIONS_MAX:
+    if _operations_at_most(unit) <= OPERATIONS_MAX:
         return None
     return encode(ErrorReply(error("too_many_operations", limit=OPERATIONS_MAX).text), unit.protocol)
 
@@ -54,7 +54,8 @@ class Allowance:
         if self._units <= 0 or self._reply_bytes <= 0 or self._view.operation_bytes >= UNIT_BYTES_PER_TURN:
             return False
         made = len(self._view.operations)
-        return not made or made + _operations_at_most(unit) <= OPERATIONS_MAX
+        most = len(unit.argv) or _operations_at_most(unit)
+        return not made or made + most <= OPERATIONS_MAX
 
     def spend(self, result: Result) -> None:
         """Take note of what a unit's result is."""

@@ -252,8 +252,7 @@ class CausalShard:
         if unit.argv and unit.argv[0] == internal.CONFLICTS:
             told = report.conflicts(self._config, self._rows.view, int(unit.argv[1]))
             return [encode(told, unit.protocol)], self._rows.shown_token(), False
-        refused = why_not_executed(unit)
-        if refused is not None:
+        if unit.parts and (refused := why_not_executed(unit)) is not None:
             return refused, 0, False
         view = self._rows.view
         before = len(view.operations)
