@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trilemma.check.brute import is_linearizable
-from trilemma.check.counter import check_counter, check_final_sums
+from trilemma.check.counter import check_counter, check_final_sums, check_quorum_reads
 from trilemma.check.forge import disturb, forge
 from trilemma.check.history import Operation
 from trilemma.check.model import COUNTER
@@ -102,3 +102,15 @@ def test_replicas_at_rest_must_show_the_same_sum_and_one_must_be_read() -> None:
 
 def test_no_operation_on_a_counter_is_unknown() -> None:
     assert check_counter([]).validity is Validity.UNKNOWN
+
+
+def test_a_read_of_a_quorum_shows_what_another_node_acknowledged_before_but_a_sum_need_not() -> None:
+    first = Operation(1, 0, 10, "add", b"c", 3, 3, node="n1")
+    lagging = [
+        first,
+        Operation(2, 20, 30, "add", b"c", 5, 5, node="n2"),
+        Operation(3, 40, 50, "read", b"c", None, 5, node="n2"),
+    ]
+    assert check_counter(lagging, replicas_lag=True).is_valid
+    assert check_quorum_reads(lagging).is_invalid
+    assert check_quorum_reads([*lagging[:2], lagging[2]._replace(result=8)]).is_valid

@@ -11,8 +11,10 @@ from trilemma.base.errors import ReplyError
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.crdt.vector import covers
 from trilemma.datatype.causal import CausalView
+from trilemma.datatype.keyscan import rowkey_stop
 from trilemma.datatype.operations import encode_operations
 from trilemma.replication.port import Batch
+from trilemma.storage import rowkey
 from trilemma.storage.memory import MemoryEngine
 from trilemma.storage.overlay import ShardRows
 
@@ -25,7 +27,8 @@ class Replica:
 
     def __init__(self, node: int) -> None:
         self.node = NodeId(node)
-        self.view = CausalView(ShardRows(MemoryEngine(), SHARD, 0), self.node)
+        self.rows = ShardRows(MemoryEngine(), SHARD, 0)
+        self.view = CausalView(self.rows, self.node)
         self.vector: dict[NodeId, int] = {}
         self.batches: list[Batch] = []
         self.stamp = 0
@@ -88,8 +91,22 @@ def append(key: bytes, value: bytes) -> Callable[[CausalView], object]:
     return lambda view: view.edit_string(0, key, (view.string(0, key) or b"") + value)
 
 
+def rename(key: bytes, to: bytes) -> Callable[[CausalView], object]:
+    def run(view: CausalView) -> None:
+        view.copy(0, key, 0, to)
+        view.delete(0, key)
+
+    return run
+
+
 def empty(view: CausalView) -> None:
     view.flush(0)
+
+
+def rows_of(replica: Replica) -> int:
+    """Count the rows of keys, and those by which what is to go is found."""
+    heads = [rowkey.head(SHARD, 0, kind) for kind in (rowkey.KEY, rowkey.EXPIRY, rowkey.CLEARED, rowkey.HIDDEN)]
+    return sum(len(replica.rows.scan(head, rowkey_stop(head), 100)) for head in heads)
 
 
 def pair() -> tuple[Replica, Replica]:
@@ -227,6 +244,38 @@ def test_an_append_keeps_the_deadline_that_it_has_not_seen_change() -> None:
     other.do(append(b"a", b"w"))
     meet(one, other)
     assert (one.get(b"a"), one.ttl(b"a")) == (b"vw", 90_000)
+
+
+@pytest.mark.parametrize("removal", [remove(b"a"), empty, rename(b"a", b"b")], ids=["DEL", "FLUSHDB", "RENAME"])
+@pytest.mark.parametrize("at_ms", [2_000, 90_000, None])
+def test_a_counter_that_begins_under_a_deadline_of_a_key_that_is_gone_lives_for_ever(
+    removal: Callable[[CausalView], object], at_ms: int | None
+) -> None:
+    one, other = pair()
+    one.do(put(b"a", b"5", 50_000))
+    other.take(one)
+    one.do(removal)
+    other.do(expire(b"a", at_ms))
+    meet(one, other)
+    one.now_ms = other.now_ms = 3_000
+    one.do(add(b"a", 7))
+    meet(one, other)
+    assert [(each.get(b"a"), each.ttl(b"a")) for each in (one, other)] == [(b"7", None)] * 2
+
+
+@pytest.mark.parametrize(("at_ms", "due_ms"), [(2_000, 2_000), (None, 0)])
+def test_deadlines_that_outlived_their_key_go_as_a_key_would(at_ms: int | None, due_ms: int) -> None:
+    one, other = pair()
+    one.do(put(b"a", b"5", 50_000))
+    other.take(one)
+    one.do(remove(b"a"))
+    other.do(expire(b"a", at_ms))
+    meet(one, other)
+    assert one.view.expired(due_ms, 10) == [(0, b"a")]
+    assert due_ms == 0 or one.view.expired(due_ms - 1, 10) == []
+    one.do(lambda view: view.remove_expired(0, b"a"))
+    meet(one, other)
+    assert [rows_of(each) for each in (one, other)] == [0, 0]
 
 
 # Cleared counters

@@ -20,6 +20,7 @@ CHECKER: Final = "counter bounds"
 LAGGING_CHECKER: Final = "causal counter bounds"
 """The name of the same check where replicas may lag: another promise."""
 
+QUORUM_CHECKER: Final = "quorum reads of counters"
 FINAL_CHECKER: Final = "counter final sum"
 
 SUMS_MAX: Final = 1 << 16
@@ -78,6 +79,14 @@ def check_counter(operations: Iterable[Operation], initial: int = 0, replicas_la
     name = LAGGING_CHECKER if replicas_lag else CHECKER
     verdicts = [_check_key(group, initial, replicas_lag) for group in History(operations).by_key().values()]
     return combine((each._replace(checker=name) for each in verdicts), name)
+
+
+def check_quorum_reads(operations: Iterable[Operation]) -> Verdict:
+    """Judge the reads alone, as if there were one order: where the replicas of any write and any read share one (`ap`
+    with WRITE and READ n), a read shows all that was acknowledged before, whoever acknowledged it; sums that writes
+    tell need not."""
+    reads = [each if each.kind == "read" else each._replace(result=None) for each in operations]
+    return check_counter(reads)._replace(checker=QUORUM_CHECKER)
 
 
 def _check_key(operations: list[Operation], initial: int, replicas_lag: bool) -> Verdict:

@@ -11,8 +11,9 @@ from fractions import Fraction
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from trilemma.base.errors import error
+from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId
+from trilemma.base.invariant import invariant
 from trilemma.base.prng import SplitMix64
 from trilemma.crdt.entry import FOREVER_MS, Context, KeyState, Written
 from trilemma.crdt.exact import exact_text
@@ -24,6 +25,8 @@ from trilemma.datatype.operations import (
     DELETE,
     EDIT,
     FLUSH,
+    OPERATION_BYTES_MAX,
+    OPERATION_OVERHEAD_BYTES,
     POSITION_BITS,
     SET,
     Operation,
@@ -38,6 +41,12 @@ from trilemma.resp.number import parse_int64
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import pages
+
+register(
+    "transaction_too_large",
+    "ERR the transaction has written more than {limit} bytes; this command was not executed",
+    "make several transactions of it",
+)
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
@@ -62,10 +71,16 @@ class CausalView(StateRows):
         self._random = SplitMix64(0)
         self.operations: list[Operation] = []
         """What this turn's commands have done so far."""
+        self.operation_bytes = 0
+        """About how many bytes that is, as the body of a batch."""
+        self._is_full = False
         self.touched_token = 0
         self._read_row = b""
         self._read_state = KeyState()
         """What was decoded last, and of which row."""
+        """The token by which the rows are durable that the unit has looked at one by one."""
+        self.looks_at_all = False
+        """Whether the unit has looked at rows without being told which: at all there are."""
 
     def begin(self, header: Batch, now_ms: int, seed: int) -> None:
         """Begin a turn: what its batch will be called, and the time by which expiry is judged."""
@@ -73,10 +88,18 @@ class CausalView(StateRows):
         self._now_ms = now_ms
         self._random = SplitMix64(seed)
         self.operations = []
+        self.operation_bytes = 0
+        self._is_full = False
 
     def next_unit(self) -> None:
         """Begin to note afresh which rows a unit's replies show."""
         self.touched_token = 0
+        self.looks_at_all = False
+        self._is_full = False
+
+    def next_part(self) -> None:
+        """See View: a transaction is one batch whole, which is one record of the log and one frame to a peer."""
+        self._is_full = self.operation_bytes >= OPERATION_BYTES_MAX
 
     @property
     def now_ms(self) -> int:
@@ -115,8 +138,12 @@ class CausalView(StateRows):
 
     # Operations
 
-    def _do(self, operation: Operation) -> None:
+    def _do(self, operation: Operation, content_bytes: int = 0) -> None:
         """Apply an operation of this turn's batch, and note it down for everyone else."""
+        if self._is_full:
+            raise error("transaction_too_large", limit=OPERATION_BYTES_MAX)
+        invariant(len(self.operations) < 1 << POSITION_BITS, "the operations of a batch fit their numbers")
+        self.operation_bytes += OPERATION_OVERHEAD_BYTES + content_bytes
         header = self._header
         context = Context(header.depends, header.origin, header.seq, len(self.operations))
         self.operations.append(operation)
@@ -148,7 +175,7 @@ class CausalView(StateRows):
             self.delete(db, key)
             return
         at_ms = FOREVER_MS if deadline_ms is None else deadline_ms
-        self._do([SET, db, key, value, at_ms, plain_resets(self._state(db, key).resets())])
+        self._do([SET, db, key, value, at_ms, plain_resets(self._state(db, key).resets())], len(key) + len(value))
 
     def edit_string(self, db: int, key: bytes, value: bytes) -> None:
         """See View."""
@@ -156,7 +183,7 @@ class CausalView(StateRows):
         if state is None:
             self.set_string(db, key, value, None)
         else:
-            self._do([EDIT, db, key, value, plain_resets(state.resets())])
+            self._do([EDIT, db, key, value, plain_resets(state.resets())], len(key) + len(value))
 
     def add_integer(self, db: int, key: bytes, amount: int) -> int:
         """See View."""
@@ -184,14 +211,15 @@ class CausalView(StateRows):
         return format_long_double(total)
 
     def _add(self, db: int, key: bytes, amount: Fraction) -> None:
-        """Ship this node's whole new sum; what an expired key held was seen, and goes first."""
+        """Ship this node's whole new sum. What an expired key held was seen, and goes first, and so do deadlines that
+        outlived their key: an EXPIRE that a DEL had not seen must not end what is counted from now on."""
         state = self._state(db, key)
-        if state.has_content and not self._is_visible(state):
-            self._do([DELETE, db, key, plain_resets(state.resets())])
+        if (state.has_content or state.deadlines) and not self._is_visible(state):
+            self._do([DELETE, db, key, plain_resets(state.resets())], len(key))
             state = self._state(db, key)
         seq = self._header.seq << POSITION_BITS | len(self.operations)
         new = state.added(self._node, seq, amount)
-        self._do([ADD, db, key, new.run, exact_text(new.total), new.cleared_seq, exact_text(new.cleared)])
+        self._do([ADD, db, key, new.run, exact_text(new.total), new.cleared_seq, exact_text(new.cleared)], len(key))
 
     def exists(self, db: int, key: bytes) -> bool:
         """See View."""
@@ -203,7 +231,7 @@ class CausalView(StateRows):
         if not state.has_content:
             return False
         was_visible = self._is_visible(state)
-        self._do([DELETE, db, key, plain_resets(state.resets())])
+        self._do([DELETE, db, key, plain_resets(state.resets())], len(key))
         return was_visible
 
     def deadline_ms(self, db: int, key: bytes) -> int | None:
@@ -218,7 +246,7 @@ class CausalView(StateRows):
         if deadline_ms is not None and deadline_ms <= self._now_ms:
             self.delete(db, key)
         else:
-            self._do([DEADLINE, db, key, FOREVER_MS if deadline_ms is None else deadline_ms])
+            self._do([DEADLINE, db, key, FOREVER_MS if deadline_ms is None else deadline_ms], len(key))
 
     def copy(self, db: int, key: bytes, to_db: int, to_key: bytes) -> None:
         """See View: the shown value under fresh dots."""
@@ -235,6 +263,21 @@ class CausalView(StateRows):
     def _seen(self, row: tuple[bytes, bytes]) -> bytes | None:
         return self._place(row[0])[2] if self._is_visible(KeyState.decode(row[1])) else None
 
+    def size(self, db: int) -> int:
+        """See View."""
+        self.looks_at_all = True
+        return super().size(db)
+
+    def scan(self, db: int, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """See View."""
+        self.looks_at_all = True
+        return super().scan(db, cursor, count)
+
+    def random_key(self, db: int) -> bytes | None:
+        """See View."""
+        self.looks_at_all = True
+        return super().random_key(db)
+
     def flush(self, db: int | None) -> None:
         """See View: everything seen goes, unseen writes survive."""
         seen: list[list[Any]] = []
@@ -244,7 +287,8 @@ class CausalView(StateRows):
                 resets = KeyState.decode(row).resets()
                 if resets:
                     seen.append([one, self._place(row_key)[2], plain_resets(resets)])
-        self._do([FLUSH, ALL_DBS if db is None else db, seen])
+        seen_bytes = sum(len(each[1]) + OPERATION_OVERHEAD_BYTES * len(each[2]) for each in seen)
+        self._do([FLUSH, ALL_DBS if db is None else db, seen], seen_bytes)
 
     def version(self, db: int, key: bytes) -> int:
         """See View: a hash of the state, and of whether it is visible."""
@@ -262,5 +306,6 @@ class CausalView(StateRows):
         return found
 
     def remove_expired(self, db: int, key: bytes) -> None:
-        """Delete exactly what is seen of a key that has expired, as an operation of this turn's batch."""
-        self._do([DELETE, db, key, plain_resets(self._state(db, key).resets())])
+        """Delete exactly what is seen of a key that has expired, or of which only deadlines are left, as an operation
+        of this turn's batch."""
+        self._do([DELETE, db, key, plain_resets(self._state(db, key).resets())], len(key))

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from trilemma.base.limits import MIB, limit
 from trilemma.crdt.entry import Reset
 from trilemma.crdt.exact import exact_number, exact_text
 
@@ -24,6 +25,17 @@ ALL_DBS = -1
 
 POSITION_BITS = 20
 """An update of a counter entry is numbered (batch sequence, position): positions of one batch fit these bits."""
+
+OPERATION_OVERHEAD_BYTES = 16
+"""What an operation is beside its key and value, about."""
+
+OPERATION_BYTES_MAX = limit(
+    "transaction_effect_bytes_max",
+    128 * MIB,
+    "bytes",
+    "on ap a transaction's effects, whole values, are one batch; COPY, APPEND and SETRANGE make much of little",
+    "ERR the transaction has written more than 134217728 bytes; this command was not executed",
+)
 
 Operation = list[Any]
 

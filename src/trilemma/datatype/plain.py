@@ -36,6 +36,9 @@ class PlainView(PlainRows):
         self._seed = 0
         self._random: SplitMix64 | None = None
 
+    def next_part(self) -> None:
+        """See View: what is in the log are the commands, however much they write."""
+
     def begin(self, index: int, now_ms: int, ttl_now_ms: int, seed: int) -> None:
         """Set the log index, the times and the randomness of what is executed next."""
         self._version = index * UNITS_PER_ENTRY

@@ -29,6 +29,9 @@ from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import pages
 
+AT_ONCE_MS = 0
+"""The moment under which stands what may go as soon as every replica was heard."""
+
 
 class _Marks(NamedTuple):
     """What other rows say of a state."""
@@ -41,9 +44,16 @@ class _Marks(NamedTuple):
     @classmethod
     def of(cls, state: KeyState) -> "_Marks":
         """Return the marks of a state."""
-        has_content = state.has_content
-        expires_ms = state.deadline_ms() if has_content else None
-        return cls(has_content, expires_ms, bool(state.counts and state.cleared()), len(state.sets) > 1)
+        return cls(
+            state.has_content, cls._expires_ms(state), bool(state.counts and state.cleared()), len(state.sets) > 1
+        )
+
+    @staticmethod
+    def _expires_ms(state: KeyState) -> int | None:
+        """Return when a state's row is looked at to be removed. Deadlines that outlived their key go as a key would;
+        where they say that it lives for ever there is nothing to wait for."""
+        deadline_ms = state.deadline_ms()
+        return AT_ONCE_MS if deadline_ms is None and state.deadlines and not state.has_content else deadline_ms
 
 
 class StateRows(KeyScan):

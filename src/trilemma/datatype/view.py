@@ -32,6 +32,13 @@ class View(Protocol):
         """Return a number from 0 to bound - 1 from the entry's seed: the same on every replica."""
         ...
 
+    def next_part(self) -> None:
+        """Begin a further command of a transaction; one that writes may find that there is no room left for it.
+
+        On `ap` its first write raises ReplyError transaction_too_large then, before anything of it has happened.
+        """
+        ...
+
     def kind(self, db: int, key: bytes) -> str | None:
         """Return the shown type's name, or None where the key is absent."""
         ...

@@ -20,34 +20,24 @@ from trilemma.datatype.operations import encode_operations
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import causal_report as report
 from trilemma.node import internal, refusal
+from trilemma.node.allowance import Allowance, why_not_executed
 from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.batch import Waiter
 from trilemma.node.causal_rows import CausalRows, decode_vector, encode_vector, label_of
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
 from trilemma.node.execute import run_unit
-from trilemma.node.questions import Questions
+from trilemma.node.questions import Questions, asks_others
 from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading
-from trilemma.node.unit import (
-    NOT_EXECUTED,
-    REPLY_BYTES_PER_TURN,
-    VALUE_BYTES_PER_TURN,
-    Path,
-    Result,
-    Unit,
-    result_bytes,
-)
+from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
-
-UNITS_MAX = 2_048
-"""Units executed in one turn, and in one batch; what is over has the next turn."""
 
 UNDURABLE_BYTES_MAX = limit(
     "undurable_bytes_max",
@@ -175,20 +165,22 @@ class CausalShard:
             if refused is not None and not unit.is_read:
                 batch.complete(place, refusal.down(self.keyspace, refused), 0)
                 continue
-            asks = count > 1 and unit.path is Path.READ and not (unit.argv and unit.argv[0][:1] == b"\x00")
+            asks = count > 1 and asks_others(unit)
             is_barrier = bool(unit.argv) and unit.argv[0] == internal.HOLDS_PREFIX
             (barriers if is_barrier else reads if asks else units).append((batch, place))
 
     def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
         """See ShardReplica: behind a fence no replica makes a batch that touches what it fences."""
-        left: list[Waiter] = []
-        for batch, place in self._units:
+
+        def passes(waiter: Waiter) -> bool:
+            batch, place = waiter
             reason = why(batch.units[place])
-            if reason is None:
-                left.append((batch, place))
-            else:
+            if reason is not None:
                 batch.complete(place, refusal.down(self.keyspace, reason, batch.units[place]), 0)
-        self._units = left
+            return reason is None
+
+        self._units = [waiter for waiter in self._units if passes(waiter)]
+        self._questions.keep(passes)
 
     def run_stale(self, unit: Unit) -> Result:
         """See ShardReplica: not asked, since every read is current here."""
@@ -216,7 +208,7 @@ class CausalShard:
         self._rows.expect(token)
         delivered = self.replica.take_delivered()
         self._rows.apply([batch for batch, _ in delivered])
-        self._units.extend(self._questions.take_answered(self.keyspace, self._now.mono_us, self._up))
+        self._take_answered()
         is_reaping = self._reaper.is_due(self._now.mono_us) and not self._is_full and not self._is_behind
         wrote = self._execute(token, is_reaping)
         swept = is_reaping and self._reaper.sweep(self._rows.view)
@@ -236,6 +228,15 @@ class CausalShard:
             self._undurable.append((token, size))
             self._undurable_bytes += size
 
+    def _take_answered(self) -> None:
+        """Have executed what enough replicas have answered about; meanwhile the disk may have become full."""
+        refused = self.why_not_written()
+        for batch, place in self._questions.take_answered(self.keyspace, self._now.mono_us, self._up):
+            if refused is None or batch.units[place].is_read:
+                self._units.append((batch, place))
+            else:
+                batch.complete(place, refusal.down(self.keyspace, refused), 0)
+
     def _execute(self, token: int, is_reaping: bool) -> bool:
         """Execute the turn's units as one batch, with removals of what has expired; return whether it holds any."""
         view = self._rows.view
@@ -246,7 +247,7 @@ class CausalShard:
         view.begin(header, self.replica.expiry.now_ms, self._random.next())
         for db, key in expired:
             view.remove_expired(db, key)
-        results = self._run_within(REPLY_BYTES_PER_TURN)
+        results = self._run_within(Allowance(view))
         wrote = bool(view.operations)
         if wrote:
             self.replica.append(header._replace(body=encode_operations(view.operations)))
@@ -254,20 +255,21 @@ class CausalShard:
             self._answer(waiter, result, token if has_written else shown, header.seq if has_written else 0)
         return wrote
 
-    def _run_within(self, budget: int) -> list[tuple[Waiter, Result, int, bool]]:
-        """Execute units until their replies fill the budget, or their rows the turn's; the rest has the next turn."""
+    def _run_within(self, allowance: Allowance) -> list[tuple[Waiter, Result, int, bool]]:
+        """Execute units as far as a turn's bounds allow; the rest has the next turn."""
         results: list[tuple[Waiter, Result, int, bool]] = []
         overlay = self._rows.overlay
         handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
         taken = 0
         for batch, place in self._units:
-            if budget <= 0 or len(results) >= UNITS_MAX or overlay.handled_bytes > handled_max:
+            unit = batch.units[place]
+            if overlay.handled_bytes > handled_max or not allowance.has_room_for(unit):
                 break
             taken += 1
             if batch.is_answered(place):
                 continue
-            result, shown, has_written = self._run(batch.units[place])
-            budget -= result_bytes(result)
+            result, shown, has_written = self._run(unit)
+            allowance.spend(result)
             results.append(((batch, place), result, shown, has_written))
         del self._units[:taken]
         return results
@@ -282,11 +284,14 @@ class CausalShard:
         if unit.argv and unit.argv[0] == internal.CONFLICTS:
             told = report.conflicts(self._config, self._rows.view, int(unit.argv[1]))
             return [encode(told, unit.protocol)], self._rows.shown_token(), False
+        if unit.parts and (refused := why_not_executed(unit)) is not None:
+            return refused, 0, False
         view = self._rows.view
         before = len(view.operations)
         view.next_unit()
         result = run_unit(view, unit)
-        return result, view.touched_token, len(view.operations) > before
+        shown = self._rows.shown_token() if view.looks_at_all else view.touched_token
+        return result, shown, len(view.operations) > before
 
     def _position(self) -> dict[NodeId, int]:
         """Return what is applied up to here, this turn's own batch included."""
@@ -416,7 +421,8 @@ class CausalShard:
         self._reaper.forget()
         self.replica.install(vector)
         # Sealed before anything else is delivered: a vector ahead of its rows would be handed on with them.
-        self._rows.seal(self._rows.last_token, self.replica.vector)
+        # All of it was handed to the log before this turn; the turn's own token may never have a write.
+        self._rows.seal(self.replica.undurable_token, self.replica.vector)
         self.replica.deliver_early()
 
     def moved(self, peer: NodeId, label: bytes | None) -> None:

@@ -63,6 +63,11 @@ def warnings_of(unit: Unit, keyspace: Keyspace) -> Reply:
     return [text.encode() for text in warnings(own, keyspace.mode.value, is_once=own is not unit.argv)]
 
 
+def _run_part(view: View, part: Part, protocol: int) -> bytes:
+    view.next_part()
+    return run(view, part.db, part.argv, protocol)
+
+
 def run_unit(view: View, unit: Unit) -> Result:
     """Execute a unit whole: a transaction's watches first, then all its commands with nothing in between."""
     if unit.parts or unit.watches:
@@ -71,7 +76,7 @@ def run_unit(view: View, unit: Unit) -> Result:
                 return None
         except DEFECTS as problem:
             return encode(_defective(view, [b"exec"], problem, "defect_before"), unit.protocol)
-        return [run(view, part.db, part.argv, unit.protocol) for part in unit.parts]
+        return [_run_part(view, part, unit.protocol) for part in unit.parts]
     return [run(view, unit.db, unit.argv, unit.protocol)]
 
 

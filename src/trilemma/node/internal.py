@@ -26,6 +26,9 @@ HELD = b"\x00HELD"
 WITHOUT_DATA = frozenset((LEAD, HELD))
 """Of these commands no reply depends on any key."""
 
+SHOWING_KEYS = frozenset((SIZE, SCAN, KEYS, PAGE, ANY, RANDOM, VERSION))
+"""Of these the reply shows what keys there are, or what they hold: they read for a client, as GET does."""
+
 FOR_CHANGES = frozenset((LEAD, HOLDS_PREFIX))
 """What reads no keys for its client: KEYSPACE LEAD, and the search of KEYSPACE CREATE."""
 

@@ -1,20 +1,43 @@
 """Questions of an `ap` shard to other replicas: what do you hold? Asked for reads with READ n, and for barriers.
 
-Owns which units wait for answers, how many and until when; what is asked waits until enough replicas have answered and
-what they hold is here as well, so that its execution shows it (PROTOCOLS §5). A barrier asks all, and wants whatever
-they had made by then. Does not execute units: those whose answers have come are handed back.
+Owns which units are asked about, which wait for answers, how many and until when; what is asked waits until enough
+replicas have answered and what they hold is here as well, so that its execution shows it (PROTOCOLS §5). A barrier asks
+all, and wants whatever they had made by then. Does not execute units: those whose answers have come are handed back.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trilemma.base.ids import NodeId
 from trilemma.base.time import US_PER_MS
+from trilemma.command.table import lookup_argv
 from trilemma.crdt.vector import covers
 from trilemma.keyspace.settings import Keyspace
-from trilemma.node import refusal
+from trilemma.node import internal, refusal
 from trilemma.node.batch import Waiter
+from trilemma.node.unit import Path, Unit
 from trilemma.replication.leaderless.questions import Answer
 from trilemma.replication.leaderless.replica import Leaderless
+
+TRANSACTION_PATIENCE = 7, 8
+"""The part of TIMEOUT that a transaction waits for answers: then it is refused, for certain, by who would execute it,
+before who sent it on has to call it UNCERTAIN."""
+
+
+def asks_others(unit: Unit) -> bool:
+    """Say whether READ n concerns a unit: a read, of single keys or of all, and a transaction that reads or watches.
+
+    A write that also returns what was there (INCR, GETSET) is a write. What waits is not overtaken by its own session:
+    reads wait for earlier writes and are waited for, and behind all else that is asked about nothing is dispatched.
+    """
+    if not unit.argv:
+        return bool(unit.watches) or any(_shows_keys(part.argv) for part in unit.parts)
+    name = unit.argv[0]
+    return name in internal.SHOWING_KEYS if name[:1] == b"\x00" else unit.path is Path.READ
+
+
+def _shows_keys(argv: list[bytes]) -> bool:
+    return argv[0] in internal.SHOWING_KEYS if argv[0][:1] == b"\x00" else not lookup_argv(argv).is_write
 
 
 @dataclass(slots=True)
@@ -51,9 +74,10 @@ class Questions:
         if not self.reads and not self.barriers and not self._asked:
             return []
         self._keyspace, self._mono_us, self._up = keyspace, mono_us, up
-        reads, self.reads = self.reads, []
+        waiting, self.reads = self.reads, []
         barriers, self.barriers = self.barriers, []
-        self._ask(reads, keyspace.read_count - 1, is_barrier=False)
+        self._ask([each for each in waiting if _is_read(each)], keyspace.read_count - 1, is_barrier=False)
+        self._ask([each for each in waiting if not _is_read(each)], keyspace.read_count - 1, is_barrier=False)
         self._ask(barriers, len(self._replica.peers), is_barrier=True)
         self._asked = [asked for asked in self._asked if not self._is_over(asked)]
         answered, self._answered = self._answered, []
@@ -68,8 +92,20 @@ class Questions:
             text = refusal.reaches(self._name, reached + 1, total, wanted + 1)
             self._refuse(waiters, text)
             return
-        deadline_us = self._mono_us + self._keyspace.timeout_ms * US_PER_MS
+        deadline_us = self._mono_us + self._patience_us(waiters)
         self._asked.append(_Asked(self._replica.ask(), wanted, is_barrier, deadline_us, waiters))
+
+    def _patience_us(self, waiters: list[Waiter]) -> int:
+        timeout_us = self._keyspace.timeout_ms * US_PER_MS
+        part, whole = (1, 1) if _is_read(waiters[0]) else TRANSACTION_PATIENCE
+        return timeout_us * part // whole
+
+    def keep(self, keeps: Callable[[Waiter], bool]) -> None:
+        """Go on waiting with the units, barriers apart, of which this is said; the caller has answered the others."""
+        self.reads = [waiter for waiter in self.reads if keeps(waiter)]
+        for asked in self._asked:
+            if not asked.is_barrier:
+                asked.waiters = [waiter for waiter in asked.waiters if keeps(waiter)]
 
     def _refuse(self, waiters: list[Waiter], reason: str) -> None:
         for batch, place in waiters:
@@ -96,3 +132,8 @@ class Questions:
     def deadlines_us(self) -> list[int]:
         """Return until when what is asked waits."""
         return [asked.deadline_us for asked in self._asked]
+
+
+def _is_read(waiter: Waiter) -> bool:
+    batch, place = waiter
+    return batch.units[place].is_read

@@ -64,6 +64,7 @@ class ShardFactory:
         return ShardRows(self._engine, shard, generation, named_by)
 
     def _causal(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> CausalShard:
+        entropy = self._entropy.next()
         replica = Leaderless(
             shard,
             self._config.node_id,
@@ -72,9 +73,10 @@ class ShardFactory:
             self._log,
             now,
             applied=read_vector(rows),
+            entropy=entropy,
             retained_bytes=self._config.retained_bytes,
         )
-        return CausalShard(self._config, keyspace, shard, replica, rows, self._entropy.next())
+        return CausalShard(self._config, keyspace, shard, replica, rows, entropy)
 
     def _raft(self, keyspace: Keyspace, shard: ShardId, rows: ShardRows, now: Now) -> Raft:
         applied = read_applied(rows)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 
 from trilemma.cluster import stream
-from trilemma.node import causal_shard, donor, proposals, raft_reads, raft_rows, reaper, session
+from trilemma.node import allowance, donor, proposals, raft_reads, raft_rows, reaper, session
 from trilemma.replication.leaderless import early, retention, supply
 from trilemma.replication.raft import log, replication, sender
 from trilemma.sim.mutation import patched
@@ -26,9 +26,9 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "transfer chunk": (donor, "CHUNK_BYTES", 120),
     "transfer window": (donor, "WINDOW_CHUNKS", 1),
     "units per entry": (proposals, "UNITS_MAX", 2),
-    "units per batch": (causal_shard, "UNITS_MAX", 2),
+    "units per batch": (allowance, "UNITS_MAX", 2),
     "reply bytes per turn": (raft_reads, "REPLY_BYTES_PER_TURN", 60),
-    "reply bytes per turn, ap": (causal_shard, "REPLY_BYTES_PER_TURN", 60),
+    "reply bytes per turn, ap": (allowance, "REPLY_BYTES_PER_TURN", 60),
     "keys reaped": (reaper, "REAP_KEYS_MAX", 1),
     "keys reaped by an entry": (raft_rows, "REAP_KEYS_MAX", 1),
     "replies ahead": (session, "REPLIES_AHEAD_MAX", 2),

@@ -1,8 +1,9 @@
 """Which generator of load a workload's name means, and what is left of one for a client that only reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
+from trilemma.check.history import History, Operation
 from trilemma.sim.options import Options
 from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
@@ -14,11 +15,20 @@ from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.once import Once
 from trilemma.workload.register import Registers
-from trilemma.workload.step import Generator
+from trilemma.workload.step import Generator, Step
 from trilemma.workload.strings import StringCommands
 
 READABLE = ("registers", "counters", "appends", "groups", "expiry")
 """Workloads of which some clients may only read."""
+
+REVIVED = ("mixed", "expiry")
+"""Workloads whose keys come and go with deadlines: on `ap` those that are gone at rest are begun anew."""
+
+REVIVALS_MAX = 40
+"""Keys begun anew; the newest, as it is they that faults left something of."""
+
+NOT_THERE = -2
+"""What PEXPIRETIME says of a key that is not there."""
 
 LONG_TTL_MS = 9_000
 """Times to live where wall clocks are apart: longer than they may be judged wrongly."""
@@ -51,6 +61,22 @@ def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> G
     if name == "expiry" and options.apart_us:
         return Expiries(rng, prefix, ttl_ms_max=LONG_TTL_MS)
     return _GENERATORS[name](rng, prefix)
+
+
+def revivals(finals: Sequence[Operation]) -> list[Step]:
+    """Return an INCRBY, a GET and a PTTL for keys of which no final read showed anything."""
+    keys = History(finals).by_key()
+    gone = [key for key, reads in keys.items() if all(_shows_nothing(read) for read in reads)]
+    commands = [
+        command
+        for number, key in enumerate(gone[-REVIVALS_MAX:])
+        for command in ((b"INCRBY", key, b"%d" % (number + 1)), (b"GET", key), (b"PTTL", key))
+    ]
+    return [Step(0, (command,), "command", command[1], command) for command in commands]
+
+
+def _shows_nothing(read: Operation) -> bool:
+    return read.outcome == "ok" and read.result in (None, NOT_THERE)
 
 
 class Reads:

@@ -11,7 +11,7 @@ from trilemma.check.availability import Outage, check_availability
 from trilemma.check.bank import check_bank
 from trilemma.check.causal import check_causal
 from trilemma.check.convergence import check_convergence, check_equal_reads
-from trilemma.check.counter import check_counter, check_final_sums
+from trilemma.check.counter import check_counter, check_final_sums, check_quorum_reads
 from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
@@ -40,6 +40,8 @@ class Judged(NamedTuple):
     finals: Sequence[Operation]
     apart_us: int = 0
     """How far apart most wall clocks were for a while."""
+    has_quorums: bool = False
+    """Whether the replicas that hold an acknowledged write and those that a read asks have one in common (`ap`)."""
 
 
 Judge = Callable[[Judged], list[Verdict]]
@@ -146,7 +148,10 @@ def _lagging_foundings(part: Judged) -> list[Verdict]:
 
 
 def _lagging_counters(part: Judged) -> list[Verdict]:
-    return [check_counter(part.operations, replicas_lag=True), check_final_sums(part.operations, part.finals)]
+    verdicts = [check_counter(part.operations, replicas_lag=True), check_final_sums(part.operations, part.finals)]
+    if part.has_quorums:
+        verdicts.append(check_quorum_reads(part.operations))
+    return verdicts
 
 
 def _lagging_expiry(part: Judged) -> list[Verdict]:

@@ -95,6 +95,13 @@ class Options:
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
 
+    @property
+    def has_quorums(self) -> bool:
+        """Whether, on `ap`, a read asks some replica of each acknowledged write."""
+        numbers = dict(zip(self.settings[::2], self.settings[1::2], strict=True))
+        asked = int(numbers.get("READ", 1)) + int(numbers.get("WRITE", 1)) if self.mode == "ap" else 0
+        return asked > self.nodes
+
     def describe(self) -> str:
         """Return all options, one per line."""
         return "\n".join(f"{field.name} = {getattr(self, field.name)!r}" for field in fields(self))

@@ -1,6 +1,6 @@
 """One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -8,12 +8,13 @@ from trilemma.base.ids import NodeId
 from trilemma.check.history import Operation
 from trilemma.check.liveness import check_recovery, check_waits
 from trilemma.check.recorder import Recorder
+from trilemma.check.revival import check_revivals
 from trilemma.check.verdict import invalid
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
-from trilemma.sim.generators import READABLE, Reads, make_generator
+from trilemma.sim.generators import READABLE, REVIVED, Reads, make_generator, revivals
 from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
@@ -58,6 +59,7 @@ class Schedule:
         self._nemesis = Nemesis(self._cluster, Random(self._rng.getrandbits(62)))
         self._recorders = {name: Recorder() for name in options.workloads}
         self._finals = {name: Recorder() for name in options.workloads}
+        self._revivals = Recorder()
         self._generators = {name: self._generator(name) for name in options.workloads}
         self._clients: list[tuple[str, Client]] = []
         self._numbers = Numbers()
@@ -86,6 +88,8 @@ class Schedule:
                 healed_us = self._scheduler.now_us
             self._probe(healed_us)
             self._read_finals()
+            if self.options.mode == "ap":
+                self._begin_anew()
             self._rest()
             self._judge(healed_us)
         self._outcome.failures = self._cluster.failures
@@ -225,8 +229,22 @@ class Schedule:
                 reader.drive(generator.finals(0))
                 reader.start()
                 readers.append(reader)
+        self._wait_for(readers)
+
+    def _wait_for(self, readers: Sequence[Client]) -> None:
         limit_us = self._scheduler.now_us + 20_000_000
         self._scheduler.run_until(limit_us, lambda: all(reader.is_at_rest for reader in readers))
+
+    def _begin_anew(self) -> None:
+        """Count, at rest, on keys that were gone: nothing of an earlier life may show."""
+        for name, generator in self._generators.items():
+            if name in REVIVED:
+                steps = revivals(self._finals[name].history().operations)
+                numbers, rng = self._numbers, Random(0)
+                client = Client(self._cluster, self._revivals, rng, numbers, 1, generator, can_pipeline=False)
+                client.drive(steps)
+                client.start()
+                self._wait_for([client])
 
     def _rest(self, names: Collection[str] | None = None) -> None:
         """Wait until all replicas, or those on some nodes, agree, or ought to."""
@@ -254,8 +272,11 @@ class Schedule:
             everything.extend(operations)
             # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
             always.extend(operations if name != "founding" else ())
-            part = Judged(name, operations, finals, (options.nodes - 1) * options.apart_us)
+            apart_us = (options.nodes - 1) * options.apart_us
+            part = Judged(name, operations, finals, apart_us, has_quorums=options.has_quorums)
             outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
+        if self._revivals.size:
+            outcome.verdicts.append(check_revivals(self._revivals.history().operations))
         outcome.operations = len(everything)
         done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
         outcome.ok_reads = sum("read" in each.kind or each.kind == "command" for each in done)

@@ -35,7 +35,15 @@ class Trio:
         self.labels: dict[int, dict[int, int]] = {node: {} for node in NODES}
         self.replicas = {
             node: Leaderless(
-                SHARD, node, NODES, [], self.logs[node], self.now, applied={}, retained_bytes=RETAINED_BYTES
+                SHARD,
+                node,
+                NODES,
+                [],
+                self.logs[node],
+                self.now,
+                applied={},
+                entropy=node,
+                retained_bytes=RETAINED_BYTES,
             )
             for node in NODES
         }

@@ -25,7 +25,11 @@ class Alone:
     """Replica 1 of 1, 2, 3, its disk, and what it did."""
 
     def __init__(
-        self, log: MemoryLog | None = None, applied: dict[int, int] | None = None, retained_bytes: int = 1 << 30
+        self,
+        log: MemoryLog | None = None,
+        applied: dict[int, int] | None = None,
+        retained_bytes: int = 1 << 30,
+        entropy: int = 1,
     ) -> None:
         self.log = log or MemoryLog()
         self.us = 1_000_000
@@ -34,8 +38,9 @@ class Alone:
         self.sent: list[tuple[int, Message]] = []
         records = self.log.recover().records
         self.replica = Leaderless(
-            SHARD, 1, (1, 2, 3), records, self.log, self.now, applied=applied or {}, retained_bytes=retained_bytes
-        )
+            SHARD, 1, (1, 2, 3), records, self.log, self.now,
+            applied=applied or {}, entropy=entropy, retained_bytes=retained_bytes,
+        )  # fmt: skip
 
     @property
     def now(self) -> Now:
@@ -195,6 +200,15 @@ def test_what_nobody_else_holds_is_handed_on_after_a_start_whatever_the_rows_hol
     ]
 
 
+@pytest.mark.parametrize(("earlier", "now"), [(7_000, 9_000), (9_000, 7_000)])
+def test_an_answer_to_a_question_of_an_earlier_start_is_none_to_one_of_this_start(earlier: int, now: int) -> None:
+    old = Alone(entropy=earlier).replica.ask()
+    again = Alone(entropy=now)
+    question = again.replica.ask()
+    again.turn((2, Gossip({}, 0, 0, 0, old)), (3, Gossip({}, 0, 0, 0, question)))
+    assert list(again.replica.answers[question]) == [3]
+
+
 def test_who_asks_for_what_came_as_rows_is_told_to_take_them_after_a_start_too() -> None:
     before = Alone()
     before.write()
@@ -275,7 +289,7 @@ def test_three_replicas_agree_after_loss_repeats_and_crashes(seed: int) -> None:
         tokens[node] = 0
         now = Now(us, 1_700_000_000_000_000 + us)
         delivered[node].clear()
-        return Leaderless(SHARD, node, (1, 2, 3), logs[node].recover().records, logs[node], now, applied={})
+        return Leaderless(SHARD, node, (1, 2, 3), logs[node].recover().records, logs[node], now, applied={}, entropy=1)
 
     replicas = {node: start(node) for node in logs}
     under_way: list[tuple[int, int, Message]] = []

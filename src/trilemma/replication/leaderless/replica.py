@@ -27,6 +27,9 @@ from trilemma.storage.port import LogReader, LogRecord
 GOSSIP_US = 160_000
 """How often a replica says what it holds."""
 
+QUESTION_DRAW_MAX = (1 << 62) - 1
+"""Where a start's questions begin at the highest: no two starts use one number, and there is room to count."""
+
 
 class Leaderless:
     """One replica.
@@ -35,6 +38,7 @@ class Leaderless:
         members: all replicas of the shard.
         records: what the node's log kept of this shard, in write order.
         applied: the vector that the rows reflect.
+        entropy: another one at each start, at least 0: by it questions of this start are told from earlier ones.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Leaderless:
         now: Now,
         *,
         applied: dict[NodeId, int],
+        entropy: int,
         retained_bytes: int = LOG_RETAINED_BYTES_MAX,
     ) -> None:
         self.shard = shard
@@ -59,7 +64,7 @@ class Leaderless:
         self.settled = Settled(self.peers)
         """Per peer: its newest report of which everything has come here."""
         self._currency = Currency(self.peers)
-        self._questions = Questions()
+        self._questions = Questions(entropy & QUESTION_DRAW_MAX)
         self.acknowledges = False
         """Whether peers wait to hear that this replica holds what they sent."""
         self._now = now
@@ -275,6 +280,11 @@ class Leaderless:
     def vector(self) -> dict[NodeId, int]:
         """What is delivered here."""
         return self._delivery.vector
+
+    @property
+    def undurable_token(self) -> int:
+        """The token by which all that was delivered by the end of the last turn is durable; 0 where it is by now."""
+        return self._pending[-1][0] if self._pending else 0
 
     def covered_us(self) -> int | None:
         """Return since when, at the longest, this replica may lack what some peer made; None where that is not known.
