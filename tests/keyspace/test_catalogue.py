@@ -1,5 +1,9 @@
 """The catalogue's state machine: PREPARE, then whichever of ACTIVATE and ABORT comes first (PROTOCOLS §7)."""
 
+from random import Random
+
+import pytest
+
 from trilemma.keyspace.catalogue import Abort, Activate, Alter, Catalogue, Prepare, decode_change, encode_change
 from trilemma.keyspace.settings import Mode, make
 
@@ -49,6 +53,39 @@ def test_an_id_is_never_used_twice_even_after_an_abort_or_a_drop() -> None:
     assert catalogue.next_id == again.id + 1
 
 
+def test_a_keyspace_gets_the_next_id_whatever_its_coordinator_took_it_to_be() -> None:
+    catalogue = fresh()
+    for index, name in ((5, "bank"), (7, "shop")):
+        catalogue.apply(index, 0, Prepare(make(2, name, Mode.CP, NODES), drops=False))
+        catalogue.apply(index + 1, 0, Activate(index))
+    assert [keyspace.id for keyspace in catalogue.keyspaces.values()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_order_of_changes_gives_an_id_twice(seed: int) -> None:
+    """Coordinators know the catalogue of some time ago; changes of theirs come late, or twice."""
+    rng, catalogue, used = Random(seed), fresh(), {1}
+    rows = [catalogue.encode()]
+    for index in range(1, 301):
+        known = Catalogue.decode(rng.choice(rows[-6:]))
+        name = rng.choice("abc")
+        dropped = known.keyspaces.get(name)
+        keyspace = dropped or make(known.next_id, name, Mode.CP, NODES)
+        prepared = 0 if known.prepared is None else known.prepared.index
+        change = rng.choice((Prepare(keyspace, drops=dropped is not None), Activate(prepared), Abort(prepared)))
+        before = catalogue.prepared
+        if catalogue.apply(index, 0, change) and isinstance(change, Prepare) and not change.drops:
+            assert before is None
+            assert catalogue.prepared is not None
+            assert catalogue.prepared.keyspace.id not in used
+            used.add(catalogue.prepared.keyspace.id)
+        ids = [each.id for each in catalogue.keyspaces.values()]
+        assert len(set(ids)) == len(ids)
+        rows.append(catalogue.encode())
+        catalogue = Catalogue.decode(rows[-1])
+    assert len(used) > 10
+
+
 def test_a_drop_of_a_keyspace_that_was_replaced_meanwhile_is_refused() -> None:
     catalogue = fresh()
     assert not catalogue.apply(5, 0, Prepare(make(9, "bank", Mode.CP, NODES), drops=True))
@@ -68,5 +105,6 @@ def test_the_state_survives_its_encoding() -> None:
     copy = Catalogue.decode(catalogue.encode())
     assert copy.prepared == catalogue.prepared
     assert copy.keyspaces == catalogue.keyspaces
+    assert copy.next_id == catalogue.next_id == 3
     change = Prepare(make(2, "bank", Mode.CA, NODES), drops=True)
     assert decode_change(encode_change(change)) == change

@@ -16,7 +16,11 @@ FIRST_FREE_KEYSPACE = DEFAULT_KEYSPACE + 1
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=1, array_like=True):
-    """Begin to create (`drops` False) or to drop a keyspace; fences its prefix."""
+    """Begin to create (`drops` False) or to drop a keyspace; fences its prefix.
+
+    A keyspace to be created gets its id as the entry is applied: the one it comes with is its coordinator's guess, and
+    two of them may have guessed the same.
+    """
 
     keyspace: Keyspace
     drops: bool
@@ -86,7 +90,7 @@ class Catalogue:
 
     @property
     def next_id(self) -> int:
-        """The id that the next keyspace gets; never one that was used before."""
+        """The id that the next keyspace gets; never one that was used before, even by one that was given up."""
         return self._state.next_id
 
     @property
@@ -122,12 +126,14 @@ class Catalogue:
                 return self._alter(change.keyspace)
 
     def _prepare(self, index: int, stamp_ms: int, change: Prepare) -> bool:
-        known = self._state.keyspaces.get(change.keyspace.name)
-        possible = known == change.keyspace if change.drops else known is None
+        known, keyspace = self._state.keyspaces.get(change.keyspace.name), change.keyspace
+        possible = known == keyspace if change.drops else known is None
         if self._state.prepared is not None or not possible:
             return False
-        self._state.prepared = Prepared(index, change.keyspace, change.drops, stamp_ms)
-        self._state.next_id = max(self._state.next_id, change.keyspace.id + 1)
+        if not change.drops:
+            keyspace = msgspec.structs.replace(keyspace, id=self._state.next_id)
+            self._state.next_id += 1
+        self._state.prepared = Prepared(index, keyspace, change.drops, stamp_ms)
         return True
 
     def _finish(self, prepared: int, *, activate: bool) -> bool:

@@ -68,6 +68,7 @@ class Keyspaces:
         if self._server.router.named(options.name.encode()) is not None:
             raise error("keyspace_exists", keyspace=options.name)
         keyspace = settings.make(
+            # A guess, as another change may come first: the id is given where the entry is applied.
             self._server.system.catalogue.next_id,
             options.name,
             Mode(options.mode),
