@@ -2,7 +2,9 @@
 
 from random import Random
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from trilemma.keyspace.catalogue import Abort, Activate, Alter, Catalogue, Prepare, decode_change, encode_change
 from trilemma.keyspace.settings import Mode, make
@@ -97,6 +99,22 @@ def test_alter_replaces_settings_of_the_same_keyspace_only() -> None:
     assert catalogue.apply(5, 0, Alter(make(default.id, "default", Mode.CP, NODES, timeout_ms=500)))
     assert catalogue.keyspaces["default"].timeout_ms == 500
     assert not catalogue.apply(6, 0, Alter(make(default.id + 5, "default", Mode.CP, NODES)))
+
+
+def test_alter_replaces_the_settings_that_it_names_and_leaves_what_another_one_has_changed() -> None:
+    catalogue = fresh()
+    default = catalogue.keyspaces["default"]
+    catalogue.apply(5, 0, Alter(replace(default, write="all"), ("write",)))
+    catalogue.apply(6, 0, Alter(replace(default, timeout_ms=500, read="lease"), ("timeout_ms",)))
+    assert catalogue.keyspaces["default"] == replace(default, write="all", timeout_ms=500)
+
+
+def test_an_alter_of_before_settings_were_named_replaces_them_all() -> None:
+    catalogue = fresh()
+    default = catalogue.keyspaces["default"]
+    entry = msgspec.msgpack.encode([4, replace(default, write="all", timeout_ms=500)])
+    assert catalogue.apply(5, 0, decode_change(entry))
+    assert catalogue.keyspaces["default"] == replace(default, write="all", timeout_ms=500)
 
 
 def test_the_state_survives_its_encoding() -> None:

@@ -14,6 +14,9 @@ from trilemma.keyspace.settings import Keyspace, Mode
 
 FIRST_FREE_KEYSPACE = DEFAULT_KEYSPACE + 1
 
+ALTERABLE = ("write", "read", "durability", "timeout_ms")
+"""The settings of a keyspace that ALTER may replace. Each is right or wrong by itself, whatever the others are."""
+
 
 class Prepare(msgspec.Struct, frozen=True, tag=1, array_like=True):
     """Begin to create (`drops` False) or to drop a keyspace; fences its prefix.
@@ -39,9 +42,14 @@ class Abort(msgspec.Struct, frozen=True, tag=3, array_like=True):
 
 
 class Alter(msgspec.Struct, frozen=True, tag=4, array_like=True):
-    """Replace the settings of a keyspace; id, name, mode, replicas and shards stay."""
+    """Replace settings of a keyspace; id, name, mode, replicas and shards stay.
+
+    Only those in `settings` are taken from `keyspace`: the others are as its coordinator knew them, and another ALTER
+    may have come first. An entry that names none, as once all did, replaces all.
+    """
 
     keyspace: Keyspace
+    settings: tuple[str, ...] = ALTERABLE
 
 
 Change = Prepare | Activate | Abort | Alter
@@ -123,7 +131,7 @@ class Catalogue:
             case Abort():
                 return self._finish(change.prepared, activate=False)
             case Alter():
-                return self._alter(change.keyspace)
+                return self._alter(change)
 
     def _prepare(self, index: int, stamp_ms: int, change: Prepare) -> bool:
         known, keyspace = self._state.keyspaces.get(change.keyspace.name), change.keyspace
@@ -147,11 +155,12 @@ class Catalogue:
             self._state.keyspaces[change.keyspace.name] = change.keyspace
         return True
 
-    def _alter(self, keyspace: Keyspace) -> bool:
-        known = self._state.keyspaces.get(keyspace.name)
-        if known is None or known.id != keyspace.id:
+    def _alter(self, change: Alter) -> bool:
+        known = self._state.keyspaces.get(change.keyspace.name)
+        if known is None or known.id != change.keyspace.id:
             return False
-        self._state.keyspaces[keyspace.name] = keyspace
+        settings = {name: getattr(change.keyspace, name) for name in ALTERABLE if name in change.settings}
+        self._state.keyspaces[known.name] = msgspec.structs.replace(known, **settings)
         return True
 
 

@@ -6,7 +6,7 @@ from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.command.keyspace import KeyspaceOptions, parse_alter, parse_create
 from trilemma.keyspace import settings
-from trilemma.keyspace.catalogue import Alter, Prepare
+from trilemma.keyspace.catalogue import ALTERABLE, Alter, Prepare
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal
 from trilemma.node.change import ChangeSlot
@@ -92,15 +92,10 @@ class Keyspaces:
     def _alter(self, session: Session, argv: list[bytes]) -> None:
         options = parse_alter(argv)
         known = self._named(options.name.encode())
-        changed = msgspec.structs.replace(
-            known,
-            write=options.write or known.write,
-            read=options.read or known.read,
-            durability=options.durability or known.durability,
-            timeout_ms=known.timeout_ms if options.timeout_ms is None else options.timeout_ms,
-        )
+        named = {name: value for name in ALTERABLE if (value := getattr(options, name)) is not None}
+        changed = msgspec.structs.replace(known, **named)
         settings.check(changed)
-        self._begin(session, Alter(changed), [])
+        self._begin(session, Alter(changed, tuple(named)), [])
 
     def _drop(self, session: Session, argv: list[bytes]) -> None:
         known = self._named(argv[2])

@@ -1,4 +1,7 @@
-"""No two keyspaces ever have one id, whoever creates them at the same moment: their rows and logs are kept by it."""
+"""Changes of the catalogue that several nodes send at the same moment: none undoes what another one was told of.
+
+No two keyspaces ever have one id, for their rows and logs are kept by it.
+"""
 
 from typing import Any
 
@@ -87,3 +90,11 @@ def test_ids_are_not_used_again_after_a_drop_and_a_start_of_all_nodes(stage: Sta
             stage.crash(node)
         stage.heal()
     assert len(set(used)) == len(used)
+
+
+def test_what_two_alters_at_the_same_moment_were_told_holds_of_both(stage: Stage) -> None:
+    one = stage.begin(1, "KEYSPACE", "ALTER", "bank", "WRITE", "all")
+    other = stage.begin(2, "KEYSPACE", "ALTER", "bank", "TIMEOUT", "500")
+    assert (stage.wait(one).reply, stage.wait(other).reply) == (b"OK", b"OK")
+    bank = described(stage, "bank")
+    assert (bank[b"write"], bank[b"timeout-ms"]) == (b"all", 500)
