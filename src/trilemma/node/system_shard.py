@@ -46,7 +46,8 @@ class SystemShard(RaftShard):
         self.fences: dict[bytes, str] = {}
         """Fenced prefixes (keyspace names), each with the reason to give."""
         self._fences_of: tuple[int, int, int] = (-1, -1, -1)
-        self._abort_proposed = 0
+        self._abort_proposed = (0, 0)
+        """The term and the index of what was last given up: a leader keeps an entry in its log for its term only."""
         self.durable_applied = self.applied_index
         """The last change that this node will know of whatever happens: applied, and known on disk as committed."""
         self._start_index = self.raft.commit_index
@@ -110,13 +111,15 @@ class SystemShard(RaftShard):
 
     def _abort_overdue(self) -> None:
         prepared = self.catalogue.prepared
-        if prepared is None or self._is_full or not self.raft.is_leader or self._abort_proposed == prepared.index:
+        if prepared is None or self._is_full or not self.raft.is_leader:
+            return
+        if self._abort_proposed == (self.raft.term, prepared.index):
             return
         if self.raft.log_time_ms() - prepared.stamp_ms >= PREPARED_MS_MAX:
             self._wake()
             unit = Unit(Path.WRITE, 0, 2, [encode_change(Abort(prepared.index))])
             if self.raft.propose(EntryKind.COMMANDS, encode_units([unit])) is not None:
-                self._abort_proposed = prepared.index
+                self._abort_proposed = (self.raft.term, prepared.index)
 
     def refresh_fences(self) -> None:
         """Fence what is being prepared, in the rows or in the durable part of the log behind them."""
