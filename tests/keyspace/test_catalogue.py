@@ -93,6 +93,24 @@ def test_a_drop_of_a_keyspace_that_was_replaced_meanwhile_is_refused() -> None:
     assert not catalogue.apply(5, 0, Prepare(make(9, "bank", Mode.CP, NODES), drops=True))
 
 
+def test_a_keyspace_is_gone_once_it_was_dropped_or_given_up_and_not_before_its_id_was_given() -> None:
+    catalogue = fresh()
+    bank = make(2, "bank", Mode.CP, NODES)
+    steps = [
+        (Prepare(bank, drops=False), False),
+        (Activate(1), False),
+        (Prepare(bank, drops=True), False),
+        (Activate(3), True),
+        (Prepare(make(3, "shop", Mode.CP, NODES), drops=False), True),
+        (Abort(5), True),
+    ]
+    assert not catalogue.is_gone(2)
+    for index, (change, is_gone) in enumerate(steps, 1):
+        assert catalogue.apply(index, 0, change)
+        assert catalogue.is_gone(2) == is_gone
+    assert [catalogue.is_gone(number) for number in (0, 1, 3, 4)] == [False, False, True, False]
+
+
 def test_alter_replaces_settings_of_the_same_keyspace_only() -> None:
     catalogue = fresh()
     default = catalogue.keyspaces["default"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trilemma.base.ids import DEFAULT_KEYSPACE, NodeId
+from trilemma.base.ids import DEFAULT_KEYSPACE, SYSTEM_KEYSPACE, NodeId
 from trilemma.keyspace import settings
 from trilemma.keyspace.settings import Keyspace, Mode
 
@@ -105,6 +105,19 @@ class Catalogue:
     def version(self) -> int:
         """The log index of the last change that took effect: nodes of one version route alike."""
         return self._state.version
+
+    def is_gone(self, keyspace: int) -> bool:
+        """Say whether the keyspace of an id was dropped, or given up in the making: it is then gone for good.
+
+        False of what is still to come: ids are given in order, so one that this catalogue has not given may be in use
+        elsewhere.
+        """
+        prepared = self._state.prepared
+        if not SYSTEM_KEYSPACE < keyspace < self._state.next_id:
+            return False
+        if prepared is not None and prepared.keyspace.id == keyspace:
+            return False
+        return all(known.id != keyspace for known in self._state.keyspaces.values())
 
     def encode(self) -> bytes:
         """Return the state as a row value."""
