@@ -78,11 +78,14 @@ class WholeDb:
         is_write: bool,
         combine: Callable[[list[Any]], Reply],
     ) -> None:
+        # Taken now: a keyspace may be dropped before all parts have answered.
+        names = [self._server.executors.keyspace(shard).name for shard in sorted(shards)]
+
         def combined(replies: list[bytes]) -> bytes:
             return encode(combine([decode_reply(reply) for reply in replies]), session.protocol)
 
         def failed(results: list[Result]) -> bytes:
-            return self._failure(shards, results, is_write)
+            return self._failure(names, results, is_write)
 
         slot = GatherSlot(session, len(shards), combined, failed)
         session.open(slot)
@@ -93,14 +96,14 @@ class WholeDb:
             way = Path.READ if not is_write and not lane.logged else path
             self._dispatcher.send(session, shard, Unit(way, session.db, 2, argv), slot)
 
-    def _failure(self, shards: list[ShardId], results: list[Result], is_write: bool) -> bytes:
+    def _failure(self, names: list[str], results: list[Result], is_write: bool) -> bytes:
+        """Return the reply where some part failed. `names`: of the keyspaces, in the order of the results."""
         errors = [self._error(result) for result in results]
         first = next(problem for problem in errors if problem is not None)
         if not is_write or all(problem is not None and problem.startswith(NOTHING_DONE) for problem in errors):
             return first
-        done = [shard for shard, problem in zip(sorted(shards), errors, strict=True) if problem is None]
-        names = ", ".join(self._server.executors.keyspace(shard).name for shard in done) or "none for certain"
-        text = error("flushed_in_part", done=names, first=first[1:].decode().strip()).text
+        done = ", ".join(name for name, problem in zip(names, errors, strict=True) if problem is None)
+        text = error("flushed_in_part", done=done or "none for certain", first=first[1:].decode().strip()).text
         return b"-" + text.encode() + b"\r\n"
 
     @staticmethod
