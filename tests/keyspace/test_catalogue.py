@@ -6,8 +6,18 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from trilemma.keyspace.catalogue import Abort, Activate, Alter, Catalogue, Prepare, decode_change, encode_change
+from trilemma.keyspace.catalogue import (
+    KEYSPACE_IDS_MAX,
+    Abort,
+    Activate,
+    Alter,
+    Catalogue,
+    Prepare,
+    decode_change,
+    encode_change,
+)
 from trilemma.keyspace.settings import Mode, make
+from trilemma.storage.rowkey import HASH_BITS
 
 NODES = (1, 2, 3)
 
@@ -109,6 +119,17 @@ def test_a_keyspace_is_gone_once_it_was_dropped_or_given_up_and_not_before_its_i
         assert catalogue.apply(index, 0, change)
         assert catalogue.is_gone(2) == is_gone
     assert [catalogue.is_gone(number) for number in (0, 1, 3, 4)] == [False, False, True, False]
+
+
+def test_no_keyspace_is_made_once_the_ids_that_a_cursor_can_name_are_used_up() -> None:
+    catalogue = Catalogue.decode(fresh().encode())
+    catalogue._state.next_id = KEYSPACE_IDS_MAX
+    assert catalogue.apply(1, 0, Prepare(make(2, "last", Mode.CP, NODES), drops=False))
+    assert catalogue.apply(2, 0, Activate(1))
+    assert catalogue.keyspaces["last"].id << HASH_BITS < 1 << 64
+    assert catalogue.is_out_of_ids
+    assert not catalogue.apply(3, 0, Prepare(make(2, "over", Mode.CP, NODES), drops=False))
+    assert catalogue.apply(4, 0, Prepare(catalogue.keyspaces["last"], drops=True))
 
 
 def test_alter_replaces_settings_of_the_same_keyspace_only() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from stage import Stage
+from trilemma.keyspace.catalogue import KEYSPACE_IDS_MAX
 from trilemma.keyspace.settings import Keyspace, Mode, make
 from trilemma.node.config import Member, NodeConfig
 from trilemma.resp.decode import decode_reply
@@ -103,3 +104,11 @@ def stage() -> Stage:
     stage = Stage()
     assert stage.ask(1, "KEYSPACE", "CREATE", "pair", "MODE", "cp", "REPLICAS", "2").reply == b"OK"
     return stage
+
+
+def test_a_cluster_whose_ids_are_used_up_says_so() -> None:
+    solo = SoloNode()
+    solo.node._system.catalogue._state.next_id = KEYSPACE_IDS_MAX + 1
+    assert said(solo, "KEYSPACE CREATE over MODE cp") == (
+        "-ERR keyspace 'over': no ids are left for further keyspaces; nothing was changed\r\n"
+    )

@@ -9,10 +9,19 @@ from collections.abc import Mapping
 import msgspec
 
 from trilemma.base.ids import DEFAULT_KEYSPACE, SYSTEM_KEYSPACE, NodeId
+from trilemma.base.limits import limit
 from trilemma.keyspace import settings
 from trilemma.keyspace.settings import Keyspace, Mode
 
 FIRST_FREE_KEYSPACE = DEFAULT_KEYSPACE + 1
+
+KEYSPACE_IDS_MAX = limit(
+    "keyspace_ids_max",
+    (1 << 16) - 1,
+    "keyspaces ever created, or given up in the making",
+    "ids are never used twice, and a SCAN cursor has 16 bits for one",
+    "KEYSPACE CREATE is refused: ERR keyspace ... no ids are left for further keyspaces",
+)
 
 ALTERABLE = ("write", "read", "durability", "timeout_ms")
 """The settings of a keyspace that ALTER may replace. Each is right or wrong by itself, whatever the others are."""
@@ -102,6 +111,11 @@ class Catalogue:
         return self._state.next_id
 
     @property
+    def is_out_of_ids(self) -> bool:
+        """Say whether no further keyspace can be made, because ids are never used twice."""
+        return self._state.next_id > KEYSPACE_IDS_MAX
+
+    @property
     def version(self) -> int:
         """The log index of the last change that took effect: nodes of one version route alike."""
         return self._state.version
@@ -148,7 +162,7 @@ class Catalogue:
 
     def _prepare(self, index: int, stamp_ms: int, change: Prepare) -> bool:
         known, keyspace = self._state.keyspaces.get(change.keyspace.name), change.keyspace
-        possible = known == keyspace if change.drops else known is None
+        possible = known == keyspace if change.drops else known is None and not self.is_out_of_ids
         if self._state.prepared is not None or not possible:
             return False
         if not change.drops:

@@ -29,6 +29,11 @@ register(
     "ERR {name} cannot lead keyspace '{keyspace}': its replicas are on {names}",
     "name one that does, see KEYSPACE INFO",
 )
+register(
+    "keyspace_ids",
+    "ERR keyspace '{keyspace}': no ids are left for further keyspaces; nothing was changed",
+    "use those that there are: ids are never used twice, see limits.md",
+)
 register("keyspace_kept", "ERR keyspace '{keyspace}' cannot be dropped", "it takes every key that names no other one")
 
 
@@ -67,6 +72,8 @@ class Keyspaces:
         options = parse_create(argv)
         if self._server.router.named(options.name.encode()) is not None:
             raise error("keyspace_exists", keyspace=options.name)
+        if self._server.system.catalogue.is_out_of_ids:
+            raise error("keyspace_ids", keyspace=options.name)
         keyspace = settings.make(
             # A guess, as another change may come first: the id is given where the entry is applied.
             self._server.system.catalogue.next_id,
