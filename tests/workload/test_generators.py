@@ -261,3 +261,15 @@ def test_each_keyspace_is_founded_once_before_its_keys_are_used() -> None:
             assert step.key.partition(b":")[0] == founded[-1]
     assert founded == [b"f%d" % number for number in range(1, NAMES_MAX + 1)]
     assert {step.key.partition(b":")[0] for step in generator.finals(1)} == set(founded)
+
+
+def test_keyspaces_of_one_moment_are_founded_by_further_clients_in_unlike_modes() -> None:
+    generator = Foundings(Random(6), ("cp", "ap"), together=2)
+    beside: list[Step] = []
+    generator.beside = beside.extend
+    sent = [generator.next(number % 4) for number in range(STEPS)]
+    creates = [step for step in (*sent, *beside) if step.kind == "create"]
+    assert len(beside) == len(creates) // 2 == NAMES_MAX // 2
+    assert {step.commands[0][4] for step in beside} != {step.commands[0][4] for step in sent if step.kind == "create"}
+    used = {step.key.partition(b":")[0] for step in sent if step.kind != "create"}
+    assert used == {step.argument for step in creates} == {step.key.partition(b":")[0] for step in generator.finals(1)}

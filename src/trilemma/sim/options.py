@@ -95,6 +95,9 @@ class Options:
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
 
+    founded_together: int
+    """How many keyspaces the workload of foundings creates at the same moment, each at a node of its own."""
+
     def describe(self) -> str:
         """Return all options, one per line."""
         return "\n".join(f"{field.name} = {getattr(self, field.name)!r}" for field in fields(self))
@@ -148,6 +151,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         together=rng.choice((0.0, 0.0, 0.5)),
         tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
         apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
+        founded_together=rng.choice((1, 2, 4)),
     )
 
 

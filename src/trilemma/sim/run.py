@@ -13,6 +13,7 @@ from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
+from trilemma.sim.founders import Founders
 from trilemma.sim.generators import READABLE, Reads, make_generator
 from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
 from trilemma.sim.nemesis import Nemesis
@@ -23,6 +24,7 @@ from trilemma.sim.scheduler import Scheduler
 from trilemma.sim.solo import request
 from trilemma.sim.trace import Trace
 from trilemma.workload.bank import Bank
+from trilemma.workload.founding import Foundings
 from trilemma.workload.step import Generator
 
 READY_US = 1_500_000
@@ -70,7 +72,17 @@ class Schedule:
         return b"" if name == "default" else name.encode() + b":"
 
     def _generator(self, name: str) -> Generator:
-        return make_generator(name, Random(self._rng.getrandbits(62)), self._prefix, self.options)
+        generator = make_generator(name, Random(self._rng.getrandbits(62)), self._prefix, self.options)
+        if isinstance(generator, Foundings):
+            generator.beside = Founders(self._cluster, self._founder).send
+        return generator
+
+    def _founder(self, rng: Random, node: NodeId) -> Client:
+        client = Client(
+            self._cluster, self._recorders["founding"], rng, self._numbers, node, self._generators["founding"]
+        )
+        self._clients.append(("founding", client))
+        return client
 
     def run(self) -> Outcome:
         """Run it all."""
