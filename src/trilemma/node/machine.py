@@ -21,6 +21,7 @@ from trilemma.node.options import Options
 from trilemma.node.peers import Peers
 from trilemma.node.placement import Placement
 from trilemma.node.port import Hub, Port
+from trilemma.node.remains import Remains
 from trilemma.node.server import Server, Statistics
 from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
@@ -39,6 +40,10 @@ register(
     "DENIED Trilemma is running in protected mode: no password is set, so only this machine is served",
     "set requirepass, or protected_mode = false where the network itself is trusted",
 )
+
+
+NOTHING_NEEDED = 1 << 62
+"""Above every index and sequence."""
 
 
 class Node:
@@ -61,6 +66,7 @@ class Node:
         self._sessions: dict[ConnId, Session] = {}
         self._touched: list[Session] = []
         self._flushing = Flushing(config.segment_bytes, now.mono_us, has_recovered=bool(recovered.records))
+        self._remains = Remains(engine, self._system)
         self._is_leaving = False
         self._has_left = False
         """Whether the shell was asked to stop this node: nothing calls that off."""
@@ -339,6 +345,7 @@ class Node:
             batch = replica.rows(self._log.durable_token)
             if batch is not None:
                 self._engine.write(batch)
+        self._remains.step()
         effects.flush_rows = self._flushing.begin(
             self._now.mono_us, self._log.bytes_written, self._transfers.wants_flush
         )
@@ -376,7 +383,7 @@ class Node:
         self._effects.shutdown = self._has_left = not leads or self._now.mono_us >= self._leave_us
 
     def _next_deadline_us(self) -> int:
-        if self._touched:
+        if self._touched or self._remains.wants_turn:
             return self._now.mono_us
         soonest_us = self._peers.next_deadline_us
         for deadline_us in (
@@ -404,4 +411,7 @@ class Node:
 
     def _first_needed(self, shard: ShardId, stream: int) -> int:
         replica = self._executors.replicas.get(shard)
-        return (1 << 62) if replica is None else replica.first_needed(stream)
+        if replica is None:
+            # What is not known for good to be dropped may be there again after a crash, and needs its log.
+            return NOTHING_NEEDED if self._system.is_remembered else 0
+        return replica.first_needed(stream)

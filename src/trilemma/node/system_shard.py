@@ -17,7 +17,7 @@ from trilemma.node.unit import Path, Result, Unit, decode_units, encode_units
 from trilemma.replication.port import Entry, EntryKind, Outbound
 from trilemma.replication.raft.replica import Raft
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import LogRecord
+from trilemma.storage.port import LogRecord, RowReader
 from trilemma.storage.rowkey import meta_key
 
 CATALOGUE = b"catalogue"
@@ -67,6 +67,16 @@ class SystemShard(RaftShard):
             self._changed_index = entry.index
             self._rows.overlay.put(self._row_key(), self.catalogue.encode())
         return [b":%d\r\n" % (entry.index if took_effect else 0)]
+
+    def is_kept_in(self, engine: RowReader) -> bool:
+        """Say whether the engine holds the catalogue as it is now: a start that finds what is written next knows it."""
+        row = engine.get(self._row_key())
+        return self.catalogue.version == (0 if row is None else Catalogue.decode(row).version)
+
+    @property
+    def is_remembered(self) -> bool:
+        """Say whether a start of this node will know of every change that is applied now."""
+        return self.durable_applied >= self._changed_index
 
     @property
     def has_met(self) -> bool:
