@@ -227,6 +227,8 @@ class Node:
         for replica in self._executors.replicas.values():
             replica.persisted(token)
         self._transfers.persisted(token)
+        # The catalogue itself may have come as rows: no command of this turn is to be routed by the one before it.
+        self._placement.follow(self._executors, self._now)
         self._placement.refresh_fences(self._executors)
 
     def rows_flushed(self, token: int) -> None:
