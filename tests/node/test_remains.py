@@ -128,7 +128,7 @@ def test_no_log_segment_says_again_what_was_of_a_dropped_keyspace(stage: Stage, 
     assert any(record.shard == BIG for record in found), "the log still holds some"
     stage.run(1_000_000)
     assert BIG not in node_of(stage, 2)._factory.unclaimed
-    assert all(record.shard != BIG for record in node_of(stage, 2)._restate())
+    assert all(record.shard != BIG for record in node_of(stage, 2).restate())
 
 
 def test_records_of_keyspaces_that_are_still_to_come_stay() -> None:

@@ -7,6 +7,7 @@ from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.command.spec import SessionHandler
+from trilemma.keyspace.catalogue import Catalogue
 from trilemma.node.cap import Cap
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
@@ -57,7 +58,7 @@ class Node:
         self._now = now
         self._peers = Peers(config, now)
         self._factory = ShardFactory(config, recovered, log, engine, entropy)
-        self._log = NodeLog(recovered, config.segment_bytes, self._restate)
+        self._log = NodeLog(recovered, config.segment_bytes, self.restate)
         self._system = self._factory.system(now)
         self._placement = placement = Placement(config, self._system, self._factory, self._peers)
         self._executors = Executors(config, self._peers, placement.fence, placement.version, placement.is_misrouted)
@@ -130,6 +131,11 @@ class Node:
     def replicas(self) -> dict[ShardId, ShardReplica]:
         """The replicas on this node, by shard; to be looked at only."""
         return self._executors.replicas
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue as applied here; to be looked at only."""
+        return self._system.catalogue
 
     @property
     def is_waiting(self) -> bool:
@@ -405,7 +411,8 @@ class Node:
 
     # The log
 
-    def _restate(self) -> list[LogRecord]:
+    def restate(self) -> list[LogRecord]:
+        """Return what a fresh log segment says of every shard."""
         records = [record for shard in self._executors.replicas.values() for record in shard.restate()]
         for unclaimed in self._factory.unclaimed.values():
             records.extend(unclaimed)

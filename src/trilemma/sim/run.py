@@ -19,6 +19,7 @@ from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests,
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
 from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
+from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.probe import Prober
 from trilemma.sim.scheduler import Scheduler
 from trilemma.sim.solo import request
@@ -63,6 +64,7 @@ class Schedule:
         self._generators = {name: self._generator(name) for name in options.workloads}
         self._clients: list[tuple[str, Client]] = []
         self._numbers = Numbers()
+        self._passing = PassingKeyspaces(self._cluster, self._numbers)
         self._probes: list[Operation] = []
         self._outcome = Outcome(options)
 
@@ -174,6 +176,10 @@ class Schedule:
             )
             self._clients.append((name, client))
             client.start()
+        if options.passes and "databases" not in options.workloads:
+            # FLUSHALL would empty them, and of one that is just being dropped a whole database cannot be read.
+            self._clients.append(("passing", self._passing.client))
+            self._passing.client.start()
         self._nemesis.start()
         self._scheduler.run_until(self._scheduler.now_us + options.safety_us)
         longest_us = self._scheduler.now_us + (0 if self._is_short else SAFETY_EXTRA_US)
@@ -279,6 +285,7 @@ class Schedule:
         places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
+        outcome.verdicts.append(self._passing.judge())
         if options.mode == "ap" and "WRITE" not in options.settings:
             outcome.verdicts.append(judge_availability(always, outages + self._nemesis.refusals))
 
