@@ -4,6 +4,7 @@ import pytest
 
 from stage import Stage
 from trilemma.command.usage import written
+from trilemma.keyspace.catalogue import KEYSPACE_IDS_MAX
 from trilemma.keyspace.settings import Keyspace, Mode, make
 from trilemma.node.config import Member, NodeConfig
 from trilemma.resp.decode import decode_reply
@@ -136,3 +137,11 @@ def test_the_usage_of_alter_names_only_what_can_be_altered() -> None:
     assert {"WRITE", "READ", "DURABILITY", "TIMEOUT"} <= set(written("keyspace|alter").replace("[", "").split())
     assert "REPLICAS" not in written("keyspace|alter")
     assert "REPLICAS" in written("keyspace|create")
+
+
+def test_a_cluster_whose_ids_are_used_up_says_so() -> None:
+    solo = SoloNode()
+    solo.node._system.catalogue._state.next_id = KEYSPACE_IDS_MAX + 1
+    assert said(solo, "KEYSPACE CREATE over MODE cp") == (
+        "-ERR keyspace 'over': no ids are left for further keyspaces; nothing was changed\r\n"
+    )

@@ -368,6 +368,19 @@ def test_a_shard_that_is_dropped_meanwhile_is_forgotten_at_any_step(steps: int) 
     assert transfers.next_deadline_us is None
 
 
+def test_rows_that_come_for_a_shard_that_was_dropped_are_not_loaded() -> None:
+    net = Net(some_rows(5))
+    net.donor.transfers.begin(SHARD, 2)
+    while not any(isinstance(message, Chunk) for _, _, message in net.under_way):
+        net.turn()
+    net.receiver.is_dropped = True
+    net.turn()
+    assert net.receiver.engine.scan(*rowkey.shard_range(SHARD, 2), 1 << 30) == []
+    net.run(5)
+    assert net.donor.transfers.next_deadline_us is None
+    assert net.receiver.transfers.next_deadline_us is None
+
+
 def test_a_transfer_can_be_asked_for() -> None:
     net = Net(some_rows(5))
     net.donor.transfers.receive(2, SHARD, Ask())

@@ -44,6 +44,21 @@ def test_a_view_keeps_what_it_saw(tmp_path: Path) -> None:
     rows.close()
 
 
+def test_a_view_keeps_a_range_that_is_deleted_under_it_and_flushed(tmp_path: Path) -> None:
+    rows = RocksEngine(tmp_path)
+    kept = [(b"a%03d" % number, b"v") for number in range(200)]
+    rows.write(RowBatch(kept, [], []))
+    rows.flush()
+    view = rows.read_view()
+    first = view.scan(b"a", b"z", 50)
+    rows.write(RowBatch([], [], [(b"a", b"b")]))
+    rows.flush()
+    assert first + view.scan(b"a050", b"z", 999) == kept
+    assert rows.scan(b"a", b"z", 1) == []
+    view.close()
+    rows.close()
+
+
 def test_what_was_flushed_is_there_after_a_restart(tmp_path: Path) -> None:
     rows = RocksEngine(tmp_path)
     rows.write(RowBatch([(b"a", b"1")], [], []))

@@ -5,15 +5,21 @@ from dataclasses import replace
 import pytest
 
 from stage import Stage
+from trilemma.keyspace.catalogue import Catalogue, Prepare, Prepared
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.questions import Questions
 from trilemma.node.unit import Path, Unit
-from trilemma.sim.options import Options
+from trilemma.sim.options import Options, draw
+from trilemma.sim.outcome import Outcome
+from trilemma.sim.run import run_schedule
 
 FRAME_BYTES = 250
 """Longer frames do not get through: what is written does not, the change of the catalogue does."""
 
 LONG = "v" * 400
+
+SEEDS = range(5, 9)
+"""Schedules of foundings; in that of seed 6 two CREATEs meet."""
 
 
 class ApStage(Stage):
@@ -81,3 +87,27 @@ def test_what_waits_at_a_replica_when_the_fence_comes_is_not_executed_behind_it(
     replica.refuse_fenced(lambda unit: "it is being made" if unit.argv[1].startswith(b"cart:") else None)
     assert [place for _, place in replica._units] == [1]
     assert [text.split()[:2] for text in seen] == [["0", "-CLUSTERDOWN"]]
+
+
+def founded_together(seed: int) -> Outcome:
+    drawn = replace(draw(seed, "ap"), workloads=("founding",), faults=("slow", "loss"), nodes=3)
+    options = replace(drawn, founded_together=4, passes=False)
+    return run_schedule(options, safety_us=2_000_000)
+
+
+def test_keyspaces_of_one_moment_get_ids_of_their_own() -> None:
+    outcomes = [founded_together(seed) for seed in SEEDS]
+    assert [outcome.failures + outcome.broken for outcome in outcomes] == [[] for _ in SEEDS]
+
+
+def test_that_they_share_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Catalogue._prepare
+
+    def by_the_guess(self: Catalogue, index: int, stamp_ms: int, change: Prepare) -> bool:
+        taken = original(self, index, stamp_ms, change)
+        if taken and not change.drops:
+            self._state.prepared = Prepared(index, change.keyspace, False, stamp_ms)
+        return taken
+
+    monkeypatch.setattr(Catalogue, "_prepare", by_the_guess)
+    assert any("both have the id" in failure for seed in SEEDS for failure in founded_together(seed).failures)

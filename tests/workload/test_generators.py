@@ -20,6 +20,7 @@ from trilemma.workload.expiry import Expiries
 from trilemma.workload.founding import NAMES_MAX, Foundings
 from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
+from trilemma.workload.passing import Passing
 from trilemma.workload.register import Registers
 from trilemma.workload.reply import LOST
 from trilemma.workload.step import Generator, Step
@@ -261,3 +262,35 @@ def test_each_keyspace_is_founded_once_before_its_keys_are_used() -> None:
             assert step.key.partition(b":")[0] == founded[-1]
     assert founded == [b"f%d" % number for number in range(1, NAMES_MAX + 1)]
     assert {step.key.partition(b":")[0] for step in generator.finals(1)} == set(founded)
+
+
+def test_keyspaces_of_one_moment_are_founded_by_further_clients_in_unlike_modes() -> None:
+    generator = Foundings(Random(6), ("cp", "ap"), together=2)
+    beside: list[Step] = []
+    generator.beside = beside.extend
+    sent = [generator.next(number % 4) for number in range(STEPS)]
+    creates = [step for step in (*sent, *beside) if step.kind == "create"]
+    assert len(beside) == len(creates) // 2 == NAMES_MAX // 2
+    assert {step.commands[0][4] for step in beside} != {step.commands[0][4] for step in sent if step.kind == "create"}
+    used = {step.key.partition(b":")[0] for step in sent if step.kind != "create"}
+    assert used == {step.argument for step in creates} == {step.key.partition(b":")[0] for step in generator.finals(1)}
+
+
+def test_passing_keyspaces_are_made_written_to_dropped_and_read_again() -> None:
+    generator = Passing(Random(3), "cp")
+    made: set[bytes] = set()
+    kinds: list[str] = []
+    for number in range(STEPS):
+        step = generator.next(1)
+        kinds.append(step.kind)
+        reply: object = b"OK" if step.kind != "read" else None
+        if step.kind == "create":
+            made.add(step.key)
+        elif step.kind == "delete":
+            reply = [b"OK", "UNCERTAIN it may", "CLUSTERDOWN no", "ERR no keyspace 'd'"][number % 4]
+            made -= {step.key.partition(b":")[0]} if reply == b"OK" or str(reply).startswith("ERR") else set()
+        elif step.kind == "write":
+            assert made == {step.key.partition(b":")[0]}
+        generator.record(step, (reply,))
+    assert set(kinds) == {"create", "write", "read", "delete"}
+    assert len(made) <= 1

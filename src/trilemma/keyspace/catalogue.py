@@ -8,15 +8,31 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trilemma.base.ids import DEFAULT_KEYSPACE, NodeId
+from trilemma.base.ids import DEFAULT_KEYSPACE, SYSTEM_KEYSPACE, NodeId
+from trilemma.base.limits import limit
 from trilemma.keyspace import settings
 from trilemma.keyspace.settings import Keyspace, Mode
 
 FIRST_FREE_KEYSPACE = DEFAULT_KEYSPACE + 1
 
+KEYSPACE_IDS_MAX = limit(
+    "keyspace_ids_max",
+    (1 << 16) - 1,
+    "keyspaces ever created, or given up in the making",
+    "ids are never used twice, and a SCAN cursor has 16 bits for one",
+    "KEYSPACE CREATE is refused: ERR keyspace ... no ids are left for further keyspaces",
+)
+
+ALTERABLE = ("write", "read", "durability", "timeout_ms")
+"""The settings of a keyspace that ALTER may replace. Each is right or wrong by itself, whatever the others are."""
+
 
 class Prepare(msgspec.Struct, frozen=True, tag=1, array_like=True):
-    """Begin to create (`drops` False) or to drop a keyspace; fences its prefix."""
+    """Begin to create (`drops` False) or to drop a keyspace; fences its prefix.
+
+    A keyspace to be created gets its id as the entry is applied: the one it comes with is its coordinator's guess, and
+    two of them may have guessed the same.
+    """
 
     keyspace: Keyspace
     drops: bool
@@ -35,9 +51,14 @@ class Abort(msgspec.Struct, frozen=True, tag=3, array_like=True):
 
 
 class Alter(msgspec.Struct, frozen=True, tag=4, array_like=True):
-    """Replace the settings of a keyspace; id, name, mode, replicas and shards stay."""
+    """Replace settings of a keyspace; id, name, mode, replicas and shards stay.
+
+    Only those in `settings` are taken from `keyspace`: the others are as its coordinator knew them, and another ALTER
+    may have come first. An entry that names none, as once all did, replaces all.
+    """
 
     keyspace: Keyspace
+    settings: tuple[str, ...] = ALTERABLE
 
 
 Change = Prepare | Activate | Abort | Alter
@@ -86,13 +107,31 @@ class Catalogue:
 
     @property
     def next_id(self) -> int:
-        """The id that the next keyspace gets; never one that was used before."""
+        """The id that the next keyspace gets; never one that was used before, even by one that was given up."""
         return self._state.next_id
+
+    @property
+    def is_out_of_ids(self) -> bool:
+        """Say whether no further keyspace can be made, because ids are never used twice."""
+        return self._state.next_id > KEYSPACE_IDS_MAX
 
     @property
     def version(self) -> int:
         """The log index of the last change that took effect: nodes of one version route alike."""
         return self._state.version
+
+    def is_gone(self, keyspace: int) -> bool:
+        """Say whether the keyspace of an id was dropped, or given up in the making: it is then gone for good.
+
+        False of what is still to come: ids are given in order, so one that this catalogue has not given may be in use
+        elsewhere.
+        """
+        prepared = self._state.prepared
+        if not SYSTEM_KEYSPACE < keyspace < self._state.next_id:
+            return False
+        if prepared is not None and prepared.keyspace.id == keyspace:
+            return False
+        return all(known.id != keyspace for known in self._state.keyspaces.values())
 
     def encode(self) -> bytes:
         """Return the state as a row value."""
@@ -119,15 +158,17 @@ class Catalogue:
             case Abort():
                 return self._finish(change.prepared, activate=False)
             case Alter():
-                return self._alter(change.keyspace)
+                return self._alter(change)
 
     def _prepare(self, index: int, stamp_ms: int, change: Prepare) -> bool:
-        known = self._state.keyspaces.get(change.keyspace.name)
-        possible = known == change.keyspace if change.drops else known is None
+        known, keyspace = self._state.keyspaces.get(change.keyspace.name), change.keyspace
+        possible = known == keyspace if change.drops else known is None and not self.is_out_of_ids
         if self._state.prepared is not None or not possible:
             return False
-        self._state.prepared = Prepared(index, change.keyspace, change.drops, stamp_ms)
-        self._state.next_id = max(self._state.next_id, change.keyspace.id + 1)
+        if not change.drops:
+            keyspace = msgspec.structs.replace(keyspace, id=self._state.next_id)
+            self._state.next_id += 1
+        self._state.prepared = Prepared(index, keyspace, change.drops, stamp_ms)
         return True
 
     def _finish(self, prepared: int, *, activate: bool) -> bool:
@@ -141,11 +182,12 @@ class Catalogue:
             self._state.keyspaces[change.keyspace.name] = change.keyspace
         return True
 
-    def _alter(self, keyspace: Keyspace) -> bool:
-        known = self._state.keyspaces.get(keyspace.name)
-        if known is None or known.id != keyspace.id:
+    def _alter(self, change: Alter) -> bool:
+        known = self._state.keyspaces.get(change.keyspace.name)
+        if known is None or known.id != change.keyspace.id:
             return False
-        self._state.keyspaces[keyspace.name] = keyspace
+        settings = {name: getattr(change.keyspace, name) for name in ALTERABLE if name in change.settings}
+        self._state.keyspaces[known.name] = msgspec.structs.replace(known, **settings)
         return True
 
 

@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 
 from trilemma.base.errors import error, register
-from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.ids import NodeId, ShardId, keyspace_of
 from trilemma.base.time import US_PER_MS
 from trilemma.command.arguments import integer
 from trilemma.command.table import lookup_argv
@@ -32,6 +32,11 @@ register(
     "token_not_reached",
     "TRYAGAIN {node} does not hold yet what the token names: keyspace '{name}' holds {held}, the token names {wanted}",
     "send CAP WAIT again, or go to the node that gave the token",
+)
+register(
+    "token_of_unknown",
+    "TRYAGAIN {node} does not know yet of a keyspace that the token names: id {id}, of which it names {wanted}",
+    "send CAP WAIT again, or go to the node that gave the token; a token of another cluster holds nowhere else",
 )
 register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
 register("siblings_not_built", f"ERR {SIBLINGS_NOT_BUILT}", "send CAP CONFLICTS keyspace")
@@ -134,30 +139,28 @@ class Cap:
             raise error("arity", command="cap|wait")
         seen = decode_token(argv[2])
         timeout_ms = integer_timeout(argv[3]) if len(argv) == 4 else WAIT_MS
-        executors = self._server.executors
-        known = {shard: vector for shard, vector in seen.items() if shard in executors.routes}
-        for shard in known:
-            if not isinstance(executors.replicas.get(shard), CausalShard):
-                name = executors.keyspace(shard).name
-                raise error("no_replica_here", name=name, node=self._server.config.name)
         deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else 1 << 62
-        self._waiting.until(session, deadline_us, lambda is_late: self._reached(session, known, is_late=is_late))
+        self._waiting.until(session, deadline_us, lambda is_late: self._reached(session, seen, is_late=is_late))
 
     def _reached(self, session: Session, wanted: Seen, *, is_late: bool) -> bytes | None:
+        """Return the reply of CAP WAIT, None while it has to wait. Of a keyspace that is gone nobody sees anything."""
+        node, executors = self._server.config.name, self._server.executors
         for shard, vector in wanted.items():
-            replica = self._server.executors.replicas.get(shard)
-            if not isinstance(replica, CausalShard) or covers(replica.replica.vector, vector):
+            replica = executors.replicas.get(shard)
+            if self._server.system.catalogue.is_gone(keyspace_of(shard)):
                 continue
-            if not is_late:
-                return None
-            problem = error(
-                "token_not_reached",
-                node=self._server.config.name,
-                name=replica.keyspace.name,
-                held=text(replica.replica.vector) or "nothing",
-                wanted=text(vector),
-            )
-            return encode(ErrorReply(problem.text), session.protocol)
+            if isinstance(replica, CausalShard):
+                if covers(replica.replica.vector, vector):
+                    continue
+                held = text(replica.replica.vector) or "nothing"
+                name = replica.keyspace.name
+                problem = error("token_not_reached", node=node, name=name, held=held, wanted=text(vector))
+            elif shard in executors.routes:
+                problem = error("no_replica_here", name=executors.keyspace(shard).name, node=node)
+                return encode(ErrorReply(problem.text), session.protocol)
+            else:
+                problem = error("token_of_unknown", node=node, id=keyspace_of(shard), wanted=text(vector))
+            return encode(ErrorReply(problem.text), session.protocol) if is_late else None
         return ok(session)
 
     # What a cut has hidden

@@ -6,7 +6,7 @@ from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.command.keyspace import RESERVED, KeyspaceOptions, parse_alter, parse_create
 from trilemma.keyspace import settings
-from trilemma.keyspace.catalogue import Alter, Prepare
+from trilemma.keyspace.catalogue import ALTERABLE, Alter, Prepare
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import internal
 from trilemma.node.change import ChangeSlot
@@ -28,6 +28,11 @@ register(
     "no_replica_there",
     "ERR {name} cannot lead keyspace '{keyspace}': its replicas are on {names}",
     "name one that does, see KEYSPACE INFO",
+)
+register(
+    "keyspace_ids",
+    "ERR keyspace '{keyspace}': no ids are left for further keyspaces; nothing was changed",
+    "use those that there are: ids are never used twice, see limits.md",
 )
 register("keyspace_kept", "ERR keyspace '{keyspace}' cannot be dropped", "it takes every key that names no other one")
 
@@ -69,7 +74,10 @@ class Keyspaces:
         options = parse_create(argv)
         if self._server.router.named(options.name.encode()) is not None:
             raise error("keyspace_exists", keyspace=options.name)
+        if self._server.system.catalogue.is_out_of_ids:
+            raise error("keyspace_ids", keyspace=options.name)
         keyspace = settings.make(
+            # A guess, as another change may come first: the id is given where the entry is applied.
             self._server.system.catalogue.next_id,
             options.name,
             Mode(options.mode),
@@ -93,15 +101,10 @@ class Keyspaces:
     def _alter(self, session: Session, argv: list[bytes]) -> None:
         options = parse_alter(argv)
         known = self._named(options.name.encode())
-        changed = msgspec.structs.replace(
-            known,
-            write=options.write or known.write,
-            read=options.read or known.read,
-            durability=options.durability or known.durability,
-            timeout_ms=known.timeout_ms if options.timeout_ms is None else options.timeout_ms,
-        )
+        named = {name: value for name in ALTERABLE if (value := getattr(options, name)) is not None}
+        changed = msgspec.structs.replace(known, **named)
         settings.check(changed)
-        self._begin(session, Alter(changed), [])
+        self._begin(session, Alter(changed, tuple(named)), [])
 
     def _drop(self, session: Session, argv: list[bytes]) -> None:
         known = self._named(argv[2])

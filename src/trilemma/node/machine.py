@@ -7,6 +7,7 @@ from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.command.spec import SessionHandler
+from trilemma.keyspace.catalogue import Catalogue
 from trilemma.node.cap import Cap
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
@@ -21,6 +22,7 @@ from trilemma.node.options import Options
 from trilemma.node.peers import Peers
 from trilemma.node.placement import Placement
 from trilemma.node.port import Hub, Port
+from trilemma.node.remains import Remains
 from trilemma.node.server import Server, Statistics
 from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
@@ -41,6 +43,10 @@ register(
 )
 
 
+NOTHING_NEEDED = 1 << 62
+"""Above every index and sequence."""
+
+
 class Node:
     """One node of a cluster. The order of calls in a turn: inputs, `advance`, `ready`."""
 
@@ -52,7 +58,7 @@ class Node:
         self._now = now
         self._peers = Peers(config, now)
         self._factory = ShardFactory(config, recovered, log, engine, entropy)
-        self._log = NodeLog(recovered, config.segment_bytes, self._restate)
+        self._log = NodeLog(recovered, config.segment_bytes, self.restate)
         self._system = self._factory.system(now)
         self._placement = placement = Placement(config, self._system, self._factory, self._peers)
         self._executors = Executors(config, self._peers, placement.fence, placement.version, placement.is_misrouted)
@@ -61,6 +67,7 @@ class Node:
         self._sessions: dict[ConnId, Session] = {}
         self._touched: list[Session] = []
         self._flushing = Flushing(config.segment_bytes, now.mono_us, has_recovered=bool(recovered.records))
+        self._remains = Remains(engine, self._system)
         self._is_leaving = False
         self._has_left = False
         """Whether the shell was asked to stop this node: nothing calls that off."""
@@ -124,6 +131,11 @@ class Node:
     def replicas(self) -> dict[ShardId, ShardReplica]:
         """The replicas on this node, by shard; to be looked at only."""
         return self._executors.replicas
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue as applied here; to be looked at only."""
+        return self._system.catalogue
 
     @property
     def is_waiting(self) -> bool:
@@ -226,6 +238,8 @@ class Node:
         for replica in self._executors.replicas.values():
             replica.persisted(token)
         self._transfers.persisted(token)
+        # The catalogue itself may have come as rows: no command of this turn is to be routed by the one before it.
+        self._placement.follow(self._executors, self._now)
         self._placement.refresh_fences(self._executors)
 
     def rows_flushed(self, token: int) -> None:
@@ -344,6 +358,7 @@ class Node:
             batch = replica.rows(self._log.durable_token)
             if batch is not None:
                 self._engine.write(batch)
+        self._remains.step()
         effects.flush_rows = self._flushing.begin(
             self._now.mono_us, self._log.bytes_written, self._transfers.wants_flush
         )
@@ -381,7 +396,7 @@ class Node:
         self._effects.shutdown = self._has_left = not leads or self._now.mono_us >= self._leave_us
 
     def _next_deadline_us(self) -> int:
-        if self._touched:
+        if self._touched or self._remains.wants_turn:
             return self._now.mono_us
         soonest_us = self._peers.next_deadline_us
         for deadline_us in (
@@ -401,7 +416,8 @@ class Node:
 
     # The log
 
-    def _restate(self) -> list[LogRecord]:
+    def restate(self) -> list[LogRecord]:
+        """Return what a fresh log segment says of every shard."""
         records = [record for shard in self._executors.replicas.values() for record in shard.restate()]
         for unclaimed in self._factory.unclaimed.values():
             records.extend(unclaimed)
@@ -409,4 +425,7 @@ class Node:
 
     def _first_needed(self, shard: ShardId, stream: int) -> int:
         replica = self._executors.replicas.get(shard)
-        return (1 << 62) if replica is None else replica.first_needed(stream)
+        if replica is None:
+            # What is not known for good to be dropped may be there again after a crash, and needs its log.
+            return NOTHING_NEEDED if self._system.is_remembered else 0
+        return replica.first_needed(stream)

@@ -49,6 +49,7 @@ class Placement:
                 executors.alter(keyspace, shard)
             else:
                 executors.add(keyspace, shard, self._make_replica(keyspace, shard, now))
+        self._factory.forget(self._system.catalogue)
         self.router.load(self._system.catalogue)
         executors.reroute()
 

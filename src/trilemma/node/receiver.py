@@ -87,8 +87,10 @@ class Receiver:
     def load(self, shard: ShardId, donor: NodeId, chunk: Chunk) -> None:
         """Take in a chunk of rows, in its place; say how far this end is."""
         incoming = self._incoming.get(shard)
-        if incoming is None or (incoming.donor, incoming.number) != (donor, chunk.number):
-            # Of a transfer that a crash, or another donor, has put an end to: who sends it need not go on.
+        is_of_it = incoming is not None and (incoming.donor, incoming.number) == (donor, chunk.number)
+        if incoming is None or not is_of_it or self._replica(shard) is None:
+            # Of a transfer that a crash, or another donor, or the end of its shard, has put an end to: who sends it
+            # need not go on, and rows of a shard that is here no more would stay.
             self._send(donor, shard, Took(chunk.number, 0, True))
             return
         incoming.heard_us = self._now.mono_us

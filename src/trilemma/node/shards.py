@@ -94,6 +94,11 @@ class ShardFactory:
             bounds=Bounds(self._config.append_bytes, self._config.apply_bytes, self._config.retained_bytes),
         )
 
+    def forget(self, catalogue: Catalogue) -> None:
+        """Let go what was found of shards whose keyspaces are gone for good: no replica will ever be made for them."""
+        for shard in [shard for shard in self._found if catalogue.is_gone(keyspace_of(shard))]:
+            del self._found[shard]
+
     @property
     def unclaimed(self) -> dict[ShardId, list[LogRecord]]:
         """Records of shards that no replica was made for yet; they must stay in the log."""

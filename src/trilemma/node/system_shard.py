@@ -17,7 +17,7 @@ from trilemma.node.unit import Path, Result, Unit, decode_units, encode_units
 from trilemma.replication.port import Entry, EntryKind, Outbound
 from trilemma.replication.raft.replica import Raft
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import LogRecord
+from trilemma.storage.port import LogRecord, RowReader
 from trilemma.storage.rowkey import meta_key
 
 CATALOGUE = b"catalogue"
@@ -46,7 +46,8 @@ class SystemShard(RaftShard):
         self.fences: dict[bytes, str] = {}
         """Fenced prefixes (keyspace names), each with the reason to give."""
         self._fences_of: tuple[int, int, int] = (-1, -1, -1)
-        self._abort_proposed = 0
+        self._abort_proposed = (0, 0)
+        """The term and the index of what was last given up: a leader keeps an entry in its log for its term only."""
         self.durable_applied = self.applied_index
         """The last change that this node will know of whatever happens: applied, and known on disk as committed."""
         self._start_index = self.raft.commit_index
@@ -66,6 +67,16 @@ class SystemShard(RaftShard):
             self._changed_index = entry.index
             self._rows.overlay.put(self._row_key(), self.catalogue.encode())
         return [b":%d\r\n" % (entry.index if took_effect else 0)]
+
+    def is_kept_in(self, engine: RowReader) -> bool:
+        """Say whether the engine holds the catalogue as it is now: a start that finds what is written next knows it."""
+        row = engine.get(self._row_key())
+        return self.catalogue.version == (0 if row is None else Catalogue.decode(row).version)
+
+    @property
+    def is_remembered(self) -> bool:
+        """Say whether a start of this node will know of every change that is applied now."""
+        return self.durable_applied >= self._changed_index
 
     @property
     def has_met(self) -> bool:
@@ -110,13 +121,15 @@ class SystemShard(RaftShard):
 
     def _abort_overdue(self) -> None:
         prepared = self.catalogue.prepared
-        if prepared is None or self._is_full or not self.raft.is_leader or self._abort_proposed == prepared.index:
+        if prepared is None or self._is_full or not self.raft.is_leader:
+            return
+        if self._abort_proposed == (self.raft.term, prepared.index):
             return
         if self.raft.log_time_ms() - prepared.stamp_ms >= PREPARED_MS_MAX:
             self._wake()
             unit = Unit(Path.WRITE, 0, 2, [encode_change(Abort(prepared.index))])
             if self.raft.propose(EntryKind.COMMANDS, encode_units([unit])) is not None:
-                self._abort_proposed = prepared.index
+                self._abort_proposed = (self.raft.term, prepared.index)
 
     def refresh_fences(self) -> None:
         """Fence what is being prepared, in the rows or in the durable part of the log behind them."""

@@ -1,13 +1,14 @@
 """Commands about all keys: they ask every shard of the db, combine, and fail whole where one part cannot answer.
 
-A SCAN cursor is (place of the shard in id order, key hash): stateless, and valid on every node (PROMISES §3).
+A SCAN cursor is (keyspace id, key hash): stateless, valid on every node (PROMISES §3), and it stays where it is when
+keyspaces are made and dropped. Id 0 is the first keyspace's too: 0 begins, and within MULTI a cursor is a hash alone.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from trilemma.base.errors import Outcome, error, register
-from trilemma.base.ids import ShardId
+from trilemma.base.ids import SYSTEM_KEYSPACE, ShardId, keyspace_of
 from trilemma.command.generic import KEYS_PAGE, ScanRequest, parse_flush, parse_keys, parse_scan
 from trilemma.node import internal
 from trilemma.node.dispatch import Dispatcher, NodeCommand
@@ -18,9 +19,7 @@ from trilemma.node.unit import Path, Result, Unit
 from trilemma.resp.decode import decode_reply
 from trilemma.resp.glob import literal_prefix
 from trilemma.resp.reply import Reply, encode
-
-HASH_BITS = 48
-"""Bits of a key hash; the rest of a cursor is the place of the shard."""
+from trilemma.storage.rowkey import HASH_BITS, HASH_MAX
 
 NOTHING_DONE = b"-CLUSTERDOWN "
 """How the refusal of a part begins that was not flushed and never will be."""
@@ -78,11 +77,14 @@ class WholeDb:
         is_write: bool,
         combine: Callable[[list[Any]], Reply],
     ) -> None:
+        # Taken now: a keyspace may be dropped before all parts have answered.
+        names = [self._server.executors.keyspace(shard).name for shard in sorted(shards)]
+
         def combined(replies: list[bytes]) -> bytes:
             return encode(combine([decode_reply(reply) for reply in replies]), session.protocol)
 
         def failed(results: list[Result]) -> bytes:
-            return self._failure(shards, results, is_write)
+            return self._failure(names, results, is_write)
 
         slot = GatherSlot(session, len(shards), combined, failed)
         session.open(slot)
@@ -93,14 +95,14 @@ class WholeDb:
             way = Path.READ if not is_write and not lane.logged else path
             self._dispatcher.send(session, shard, Unit(way, session.db, 2, argv), slot)
 
-    def _failure(self, shards: list[ShardId], results: list[Result], is_write: bool) -> bytes:
+    def _failure(self, names: list[str], results: list[Result], is_write: bool) -> bytes:
+        """Return the reply where some part failed. `names`: of the keyspaces, in the order of the results."""
         errors = [self._error(result) for result in results]
         first = next(problem for problem in errors if problem is not None)
         if not is_write or all(problem is not None and problem.startswith(NOTHING_DONE) for problem in errors):
             return first
-        done = [shard for shard, problem in zip(sorted(shards), errors, strict=True) if problem is None]
-        names = ", ".join(self._server.executors.keyspace(shard).name for shard in done) or "none for certain"
-        text = error("flushed_in_part", done=names, first=first[1:].decode().strip()).text
+        done = ", ".join(name for name, problem in zip(names, errors, strict=True) if problem is None)
+        text = error("flushed_in_part", done=done or "none for certain", first=first[1:].decode().strip()).text
         return b"-" + text.encode() + b"\r\n"
 
     @staticmethod
@@ -142,17 +144,29 @@ class WholeDb:
     def _scan(self, session: Session, argv: list[bytes]) -> None:
         request = parse_scan(argv)
         shards = self._shards(request.pattern)
-        place, cursor = request.cursor >> HASH_BITS, request.cursor & ((1 << HASH_BITS) - 1)
-        if place >= len(shards):
+        place = self._placed(shards, request.cursor)
+        if place is None:
             empty: list[Reply] = [b"0", []]
             session.reply(encode(empty, session.protocol))
             return
-        self._scan_one(session, shards, place, cursor, request)
+        self._scan_one(session, shards, *place, request)
+
+    @staticmethod
+    def _placed(shards: list[ShardId], cursor: int) -> tuple[int, int] | None:
+        """Return (place among the shards, key hash) where a cursor goes on, None behind the last shard."""
+        keyspace, key_hash = cursor >> HASH_BITS, cursor & HASH_MAX
+        if keyspace == SYSTEM_KEYSPACE:
+            return 0, key_hash
+        for place, shard in enumerate(shards):
+            if keyspace_of(shard) >= keyspace:
+                # Where its keyspace was dropped meanwhile, the next one is begun.
+                return place, key_hash if keyspace_of(shard) == keyspace else 0
+        return None
 
     def _scan_one(self, session: Session, shards: list[ShardId], place: int, cursor: int, request: ScanRequest) -> None:
         def page(replies: list[Any]) -> Reply:
             following, keys = replies[0]
-            onward = self._onward(place, following, len(shards))
+            onward = self._onward(shards, place, following)
             reply: list[Reply] = [b"%d" % onward, [key for key in keys if request.matches(key)]]
             return reply
 
@@ -160,7 +174,7 @@ class WholeDb:
         self._ask(session, [shards[place]], argv, False, page)
 
     @staticmethod
-    def _onward(place: int, following: int, shards: int) -> int:
-        if following:
-            return (place << HASH_BITS) | following
-        return (place + 1) << HASH_BITS if place + 1 < shards else 0
+    def _onward(shards: list[ShardId], place: int, following: int) -> int:
+        if not following:
+            place += 1
+        return keyspace_of(shards[place]) << HASH_BITS | following if place < len(shards) else 0

@@ -7,6 +7,7 @@ from typing import Protocol
 from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.node.config import Member
 from trilemma.node.raft_shard import RaftShard
+from trilemma.node.system_shard import SystemShard
 from trilemma.sim.clock import BOOT_US, Clock
 from trilemma.sim.network import Network
 from trilemma.sim.options import Options
@@ -53,6 +54,9 @@ class Cluster:
         self._next_conn = 1
         self._leaders: dict[tuple[int, int], str] = {}
         self._terms: dict[tuple[str, int], int] = {}
+        self._named: dict[int, str] = {}
+        """Every keyspace there ever was, by its id."""
+        self._versions: dict[str, int] = {}
         self.on_term: Callable[[Process], None] = lambda _: None
         """Told when a node has moved on to a higher term of the shard that is driven, or of `_system`."""
 
@@ -73,9 +77,11 @@ class Cluster:
             self.crash(process, f"stopped by {type(problem).__name__}: {problem}")
 
     def observe(self, process: Process) -> None:
-        """Look at invariants that need no client: a term has one leader (election safety, Raft figure 3)."""
+        """Look at invariants that need no client: a term has one leader (election safety, Raft figure 3), and an id one
+        keyspace (PROTOCOLS §7.4)."""
         if process.node is None:
             return
+        self._observe_keyspaces(process, process.node.replicas[SYSTEM_SHARD])
         for shard, replica in process.node.replicas.items():
             if replica.is_idle or not isinstance(replica, RaftShard):
                 continue
@@ -86,6 +92,17 @@ class Cluster:
                 self._terms[process.name, shard] = term
                 if shard in (SYSTEM_SHARD, self.driven_shard):
                     self.on_term(process)
+
+    def _observe_keyspaces(self, process: Process, system: object) -> None:
+        if not isinstance(system, SystemShard) or self._versions.get(process.name) == system.catalogue.version:
+            return
+        self._versions[process.name] = system.catalogue.version
+        for keyspace in system.catalogue.keyspaces.values():
+            name = self._named.setdefault(keyspace.id, keyspace.name)
+            if name != keyspace.name:
+                shared = f"keyspaces {name} and {keyspace.name} both have the id {keyspace.id}"
+                if shared not in self.failures:
+                    self.failures.append(shared)
 
     def _observe_leader(self, process: Process, shard: ShardId, term: int) -> None:
         known = self._leaders.get((shard, term))

@@ -55,7 +55,7 @@ def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> G
         prefix: what the names of keys begin with.
     """
     if name == "founding":
-        return Foundings(rng, "ap" if options.mode == "ap" else "cp")
+        return Foundings(rng, _founded_modes(options), options.founded_together)
     if name == "databases":
         return Databases(rng, prefix, alone=len(options.workloads) == 1)
     if name == "expiry" and options.apart_us:
@@ -77,6 +77,14 @@ def revivals(finals: Sequence[Operation]) -> list[Step]:
 
 def _shows_nothing(read: Operation) -> bool:
     return read.outcome == "ok" and read.result in (None, NOT_THERE)
+
+
+def _founded_modes(options: Options) -> tuple[str, ...]:
+    """Return the modes of keyspaces that are founded: unlike ones where several are at a time, or nobody would see it
+    if two of them became one. Not so where whole databases are read of which `ap` promises that they can be."""
+    modes = ("ap", "cp") if options.mode == "ap" else ("cp", "ca")
+    is_alike = options.founded_together == 1 or (options.mode == "ap" and "databases" in options.workloads)
+    return modes[:1] if is_alike else modes
 
 
 class Reads:

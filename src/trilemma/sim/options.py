@@ -36,6 +36,9 @@ MODES = ("cp", "ca", "ap")
 APART_US = 600_000
 """What wall clocks that are apart differ by: more than is accepted, so that no two agree."""
 
+PASSING_SHARE = 0.25
+"""How many schedules have keyspaces that come and go."""
+
 WORKLOADS = {
     "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
     "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
@@ -94,6 +97,12 @@ class Options:
     """Bounds that are made tight; see `bounds`."""
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
+
+    founded_together: int
+    """How many keyspaces the workload of foundings creates at the same moment, each at a node of its own."""
+
+    passes: bool
+    """Whether keyspaces are made, written to and dropped beside the others, unless whole databases are flushed."""
 
     @property
     def has_quorums(self) -> bool:
@@ -155,6 +164,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         together=rng.choice((0.0, 0.0, 0.5)),
         tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
         apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
+        founded_together=rng.choice((1, 2, 4)),
+        passes=rng.random() < PASSING_SHARE,
     )
 
 

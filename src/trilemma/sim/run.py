@@ -14,16 +14,19 @@ from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
+from trilemma.sim.founders import Founders
 from trilemma.sim.generators import READABLE, REVIVED, Reads, make_generator, revivals
 from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
 from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
+from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.probe import Prober
 from trilemma.sim.scheduler import Scheduler
 from trilemma.sim.solo import request
 from trilemma.sim.trace import Trace
 from trilemma.workload.bank import Bank
+from trilemma.workload.founding import Foundings
 from trilemma.workload.step import Generator
 
 READY_US = 1_500_000
@@ -63,6 +66,7 @@ class Schedule:
         self._generators = {name: self._generator(name) for name in options.workloads}
         self._clients: list[tuple[str, Client]] = []
         self._numbers = Numbers()
+        self._passing = PassingKeyspaces(self._cluster, self._numbers)
         self._probes: list[Operation] = []
         self._outcome = Outcome(options)
 
@@ -72,7 +76,17 @@ class Schedule:
         return b"" if name == "default" else name.encode() + b":"
 
     def _generator(self, name: str) -> Generator:
-        return make_generator(name, Random(self._rng.getrandbits(62)), self._prefix, self.options)
+        generator = make_generator(name, Random(self._rng.getrandbits(62)), self._prefix, self.options)
+        if isinstance(generator, Foundings):
+            generator.beside = Founders(self._cluster, self._founder).send
+        return generator
+
+    def _founder(self, rng: Random, node: NodeId) -> Client:
+        client = Client(
+            self._cluster, self._recorders["founding"], rng, self._numbers, node, self._generators["founding"]
+        )
+        self._clients.append(("founding", client))
+        return client
 
     def run(self) -> Outcome:
         """Run it all."""
@@ -166,6 +180,10 @@ class Schedule:
             )
             self._clients.append((name, client))
             client.start()
+        if options.passes and "databases" not in options.workloads:
+            # FLUSHALL would empty them, and of one that is just being dropped a whole database cannot be read.
+            self._clients.append(("passing", self._passing.client))
+            self._passing.client.start()
         self._nemesis.start()
         self._scheduler.run_until(self._scheduler.now_us + options.safety_us)
         longest_us = self._scheduler.now_us + (0 if self._is_short else SAFETY_EXTRA_US)
@@ -288,6 +306,7 @@ class Schedule:
         places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
         outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
         outcome.verdicts.append(judge_digests(self._cluster.digests()))
+        outcome.verdicts.append(self._passing.judge())
         if options.mode == "ap" and "WRITE" not in options.settings:
             outcome.verdicts.append(judge_availability(always, outages + self._nemesis.refusals))
 

@@ -18,6 +18,7 @@ from struct import Struct
 from zlib import crc32
 
 from trilemma.base.ids import ShardId
+from trilemma.storage.generation import GENERATION_MAX
 
 META = 1
 KEY = 2
@@ -27,6 +28,7 @@ HIDDEN = 5
 ONCE = 6
 AGE = 7
 
+SHARD_MAX: ShardId = (1 << 32) - 1
 HASH_BITS = 48
 HASH_MAX = (1 << HASH_BITS) - 1
 
@@ -71,6 +73,16 @@ def read_place(place: bytes) -> tuple[int, int, bytes]:
 def read_expiry(suffix: bytes) -> tuple[int, bytes]:
     """Return (deadline in ms, place) of what `expiry_suffix` made."""
     return _DEADLINE.unpack_from(suffix)[0], suffix[8:]
+
+
+def every_generation(shard: ShardId) -> tuple[bytes, bytes]:
+    """Return the range of all rows of a shard, whatever their generation."""
+    return shard_range(shard, 0)[0], shard_range(shard, GENERATION_MAX)[1]
+
+
+def shard_of(row_key: bytes) -> ShardId:
+    """Return the shard that a row belongs to."""
+    return int(_HEAD.unpack_from(row_key)[0])
 
 
 def shard_range(shard: ShardId, generation: int) -> tuple[bytes, bytes]:
