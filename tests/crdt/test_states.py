@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from random import Random
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -373,3 +374,40 @@ def test_replicas_that_saw_the_same_batches_hold_the_same(
         assert len({replica.get(key) for replica in replicas}) == 1
         assert len({replica.ttl(key) for replica in replicas}) == 1
     assert len({replica.view.size(0) for replica in replicas}) == 1
+
+
+def lives_and_deaths(random: Random) -> list[Replica]:
+    """Three replicas, and a history of one key: what gives it a value or a deadline, or takes it away."""
+    replicas = [Replica(number) for number in (1, 2, 3)]
+    for _ in range(random.randint(4, 16)):
+        replica = random.choice(replicas)
+        if random.random() < 0.3:
+            replica.take(random.choice(replicas))
+            continue
+        commands = [
+            put(b"a", b"1", random.choice((None, 50_000))),
+            add(b"a", 1),
+            expire(b"a", random.choice((None, 40_000, 70_000))),
+            random.choice((remove(b"a"), rename(b"a", b"b"), empty)),
+        ]
+        replica.do(*random.choices(commands, k=random.randint(1, 2)))
+    return replicas
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_left_of_a_key_that_is_gone_shows_in_nothing_and_goes(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(50):
+        one, other, third = lives_and_deaths(random)
+        for replica in (one, other):
+            replica.take(third)
+        meet(one, other)
+        one.now_ms = other.now_ms = 100_000
+        for key in set(KEYS) - set(shown(one)):
+            one.do(add(key, 7))
+            assert (one.get(key), one.ttl(key)) == (b"7", None)
+        other.do(*(lambda view, at=at: view.remove_expired(*at) for at in other.view.expired(other.now_ms, 100)))
+        drop(other, swept(other))
+        heads = [rowkey.head(SHARD, 0, kind) for kind in (rowkey.KEY, rowkey.EXPIRY)]
+        rows, due = [len(other.rows.scan(head, rowkey_stop(head), 100)) for head in heads]
+        assert (rows, due) == (len(shown(other)), 0)
