@@ -25,6 +25,13 @@ class Batch:
         """Hand back the result of the unit at `position`."""
         raise NotImplementedError
 
+    def line(self, position: int) -> object:
+        """Return the line in which the unit at `position` stands: what is behind it there must not be read before it.
+
+        Later units of its session are in the same one, in this batch and, where they are executed meanwhile, in others.
+        """
+        raise NotImplementedError
+
 
 class LocalBatch(Batch):
     """A batch of this node's own sessions: every result goes to its request at once."""
@@ -39,10 +46,17 @@ class LocalBatch(Batch):
     def complete(self, position: int, result: Result, token: int) -> None:
         """See Batch."""
         request = self._requests[position]
+        if request.holder is not self:
+            # It was answered meanwhile: time was up.
+            return
         if result is False:
             self._retry(request)
         else:
             request.finish(result, token)
+
+    def line(self, position: int) -> object:
+        """See Batch: the sessions are this node's own, so they are told apart."""
+        return self._requests[position].lane
 
 
 class ForwardedBatch(Batch):
@@ -68,6 +82,10 @@ class ForwardedBatch(Batch):
         self._left -= 1
         if self._left == 0:
             self._answer(self.forward, self._results, self._token)
+
+    def line(self, position: int) -> object:
+        """See Batch: whose units they are only the origin knows; it forwards reads of a session one batch at a time."""
+        return self
 
 
 Waiter = tuple[Batch, int]

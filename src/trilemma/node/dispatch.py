@@ -191,7 +191,10 @@ class Dispatcher:
         if spec.is_write:
             session.last_write_shard = shard
         slot = session.slot()
-        if path is not Path.READ or not self._server.run_here(shard, unit, slot, readonly=session.readonly):
+        is_next = session.lane(shard).is_idle
+        if path is not Path.READ or not self._server.run_here(
+            shard, unit, slot, readonly=session.readonly, is_next=is_next
+        ):
             self.send(session, shard, unit, slot)
         return True
 

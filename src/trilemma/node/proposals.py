@@ -56,6 +56,11 @@ class Proposals:
         """By the index of their entry."""
         self._short: list[_Committed] = []
 
+    def hand_back(self) -> None:
+        """Hand back all that no entry holds: this replica leads no more."""
+        waiters, self.waiting = self.waiting, []
+        complete_all(waiters, NOT_EXECUTED)
+
     def next_waiters(self) -> list[Waiter]:
         """Take out the units that go into this turn's entry."""
         waiters, self.waiting = self.waiting[:UNITS_MAX], self.waiting[UNITS_MAX:]
@@ -107,9 +112,13 @@ class Proposals:
             batch.complete(position, result if batch.units[position].is_read else text, 0)
 
     def lose_track(self, index: int, keyspace: Keyspace) -> None:
-        """Answer what was proposed here at entries that came as rows: whether it is among them nobody can tell."""
-        text = refusal.uncertain(keyspace, "the entry came as part of a snapshot")
+        """Answer what was proposed here at entries that came as rows: whether it is among them nobody can tell.
+
+        Reads among them are not sent elsewhere: entries behind may hold later writes of their sessions.
+        """
+        reason = "the entry came as part of a snapshot"
         for place in [place for place in self._proposed if place <= index]:
             proposed = self._proposed.pop(place)
             for (batch, position), unit in zip(proposed.waiters, proposed.units, strict=True):
-                batch.complete(position, NOT_EXECUTED if unit.is_read else text, 0)
+                text = refusal.down(keyspace, reason, unit) if unit.is_read else refusal.uncertain(keyspace, reason)
+                batch.complete(position, text, 0)

@@ -42,7 +42,7 @@ class Sink(Protocol):
 class Request:
     """One unit with its deadline, its lane, and the one who waits for its result."""
 
-    __slots__ = ("deadline_us", "handed", "is_done", "lane", "shard", "sink", "unit")
+    __slots__ = ("deadline_us", "holder", "is_done", "lane", "number", "shard", "sink", "unit")
 
     def __init__(self, shard: ShardId, unit: Unit, deadline_us: int, lane: Lane, sink: Sink) -> None:
         self.shard = shard
@@ -50,24 +50,26 @@ class Request:
         self.deadline_us = deadline_us
         self.lane = lane
         self.sink = sink
-        self.handed = False
-        """Whether it was given to an executor that has not refused it."""
+        self.holder: object = None
+        """What an executor was given it in, until it is answered or refused; None where no executor has it."""
+        self.number = 0
+        """Its place in the order in which requests came to its route."""
         self.is_done = False
         if unit.path == 1:
             lane.reads += 1
         else:
             lane.logged += 1
 
-    def hand_to(self, target: Target) -> None:
-        """Note that an executor has it now."""
-        self.handed = True
+    def hand_to(self, target: Target, holder: object) -> None:
+        """Note that an executor has it now, in a batch that only `holder` answers for."""
+        self.holder = holder
         self.lane.handed += 1
         self.lane.target = target
 
     def take_back(self) -> None:
         """Note that the executor has refused it for good."""
-        if self.handed:
-            self.handed = False
+        if self.holder is not None:
+            self.holder = None
             self.lane.handed -= 1
 
     @property
@@ -78,6 +80,11 @@ class Request:
     def may_go_to(self, target: Target) -> bool:
         """Say whether nothing earlier of its lane is still with another executor."""
         return not self.lane.handed or self.lane.target == target
+
+    @property
+    def is_behind_forwarded_reads(self) -> bool:
+        """Say whether it is a read, and reads of its session are out in an earlier batch, which may be held up."""
+        return self.unit.path == 1 and self.lane.handed > 0
 
     def finish(self, result: Result, token: int) -> None:
         """Answer it, unless it was answered before."""
