@@ -32,6 +32,10 @@ class Batch:
         """
         raise NotImplementedError
 
+    def deadline_us(self, position: int) -> int | None:
+        """Return by when the unit at `position` has to be answered, None where only its origin knows."""
+        raise NotImplementedError
+
 
 class LocalBatch(Batch):
     """A batch of this node's own sessions: every result goes to its request at once."""
@@ -57,6 +61,10 @@ class LocalBatch(Batch):
     def line(self, position: int) -> object:
         """See Batch: the sessions are this node's own, so they are told apart."""
         return self._requests[position].lane
+
+    def deadline_us(self, position: int) -> int | None:
+        """See Batch."""
+        return self._requests[position].deadline_us
 
 
 class ForwardedBatch(Batch):
@@ -86,6 +94,10 @@ class ForwardedBatch(Batch):
     def line(self, position: int) -> object:
         """See Batch: whose units they are only the origin knows; it forwards reads of a session one batch at a time."""
         return self
+
+    def deadline_us(self, position: int) -> int | None:
+        """See Batch."""
+        return None
 
 
 Waiter = tuple[Batch, int]
