@@ -2,6 +2,7 @@
 
 import pytest
 
+from connection import Connection
 from stage import Stage
 
 
@@ -35,3 +36,30 @@ def test_a_write_that_has_not_spread_in_time_is_answered_with_where_it_is(stage:
     assert answer.is_uncertain
     assert "it is on 1 of 2 and will spread" in answer.reply
     assert answer.took_us < 2_000_000
+
+
+def test_a_token_is_refused_where_the_executor_has_changed_and_may_lack_what_the_session_has_seen(
+    stage: Stage,
+) -> None:
+    session = Connection(stage, 3)
+    stage.cut((1, 2))
+    stage.run(1_000_000)
+    assert session.ask("SET", "one:x", "mine") == b"OK"
+    assert session.ask("CAP", "TOKEN").startswith(b"t1.")
+    stage.cut((1, 3))
+    stage.run(1_000_000)
+    assert session.ask("GET", "one:x") is None
+    assert session.ask("CAP", "TOKEN") == (
+        "ERR no token can name what this connection has seen of keyspace 'one': n3 has no replica of it, and more than "
+        "one node has executed the connection's commands"
+    )
+    assert session.ask("RESET") == b"RESET"
+    assert session.ask("CAP", "TOKEN").startswith(b"t1.")
+
+
+def test_a_token_that_the_next_executor_would_give_is_refused_though_nothing_was_read_there(stage: Stage) -> None:
+    session = Connection(stage, 3)
+    assert session.ask("SET", "one:x", "mine") == b"OK"
+    stage.crash(1)
+    stage.run(1_000_000)
+    assert "no token can name" in session.ask("CAP", "TOKEN")

@@ -7,7 +7,11 @@ was handed over may have (PROMISES §2).
 from typing import Protocol
 
 from trilemma.base.ids import NodeId, ShardId
+from trilemma.node import internal
 from trilemma.node.unit import Result, Unit
+
+TOKEN_PART = [internal.POSITION]
+"""What asks for a part of a token shows nothing of any key."""
 
 Target = tuple[NodeId, int]
 """An executor and its epoch: its term (Raft) or its start (leaderless)."""
@@ -16,7 +20,7 @@ Target = tuple[NodeId, int]
 class Lane:
     """What one session has under way on one shard: keeps the order of its commands there (PROTOCOLS §2.5)."""
 
-    __slots__ = ("handed", "logged", "reads", "target")
+    __slots__ = ("executor", "handed", "has_moved", "logged", "reads", "target")
 
     def __init__(self) -> None:
         self.reads = 0
@@ -24,6 +28,26 @@ class Lane:
         self.handed = 0
         self.target: Target | None = None
         """To whom the `handed` requests went. Later ones must not overtake them by way of another executor."""
+        self.executor: NodeId | None = None
+        """The node that was the first to answer something."""
+        self.has_moved = False
+        """Whether another one has answered as well, which may not have seen what the first one had shown."""
+
+    def was_answered(self) -> None:
+        """Take note that the executor to which the requests went has answered one."""
+        if self.target is not None and self.executor is None:
+            self.executor = self.target[0]
+        self.has_moved = not self.is_known_whole
+
+    @property
+    def is_known_whole(self) -> bool:
+        """Say whether the executor to which the last request went has seen all that the session was answered."""
+        is_other = self.executor is not None and self.target is not None and self.target[0] != self.executor
+        return not (self.has_moved or is_other)
+
+    def forget(self) -> None:
+        """Begin anew with what was seen, as a connection does that has sent RESET."""
+        self.executor, self.has_moved = None, False
 
     @property
     def is_idle(self) -> bool:
@@ -90,6 +114,8 @@ class Request:
         """Answer it, unless it was answered before."""
         if self.is_done:
             return
+        if self.holder is not None and type(result) is not bytes and self.unit.argv[:1] != TOKEN_PART:
+            self.lane.was_answered()
         self.take_back()
         self.is_done = True
         if self.unit.path == 1:
