@@ -6,6 +6,7 @@ import pytest
 
 from connection import Connection
 from stage import Stage
+from trilemma.node import raft_shard
 
 
 @pytest.mark.parametrize(("node", "gap_us", "delay_us"), [(1, 0, 2_250), (1, 300, 1_500), (2, 300, 0), (2, 300, 1_000)])
@@ -46,6 +47,21 @@ def test_a_leader_that_cannot_hand_over_gives_nothing_back_meanwhile() -> None:
     assert node is not None
     (stream,) = node._executors.routes[stage._shard("bank")]._streams.values()
     assert stream._next == 3, "two batches were sent, each once"
+
+
+def test_a_leader_that_cannot_hand_over_keeps_only_so_many_commands_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raft_shard, "HELD_REQUESTS_MAX", 2)
+    stage = Stage()
+    stage.lead(1)
+    connection = Connection(stage, 1)
+    stage.run(20_000)
+    stage.cut((1, 3))
+    stage.begin(1, "KEYSPACE", "LEAD", "bank", "n3")
+    stage.run(2_000)
+    connection.send(*[("INCR", "bank:x")] * 3, ("INCR", "shop:x"))
+    stage.run(1_000_000)
+    refused = "CLUSTERDOWN keyspace 'bank' (cp): too many requests wait; nothing was written"
+    assert connection.replies == [1, 2, refused, 1]
 
 
 def test_a_read_under_a_lease_does_not_overtake_an_earlier_one_that_went_to_the_leader() -> None:

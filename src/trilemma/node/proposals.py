@@ -61,6 +61,12 @@ class Proposals:
         waiters, self.waiting = self.waiting, []
         complete_all(waiters, NOT_EXECUTED)
 
+    def refuse_above(self, count: int, keyspace: Keyspace) -> None:
+        """Refuse the newest of what no entry holds, down to so many units: nothing is taken in for now."""
+        for batch, position in self.waiting[count:]:
+            batch.complete(position, refusal.down(keyspace, "too many requests wait", batch.units[position]), 0)
+        del self.waiting[count:]
+
     def next_waiters(self) -> list[Waiter]:
         """Take out the units that go into this turn's entry."""
         waiters, self.waiting = self.waiting[:UNITS_MAX], self.waiting[UNITS_MAX:]

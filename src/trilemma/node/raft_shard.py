@@ -27,6 +27,7 @@ from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
 from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
+from trilemma.node.route import HELD_REQUESTS_MAX
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
@@ -199,7 +200,9 @@ class RaftShard:
             proposals.waiting = admission.without_writes(proposals.waiting, self.keyspace, refused, has_room=has_room)
         # A leader that takes nothing in for now may go on in its term. What it handed back meanwhile would be overtaken
         # by what its session sent later (PROTOCOLS §2.5), and would be refused by who may yet lead (§1.4). So it waits.
-        if proposals.waiting and not self.raft.holds_back:
+        if self.raft.holds_back:
+            proposals.refuse_above(HELD_REQUESTS_MAX, self.keyspace)
+        elif proposals.waiting:
             proposals.propose(proposals.next_waiters())
 
     def why_not_written(self) -> str | None:
