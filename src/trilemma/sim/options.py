@@ -94,6 +94,8 @@ class Options:
     """Bounds that are made tight; see `bounds`."""
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
+    packet_gap_us: int
+    """How far apart the commands of a pipeline leave, which then has many of them; 0: few, all at once."""
 
     def describe(self) -> str:
         """Return all options, one per line."""
@@ -148,6 +150,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         together=rng.choice((0.0, 0.0, 0.5)),
         tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
         apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
+        packet_gap_us=rng.choice((0, 0, 300, 1_500)),
     )
 
 
