@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from trilemma.cluster.messages import Forward, ForwardReply
-from trilemma.cluster.stream import lost, refused
+from trilemma.cluster.stream import done, lost, refused
 from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
 from trilemma.node.batch import Batch
 from trilemma.node.request import Lane, Request, Target
 from trilemma.node.route import RETRY_US, Route
 from trilemma.node.surroundings import Surroundings
-from trilemma.node.unit import Path, Result, Unit
+from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, decode_units, encode_results
 
 SHARD = 1024
 KEYSPACE = Keyspace(1, "default", Mode.CP, (1, 2, 3), 1, 2, "linearizable", "sync", TIMEOUT_MS_DEFAULT)
@@ -25,6 +25,7 @@ class Around(Surroundings):
         self.version = 1
         self.moved: set[bytes] = set()
         self.sent: list[Forward] = []
+        self.paths: set[int] = {2, 3}
 
     def local_target(self, shard: int) -> Target | None:
         return None
@@ -33,7 +34,7 @@ class Around(Surroundings):
         return self.target
 
     def has_path(self, node: int) -> bool:
-        return True
+        return node in self.paths
 
     def name(self, node: int) -> str:
         return f"n{node}"
@@ -110,3 +111,91 @@ def test_what_an_executor_has_when_the_keyspace_is_dropped_is_answered_and_a_wri
     assert reply.startswith(b"-UNCERTAIN" if path is Path.WRITE else b"-CLUSTERDOWN")
     assert b"the keyspace was dropped" in reply
     assert lane.is_idle
+
+
+def sent_on(around: Around, route: Route, to: Target) -> list[bytes]:
+    """The values that go to another executor, in their order."""
+    around.target = to
+    around.sent.clear()
+    route.advance(RETRY_US)
+    route.dispatch(RETRY_US)
+    return [unit.argv[2] for forward in around.sent for unit in decode_units(forward.body or b"")]
+
+
+def write(route: Route, lane: Lane, client: Client, value: bytes, path: Path = Path.WRITE) -> Request:
+    request = Request(SHARD, Unit(path, 0, 2, [b"SET", b"x", value]), 9_000_000, lane, client)
+    route.add(request)
+    return request
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "the later one first"])
+def test_batches_that_are_refused_one_after_the_other_go_on_in_the_order_sent(order: tuple[int, int]) -> None:
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for value in (b"1", b"2"):
+        write(route, lane, client, value)
+        route.dispatch(0)
+    batches = list(around.sent)
+    for place in order:
+        answer(route, batches[place], refused(batches[place], "the leader has changed"))
+    assert sent_on(around, route, (3, 8)) == [b"1", b"2"]
+
+
+def test_what_a_batch_gives_back_goes_on_in_the_order_sent_and_before_what_came_later() -> None:
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for value in (b"1", b"2", b"3"):
+        write(route, lane, client, value)
+    route.dispatch(0)
+    (batch,) = around.sent
+    write(route, lane, client, b"4")
+    answer(route, batch, done(batch, encode_results([[b"+OK"], NOT_EXECUTED, NOT_EXECUTED])))
+    assert sent_on(around, route, (3, 8)) == [b"2", b"3", b"4"]
+
+
+def test_a_request_that_has_gone_on_takes_no_word_from_the_executor_that_lost_it_and_is_sent_on_once() -> None:
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    write(route, lane, client, b"1", Path.READ)
+    route.dispatch(0)
+    (old,) = around.sent
+    assert sent_on(around, route, (3, 8)) == [b"1"]
+    (new,) = around.sent
+    assert sent_on(around, route, (3, 8)) == []
+    answer(route, old, done(old, encode_results([[b"old"]])))
+    assert client.replies == []
+    assert lane.handed == 1
+    answer(route, new, done(new, encode_results([[b"new"]])))
+    assert client.replies == [[b"new"]]
+
+
+def test_reads_of_one_session_are_forwarded_one_batch_at_a_time_and_others_beside_them() -> None:
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    write(route, lane, client, b"1", Path.READ)
+    route.dispatch(0)
+    (first,) = around.sent
+    write(route, lane, client, b"2", Path.READ)
+    write(route, Lane(), client, b"3", Path.READ)
+    assert sent_on(around, route, (2, 7)) == [b"3"]
+    answer(route, first, done(first, encode_results([[b"1"]])))
+    assert sent_on(around, route, (2, 7)) == [b"2"]
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_read_among_writes_stays_with_them_at_an_executor_that_was_replaced(is_silent: bool) -> None:
+    """Found by seed 950110 of cp: it was sent on, and read what the writes behind it had done."""
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for path in (Path.WRITE, Path.LOGGED_READ, Path.WRITE):
+        write(route, lane, client, b"%d" % path, path)
+    route.dispatch(0)
+    (batch,) = around.sent
+    around.paths = {3} if is_silent else {2, 3}
+    if is_silent:
+        assert sent_on(around, route, (3, 8)) == [b"2"]
+        assert [reply[:10] for reply in client.replies] == [b"-UNCERTAIN", b"-UNCERTAIN"]
+    else:
+        assert sent_on(around, route, (3, 8)) == []
+        answer(route, batch, done(batch, encode_results([[b"1"], [b"2"], [b"3"]])))
+        assert client.replies == [[b"1"], [b"2"], [b"3"]]

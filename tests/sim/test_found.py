@@ -21,7 +21,15 @@ def kept(path: Path) -> tuple[str, Options]:
     entry = json.loads(path.read_text())
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in entry["options"].items()}
     return entry["story"], replace(
-        draw(options["seed"]), **{"again": 0.0, "apart_us": 0, "founded_together": 1, "passes": False, **options}
+        draw(options["seed"]),
+        **{
+            "again": 0.0,
+            "apart_us": 0,
+            "founded_together": 1,
+            "packet_gap_us": 0,
+            "passes": False,
+            **options,
+        },
     )
 
 

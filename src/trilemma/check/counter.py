@@ -131,7 +131,7 @@ def _check_final(adds: list[Operation], reads: list[Operation], initial: int) ->
     shown = reads[0].result
     if type(shown) is not int:
         return invalid(FINAL_CHECKER, f"{shown!r} is no sum", reads[:1])
-    sums = _sums(doubtful)
+    sums = subset_sums(doubtful)
     if sums is None:
         low = certain + sum(amount for amount in doubtful if amount < 0)
         high = certain + sum(amount for amount in doubtful if amount > 0)
@@ -143,7 +143,7 @@ def _check_final(adds: list[Operation], reads: list[Operation], initial: int) ->
     return invalid(FINAL_CHECKER, reason, [reads[0], *(each for each in adds if each.outcome == "info")])
 
 
-def _sums(amounts: list[int]) -> set[int] | None:
+def subset_sums(amounts: list[int]) -> set[int] | None:
     """Return the sums of all subsets, or None when there are more than SUMS_MAX."""
     sums = {0}
     for amount in amounts:

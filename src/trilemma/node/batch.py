@@ -29,6 +29,17 @@ class Batch:
         """Say whether nobody waits for the unit at `position` any more, so that it need not be begun."""
         return False
 
+    def line(self, position: int) -> object:
+        """Return the line in which the unit at `position` stands: what is behind it there must not be read before it.
+
+        Later units of its session are in the same one, in this batch and, where they are executed meanwhile, in others.
+        """
+        raise NotImplementedError
+
+    def deadline_us(self, position: int) -> int | None:
+        """Return by when the unit at `position` has to be answered, None where only its origin knows."""
+        raise NotImplementedError
+
 
 class LocalBatch(Batch):
     """A batch of this node's own sessions: every result goes to its request at once."""
@@ -43,6 +54,9 @@ class LocalBatch(Batch):
     def complete(self, position: int, result: Result, token: int) -> None:
         """See Batch."""
         request = self._requests[position]
+        if request.holder is not self:
+            # It was answered meanwhile: time was up.
+            return
         if result is False:
             self._retry(request)
         else:
@@ -51,6 +65,14 @@ class LocalBatch(Batch):
     def is_answered(self, position: int) -> bool:
         """See Batch: its time is up."""
         return self._requests[position].is_done
+
+    def line(self, position: int) -> object:
+        """See Batch: the sessions are this node's own, so they are told apart."""
+        return self._requests[position].lane
+
+    def deadline_us(self, position: int) -> int | None:
+        """See Batch."""
+        return self._requests[position].deadline_us
 
 
 class ForwardedBatch(Batch):
@@ -76,6 +98,14 @@ class ForwardedBatch(Batch):
         self._left -= 1
         if self._left == 0:
             self._answer(self.forward, self._results, self._token)
+
+    def line(self, position: int) -> object:
+        """See Batch: whose units they are only the origin knows; it forwards reads of a session one batch at a time."""
+        return self
+
+    def deadline_us(self, position: int) -> int | None:
+        """See Batch."""
+        return None
 
 
 Waiter = tuple[Batch, int]

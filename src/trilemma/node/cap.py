@@ -38,6 +38,12 @@ register(
     "TRYAGAIN {node} does not know yet of a keyspace that the token names: id {id}, of which it names {wanted}",
     "send CAP WAIT again, or go to the node that gave the token; a token of another cluster holds nowhere else",
 )
+register(
+    "session_moved",
+    "ERR no token can name what this connection has seen of keyspace '{name}': {node} has no replica of it, and more "
+    "than one node has executed the connection's commands",
+    "ask at a node that has a replica; or send RESET, which forgets what was seen, and read again what is to be named",
+)
 register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
 register("siblings_not_built", f"ERR {SIBLINGS_NOT_BUILT}", "send CAP CONFLICTS keyspace")
 register(
@@ -114,13 +120,22 @@ class Cap:
         return sorted(shard for shard in executors.user_shards() if executors.keyspace(shard).is_leaderless)
 
     def _token(self, session: Session, _argv: list[bytes]) -> None:
-        """Answer with what this session may have seen: what its executors hold, once that is durable."""
+        """Answer with what this session may have seen: what its executors hold, once that is durable.
+
+        Where this node has no replica of a shard and the executor has changed, the new one may lack what the old one
+        has shown; and the old one may be out of reach.
+        """
         shards = self._leaderless_shards()
         if not shards:
             session.reply(encode(encode_token({}), session.protocol))
             return
 
         def combined(replies: list[bytes]) -> bytes:
+            moved = next((shard for shard in shards if not session.lane(shard).is_known_whole), None)
+            if moved is not None:
+                name = self._server.executors.keyspace(moved).name
+                text = error("session_moved", name=name, node=self._server.config.name).text
+                return encode(ErrorReply(text), session.protocol)
             vectors = [_decode_vector(cast(bytes, decode_reply(reply))) for reply in replies]
             return encode(encode_token(dict(zip(shards, vectors, strict=True))), session.protocol)
 

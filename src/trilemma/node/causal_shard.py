@@ -31,7 +31,7 @@ from trilemma.node.questions import Questions, asks_others
 from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
-from trilemma.node.spreading import Spreading
+from trilemma.node.spreading import Spreading, until_us
 from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
@@ -303,7 +303,8 @@ class CausalShard:
         unit = batch.units[place]
         if seq and self.keyspace.write_count > 1:
             receipt = partial(self._explain, unit, result, seq) if unit.explain else None
-            self._spreading.add(waiter, result, seq, self.keyspace, self._now.mono_us, receipt)
+            deadline_us = until_us(batch.deadline_us(place), self.keyspace, self._now.mono_us)
+            self._spreading.add(waiter, result, seq, deadline_us, receipt)
             return
         argv = unit.argv
         waits = self.keyspace.durability != "everysec" or (argv and argv[0] == internal.POSITION)

@@ -50,6 +50,9 @@ IN_MULTI = frozenset(
 NEEDING_KEYSPACES = frozenset({"@string", "@keyspace", "@trilemma"})
 """The ACL categories of the commands that mean nothing to a node that does not know the keyspaces."""
 
+AFTER_ALL = frozenset({"cap|explain", "wait"})
+"""Commands that speak of what was before them: they begin once all of it is answered."""
+
 COMMANDS_PER_TURN = 1_024
 """What one session may have dispatched in a turn: a long pipeline must not keep the node from its links."""
 
@@ -169,7 +172,7 @@ class Dispatcher:
             reply = spec.session_handler(self._server.port(session), argv)
             session.reply(encode(reply, session.protocol))
             return True
-        if spec.name == "cap|explain" and session.has_under_way:
+        if spec.name in AFTER_ALL and session.has_under_way:
             return False
         self._node_commands[spec.name](session, argv)
         return True
@@ -191,7 +194,10 @@ class Dispatcher:
         if spec.is_write:
             session.last_write_shard = shard
         slot = session.slot()
-        if path is not Path.READ or not self._server.run_here(shard, unit, slot, readonly=session.readonly):
+        is_next = session.lane(shard).is_idle
+        if path is not Path.READ or not self._server.run_here(
+            shard, unit, slot, readonly=session.readonly, is_next=is_next
+        ):
             self.send(session, shard, unit, slot)
         return True
 

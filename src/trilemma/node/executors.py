@@ -172,13 +172,20 @@ class Executors(Surroundings):
         self.replicas[shard].submit(batch)
 
     def submit_forwarded(self, shard: ShardId, batch: ForwardedBatch) -> None:
-        """Execute a batch of another node, less what it routed by another catalogue to the wrong shard."""
+        """Execute a batch of another node, less what it routed by another catalogue to the wrong shard, and less writes
+        for which too few replicas are reached from here: the origin cannot know (PROMISES §3)."""
         if batch.forward.catalogue != self._version():
             keyspace, why = self._keyspaces[shard], "the catalogue has changed"
             for position, unit in enumerate(batch.units):
                 if self._misroutes(shard, unit):
                     batch.skipped.add(position)
                     batch.complete(position, refusal.down(keyspace, why, unit), 0)
+        reason = self.why_not_written(shard)
+        if reason is not None:
+            for position, unit in enumerate(batch.units):
+                if not unit.is_read and position not in batch.skipped:
+                    batch.skipped.add(position)
+                    batch.complete(position, refusal.down(self._keyspaces[shard], reason, unit), 0)
         self.submit(shard, batch)
 
     def forward(self, message: Forward) -> None:

@@ -71,6 +71,17 @@ class Proposals:
         something else for that index."""
         self._short: list[_Committed] = []
 
+    def hand_back(self) -> None:
+        """Hand back all that no entry holds: this replica leads no more."""
+        waiters, self.waiting = self.waiting, []
+        complete_all(waiters, NOT_EXECUTED)
+
+    def refuse_above(self, count: int, keyspace: Keyspace) -> None:
+        """Refuse the newest of what no entry holds, down to so many units: nothing is taken in for now."""
+        for batch, position in self.waiting[count:]:
+            batch.complete(position, refusal.down(keyspace, "too many requests wait", batch.units[position]), 0)
+        del self.waiting[count:]
+
     def next_waiters(self) -> list[Waiter]:
         """Take out the units that go into this turn's entry: as many as can be run in one turn."""
         if not self._proposed:
@@ -144,9 +155,13 @@ class Proposals:
         return self._raft.is_leader and len(self._raft.durable_on(index)) >= len(keyspace.replicas)
 
     def lose_track(self, index: int, keyspace: Keyspace) -> None:
-        """Answer what was proposed here at entries that came as rows: whether it is among them nobody can tell."""
-        text = refusal.uncertain(keyspace, "the entry came as part of a snapshot")
+        """Answer what was proposed here at entries that came as rows: whether it is among them nobody can tell.
+
+        Reads among them are not sent elsewhere: entries behind may hold later writes of their sessions.
+        """
+        reason = "the entry came as part of a snapshot"
         for place in [place for place in self._proposed if place <= index]:
             for proposed in self._proposed.pop(place):
                 for (batch, position), unit in zip(proposed.waiters, proposed.units, strict=True):
-                    batch.complete(position, NOT_EXECUTED if unit.is_read else text, 0)
+                    text = refusal.down(keyspace, reason, unit) if unit.is_read else refusal.uncertain(keyspace, reason)
+                    batch.complete(position, text, 0)

@@ -3,6 +3,10 @@
 Owns the stations of a read: it waits for the turn's end, then until leadership is confirmed for all of the turn's reads
 in one round (ReadIndex, or the leader's lease; thesis §6.4), then until the entry that it must see is applied; one that
 finds a key overdue waits for the TICK that removes it (PROTOCOLS §4.2). Does not know how a read is answered.
+
+A read shows what is applied when it is served, so no read of a session may be served before an earlier one: the later
+one could show something older. Reads pass the stations in the order in which they came; where one has to wait for a
+tick, what is behind it in its line waits with it; and nothing is handed back as long as this replica leads.
 """
 
 from collections.abc import Callable
@@ -30,7 +34,9 @@ class RaftReads:
         self._confirmed: list[tuple[int, list[Waiter]]] = []
         """Reads that need only be served once this index is applied."""
         self._overdue: list[Waiter] = []
-        """Reads of keys that are overdue: they wait for the tick."""
+        """Reads of keys that are overdue, and what is behind them in their lines: they wait for the tick."""
+        self._lines: set[object] = set()
+        """The lines in which they stand."""
         self._overdue_at = 0
         """What was applied when they were last looked at."""
 
@@ -40,12 +46,17 @@ class RaftReads:
         if not reads:
             return
         if keyspace.read in ("lease", "local") and self._raft.lease_read_ok():
-            self._confirmed.append((self._raft.commit_index, reads))
+            # The lease answers for those as well that are still asked about: they came first.
+            asked, self._asked = self._asked, {}
+            before = [waiter for waiters in asked.values() for waiter in waiters]
+            self._confirmed.append((self._raft.commit_index, before + reads))
             return
         context = self._next_context
         self._next_context += 1
         if self._raft.read_index(context):
             self._asked[context] = reads
+        elif self._raft.is_leader:
+            self.waiting = reads
         else:
             complete_all(reads, NOT_EXECUTED)
 
@@ -54,7 +65,9 @@ class RaftReads:
         for context in ready.failed_reads:
             complete_all(self._asked.pop(context, ()), NOT_EXECUTED)
         for context, index in ready.reads:
-            self._confirmed.append((index, self._asked.pop(context, [])))
+            waiters = self._asked.pop(context, None)
+            if waiters is not None:
+                self._confirmed.append((index, waiters))
 
     @property
     def can_go_on(self) -> bool:
@@ -82,8 +95,9 @@ class RaftReads:
                     left.append((index, waiters[served:]))
                     break
                 unit = batch.units[position]
-                if rows.is_overdue(unit):
+                if rows.is_overdue(unit) or (self._lines and batch.line(position) in self._lines):
                     self._overdue.append((batch, position))
+                    self._lines.add(batch.line(position))
                     self._overdue_at = rows.applied.index
                     continue
                 result = answer(unit)
@@ -92,12 +106,15 @@ class RaftReads:
         self._confirmed = left
 
     def _look_at_overdue(self) -> None:
-        """Serve what waited for a tick once something was applied; give it up where this replica leads no more."""
+        """Serve what waited for a tick once something was applied; hand it back where this replica leads no more."""
         applied_index = self._rows.applied.index
         if self._raft.is_leader and applied_index == self._overdue_at:
             return
         waiters, self._overdue = self._overdue, []
-        if self._raft.is_leader:
-            self._confirmed.append((applied_index, waiters))
-        else:
-            complete_all(waiters, NOT_EXECUTED)
+        self._lines.clear()
+        self._confirmed.insert(0, (applied_index, waiters))
+        if not self._raft.is_leader:
+            # With what is behind them: it must not be served here while they go elsewhere.
+            confirmed, self._confirmed = self._confirmed, []
+            for _, handed_back in confirmed:
+                complete_all(handed_back, NOT_EXECUTED)

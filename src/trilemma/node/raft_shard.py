@@ -27,6 +27,7 @@ from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
 from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
+from trilemma.node.route import HELD_REQUESTS_MAX
 from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
@@ -189,12 +190,20 @@ class RaftShard:
         return ready.records, ready.must_sync, ready.messages
 
     def _propose(self) -> None:
-        waiters = self._proposals.next_waiters()
-        refused = self.why_not_written() if waiters else None
+        proposals = self._proposals
+        if not self.raft.is_leader:
+            proposals.hand_back()
+            return
+        refused = self.why_not_written() if proposals.waiting else None
         if refused is not None:
-            waiters = admission.without_writes(waiters, self.keyspace, refused, has_room=not self._is_full)
-        if waiters:
-            self._proposals.propose(waiters)
+            has_room = not self._is_full
+            proposals.waiting = admission.without_writes(proposals.waiting, self.keyspace, refused, has_room=has_room)
+        # A leader that takes nothing in for now may go on in its term. What it handed back meanwhile would be overtaken
+        # by what its session sent later (PROTOCOLS §2.5), and would be refused by who may yet lead (§1.4). So it waits.
+        if self.raft.holds_back:
+            proposals.refuse_above(HELD_REQUESTS_MAX, self.keyspace)
+        elif proposals.waiting:
+            proposals.propose(proposals.next_waiters())
 
     def why_not_written(self) -> str | None:
         """Return why writes are refused now, by the admission rule (PROTOCOLS §3.7) or for a full disk, or None."""
@@ -210,7 +219,7 @@ class RaftShard:
         return self._deadline_us
 
     def _find_deadline_us(self) -> int:
-        if self._proposals.waiting or self._reads.can_go_on:
+        if self._reads.can_go_on or (self._proposals.waiting and not self.raft.holds_back):
             return self._now.mono_us
         wait_us = self._upkeep.wait_us() if self.raft.is_leader and not self._is_full else None
         deadline_us = self.raft.next_deadline_us

@@ -3,11 +3,15 @@
 One `Route` per shard. The three outcomes of PROMISES §2 are decided here for everything that this node's clients sent:
 what no executor was given is refused definitely; what one was given and nobody answered is UNCERTAIN, unless it is a
 read.
+
+Keeps the order of each session (PROTOCOLS §2.5). Requests have numbers, and what an executor gives back takes its old
+place by its own. That is enough because an executor gives back only what it will never execute, with all that it has of
+the same session behind it; and because nothing goes to one executor while another has something before it.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import limit
@@ -17,9 +21,9 @@ from trilemma.cluster.stream import OutStream
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import LocalBatch
-from trilemma.node.request import Request, Target
+from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
-from trilemma.node.unit import Result, decode_results, encode_units
+from trilemma.node.unit import NOT_EXECUTED, Result, decode_results, encode_units
 
 RETRY_US = 1_000
 """What an executor refused waits so long unless something else happens: it may refuse it again at once."""
@@ -44,7 +48,9 @@ class Route:
         self._origin = origin
         self._origin_start = origin_start
         self._around = around
-        self._waiting: deque[Request] = deque()
+        self._waiting: list[Request] = []
+        self._is_mixed_up = False
+        """Whether something in `_waiting` was given back, so that it does not stand in its place."""
         self._open: list[tuple[int, int, Request]] = []
         """Requests without an answer, as a heap by deadline."""
         self._added = 0
@@ -55,6 +61,7 @@ class Route:
         """Whether something came in that `dispatch` has not looked at."""
         self._streams: dict[Target, OutStream] = {}
         self._forwarded: dict[tuple[Target, int], list[Request]] = {}
+        """By executor and number of the batch. The list is what its requests are held by while they are out in it."""
 
     def add(self, request: Request) -> None:
         """Take in a request; it goes on its way in this turn's `dispatch`."""
@@ -63,7 +70,8 @@ class Route:
             return
         self._waiting.append(request)
         self._added += 1
-        heappush(self._open, (request.deadline_us, self._added, request))
+        request.number = self._added
+        heappush(self._open, (request.deadline_us, request.number, request))
         self._is_fresh = True
 
     def retry(self, request: Request) -> None:
@@ -78,7 +86,8 @@ class Route:
         if self._around.is_misrouted(self.shard, request.unit):
             self._refuse_misrouted(request)
             return
-        self._waiting.appendleft(request)
+        self._waiting.append(request)
+        self._is_mixed_up = True
         self._retry_us = self._mono_us + RETRY_US
 
     def dispatch(self, mono_us: int) -> None:
@@ -87,6 +96,9 @@ class Route:
         self._retry_us = None
         if not self._waiting:
             return
+        if self._is_mixed_up:
+            self._is_mixed_up = False
+            self._waiting.sort(key=attrgetter("number"))
         why = self._around.why_down(self.shard)
         if why is not None:
             self._refuse_waiting(why)
@@ -100,35 +112,37 @@ class Route:
             self._forward(target, mono_us)
 
     def _refuse_waiting(self, why: str) -> None:
-        waiting, self._waiting = self._waiting, deque()
+        waiting, self._waiting = self._waiting, []
         for request in waiting:
             request.finish(refusal.down(self.keyspace, why, request.unit), 0)
 
-    def _take(self, target: Target) -> list[Request]:
+    def _take(self, target: Target, *, is_forwarded: bool) -> list[Request]:
         """Return what may go to this executor now; the rest waits for what its session has elsewhere."""
         why = self._around.why_not_written(self.shard)
         go: list[Request] = []
-        stay: deque[Request] = deque()
+        stay: list[Request] = []
         for request in self._waiting:
-            if request.is_done or request.handed:
+            if request.is_done:
                 continue
             if request.is_behind_reads:
                 stay.append(request)
                 self._retry_us = self._mono_us + RETRY_US
-            elif not request.may_go_to(target):
+            elif not request.may_go_to(target) or (is_forwarded and request.is_behind_forwarded_reads):
                 stay.append(request)
             elif why is not None and not request.unit.is_read:
                 request.finish(refusal.down(self.keyspace, why), 0)
             else:
-                request.hand_to(target)
                 go.append(request)
         self._waiting = stay
         return go
 
     def _submit(self, target: Target) -> None:
-        requests = self._take(target)
+        requests = self._take(target, is_forwarded=False)
         if requests:
-            self._around.submit(self.shard, LocalBatch(requests, self.retry))
+            batch = LocalBatch(requests, self.retry)
+            for request in requests:
+                request.hand_to(target, batch)
+            self._around.submit(self.shard, batch)
 
     def _forward(self, target: Target, mono_us: int) -> None:
         stream = self._streams.get(target)
@@ -137,8 +151,10 @@ class Route:
             self._streams[target] = stream
         if not stream.has_room:
             return
-        requests = self._take(target)
+        requests = self._take(target, is_forwarded=True)
         if requests:
+            for request in requests:
+                request.hand_to(target, requests)
             body = encode_units([request.unit for request in requests])
             forward = stream.push(body, self._around.catalogue_version(), mono_us)
             self._forwarded[target, forward.sequence] = requests
@@ -153,30 +169,22 @@ class Route:
         requests = self._forwarded.pop((target, reply.sequence), None)
         if requests is None:
             return
-        if reply.outcome == "done":
-            self._done(requests, decode_results(reply.replies), token)
-        elif reply.outcome == "refused":
-            for request in reversed(requests):
-                self.retry(request)
-        else:
-            self._lost(requests, reply.reason)
-
-    def _done(self, requests: Sequence[Request], results: Sequence[Result], token: int) -> None:
-        again = []
-        for request, result in zip(requests, results, strict=True):
+        for request, result in zip(requests, self._results(requests, reply), strict=True):
+            if request.holder is not requests:
+                # It was answered meanwhile, or another executor has it: this one's word counts no more.
+                continue
             if result is False:
-                again.append(request)
+                self.retry(request)
             else:
                 request.finish(result, token)
-        for request in reversed(again):
-            self.retry(request)
 
-    def _lost(self, requests: Sequence[Request], reason: str) -> None:
-        for request in reversed(requests):
-            if request.unit.is_read:
-                self.retry(request)
-            else:
-                request.finish(refusal.uncertain(self.keyspace, reason), 0)
+    def _results(self, requests: Sequence[Request], reply: ForwardReply) -> Sequence[Result]:
+        if reply.outcome == "done":
+            return decode_results(reply.replies)
+        if reply.outcome == "refused":
+            return [NOT_EXECUTED] * len(requests)
+        text = refusal.uncertain(self.keyspace, reply.reason)
+        return [NOT_EXECUTED if request.unit.is_read else text for request in requests]
 
     def advance(self, mono_us: int) -> None:
         """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
@@ -198,9 +206,9 @@ class Route:
 
     def _too_late(self, request: Request) -> bytes:
         within = f"within {self.keyspace.timeout_ms} ms"
-        if request.handed and not request.unit.is_read:
+        if request.holder is not None and not request.unit.is_read:
             return refusal.uncertain(self.keyspace, f"the write was not confirmed {within}")
-        if request.handed:
+        if request.holder is not None:
             return refusal.down(self.keyspace, f"the read was not confirmed {within}", request.unit)
         target = self._around.remote_target(self.shard)
         missing = "no leader was found" if target is None else f"no path to the leader {self._around.name(target[0])}"
@@ -208,7 +216,7 @@ class Route:
 
     def _void_finished(self) -> None:
         for (target, sequence), requests in list(self._forwarded.items()):
-            if all(request.is_done for request in requests):
+            if all(request.holder is not requests for request in requests):
                 del self._forwarded[target, sequence]
                 self._streams[target].void(sequence)
 
@@ -223,20 +231,28 @@ class Route:
         target = self._around.local_target(self.shard) or self._around.remote_target(self.shard)
         if target is None:
             return
-        lost = False
-        for (old, _), requests in list(self._forwarded.items()):
-            if old == target:
-                continue
-            is_silent = not self._around.has_path(old[0])
-            for request in reversed(requests):
-                if request.unit.is_read and request.handed and not request.is_done:
+        stranded = {place: requests for place, requests in self._forwarded.items() if place[0] != target}
+        text = refusal.uncertain(self.keyspace, "the leader was lost before the write was confirmed")
+        busy: set[Lane] = set()
+        for ((executor, _), _), requests in stranded.items():
+            is_silent = not self._around.has_path(executor)
+            for request in requests:
+                if request.holder is requests and not request.unit.is_read:
+                    if is_silent:
+                        request.finish(text, 0)
+                    else:
+                        busy.add(request.lane)
+        for requests in stranded.values():
+            for request in requests:
+                if request.holder is requests and request.unit.is_read and self._may_go_on(request, busy):
                     self.retry(request)
-                elif is_silent and not request.is_done and not request.unit.is_read:
-                    lost = True
-                    text = refusal.uncertain(self.keyspace, "the leader was lost before the write was confirmed")
-                    request.finish(text, 0)
-        if lost:
+        if stranded:
             self._void_finished()
+
+    @staticmethod
+    def _may_go_on(request: Request, busy: set[Lane]) -> bool:
+        """Say whether a read is not among writes of its session: one behind it may yet be carried out before it."""
+        return request.lane not in busy
 
     def _resend(self, mono_us: int) -> None:
         for target, stream in list(self._streams.items()):
@@ -252,7 +268,7 @@ class Route:
     def refuse_misrouted(self) -> None:
         """Refuse what waits but belongs elsewhere since the catalogue changed."""
         for request in list(self._waiting):
-            if not request.handed and self._around.is_misrouted(self.shard, request.unit):
+            if self._around.is_misrouted(self.shard, request.unit):
                 self._refuse_misrouted(request)
 
     def _refuse_misrouted(self, request: Request) -> None:

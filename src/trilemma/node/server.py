@@ -17,7 +17,7 @@ from trilemma.node.peers import Peers
 from trilemma.node.request import Lane, Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.system_shard import SystemShard
-from trilemma.node.unit import Unit
+from trilemma.node.unit import NOT_EXECUTED, Unit
 from trilemma.resp.reply import OK, ErrorReply, Reply, encode
 
 if TYPE_CHECKING:
@@ -97,12 +97,19 @@ class Server:
             self.defects.append(described(argv, problem))
             return encode(ErrorReply(refused(argv, problem).text), session.protocol)
 
-    def run_here(self, shard: ShardId, unit: Unit, slot: Slot, *, readonly: bool) -> bool:
-        """Answer a read from what is applied here: under a lease, or stale on a READONLY session."""
+    def run_here(self, shard: ShardId, unit: Unit, slot: Slot, *, readonly: bool, is_next: bool = True) -> bool:
+        """Answer a read from what is applied here: under a lease, or stale on a READONLY session.
+
+        Args:
+            is_next: whether nothing of its session is under way on the shard; under a lease it would be overtaken.
+        """
         replica = self.executors.replicas.get(shard)
         if replica is None or self.executors.why_fenced(shard, unit) is not None:
             return False
-        result = replica.run_stale(unit) if readonly and replica.allows_stale else replica.run_leased(unit)
+        if readonly and replica.allows_stale:
+            result = replica.run_stale(unit)
+        else:
+            result = replica.run_leased(unit) if is_next else NOT_EXECUTED
         if result is False:
             return False
         Request(shard, unit, self.now.mono_us, Lane(), slot).finish(result, 0)

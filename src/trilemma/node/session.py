@@ -170,6 +170,8 @@ class Session:
         self.multi = None
         self.watches.clear()
         self.explained.clear()
+        for lane in self.lanes.values():
+            lane.forget()
         self.db, self.protocol = 0, 2
         self.name = b""
         self.readonly = self.no_evict = False

@@ -14,6 +14,24 @@ from trilemma.node.batch import Waiter
 from trilemma.node.unit import Result
 from trilemma.replication.leaderless.replica import Leaderless
 
+EARLY_US = 20_000
+"""How long before a session has to be answered its write is given up here: the turn in which time is up comes too late,
+for then the route answers, and cannot say on how many replicas the write is."""
+
+WAY_BACK_DIVISOR = 10
+"""What part of TIMEOUT is left for the way of an answer to another node; also the most of it that EARLY_US may be."""
+
+
+def until_us(deadline_us: int | None, keyspace: Keyspace, mono_us: int) -> int:
+    """Return until when a write of now waits for more replicas.
+
+    Args:
+        deadline_us: by when it has to be answered, None where it was forwarded and only its origin knows.
+    """
+    timeout_us = keyspace.timeout_ms * US_PER_MS
+    share_us = timeout_us // WAY_BACK_DIVISOR
+    return mono_us + timeout_us - share_us if deadline_us is None else deadline_us - min(EARLY_US, share_us)
+
 
 @dataclass(slots=True)
 class _Short:
@@ -39,12 +57,11 @@ class Spreading:
         waiter: Waiter,
         result: Result,
         seq: int,
-        keyspace: Keyspace,
-        mono_us: int,
+        deadline_us: int,
         receipt: Callable[[int], None] | None = None,
     ) -> None:
         """Take in the result of a write in the own batch `seq`; `receipt` is called as it is answered."""
-        self._short.append(_Short(seq, mono_us + keyspace.timeout_ms * US_PER_MS, waiter, result, receipt))
+        self._short.append(_Short(seq, deadline_us, waiter, result, receipt))
 
     def release(self, keyspace: Keyspace, mono_us: int) -> None:
         """Answer what as many replicas hold as WRITE names; say how many do where that takes too long."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from trilemma.base.ids import ConnId, NodeId
@@ -17,6 +18,12 @@ PATIENCE_US = 6_000_000
 """After this long without an answer a client hangs up: longer than any keyspace's TIMEOUT."""
 
 PIPELINE_MAX = 4
+
+BURST_MAX = 12
+"""Commands in a pipeline that leaves packet by packet: some are still to come when the first ones are executed."""
+
+BURST_SHARE_MIN = 0.4
+"""How often, at the least, a client sends such a pipeline where there are any."""
 
 
 def plain(reply: Reply) -> object:
@@ -126,18 +133,24 @@ class Client:
         if self._queue:
             steps.append(self._queue.popleft()._replace(process=self._process))
         elif self.is_running:
-            count = 1
-            if self._can_pipeline and self._rng.random() < self._cluster.options.pipeline_share:
-                count = self._rng.randint(2, PIPELINE_MAX)
-            steps.extend(self.generator.next(self._process) for _ in range(count))
+            steps.extend(self.generator.next(self._process) for _ in range(self._draw_count()))
         if not steps:
             return
         self._send(conn, steps)
 
+    def _draw_count(self) -> int:
+        """Return how many steps are sent at once."""
+        options = self._cluster.options
+        is_burst = options.packet_gap_us > 0
+        share = max(options.pipeline_share, BURST_SHARE_MIN) if is_burst else options.pipeline_share
+        if not self._can_pipeline or self._rng.random() >= share:
+            return 1
+        return self._rng.randint(2, BURST_MAX if is_burst else PIPELINE_MAX)
+
     def _send(self, conn: ConnId, steps: list[Step]) -> None:
         options = self._cluster.options
         now_us = self._cluster.scheduler.now_us
-        data = bytearray()
+        packets: list[bytes] = []
         for step in steps:
             operation = Operation(
                 self._process,
@@ -151,12 +164,25 @@ class Client:
                 mode=options.mode,
             )
             self._under.append(_Under(step, self.generator, self._recorder.invoke(operation)))
-            for command in step.commands:
-                data += request(*command)
-        self._cluster.send(conn, bytes(data))
+            packets.append(b"".join(request(*command) for command in step.commands))
+        self._send_packets(conn, packets)
         self._patience += 1
         patience = self._patience
         self._cluster.scheduler.after(PATIENCE_US, lambda: self._give_up(conn, patience))
+
+    def _send_packets(self, conn: ConnId, packets: list[bytes]) -> None:
+        gap_us = self._cluster.options.packet_gap_us
+        if not gap_us:
+            packets = [b"".join(packets)]
+        for place, packet in enumerate(packets):
+            if place:
+                self._cluster.scheduler.after(place * gap_us, partial(self._send_late, conn, packet))
+            else:
+                self._cluster.send(conn, packet)
+
+    def _send_late(self, conn: ConnId, packet: bytes) -> None:
+        if conn == self._conn:
+            self._cluster.send(conn, packet)
 
     def _give_up(self, conn: ConnId, patience: int) -> None:
         if conn == self._conn and patience == self._patience and self._under:

@@ -17,6 +17,7 @@ from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.lost import check_lost_elements, check_lost_keys, check_lost_writes, check_returned_keys
 from trilemma.check.once import check_once
+from trilemma.check.pipeline import check_pipelined_appends, check_pipelined_counters, check_pipelined_registers
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
@@ -53,7 +54,12 @@ def _fresh(part: Judged) -> list[Operation]:
 
 def _registers(part: Judged) -> list[Verdict]:
     operations = _fresh(part)
-    return [check_register(operations), check_lost_writes(part.operations, part.finals), check_stale(part.operations)]
+    return [
+        check_register(operations),
+        check_lost_writes(part.operations, part.finals),
+        check_stale(part.operations),
+        check_pipelined_registers(operations),
+    ]
 
 
 def check_stale(operations: Sequence[Operation]) -> Verdict:
@@ -80,6 +86,7 @@ def _counters(part: Judged) -> list[Verdict]:
         check_counter(operations),
         check_final_sums(operations, part.finals),
         check_linearizable(operations, model.COUNTER, SEARCH_STEPS_MAX),  # two equal replies may lie within bounds
+        check_pipelined_counters(operations),
     ]
 
 
@@ -87,6 +94,7 @@ def _appends(part: Judged) -> list[Verdict]:
     return [
         check_linearizable(_fresh(part), model.APPEND, SEARCH_STEPS_MAX),
         check_lost_elements(part.operations, part.finals),
+        check_pipelined_appends(_fresh(part)),
     ]
 
 

@@ -29,6 +29,28 @@ def _o10() -> list[tuple[Any, str, Any]]:
     return [(Route, "advance", advance)]
 
 
+@mutant("H13", "cp", "what an executor gives back goes to the front of what waits, one after the other")
+def _h13() -> list[tuple[Any, str, Any]]:
+    from itertools import count
+
+    from trilemma.node.route import Route
+
+    original, numbers = Route.retry, count(1)
+
+    def retry(self: Any, request: Any) -> None:
+        original(self, request)
+        request.number = -next(numbers)
+
+    return [(Route, "retry", retry)]
+
+
+@mutant("H14", "cp", "a read among writes is sent on when their executor is replaced, the writes behind it stay")
+def _h14() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.route import Route
+
+    return [(Route, "_may_go_on", staticmethod(lambda request, busy: True))]
+
+
 @mutant("X5", "cp", "'did not happen' is said of what may have happened")
 def _x5() -> list[tuple[Any, str, Any]]:
     from trilemma.node import refusal

@@ -97,6 +97,8 @@ class Options:
     """Bounds that are made tight; see `bounds`."""
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
+    packet_gap_us: int
+    """How far apart the commands of a pipeline leave, which then has many of them; 0: few, all at once."""
 
     founded_together: int
     """How many keyspaces the workload of foundings creates at the same moment, each at a node of its own."""
@@ -166,6 +168,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
         founded_together=rng.choice((1, 2, 4)),
         passes=rng.random() < PASSING_SHARE,
+        packet_gap_us=rng.choice((0, 0, 300, 1_500)),
     )
 
 

@@ -48,9 +48,12 @@ class Leader:
 
     def propose(self, kind: EntryKind, body: bytes) -> int | None:
         """Append an entry; None where it must not be taken in now."""
-        if self.transfer is not None or self._too_much_is_uncommitted():
-            return None
-        return self._core.make_entry(kind, body)
+        return None if self.holds_back else self._core.make_entry(kind, body)
+
+    @property
+    def holds_back(self) -> bool:
+        """Say whether no entry is taken in now, though one may be again in this term."""
+        return self.transfer is not None or self._too_much_is_uncommitted()
 
     def _too_much_is_uncommitted(self) -> bool:
         core = self._core

@@ -236,6 +236,11 @@ class Raft:
         return isinstance(self._roles.current, Leader)
 
     @property
+    def holds_back(self) -> bool:
+        """Say whether this replica leads and takes no proposal in now: it hands over, or too much is uncommitted."""
+        return isinstance(self._roles.current, Leader) and self._roles.current.holds_back
+
+    @property
     def leader(self) -> NodeId | None:
         """The leader of the current term, None while it is not known."""
         return self._roles.current.leader
