@@ -293,6 +293,20 @@ def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
     assert combine(judge(writes, JUDGES["mutex"]).verdicts).is_invalid
 
 
+def test_an_older_token_that_was_granted_to_the_next_holder_is_seen_where_acquires_overlap() -> None:
+    overlapping = [
+        Operation(1, 4, 5, "acquire", b"", None, 3),
+        Operation(2, 4, 9, "acquire", b"", None, 2),
+        Operation(1, 8, 14, "release", b""),
+        Operation(2, 15, 16, "release", b""),
+    ]
+    assert combine(judge(overlapping, JUDGES["mutex"]).verdicts).is_invalid
+    in_order = [overlapping[0]._replace(result=1), *overlapping[1:]]
+    assert combine(judge(in_order, JUDGES["mutex"]).verdicts).is_valid
+    unsure = [overlapping[0]._replace(outcome="info", complete_us=None, result=None), *overlapping[1:]]
+    assert not combine(judge(unsure, JUDGES["mutex"]).verdicts).is_invalid
+
+
 def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown() -> None:
     ahead = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, (1,)))
     assert combine(judge(ahead, JUDGES["queue"]).verdicts).is_invalid
@@ -330,9 +344,16 @@ def is_of_sessions(history: list[Operation]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["set", "queue", "mutex", "string", "counter", "multi-register"])
-def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str) -> None:
-    case = CASES["register transactions" if name == "multi-register" else name]
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        *((name, name) for name in ("set", "queue", "mutex", "string", "counter")),
+        ("multi-register", "register transactions"),
+        ("mutex", "fenced mutex"),
+    ],
+)
+def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str, of: str) -> None:
+    case = CASES[of]
     rng = Random(31)
     model = case.model
     counts: Counter[bool] = Counter()

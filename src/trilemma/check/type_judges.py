@@ -195,12 +195,15 @@ def _as_dequeues(operations: Operations) -> list[Operation] | None:
 def judge_mutexes(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge that a lock has one holder; tokens and what they guard where there are any.
 
-    A lock with leases goes free by itself, so that no search judges it. An acquire that was told False got nothing.
+    The search also compares the tokens of acquires that overlap. A lock with leases goes free by itself, so that no
+    search judges it. An acquire that was told False got nothing.
     """
     requests = [each for each in operations if each.kind != "write"]
     held = check_mutex(each for each in requests if each.kind != "acquire" or each.result is not False)
     has_leases = any(each.kind == "acquire" and each.argument is not None for each in requests)
-    verdicts = [held] if held.is_invalid or has_leases else [_search(requests, MUTEX, terms)]
     tokens = [each for each in requests if each.kind == "acquire" and type(each.result) is int]
     more = [check_tokens(tokens), check_fenced_writes(operations)]
-    return verdicts + [each for each in more if each.is_valid or each.is_invalid]  # else there were none to compare
+    more = [each for each in more if each.is_valid or each.is_invalid]  # else there were none to compare
+    if has_leases or any(each.is_invalid for each in (held, *more)):
+        return [held, *more]
+    return [_search(requests, MUTEX, terms), *more]
