@@ -307,6 +307,35 @@ def test_an_older_token_that_was_granted_to_the_next_holder_is_seen_where_acquir
     assert not combine(judge(unsure, JUDGES["mutex"]).verdicts).is_invalid
 
 
+def test_causal_consistency_asks_nothing_of_nodes_that_are_not_named_or_promise_nothing() -> None:
+    late = [done("write", 1), other(done("read", None, None, at=1))]
+    for history in (late, [each._replace(node="n1") for each in late], [late[0]._replace(node="n1"), late[1]]):
+        assert combine(judge(history, JUDGES["causal"]).verdicts).is_valid, history
+        assert judge(history, JUDGES["consistency"]).models["causal convergence"].is_valid, history
+    own = [each._replace(node="n1", mode="ap") for each in late]
+    assert combine(judge(own, JUDGES["causal"]).verdicts).is_invalid
+    moved = [own[0], own[0]._replace(node="n2", kind="read", argument=None, invoke_us=5, complete_us=6)]
+    assert combine(judge(moved, JUDGES["causal"]).verdicts).is_valid
+    assert combine(judge([each._replace(mode="") for each in moved], JUDGES["causal"]).verdicts).is_invalid
+
+
+def test_a_causal_register_may_hold_something_at_first() -> None:
+    history = in_turn(done("read", None, 0), done("write", 1), done("read", None, 1))
+    assert combine(judge(history, JUDGES["causal"], Terms(0)).verdicts).is_valid
+    assert combine(judge(history, JUDGES["causal"], Terms(0.0)).verdicts).is_invalid
+    assert combine(judge(history, JUDGES["causal"]).verdicts).is_invalid
+
+
+def test_nil_as_a_written_value_breaks_nothing() -> None:
+    history = in_turn(done("write", b"a"), done("write", None), done("read", None, None))
+    assert combine(judge(history, JUDGES["register"]).verdicts).is_valid
+    for name in ("causal", "consistency", "sessions"):
+        found = judge(history, JUDGES[name])
+        assert {each.validity for each in (*found.verdicts, *found.models.values())} == {Validity.UNKNOWN}, name
+    elements = in_turn(done("write", None), done("write", 2), done("read", None, (None, 2)))
+    assert not combine(judge(elements, JUDGES["causal-reverse"]).verdicts).is_invalid
+
+
 def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown() -> None:
     ahead = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, (1,)))
     assert combine(judge(ahead, JUDGES["queue"]).verdicts).is_invalid

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from trilemma.check import consistency_judges, type_judges
-from trilemma.check.causal import check_causal
 from trilemma.check.distinct import distinct, told_apart, unwrapped
 from trilemma.check.hierarchy import LINEARIZABLE, STRICT_SERIALIZABLE
 from trilemma.check.history import HistoryError, Operation
@@ -205,9 +204,8 @@ _ROWS: Final = (
         "causal",
         "causally consistent registers, each value written once",
         _TOGETHER,
-        lambda operations, terms: [check_causal(operations)],
+        type_judges.judge_causal,
         None,
-        takes_initial=False,
     ),
     _row_of_models(
         "sessions",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from trilemma.check.bank import check_balances
+from trilemma.check.causal import check_causal
 from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
@@ -25,6 +26,9 @@ from trilemma.check.set_full import check_set_full
 from trilemma.check.verdict import Verdict, combine, unknown
 
 Operations = Sequence[Operation]
+
+_NODES_KEEP_ORDER: Final = "ap"
+"""The mode whose nodes show to every client what they acknowledged to any."""
 
 
 def _search(operations: Operations, model: Model[Any], terms: Terms) -> Verdict:
@@ -52,6 +56,18 @@ def judge_multi_registers(operations: Operations, terms: Terms) -> list[Verdict]
 def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge commands on a few of Redis' keys."""
     return [_search(operations, REDIS, terms)]
+
+
+def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge causal convergence, of the sessions of processes wherever their requests went.
+
+    Of Trilemma's `ap`, where every operation names its node, what a node promises is demanded instead: its clients see
+    what it has acknowledged, and a process that goes to another node begins a session.
+    """
+    if all(each.node and each.mode == _NODES_KEEP_ORDER for each in operations):
+        return [check_causal(operations, node_order=True, initial=terms.initial)]
+    placeless = [each._replace(node="") for each in operations]
+    return [check_causal(placeless, node_order=False, initial=terms.initial)]
 
 
 def judge_long_fork(operations: Operations, terms: Terms) -> list[Verdict]:
