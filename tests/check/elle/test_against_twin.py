@@ -9,7 +9,7 @@ import pytest
 from trilemma.check.elle.checker import analyse
 from trilemma.check.history import Operation
 
-from .twin import is_serializable, is_snapshot_isolated
+from .twin import has_one_order, is_serializable, is_snapshot_isolated
 
 FUZZ_ROUNDS = 4_000
 
@@ -175,6 +175,17 @@ def test_snapshot_isolation_never_disagrees_with_trying_every_schedule(model: st
         counts[expected] += 1
     assert min(counts.values()) > FUZZ_ROUNDS // 20, counts
     assert only_snapshots > 0, "some histories must be snapshot isolated and yet not serializable"
+
+
+def test_reads_are_committed_only_where_all_lists_are_of_one_order() -> None:
+    rng = Random(24)
+    disordered = 0
+    for _ in range(FUZZ_ROUNDS):
+        history = _history(rng, rng.randint(2, 4))
+        if _traceable(history) and not has_one_order(history):
+            disordered += 1
+            assert analyse(history).verdict("read committed").is_invalid, history
+    assert disordered > FUZZ_ROUNDS // 40
 
 
 def _all_seen(history: list[Operation]) -> bool:
