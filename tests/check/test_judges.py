@@ -336,6 +336,31 @@ def test_nil_as_a_written_value_breaks_nothing() -> None:
     assert not combine(judge(elements, JUDGES["causal-reverse"]).verdicts).is_invalid
 
 
+def renamed(history: list[Operation], key: bytes, processes_from: int) -> list[Operation]:
+    return [each._replace(key=key, process=each.process + processes_from) for each in history]
+
+
+@pytest.mark.parametrize("name", ["bank", "list-append"])
+def test_banks_and_transactions_under_different_keys_are_judged_apart(name: str) -> None:
+    rng = Random(32)
+    histories = [history for pair in GOOD_AND_BAD[name] for history in (pair, [])]
+    histories += [in_turn(appends(1)), in_turn(reads(2, 1), appends(2), appends(1))] if name == "list-append" else []
+    histories += [in_turn(done("read", None, ((0, 7), (5, 9))))] if name == "bank" else []
+    for _ in range(100):
+        one, other = renamed(rng.choice(histories), b"one", 0), renamed(rng.choice(histories), b"other", 9)
+        alone = [judge(each, JUDGES[name]) for each in (one, other) if each]
+        both = judge(one + other, JUDGES[name])
+        expected = {combine(each.verdicts).validity for each in alone}
+        found = combine(both.verdicts).validity
+        if Validity.INVALID in expected or not expected - {Validity.UNKNOWN}:
+            assert found is (Validity.INVALID if Validity.INVALID in expected else Validity.UNKNOWN)
+        else:
+            assert found is Validity.VALID  # where nothing was shown under one key, the other is judged
+        for model in both.models:
+            broken = any(each.models[model].is_invalid for each in alone if each.models)
+            assert both.models[model].is_invalid == broken, (model, one, other)
+
+
 def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown() -> None:
     ahead = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, (1,)))
     assert combine(judge(ahead, JUDGES["queue"]).verdicts).is_invalid

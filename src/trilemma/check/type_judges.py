@@ -136,8 +136,9 @@ def judge_strings(operations: Operations, terms: Terms) -> list[Verdict]:
 
 
 def judge_balances(operations: Operations, terms: Terms) -> list[Verdict]:
-    """Judge whether the sum of all accounts stays; the initial value is that sum."""
-    return [check_balances(operations, terms.initial)]
+    """Judge whether the sum of all accounts of each bank stays; the initial value is that sum."""
+    banks = History(each for each in operations if each.kind == "read" and each.outcome == "ok").by_key()
+    return [check_balances(reads, terms.initial) for reads in banks.values()] or [check_balances(())]
 
 
 # --- sets ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,9 @@ from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
 CHECKER: Final = "list-append transactions"
 
+NOTHING_READ: Final = "no transaction read a key that another appended to"
+"""Why a history is not judged that shows nothing."""
+
 _GRAVITY: Final = {name: place for place, name in enumerate(RULED_OUT)}
 
 
@@ -75,7 +78,7 @@ def analyse(operations: Iterable[Operation], visits_max: int = VISITS_MAX) -> An
     except RefusalError as refusal:
         return Analysis((), 0, str(refusal))
     if not any(key.readers and key.writers for key in versions.keys.values()):
-        return Analysis((), len(transactions), "no transaction read a key that another appended to")
+        return Analysis((), len(transactions), NOTHING_READ)
     graph = Graph(transactions, versions)
     hunt = Hunt(graph, visits_max)
     found = [*versions.find_all(), *(explain(graph, ring) for ring in hunt.run())]
