@@ -21,7 +21,7 @@ from trilemma.check.formats import edn, jsonlines
 from trilemma.check.formats.conventions import FAILED_CAS, KEYS, NIL_READS, ORDERS, Conventions
 from trilemma.check.formats.error import FormatError
 from trilemma.check.formats.file import FORMATS, read_history, recognise
-from trilemma.check.formats.key import plain
+from trilemma.check.formats.key import Names
 from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.register_scan import check_register_lines
 from trilemma.check.formats.stream import Source
@@ -110,7 +110,7 @@ def _one_of(option: str, word: str, words: Sequence[Word]) -> Word:
 
 def _initial(text: str) -> Any:
     try:
-        return plain(edn.parse(text)) if text else None
+        return Names().value(edn.parse(text)) if text else None
     except FormatError as problem:
         raise HistoryError(f"--initial {text!r}: {problem.reason}") from problem
 
