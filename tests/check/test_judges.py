@@ -134,6 +134,10 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
         in_turn(*MOVES),
         in_turn(*MOVES, other(done("read", None, 1))),
     ),
+    "expiry": (
+        in_turn(done("write", (b"a", 5)), done("expire", 90, 1), done("read", None, b"a")),
+        in_turn(done("write", (b"a", 90)), done("expire", 1, 1), done("read", None, b"a")),
+    ),
     "redis": (
         in_turn(done("command", (b"SET", b"k", b"1"), b"OK"), done("command", (b"GET", b"k"), b"1")),
         in_turn(done("command", (b"SET", b"k", b"1"), b"OK"), done("command", (b"GET", b"k"), None)),
@@ -359,6 +363,16 @@ def test_banks_and_transactions_under_different_keys_are_judged_apart(name: str)
         for model in both.models:
             broken = any(each.models[model].is_invalid for each in alone if each.models)
             assert both.models[model].is_invalid == broken, (model, one, other)
+
+
+def test_clocks_may_differ_over_a_deadline_and_replicas_of_ap_may_lag() -> None:
+    late = GOOD_AND_BAD["expiry"][1]
+    assert combine(judge(late, JUDGES["expiry"], Terms(clock_error_us=1)).verdicts).is_valid
+    shortened = [late[0]._replace(node="n1"), late[1]._replace(node="n2"), late[2]._replace(node="n1")]
+    assert combine(judge(shortened, JUDGES["expiry"]).verdicts).is_invalid
+    assert combine(judge([each._replace(mode="ap") for each in shortened], JUDGES["expiry"]).verdicts).is_valid
+    with pytest.raises(HistoryError, match="none of the model expiry"):
+        judge([done("write", b"a"), *late[1:]], JUDGES["expiry"])
 
 
 def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown() -> None:

@@ -21,7 +21,8 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     """Judge whether every read that shows a write shows those that were over before it.
 
     Returns:
-        `unknown` where a key was written twice, or with nil, or where no read showed a write that another had preceded.
+        `invalid` also where a value was read that nobody wrote; `unknown` where a key was written twice, or with nil,
+            or where no read showed a write that another had preceded.
     """
     try:
         writers, reads = writers_and_reads(operations)

@@ -22,7 +22,8 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     """Judge whether all reads agree on the order in which keys were written.
 
     Returns:
-        `unknown` where a key was written twice, or with nil, or where no read saw one key and not another.
+        `invalid` also where a value was read that nobody wrote; `unknown` where a key was written twice, or with nil,
+            or where no read saw one key and not another.
     """
     try:
         writers, reads = writers_and_reads(operations)

@@ -13,6 +13,7 @@ from trilemma.check.causal import check_causal
 from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
+from trilemma.check.expiry import check_expiry
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
@@ -27,12 +28,17 @@ from trilemma.check.verdict import Verdict, combine, unknown
 
 Operations = Sequence[Operation]
 
-_NODES_KEEP_ORDER: Final = "ap"
-"""The mode whose nodes show to every client what they acknowledged to any."""
+_AP: Final = "ap"
+"""The mode whose replicas may lag, but whose nodes show to every client what they acknowledged to any."""
 
 
 def _search(operations: Operations, model: Model[Any], terms: Terms) -> Verdict:
     return check_linearizable(operations, model, terms.steps_max, terms.deadline)
+
+
+def judge_expiry(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether values go when their deadlines have come; of `ap`, replicas may lag."""
+    return [check_expiry(operations, terms.clock_error_us, all(each.mode == _AP for each in operations))]
 
 
 # --- registers ----------------------------------------------------------------------------------------------------
@@ -64,7 +70,7 @@ def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
     Of Trilemma's `ap`, where every operation names its node, what a node promises is demanded instead: its clients see
     what it has acknowledged, and a process that goes to another node begins a session.
     """
-    if all(each.node and each.mode == _NODES_KEEP_ORDER for each in operations):
+    if all(each.node and each.mode == _AP for each in operations):
         return [check_causal(operations, node_order=True, initial=terms.initial)]
     placeless = [each._replace(node="") for each in operations]
     return [check_causal(placeless, node_order=False, initial=terms.initial)]
