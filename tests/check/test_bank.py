@@ -27,6 +27,7 @@ def read(result: Any, outcome: Any = "ok") -> Operation:
         ({"a": 10, "b": None}, "no balance"),
         ((("a", 5), ("b", 4)), "hold 9, not 10"),
         ("gone", "no balances"),
+        ((("a", 5), ("b", 5), ("b", 5)), "no balances"),
     ],
 )
 def test_balances_that_cannot_be_are_found(shown: Any, said: str) -> None:

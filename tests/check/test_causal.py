@@ -55,8 +55,18 @@ def test_what_a_node_acknowledged_is_in_the_past_of_what_it_answers_later() -> N
 
 
 def test_what_cannot_be_traced_is_unknown() -> None:
-    for history in ([write(1, 0, 1), write(2, 0, 1)], [Operation(1, 0, 1, "add", b"x", 1)]):
+    nil_written = [write(1, 0, 1), write(1, 2, None), read(1, 4, None)]
+    for history in ([write(1, 0, 1), write(2, 0, 1)], [Operation(1, 0, 1, "add", b"x", 1)], nil_written):
         assert check_causal(history).validity is Validity.UNKNOWN
+
+
+def test_a_key_may_hold_something_at_first() -> None:
+    history = [read(1, 0, 0), write(1, 2, 1), read(2, 2, 0), read(2, 4, 1)]
+    assert check_causal(history, initial=0).is_valid
+    assert check_causal(history).is_invalid
+    assert check_causal([*history, read(1, 6, 0)], initial=0).is_invalid
+    assert check_causal([*history, read(3, 6, None)], initial=0).is_invalid
+    assert check_causal([*history, write(1, 6, 0)], initial=0).validity is Validity.UNKNOWN
 
 
 class Twin:
@@ -142,6 +152,29 @@ def _history(rng: Random) -> list[Operation]:
     return history
 
 
+def _with_something_at_first(operation: Operation) -> Operation:
+    """Return an operation that shows -1 where it showed nothing."""
+    if operation.kind == "multi_read":
+        return operation._replace(result=tuple(-1 if each is None else each for each in operation.result))
+    return operation._replace(result=-1) if operation.kind == "read" and operation.result is None else operation
+
+
+def _with_nil_written(rng: Random, history: list[Operation]) -> list[Operation]:
+    """Return a history in which one write is of nil, and whoever read it saw nil."""
+    write = rng.choice(history)
+    if write.kind != "write":
+        return history
+    nil = write._replace(argument=None)
+    return [
+        nil
+        if each is write
+        else each._replace(result=None)
+        if each.kind == "read" and (each.key, each.result) == (write.key, write.argument)
+        else each
+        for each in history
+    ]
+
+
 def _draw(rng: Random, values: list[Any]) -> Any:
     return values[-1] if rng.random() < 0.6 else rng.choice(values)
 
@@ -157,4 +190,9 @@ def test_verdicts_never_disagree_with_trying_every_arbitration(node_order: bool)
         assert verdict.is_valid == expected, (history, verdict)
         assert verdict.is_invalid != expected
         good += expected
+        zero = [_with_something_at_first(each) for each in history]
+        assert check_causal(zero, node_order, initial=-1).validity is verdict.validity
+        with_nil = _with_nil_written(rng, history)
+        said = check_causal(with_nil, node_order)
+        assert said.validity is Validity.UNKNOWN or with_nil == history, (with_nil, said)
     assert FUZZ_ROUNDS // 10 < good < FUZZ_ROUNDS * 9 // 10

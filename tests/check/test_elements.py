@@ -223,6 +223,15 @@ def test_elements_that_were_never_read_afterwards_or_were_removed_are_left_out()
     assert check_set_full([ADD, REMOVE, read(4, 5)]).validity is Validity.UNKNOWN
 
 
+def test_an_element_that_nobody_added_is_found_where_sets_only_grow() -> None:
+    verdict = check_set_full([ADD, read(2, 3, "a"), read(4, 5, "a", "z")])
+    assert verdict.is_invalid
+    assert "'z' was read in" in verdict.reason
+    assert verdict.witness == (read(4, 5, "a", "z"),)
+    assert check_set_full([ADD._replace(outcome="fail"), read(2, 3, "a")]).is_invalid
+    assert check_set_full([change("add", 0, None, "a"), read(2, 3, "a"), read(4, 5, "a")]).is_valid
+
+
 def _fate(add: Operation, reads: list[Operation]) -> tuple[str, int]:
     """The dumb twin of a life: lost, stable or left out, and the number of stale reads."""
     ends = [each.end_us for each in reads if add.argument in each.result] + [add.end_us]
@@ -252,5 +261,8 @@ def test_lives_never_disagree_with_the_definition_read_by_read() -> None:
         fate = "left out" if not found else "lost" if found[0].is_lost else "stable"
         assert (fate, len(found[0].stale) if found else 0) == expected, (add, reads)
         counts[fate] = counts.get(fate, 0) + 1
+        strange = [each._replace(result=(*each.result, "z")) if rng.random() < 0.2 else each for each in reads]
+        is_strange = any("z" in each.result for each in strange)
+        assert check_set_full([add, *strange]).is_invalid == (is_strange or fate == "lost"), (add, strange)
     assert all(count > FUZZ_ROUNDS // 20 for count in counts.values())
     assert len(counts) == 3

@@ -134,6 +134,10 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
         in_turn(*MOVES),
         in_turn(*MOVES, other(done("read", None, 1))),
     ),
+    "expiry": (
+        in_turn(done("write", (b"a", 5)), done("expire", 90, 1), done("read", None, b"a")),
+        in_turn(done("write", (b"a", 90)), done("expire", 1, 1), done("read", None, b"a")),
+    ),
     "redis": (
         in_turn(done("command", (b"SET", b"k", b"1"), b"OK"), done("command", (b"GET", b"k"), b"1")),
         in_turn(done("command", (b"SET", b"k", b"1"), b"OK"), done("command", (b"GET", b"k"), None)),
@@ -293,6 +297,84 @@ def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
     assert combine(judge(writes, JUDGES["mutex"]).verdicts).is_invalid
 
 
+def test_an_older_token_that_was_granted_to_the_next_holder_is_seen_where_acquires_overlap() -> None:
+    overlapping = [
+        Operation(1, 4, 5, "acquire", b"", None, 3),
+        Operation(2, 4, 9, "acquire", b"", None, 2),
+        Operation(1, 8, 14, "release", b""),
+        Operation(2, 15, 16, "release", b""),
+    ]
+    assert combine(judge(overlapping, JUDGES["mutex"]).verdicts).is_invalid
+    in_order = [overlapping[0]._replace(result=1), *overlapping[1:]]
+    assert combine(judge(in_order, JUDGES["mutex"]).verdicts).is_valid
+    unsure = [overlapping[0]._replace(outcome="info", complete_us=None, result=None), *overlapping[1:]]
+    assert not combine(judge(unsure, JUDGES["mutex"]).verdicts).is_invalid
+
+
+def test_causal_consistency_asks_nothing_of_nodes_that_are_not_named_or_promise_nothing() -> None:
+    late = [done("write", 1), other(done("read", None, None, at=1))]
+    for history in (late, [each._replace(node="n1") for each in late], [late[0]._replace(node="n1"), late[1]]):
+        assert combine(judge(history, JUDGES["causal"]).verdicts).is_valid, history
+        assert judge(history, JUDGES["consistency"]).models["causal convergence"].is_valid, history
+    own = [each._replace(node="n1", mode="ap") for each in late]
+    assert combine(judge(own, JUDGES["causal"]).verdicts).is_invalid
+    moved = [own[0], own[0]._replace(node="n2", kind="read", argument=None, invoke_us=5, complete_us=6)]
+    assert combine(judge(moved, JUDGES["causal"]).verdicts).is_valid
+    assert combine(judge([each._replace(mode="") for each in moved], JUDGES["causal"]).verdicts).is_invalid
+
+
+def test_a_causal_register_may_hold_something_at_first() -> None:
+    history = in_turn(done("read", None, 0), done("write", 1), done("read", None, 1))
+    assert combine(judge(history, JUDGES["causal"], Terms(0)).verdicts).is_valid
+    assert combine(judge(history, JUDGES["causal"], Terms(0.0)).verdicts).is_invalid
+    assert combine(judge(history, JUDGES["causal"]).verdicts).is_invalid
+
+
+def test_nil_as_a_written_value_breaks_nothing() -> None:
+    history = in_turn(done("write", b"a"), done("write", None), done("read", None, None))
+    assert combine(judge(history, JUDGES["register"]).verdicts).is_valid
+    for name in ("causal", "consistency", "sessions"):
+        found = judge(history, JUDGES[name])
+        assert {each.validity for each in (*found.verdicts, *found.models.values())} == {Validity.UNKNOWN}, name
+    elements = in_turn(done("write", None), done("write", 2), done("read", None, (None, 2)))
+    assert not combine(judge(elements, JUDGES["causal-reverse"]).verdicts).is_invalid
+
+
+def renamed(history: list[Operation], key: bytes, processes_from: int) -> list[Operation]:
+    return [each._replace(key=key, process=each.process + processes_from) for each in history]
+
+
+@pytest.mark.parametrize("name", ["bank", "list-append"])
+def test_banks_and_transactions_under_different_keys_are_judged_apart(name: str) -> None:
+    rng = Random(32)
+    histories = [history for pair in GOOD_AND_BAD[name] for history in (pair, [])]
+    histories += [in_turn(appends(1)), in_turn(reads(2, 1), appends(2), appends(1))] if name == "list-append" else []
+    histories += [in_turn(done("read", None, ((0, 7), (5, 9))))] if name == "bank" else []
+    for _ in range(100):
+        one, other = renamed(rng.choice(histories), b"one", 0), renamed(rng.choice(histories), b"other", 9)
+        alone = [judge(each, JUDGES[name]) for each in (one, other) if each]
+        both = judge(one + other, JUDGES[name])
+        expected = {combine(each.verdicts).validity for each in alone}
+        found = combine(both.verdicts).validity
+        if Validity.INVALID in expected or not expected - {Validity.UNKNOWN}:
+            assert found is (Validity.INVALID if Validity.INVALID in expected else Validity.UNKNOWN)
+        else:
+            assert found is Validity.VALID  # where nothing was shown under one key, the other is judged
+        for model in both.models:
+            broken = any(each.models[model].is_invalid for each in alone if each.models)
+            assert both.models[model].is_invalid == broken, (model, one, other)
+
+
+def test_clocks_may_differ_over_a_deadline_and_replicas_of_ap_may_lag() -> None:
+    late = GOOD_AND_BAD["expiry"][1]
+    assert combine(judge(late, JUDGES["expiry"], Terms(clock_error_us=1)).verdicts).is_valid
+    shortened = [late[0]._replace(node="n1"), late[1]._replace(node="n2"), late[2]._replace(node="n1")]
+    assert combine(judge(shortened, JUDGES["expiry"]).verdicts).is_invalid
+    assert combine(judge([each._replace(mode="ap") for each in shortened], JUDGES["expiry"]).verdicts).is_valid
+    with pytest.raises(HistoryError, match="none of the model expiry"):
+        judge([done("write", b"a"), *late[1:]], JUDGES["expiry"])
+
+
 def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown() -> None:
     ahead = in_turn(done("enqueue", 1), done("enqueue", 2), done("dequeue", None, 2), done("drain", None, (1,)))
     assert combine(judge(ahead, JUDGES["queue"]).verdicts).is_invalid
@@ -330,9 +412,16 @@ def is_of_sessions(history: list[Operation]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["set", "queue", "mutex", "string", "counter", "multi-register"])
-def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str) -> None:
-    case = CASES["register transactions" if name == "multi-register" else name]
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        *((name, name) for name in ("set", "queue", "mutex", "string", "counter")),
+        ("multi-register", "register transactions"),
+        ("mutex", "fenced mutex"),
+    ],
+)
+def test_all_that_a_row_runs_agrees_with_trying_every_order(name: str, of: str) -> None:
+    case = CASES[of]
     rng = Random(31)
     model = case.model
     counts: Counter[bool] = Counter()

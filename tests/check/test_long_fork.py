@@ -46,6 +46,24 @@ def test_long_fork_without_a_read_in_between_is_unknown() -> None:
     assert check_long_fork([*WRITES, WRITES[0], look(4, x=1, y=None)]).validity is Validity.UNKNOWN
 
 
+def test_nil_as_a_written_value_cannot_be_told_from_nothing() -> None:
+    nil = WRITES[0]._replace(argument=None)
+    for check in (check_long_fork, check_causal_reverse):
+        assert check([nil, WRITES[1], look(4, x=None, y=1)]).validity is Validity.UNKNOWN
+        assert not check([nil._replace(outcome="fail"), WRITES[1], look(4, x=None, y=1)]).is_invalid
+
+
+def test_a_value_that_nobody_wrote_is_found() -> None:
+    for check in (check_long_fork, check_causal_reverse):
+        verdict = check([*WRITES, look(4, x=1, y=2)])
+        assert verdict.is_invalid
+        assert "2 was read from b'y', but nobody wrote it" in verdict.reason
+        assert verdict.witness == (look(4, x=1, y=2),)
+        assert check([*WRITES, look(4, x=1, z=1)]).is_invalid
+        assert check([WRITES[0], WRITES[1]._replace(outcome="fail"), look(4, x=1, y=1)]).is_invalid
+        assert not check([WRITES[0], write(b"y", 2, None, "info"), look(4, x=1, y=1)]).is_invalid
+
+
 def test_a_later_write_shown_without_an_earlier_one_is_a_causal_reverse() -> None:
     read = look(4, x=None, y=1)
     verdict = check_causal_reverse([*WRITES, read])

@@ -9,6 +9,7 @@ from trilemma.check.fuzz import CASES
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.model import COUNTER, MULTI_REGISTER, MUTEX, QUEUE, SET, STRING, Model, register
+from trilemma.check.models.mutex import Lock
 
 
 def op(kind: str, argument: Any = None, result: Any = None, process: int = 1) -> Operation:
@@ -42,11 +43,15 @@ STEPS: list[tuple[Model[Any], Any, Operation, bool, Any]] = [
     (QUEUE, (1, 2), op("dequeue", None, 2), False, (2,)),
     (QUEUE, (), op("dequeue", None, None), True, ()),
     (QUEUE, (1,), op("enqueue", 2), True, (1, 2)),
-    (MUTEX, None, op("acquire"), True, 1),
-    (MUTEX, 2, op("acquire"), False, 2),
-    (MUTEX, 2, op("acquire", None, False), True, 2),
-    (MUTEX, 2, op("release"), False, 2),
-    (MUTEX, 1, op("release"), True, None),
+    (MUTEX, Lock(), op("acquire"), True, Lock(1)),
+    (MUTEX, Lock(2), op("acquire"), False, Lock(2)),
+    (MUTEX, Lock(2), op("acquire", None, False), True, Lock(2)),
+    (MUTEX, Lock(2), op("release"), False, Lock(2)),
+    (MUTEX, Lock(1, 4), op("release"), True, Lock(None, 4)),
+    (MUTEX, Lock(None, 4), op("acquire", None, 5), True, Lock(1, 5)),
+    (MUTEX, Lock(None, 4), op("acquire", None, 4), False, Lock(1, 4)),
+    (MUTEX, Lock(None, 4), op("acquire"), True, Lock(1, 4)),
+    (MUTEX, Lock(2, 4), op("acquire", None, 5), False, Lock(2, 5)),
     (MULTI_REGISTER, ((b"x", 1),), op("multi_read", (b"x", b"y"), (1, None)), True, ((b"x", 1),)),
 ]
 

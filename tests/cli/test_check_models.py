@@ -89,6 +89,12 @@ HISTORIES: dict[str, tuple[str, str, bytes, bytes]] = {
         edn(*WRITES, "1|read|nil|#{1}", "1|read|nil|#{1 2}"),
         edn(*WRITES, "1|read|nil|#{2}"),
     ),
+    "expiry": (
+        "expiry",
+        "",
+        edn("0|write|[1 90000]|[1 90000]", "0|expire|90000|1", "1|read|nil|1"),
+        edn("0|write|[1 90000]|[1 90000]", "0|expire|90000|1", "1|read|nil|nil"),
+    ),
     "sequential": (
         "sequential",
         "sequential",
@@ -157,6 +163,12 @@ def test_of_a_textbook_history_that_goes_back_the_guarantees_that_are_in_questio
     text = said(tmp_path, back, "--model", "sessions")[1]
     assert "monotonic reads or monotonic writes is broken, and nobody can tell which" in text
     assert "breaks PRAM" in text
+
+
+def test_clocks_may_differ_over_deadlines_by_what_the_option_says(tmp_path: Path) -> None:
+    gone = HISTORIES["expiry"][3]
+    for clock_error, status in (("0", 1), ("0.05", 1), ("0.1", 0)):
+        assert said(tmp_path, gone, "--clock-error", clock_error)[0] == status, clock_error
 
 
 def test_an_option_that_says_nothing_to_the_model_is_refused(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def check_balances(
     """Judge every `read` of all balances.
 
     Args:
-        operations: `read` (result: a mapping from account to balance, or its pairs), and others, which are ignored.
+        operations: of one bank: `read` (result: a mapping from account to balance, or its pairs, each account once),
+            and others, which are ignored.
         total: what all accounts hold together, in the accounts' unit; None for what the first read shows.
         accounts: the accounts that there are; None for those of the first read.
         negative_allowed: an account may be overdrawn.
@@ -66,7 +67,8 @@ def _balances(result: Any) -> dict[Hashable, Any] | None:
     if isinstance(result, Mapping):
         return dict(result)
     if isinstance(result, tuple | list) and all(isinstance(each, tuple | list) and len(each) == 2 for each in result):
-        return dict(result)
+        made = dict(result)
+        return made if len(made) == len(result) else None
     return None
 
 

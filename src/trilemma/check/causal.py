@@ -1,8 +1,9 @@
 """Causal convergence of unique-valued registers: no effect before its cause, and one arbitration of what is concurrent.
 
 Operations: `write` (argument: the value), `read` (result), `multi_write` (argument: pairs), `multi_read` (argument:
-keys; result: values); those on several keys are seen whole or not at all. No key is ever deleted. Reads-from is known
-because values are unique; with the order of sessions it generates the causal order. Broken, in the paper's words, if
+keys; result: values); those on several keys are seen whole or not at all. No key is ever deleted, nor written back to
+what it holds at first. Reads-from is known because values are unique; with the order of sessions it generates the
+causal order. Broken, in the paper's words, if
 - a value was written by nobody (ThinAirRead), or the causal order has a cycle (CyclicCO);
 - absence is read although a write to the key is in the past (WriteCOInitRead);
 - a value is read although a write that replaced it is in the past (WriteCORead): this includes stale reads of one's own
@@ -19,7 +20,7 @@ Cost: O(n * sessions * log n).
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from trilemma.check.causal_graph import CausalGraph, Event, ThinAirError, build
 from trilemma.check.history import Operation
@@ -28,16 +29,17 @@ from trilemma.check.verdict import Verdict, invalid, unknown, valid
 CHECKER: Final = "causal convergence"
 
 
-def check_causal(operations: Iterable[Operation], node_order: bool = True) -> Verdict:
+def check_causal(operations: Iterable[Operation], node_order: bool = True, initial: Any = None) -> Verdict:
     """Judge one shard's history.
 
     Args:
         operations: of any keys of the shard. Other kinds than the four are refused as `unknown`.
         node_order: also demand what a node promises across its clients; off where acknowledged writes may be lost by a
             crash (`everysec`).
+        initial: what each key holds at first, which reads of an absent key show; a write of it is refused.
     """
     try:
-        graph = build(list(operations), node_order)
+        graph = build(list(operations), node_order, initial)
     except ThinAirError as thin_air:
         return invalid(CHECKER, str(thin_air), thin_air.witness)
     except ValueError as refusal:
@@ -79,7 +81,7 @@ class _Judge:
 
     def check(self, read: Event) -> Verdict | None:
         for key, value in read.reads:
-            source = None if value is None else self._graph.writers[key, value]
+            source = None if value == self._graph.initial else self._graph.writers[key, value]
             for write in self._last_writes(read, key):
                 if source is None:
                     reason = f"{key!r} was read as absent although a write to it came before"

@@ -58,10 +58,13 @@ def writes_of(operation: Operation) -> list[tuple[bytes, Any]]:
 class CausalGraph:
     """Events with their predecessors; `order` brings them into causal order and fills in the clocks."""
 
-    def __init__(self, events: list[Event], sessions: int, writers: dict[tuple[bytes, Any], Event]) -> None:
+    def __init__(
+        self, events: list[Event], sessions: int, writers: dict[tuple[bytes, Any], Event], initial: Any
+    ) -> None:
         self.events = events
         self.sessions = sessions
         self.writers = writers
+        self.initial = initial
 
     def order(self) -> list[Event]:
         """Sort the events causally and set their clocks; return a cycle instead if there is one, else nothing."""
@@ -113,12 +116,13 @@ class CausalGraph:
         return path[seen[event.number] :][::-1]
 
 
-def build(operations: list[Operation], node_order: bool) -> CausalGraph:
+def build(operations: list[Operation], node_order: bool, initial: Any = None) -> CausalGraph:
     """Return the graph of a history.
 
     Raises:
         ThinAirError: a value was read that nobody can have written.
-        ValueError: an operation has a foreign kind, or a value was written twice to a key.
+        ValueError: an operation has a foreign kind, or a value was written twice to a key, or is what that holds at
+            first.
     """
     failed: dict[tuple[bytes, Any], Operation] = {}
     happened = []
@@ -135,11 +139,18 @@ def build(operations: list[Operation], node_order: bool) -> CausalGraph:
     writers: dict[tuple[bytes, Any], Event] = {}
     for event in events:
         for write in event.writes:
+            if write[1] == initial:
+                raise ValueError(written_back(*write))
             if write in writers:
                 raise ValueError(f"the value {write[1]!r} was written twice to {write[0]!r}")
             writers[write] = event
-    _link_reads(events, writers, failed)
-    return CausalGraph(events, sessions, writers)
+    _link_reads(events, writers, failed, initial)
+    return CausalGraph(events, sessions, writers, initial)
+
+
+def written_back(key: bytes, initial: Any) -> str:
+    """Return why a history is refused in which somebody wrote what a key holds at first."""
+    return f"{initial!r} was written to {key!r}, which holds it at first, so that a read of it cannot be traced"
 
 
 def _sessions(operations: list[Operation]) -> tuple[list[Event], int]:
@@ -187,11 +198,14 @@ def _link_nodes(events: list[Event]) -> None:
 
 
 def _link_reads(
-    events: list[Event], writers: dict[tuple[bytes, Any], Event], failed: dict[tuple[bytes, Any], Operation]
+    events: list[Event],
+    writers: dict[tuple[bytes, Any], Event],
+    failed: dict[tuple[bytes, Any], Operation],
+    initial: Any,
 ) -> None:
     for event in events:
         for key, value in event.reads:
-            if value is None:
+            if value == initial:
                 continue
             writer = writers.get((key, value))
             if writer is None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
-from trilemma.check.written_once import WrittenTwiceError, writers_and_reads
+from trilemma.check.written_once import IncomparableError, find_unwritten, writers_and_reads
 
 CHECKER: Final = "causal reverse"
 
@@ -21,30 +21,35 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     """Judge whether every read that shows a write shows those that were over before it.
 
     Returns:
-        `unknown` where a key was written twice, or where no read showed a write that another had preceded.
+        `invalid` also where a value was read that nobody wrote; `unknown` where a key was written twice, or with nil,
+            or where no read showed a write that another had preceded.
     """
     try:
-        writes, reads = writers_and_reads(operations)
-    except WrittenTwiceError as refusal:
+        writers, reads = writers_and_reads(operations)
+    except IncomparableError as refusal:
         return unknown(CHECKER, str(refusal))
+    unwritten = find_unwritten(writers, reads)
+    if unwritten is not None:
+        key, value, read = unwritten
+        return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody wrote it", [read])
     demands = 0
     for read in reads:
         seen = [
-            writes[key]
+            writers[key]
             for key, value in zip(read.argument, read.result, strict=True)
-            if value is not None and key in writes
+            if value is not None and key in writers
         ]
         if not seen:
             continue
         last = max(seen, key=lambda each: each.invoke_us)
         for key, value in zip(read.argument, read.result, strict=True):
-            if key in writes and writes[key].precedes(last):
+            if key in writers and writers[key].precedes(last):
                 demands += 1
                 if value is None:
                     reason = (
                         f"{key!r} was read as absent, although a write that is shown began after {key!r} was written"
                     )
-                    return invalid(CHECKER, reason, [writes[key], last, read])
+                    return invalid(CHECKER, reason, [writers[key], last, read])
     if not demands:
         return unknown(CHECKER, "no read showed a write that another had preceded")
     return valid(CHECKER, f"{len(reads)} reads")

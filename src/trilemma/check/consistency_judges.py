@@ -5,20 +5,25 @@ The verdict that counts is that on the promise; where `hierarchy` places the oth
 
 from collections.abc import Mapping, Sequence
 
-from trilemma.check.elle.checker import analyse
+from trilemma.check.elle.anomaly import JUDGED
+from trilemma.check.elle.checker import NOTHING_READ, analyse
 from trilemma.check.hierarchy import implies
-from trilemma.check.history import HistoryError, Operation
+from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
 from trilemma.check.register_models import judge_registers
 from trilemma.check.session_doubt import TOGETHER, judge_sessions
-from trilemma.check.verdict import Verdict
+from trilemma.check.verdict import Verdict, combine
 
 Operations = Sequence[Operation]
 
 
 def judge_list_append(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
-    """Return a verdict per model of isolation."""
-    return analyse(operations).verdicts()
+    """Return a verdict per model of isolation; transactions under different keys do not constrain each other."""
+    found = [analyse(group) for group in History(operations).by_key().values()]
+    judged = [each for each in found if each.refusal != NOTHING_READ] or found[:1]
+    if len(judged) == 1:
+        return judged[0].verdicts()
+    return {model: combine([each.verdict(model) for each in judged], model) for model in JUDGED}
 
 
 def judge_session_guarantees(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:

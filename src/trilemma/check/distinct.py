@@ -14,7 +14,7 @@ from trilemma.check.verdict import Verdict
 MIXED: Final = (bool, float)
 """The types whose values `==` takes for whole numbers."""
 
-_TELLING: Final = ("add", "remove", "cas", "acquire", "release")
+_TELLING: Final = ("add", "remove", "cas", "acquire", "release", "expire")
 """Operations whose result says whether they did something: no value of the store."""
 
 

@@ -28,6 +28,7 @@ from trilemma.check.model import (
     register,
 )
 from trilemma.check.models.base import Run
+from trilemma.check.models.mutex import Lock, run_lock
 from trilemma.check.sequential import check_sequential
 from trilemma.check.verdict import Verdict
 
@@ -93,6 +94,15 @@ def _draw_mutex(rng: Random, number: int) -> tuple[str, Any]:
     return rng.choice(["acquire", "release"]), None
 
 
+def _run_fenced(state: Lock, operation: Operation) -> tuple[Any, Lock]:
+    """Run a lock that grants fencing tokens."""
+    done, after = run_lock(state, operation)
+    if operation.kind != "acquire" or not done:
+        return done, after
+    token = (state.token or 0) + 1
+    return token, after._replace(token=token)
+
+
 def _draw_multi(rng: Random, number: int) -> tuple[str, Any]:
     keys = rng.choice([(b"x",), (b"y",), (b"x", b"y")])
     if rng.random() < 0.5:
@@ -155,6 +165,7 @@ CASES: Final = {
     "set": _case(SET, _draw_set, "add"),
     "queue": _case(QUEUE, _draw_queue),
     "mutex": _case(MUTEX, _draw_mutex),
+    "fenced mutex": Case(MUTEX, _draw_mutex, _run_fenced),
     "multi-register": _case(MULTI_REGISTER, _draw_multi),
     "register transactions": _case(multi_registers(0), _draw_transaction),
     "user-defined stack": Case(Model("stack", _NO_STACK, _step_stack), _draw_stack, _run_stack),

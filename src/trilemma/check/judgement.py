@@ -21,6 +21,8 @@ class Terms:
     """Bound on each search."""
     deadline: Deadline | None = None
     """When searches give up, over all keys."""
+    clock_error_us: int = 0
+    """By how much the clock that judges deadlines may be wrong, in either direction."""
     promise: str = ""
     """Where many models of consistency are judged: the one that counts; empty for what the judge takes for promised."""
 

@@ -4,12 +4,11 @@ The one place that a new model or checker must be named in to be found by the co
 `type_judges` and `consistency_judges`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from trilemma.check import consistency_judges, type_judges
-from trilemma.check.causal import check_causal
+from trilemma.check import consistency_judges, guesses, type_judges
 from trilemma.check.distinct import distinct, told_apart, unwrapped
 from trilemma.check.hierarchy import LINEARIZABLE, STRICT_SERIALIZABLE
 from trilemma.check.history import HistoryError, Operation
@@ -72,55 +71,6 @@ def _row_of_models(
     return Judge(name, description, frozenset(kinds.split()), held, guess, takes_initial, promises)
 
 
-# --- what a history is taken for ----------------------------------------------------------------------------------
-
-
-def _counts(operations: Sequence[Operation]) -> bool:
-    """Say whether what was read are numbers: what is added to a counter, and to a set, is told in the same words.
-
-    Nil was read of a counter that nobody had added to; where nothing else was read it is taken for an empty set.
-    """
-    shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
-    added = [each.argument for each in operations if each.kind == "add"]
-    sums = [each for each in shown if each is not None]
-    return bool(sums or not shown) and all(type(each) is int for each in (*sums, *added))
-
-
-def _shows_elements(operations: Sequence[Operation]) -> bool:
-    """Say whether what was read are several values, or nothing, or elements were taken out."""
-    shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
-    changes = any(each.kind in ("add", "remove") for each in operations)
-    return changes and all(each is None or isinstance(each, tuple | list | frozenset | set) for each in shown)
-
-
-def _drains(operations: Sequence[Operation]) -> bool:
-    return any(each.kind == "drain" for each in operations)
-
-
-def _locks(operations: Sequence[Operation]) -> bool:
-    return any(each.kind in ("acquire", "release") for each in operations)
-
-
-def _balances(operations: Sequence[Operation]) -> bool:
-    return any(each.kind == "transfer" for each in operations)
-
-
-def _micro_names(operations: Sequence[Operation]) -> Iterator[Any]:
-    """Yield what each micro-operation of transactions does; None for what is none."""
-    for each in operations:
-        if each.kind == "txn":
-            micros = each.argument if isinstance(each.argument, tuple) else (None,)
-            yield from (micro[0] if isinstance(micro, tuple) and micro else None for micro in micros)
-
-
-def _writes_values(operations: Sequence[Operation]) -> bool:
-    return all(name in ("r", "w") for name in _micro_names(operations))
-
-
-def _appends_elements(operations: Sequence[Operation]) -> bool:
-    return all(name in ("r", "append") for name in _micro_names(operations))
-
-
 # --- the table ----------------------------------------------------------------------------------------------------
 
 _TOGETHER: Final = "read write multi_read multi_write"
@@ -134,9 +84,9 @@ _ROWS: Final = (
         type_judges.judge_registers,
     ),
     _row("sequential", "sequentially consistent registers", "read write cas", type_judges.judge_sequential, None),
-    _row("counter", "linearizable counters", "add read", type_judges.judge_counters, _counts),
+    _row("counter", "linearizable counters", "add read", type_judges.judge_counters, guesses.counts),
     _row("counter-bounds", "counters by bounds", "add read", type_judges.judge_counter_bounds, None),
-    _row("set", "linearizable sets", "add remove read", type_judges.judge_sets, _shows_elements),
+    _row("set", "linearizable sets", "add remove read", type_judges.judge_sets, guesses.shows_elements),
     _row(
         "set-full",
         "sets that only grow: no element lost; reads may be stale",
@@ -150,7 +100,7 @@ _ROWS: Final = (
         "queues in any order: what was put in comes out once",
         "enqueue dequeue drain",
         type_judges.judge_total_queues,
-        _drains,
+        guesses.drains,
         takes_initial=False,
     ),
     _row(
@@ -165,7 +115,7 @@ _ROWS: Final = (
         "locks with one holder; fencing tokens that grow, and writes with them, where there are any",
         "acquire release write",
         type_judges.judge_mutexes,
-        _locks,
+        guesses.locks,
         takes_initial=False,
     ),
     _row("string", "linearizable strings that grow", "append read get put write", type_judges.judge_strings),
@@ -174,7 +124,7 @@ _ROWS: Final = (
         "registers that are read and written together, strictly serializable",
         "multi_read multi_write txn",
         type_judges.judge_multi_registers,
-        _writes_values,
+        guesses.writes_values,
     ),
     _row_of_models(
         "list-append",
@@ -182,9 +132,9 @@ _ROWS: Final = (
         "txn",
         consistency_judges.judge_list_append,
         (STRICT_SERIALIZABLE,),
-        _appends_elements,
+        guesses.appends_elements,
     ),
-    _row("bank", "accounts whose sum stays", "transfer read", type_judges.judge_balances, _balances),
+    _row("bank", "accounts whose sum stays", "transfer read", type_judges.judge_balances, guesses.balances),
     _row(
         "long-fork",
         "keys written once: reads agree on the order of the writes",
@@ -205,9 +155,8 @@ _ROWS: Final = (
         "causal",
         "causally consistent registers, each value written once",
         _TOGETHER,
-        lambda operations, terms: [check_causal(operations)],
+        type_judges.judge_causal,
         None,
-        takes_initial=False,
     ),
     _row_of_models(
         "sessions",
@@ -223,6 +172,14 @@ _ROWS: Final = (
         _TOGETHER,
         consistency_judges.judge_consistency,
         (LINEARIZABLE,),
+    ),
+    _row(
+        "expiry",
+        "values with deadlines: none is seen after its own, none goes before",
+        "write expire delete read",
+        type_judges.judge_expiry,
+        guesses.expires,
+        takes_initial=False,
     ),
     _row(
         "redis",

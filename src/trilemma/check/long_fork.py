@@ -13,7 +13,7 @@ from typing import Final
 
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
-from trilemma.check.written_once import WrittenTwiceError, writers_and_reads
+from trilemma.check.written_once import IncomparableError, find_unwritten, writers_and_reads
 
 CHECKER: Final = "long fork"
 
@@ -22,12 +22,17 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     """Judge whether all reads agree on the order in which keys were written.
 
     Returns:
-        `unknown` where a key was written twice, or where no read saw one key and not another.
+        `invalid` also where a value was read that nobody wrote; `unknown` where a key was written twice, or with nil,
+            or where no read saw one key and not another.
     """
     try:
-        _, reads = writers_and_reads(operations)
-    except WrittenTwiceError as refusal:
+        writers, reads = writers_and_reads(operations)
+    except IncomparableError as refusal:
         return unknown(CHECKER, str(refusal))
+    unwritten = find_unwritten(writers, reads)
+    if unwritten is not None:
+        key, value, read = unwritten
+        return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody wrote it", [read])
     return _compare(reads)
 
 

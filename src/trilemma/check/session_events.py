@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
 from trilemma.check.arbitration import Item
-from trilemma.check.causal_graph import reads_of, writes_of
+from trilemma.check.causal_graph import reads_of, writes_of, written_back
 from trilemma.check.history import Operation
 
 _KINDS: Final = ("read", "write", "multi_read", "multi_write")
@@ -56,7 +56,9 @@ class Sessions:
 
     def _add_writes(self, event: Event) -> None:
         for item in event.writes:
-            if item in self.writers or item[1] == self.initial:
+            if item[1] == self.initial:
+                raise ValueError(written_back(*item))
+            if item in self.writers:
                 raise ValueError(f"the value {item[1]!r} was written twice to {item[0]!r}")
             self.writers[item] = event
 

@@ -79,16 +79,30 @@ def check_set_full(operations: Iterable[Operation], stale_is_wrong: bool = False
         stale_is_wrong: hold stale reads against the store (it claims to be linearizable); else they are counted.
 
     Returns:
-        `unknown` where no element was read after it was known.
+        `invalid` also where an element was read that nobody added; `unknown` where none was read after it was known.
     """
     verdicts = []
     for key, group in History(operations).by_key().items():
+        unadded = _find_unadded(group)
         found = lives(group)
-        if found:
+        if unadded is not None:
+            verdicts.append(unadded)
+        elif found:
             verdicts.append(_judge(key, found, stale_is_wrong))
     if len(verdicts) == 1:
         return verdicts[0]
     return combine(verdicts, CHECKER) if verdicts else unknown(CHECKER, "no element was read after it was known")
+
+
+def _find_unadded(group: list[Operation]) -> Verdict | None:
+    """Find an element that was read although nobody can have added it."""
+    added = {each.argument for each in group if each.kind == "add" and each.outcome != "fail"}
+    for read in group:
+        if read.kind == "read" and read.outcome == "ok":
+            for element in read.result or ():
+                if element not in added:
+                    return invalid(CHECKER, f"{element!r} was read in {read.key!r}, but nobody added it", [read])
+    return None
 
 
 def _judge(key: bytes, found: list[Life], stale_is_wrong: bool) -> Verdict:

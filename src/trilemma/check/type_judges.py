@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from trilemma.check.bank import check_balances
+from trilemma.check.causal import check_causal
 from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
+from trilemma.check.expiry import check_expiry
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
@@ -26,9 +28,17 @@ from trilemma.check.verdict import Verdict, combine, unknown
 
 Operations = Sequence[Operation]
 
+_AP: Final = "ap"
+"""The mode whose replicas may lag, but whose nodes show to every client what they acknowledged to any."""
+
 
 def _search(operations: Operations, model: Model[Any], terms: Terms) -> Verdict:
     return check_linearizable(operations, model, terms.steps_max, terms.deadline)
+
+
+def judge_expiry(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge whether values go when their deadlines have come; of `ap`, replicas may lag."""
+    return [check_expiry(operations, terms.clock_error_us, all(each.mode == _AP for each in operations))]
 
 
 # --- registers ----------------------------------------------------------------------------------------------------
@@ -52,6 +62,18 @@ def judge_multi_registers(operations: Operations, terms: Terms) -> list[Verdict]
 def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge commands on a few of Redis' keys."""
     return [_search(operations, REDIS, terms)]
+
+
+def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge causal convergence, of the sessions of processes wherever their requests went.
+
+    Of Trilemma's `ap`, where every operation names its node, what a node promises is demanded instead: its clients see
+    what it has acknowledged, and a process that goes to another node begins a session.
+    """
+    if all(each.node and each.mode == _AP for each in operations):
+        return [check_causal(operations, node_order=True, initial=terms.initial)]
+    placeless = [each._replace(node="") for each in operations]
+    return [check_causal(placeless, node_order=False, initial=terms.initial)]
 
 
 def judge_long_fork(operations: Operations, terms: Terms) -> list[Verdict]:
@@ -120,8 +142,9 @@ def judge_strings(operations: Operations, terms: Terms) -> list[Verdict]:
 
 
 def judge_balances(operations: Operations, terms: Terms) -> list[Verdict]:
-    """Judge whether the sum of all accounts stays; the initial value is that sum."""
-    return [check_balances(operations, terms.initial)]
+    """Judge whether the sum of all accounts of each bank stays; the initial value is that sum."""
+    banks = History(each for each in operations if each.kind == "read" and each.outcome == "ok").by_key()
+    return [check_balances(reads, terms.initial) for reads in banks.values()] or [check_balances(())]
 
 
 # --- sets ---------------------------------------------------------------------------------------------------------
@@ -195,12 +218,15 @@ def _as_dequeues(operations: Operations) -> list[Operation] | None:
 def judge_mutexes(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge that a lock has one holder; tokens and what they guard where there are any.
 
-    A lock with leases goes free by itself, so that no search judges it. An acquire that was told False got nothing.
+    The search also compares the tokens of acquires that overlap. A lock with leases goes free by itself, so that no
+    search judges it. An acquire that was told False got nothing.
     """
     requests = [each for each in operations if each.kind != "write"]
     held = check_mutex(each for each in requests if each.kind != "acquire" or each.result is not False)
     has_leases = any(each.kind == "acquire" and each.argument is not None for each in requests)
-    verdicts = [held] if held.is_invalid or has_leases else [_search(requests, MUTEX, terms)]
     tokens = [each for each in requests if each.kind == "acquire" and type(each.result) is int]
     more = [check_tokens(tokens), check_fenced_writes(operations)]
-    return verdicts + [each for each in more if each.is_valid or each.is_invalid]  # else there were none to compare
+    more = [each for each in more if each.is_valid or each.is_invalid]  # else there were none to compare
+    if has_leases or any(each.is_invalid for each in (held, *more)):
+        return [held, *more]
+    return [_search(requests, MUTEX, terms), *more]

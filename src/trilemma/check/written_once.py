@@ -4,30 +4,43 @@ For checkers that compare reads with each other (`long_fork`, `causal_reverse`).
 """
 
 from collections.abc import Iterable
+from typing import Any
 
-from trilemma.check.causal_graph import writes_of
+from trilemma.check.causal_graph import writes_of, written_back
 from trilemma.check.history import Operation
 
 
-class WrittenTwiceError(ValueError):
-    """A key was written twice, so that reads of it cannot be compared."""
+class IncomparableError(ValueError):
+    """A key was written twice, or nil was written to it, so that reads of it cannot be compared."""
 
 
 def writers_and_reads(operations: Iterable[Operation]) -> tuple[dict[bytes, Operation], list[Operation]]:
     """Return which operation wrote each key, and each `multi_read` that was answered; what failed is left out.
 
     Raises:
-        WrittenTwiceError: a key was written twice.
+        IncomparableError: a key was written twice, or with nil, as which it is read before.
     """
     writers: dict[bytes, Operation] = {}
     reads = []
     for operation in operations:
         if operation.outcome == "fail":
             continue
-        for key, _ in writes_of(operation):
+        for key, value in writes_of(operation):
+            if value is None:
+                raise IncomparableError(written_back(key, None))
             if key in writers:
-                raise WrittenTwiceError(f"{key!r} was written twice, so that reads of it cannot be compared")
+                raise IncomparableError(f"{key!r} was written twice, so that reads of it cannot be compared")
             writers[key] = operation
         if operation.kind == "multi_read" and operation.outcome == "ok":
             reads.append(operation)
     return writers, reads
+
+
+def find_unwritten(writers: dict[bytes, Operation], reads: Iterable[Operation]) -> tuple[bytes, Any, Operation] | None:
+    """Return a key, a value and the read that showed it there although nobody can have written it; None without one."""
+    written = {write for writer in writers.values() for write in writes_of(writer)}
+    for read in reads:
+        for key, value in zip(read.argument, read.result, strict=True):
+            if value is not None and (key, value) not in written:
+                return key, value, read
+    return None

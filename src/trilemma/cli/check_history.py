@@ -21,7 +21,7 @@ from trilemma.check.formats import edn, jsonlines
 from trilemma.check.formats.conventions import FAILED_CAS, KEYS, NIL_READS, ORDERS, Conventions
 from trilemma.check.formats.error import FormatError
 from trilemma.check.formats.file import FORMATS, read_history, recognise
-from trilemma.check.formats.key import plain
+from trilemma.check.formats.key import Names
 from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.register_scan import check_register_lines
 from trilemma.check.formats.stream import Source
@@ -42,6 +42,8 @@ STEPS_PER_S: Final = STEPS_MAX // 10
 
 SEARCHING: Final = 0.9
 """The part of the time limit after which searches give up by themselves, and so can say what they did find."""
+
+US_PER_S: Final = 1_000_000
 
 REGISTER: Final = "register"
 
@@ -64,6 +66,9 @@ def history(
         str,
         typer.Option(help="Of many models that are judged, the one that counts: serializable, causal convergence, …"),
     ] = "",
+    clock_error: Annotated[
+        float, typer.Option(min=0.0, help="Seconds by which the clock that deadlines go by may be wrong (expiry).")
+    ] = 0.0,
     time_limit: Annotated[float, typer.Option(min=0.001, help="Seconds until the verdict is unknown.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +86,8 @@ def history(
         _one_of("--format", file_format, FORMATS)
     try:
         deadline = Deadline.after(time_limit * SEARCHING, time.monotonic)
-        terms = Terms(_initial(initial), max(1, int(time_limit * STEPS_PER_S)), deadline, promise)
+        steps_max = max(1, int(time_limit * STEPS_PER_S))
+        terms = Terms(_initial(initial), steps_max, deadline, int(clock_error * US_PER_S), promise)
         with _opened(file) as stream:
             found = file_format or recognise(Source(stream).peek())
             case = _Case(stream, found, conventions, model, terms, keyspace)
@@ -110,7 +116,7 @@ def _one_of(option: str, word: str, words: Sequence[Word]) -> Word:
 
 def _initial(text: str) -> Any:
     try:
-        return plain(edn.parse(text)) if text else None
+        return Names().value(edn.parse(text)) if text else None
     except FormatError as problem:
         raise HistoryError(f"--initial {text!r}: {problem.reason}") from problem
 

@@ -224,3 +224,12 @@ def test_a_search_that_reaches_its_bound_is_unknown_where_rings_are_left_to_find
 def test_a_model_that_transactions_are_not_judged_by_is_refused() -> None:
     with pytest.raises(ValueError, match="linearizable"):
         check_list_append([], models.LINEARIZABLE)
+
+
+def test_a_read_after_own_appends_tells_their_order_too() -> None:
+    own = (("r", "x", ()), ("a", "x", 1), ("r", "x", (1,)))
+    for first in (own, own[1:]):
+        history = together(first, (("a", "x", 3),), (("r", "x", (3, 1)),))
+        assert check_list_append(history, models.READ_COMMITTED).is_invalid
+    agreeing = together(own, (("a", "x", 3),), (("r", "x", (1, 3)),))
+    assert check_list_append(agreeing).is_valid

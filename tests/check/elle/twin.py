@@ -34,6 +34,32 @@ def _run(operation: Operation, lists: dict[str, tuple[int, ...]]) -> dict[str, t
     return after
 
 
+def has_one_order(operations: list[Operation]) -> bool:
+    """Whether for each key there is one order of appends that every list read is a beginning of, and that has what a
+    transaction appended in its own order: the least that committed reads promise."""
+    elements: dict[str, list[int]] = {}
+    lists: dict[str, list[tuple[int, ...]]] = {}
+    for operation in operations:
+        for word, key, value in operation.argument:
+            if word == "append":
+                elements.setdefault(key, []).append(value)
+        for word, key, value in operation.result or ():
+            if word == "r":
+                lists.setdefault(key, []).append(value or ())
+    own = [
+        [value for word, key, value in operation.argument if (word, key) == ("append", name)]
+        for operation in operations
+        for name in elements
+    ]
+
+    def fits(order: tuple[int, ...], name: str) -> bool:
+        places = {element: place for place, element in enumerate(order)}
+        in_turn = (mine == sorted(mine, key=places.__getitem__) for mine in own if places.keys() >= set(mine))
+        return all(order[: len(each)] == each for each in lists[name]) and all(in_turn)
+
+    return all(any(fits(order, name) for order in permutations(elements.get(name, ()))) for name in lists)
+
+
 def is_serializable(operations: list[Operation], level: str = "") -> bool:
     """Whether some order of whole transactions explains all reads."""
     return any(_some_order(happened, {}, level) for happened in _choices(operations))

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.stream import Held
 from trilemma.check.formats.writer import write
 from trilemma.check.history import END_OF_TIME_US, History, Operation
+from trilemma.check.register import check_register
 
 
 def recorded(lines: Iterable[str], **settings: Any) -> Recording:
@@ -311,3 +313,40 @@ def test_faults_end_where_their_ends_are_told() -> None:
     assert (jump.kind, jump.nodes, jump.from_us, jump.until_us) == ("bump-clock", ("n1",), 0, 1)
     (open_ended,) = noted(("start-partition", "nil"))
     assert open_ended.until_us == END_OF_TIME_US
+
+
+ALIKE = (
+    ":a", '":a"', "a", '"a"', "1/2", '"1/2"', '"\\":a\\""', '"\\"a\\""', "1", '"1"', "[:a]", '[":a"]', "#{a}", '#{"a"}'
+)  # fmt: skip
+"""Values of EDN that are written with the same bytes, or would be."""
+
+
+def test_values_that_differ_in_the_file_differ_in_the_history() -> None:
+    for kinds in ("write", "append", "enqueue"):
+        made = operations(*(f"{n} {type} {kinds} {each}" for n, each in enumerate(ALIKE) for type in ("invoke", "ok")))
+        assert len({each.argument for each in made}) == len(ALIKE)
+    assert operations("0 invoke write :a", "0 ok write :a")[0].argument == b":a"
+    assert operations('0 invoke write ":a"', '0 ok write ":a"')[0].argument == b":a"
+
+
+def test_registers_of_values_that_look_alike_are_judged_as_registers_of_numbers() -> None:
+    rng = Random(17)
+    valid = 0
+    for _ in range(500):
+        chosen = rng.sample(range(len(ALIKE)), 4)
+        held = "nil"
+        lines, numbers = [], []
+        for process in range(8):
+            place = rng.choice(chosen)
+            kind = "write" if rng.random() < 0.4 else "read"
+            shown = str(place) if kind == "write" or rng.random() < 0.1 else held
+            held = shown if kind == "write" else held
+            alike = "nil" if shown == "nil" else ALIKE[int(shown)]
+            for type in ("invoke", "ok"):
+                asked = type == "ok" or kind == "write"
+                lines.append(f"{process} {type} {kind} {alike if asked else 'nil'}")
+                numbers.append(f"{process} {type} {kind} {shown if asked else 'nil'}")
+        verdict = check_register(operations(*lines))
+        assert verdict.validity is check_register(operations(*numbers)).validity, lines
+        valid += verdict.is_valid
+    assert 50 < valid < 450

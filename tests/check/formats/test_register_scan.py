@@ -1,6 +1,7 @@
 """Registers judged from lines: the same verdict, reason and witness as by way of operations, also on bad files."""
 
 import io
+import json
 from random import Random
 from typing import Any
 
@@ -62,6 +63,23 @@ def by_operations(file: bytes, initial: Any = None) -> Verdict | str:
         return str(refusal)
 
 
+def respelled(rng: Random, form: Any) -> Any:
+    """Return a value in JSON with some of its plain strings spelled as hex."""
+    if isinstance(form, list):
+        return [respelled(rng, each) for each in form]
+    return {"hex": form.encode().hex()} if isinstance(form, str) and rng.random() < 0.3 else form
+
+
+def in_other_words(rng: Random, file: bytes) -> bytes:
+    """Return a file that says the same, its keys and values spelled in both ways."""
+    lines = [HEADER]
+    for line in file.splitlines()[1:]:
+        members = json.loads(line)
+        names = members.keys() & {"key", "argument", "result"}
+        lines.append(json.dumps({**members, **{name: respelled(rng, members[name]) for name in names}}).encode())
+    return b"\n".join(lines)
+
+
 def test_lines_and_operations_never_disagree() -> None:
     rng = Random(11)
     counts = dict.fromkeys(Validity, 0)
@@ -74,6 +92,8 @@ def test_lines_and_operations_never_disagree() -> None:
         write(file, history, [Fault("cut", "all", 1, 2)] if rng.random() < 0.3 else ())
         verdict = by_lines(file.getvalue(), initial)
         assert verdict == by_operations(file.getvalue(), initial), history
+        mixed = in_other_words(rng, file.getvalue())
+        assert by_lines(mixed, initial) == verdict, mixed
         assert isinstance(verdict, Verdict)
         counts[verdict.validity] += 1
     assert min(counts.values()) > ROUNDS // 20, counts
@@ -117,3 +137,16 @@ def test_other_operations_are_left_to_others_and_nothing_is_no_pass() -> None:
     empty = by_lines(HEADER)
     assert isinstance(empty, Verdict)
     assert empty.validity is Validity.UNKNOWN
+
+
+def test_a_key_or_value_spelled_in_two_ways_is_one() -> None:
+    write_x = b'{"process":1,"invoke_us":1,"complete_us":2,"kind":"write","key":%s,"argument":%s}'
+    read_x = b'{"process":2,"invoke_us":3,"complete_us":4,"kind":"read","key":%s,"result":%s}'
+    absent = by_lines(b"\n".join([HEADER, write_x % (b'{"hex":"6b"}', b'"a"'), read_x % (b'"k"', b"null")]))
+    assert isinstance(absent, Verdict)
+    assert absent.is_invalid
+    assert [each.key for each in absent.witness] == [b"k", b"k"]
+    seen = by_lines(b"\n".join([HEADER, write_x % (b'"k"', b'{"hex":"61"}'), read_x % (b'{"hex":"6B"}', b'"a"')]))
+    assert isinstance(seen, Verdict)
+    assert seen.reason == "1 keys"
+    assert seen.is_valid

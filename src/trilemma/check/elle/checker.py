@@ -1,27 +1,32 @@
 """List-append transactions: from a history to anomalies, and to a verdict on each model of isolation.
 
 For serializability and what lies above it the anomalies are all there can be: an order of the graph without rings is an
-order in which every read shows what it showed, given that elements are unique and every list tells its order. For
-snapshot isolation the same holds where every append was read by somebody at last. Weaker models are judged by what was
-found only. A transaction of unknown outcome counts as happened once somebody read what it appended.
-Source: arXiv:2003.10554. Twin: orders tried one by one, in the tests.
-Cost: O(n) in the length of the history, lists read included; rings are searched for with a bound.
+order in which every read shows what it showed, given that elements are unique and every list tells its order. So it is
+for snapshot isolation, of each strength: of appends to one key that nobody read, an order is looked for that leaves no
+ring against it (`commits`). Where there is none, that is a G-single, or G-nonadjacent, in whichever order they came; if
+the bound is reached first, these models, and no others, are `unknown`. Weaker models are judged by what was found only.
+A transaction of unknown outcome counts as happened once somebody read what it appended.
+Source: arXiv:2003.10554. Twins: orders and schedules tried one by one, in the tests.
+Cost: O(n) in the length of the history, lists read included; rings and orders are searched for with a bound.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from trilemma.check.elle.anomaly import JUDGED, RULED_OUT, Anomaly
-from trilemma.check.elle.explain import explain
+from trilemma.check.elle.anomaly import G_SINGLE, JUDGED, RULED_OUT, Anomaly
+from trilemma.check.elle.explain import explain, explain_clash
 from trilemma.check.elle.graph import Graph
 from trilemma.check.elle.rings import VISITS_MAX, Hunt
 from trilemma.check.elle.transaction import RefusalError, parse
 from trilemma.check.elle.versions import Versions
-from trilemma.check.hierarchy import READ_COMMITTED, READ_UNCOMMITTED, STRICT_SERIALIZABLE
+from trilemma.check.hierarchy import READ_COMMITTED, READ_UNCOMMITTED, REPEATABLE_READ, STRICT_SERIALIZABLE
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
 CHECKER: Final = "list-append transactions"
+
+NOTHING_READ: Final = "no transaction read a key that another appended to"
+"""Why a history is not judged that shows nothing."""
 
 _GRAVITY: Final = {name: place for place, name in enumerate(RULED_OUT)}
 
@@ -35,6 +40,8 @@ class Analysis(NamedTuple):
     refusal: str = ""
     gave_up: bool = False
     """Whether the bound of the search was reached, so that some kind of ring may have gone unfound."""
+    undecided: frozenset[str] = frozenset()
+    """Models of which the bound was reached in the search for an order of appends that nobody saw."""
 
     def verdict(self, model: str) -> Verdict:
         """Return the verdict on one model of isolation (of `anomaly.JUDGED`).
@@ -53,6 +60,8 @@ class Analysis(NamedTuple):
             return invalid(name, against[0].describe() + more, against[0].operations)
         if self.gave_up and model not in (READ_COMMITTED, READ_UNCOMMITTED):
             return unknown(name, "the search for rings reached its bound")
+        if model in self.undecided:
+            return unknown(name, "some appends nobody saw, and the search for an order of them reached its bound")
         beyond = ", ".join(dict.fromkeys(each.name for each in self.anomalies))
         return valid(
             name, f"{self.transactions} transactions" + (f"; not against this model: {beyond}" if beyond else "")
@@ -75,11 +84,13 @@ def analyse(operations: Iterable[Operation], visits_max: int = VISITS_MAX) -> An
     except RefusalError as refusal:
         return Analysis((), 0, str(refusal))
     if not any(key.readers and key.writers for key in versions.keys.values()):
-        return Analysis((), len(transactions), "no transaction read a key that another appended to")
+        return Analysis((), len(transactions), NOTHING_READ)
     graph = Graph(transactions, versions)
     hunt = Hunt(graph, visits_max)
     found = [*versions.find_all(), *(explain(graph, ring) for ring in hunt.run())]
-    return Analysis(_sorted(found), len(transactions), gave_up=hunt.gave_up)
+    found += [explain_clash(graph, clash, variant) for variant, clash in hunt.clashes]
+    undecided = frozenset(weakest for variant in hunt.undecided for weakest in RULED_OUT[G_SINGLE + variant])
+    return Analysis(_sorted(found), len(transactions), gave_up=hunt.gave_up, undecided=undecided - {REPEATABLE_READ})
 
 
 def check_list_append(operations: Iterable[Operation], model: str = STRICT_SERIALIZABLE) -> Verdict:

@@ -3,9 +3,10 @@
 Owns the wording only. Transactions are named T1, T2, … in order of invocation, as a verdict lists them.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
-from trilemma.check.elle.anomaly import Anomaly
+from trilemma.check.elle.anomaly import G_NONADJACENT, G_SINGLE, Anomaly
+from trilemma.check.elle.commits import UNTOLD, Clash, Way
 from trilemma.check.elle.graph import PROCESS, REALTIME, RW, THROUGH, WR, WW, Graph
 from trilemma.check.elle.rings import Ring
 from trilemma.check.elle.transaction import Transaction, show
@@ -23,6 +24,37 @@ def explain(graph: Graph, ring: Ring) -> Anomaly:
     sentences.append("so that none of them can be the first")
     operations = tuple(graph.transactions[number].operation for number in labels)
     return Anomaly(ring.name, "; ".join(sentences), operations)
+
+
+def explain_clash(graph: Graph, clash: Clash, variant: str) -> Anomaly:
+    """Return as an anomaly that two appends which nobody saw cannot have come in either order.
+
+    Args:
+        variant: what the name of the anomaly ends in.
+    """
+    numbers = sorted(number for number in clash.nodes if graph.is_transaction(number))
+    labels = {number: f"T{place}" for place, number in enumerate(numbers, start=1)}
+    one, other = labels[clash.one], labels[clash.other]
+    both = f"{one} and {other} both appended to {clash.key!r}, and nobody read which of them was the first"
+    if clash.ways:
+        behind, before = ("; ".join(_walk(graph, way, labels)) for way in clash.ways)
+        reason = f"{both}; if {one} was: {behind}; if {other} was: {before}; so that neither can have been"
+    else:
+        reason = f"{both}; whatever the order of such appends of these transactions, they form a ring"
+    is_single = clash.ways and all(way.kinds.count(RW) <= 1 for way in clash.ways)
+    name = (G_SINGLE if is_single else G_NONADJACENT) + variant
+    return Anomaly(name, reason, tuple(graph.transactions[number].operation for number in numbers))
+
+
+def _walk(graph: Graph, way: Way, labels: dict[int, str]) -> Iterator[str]:
+    """Tell the steps of a way that is no ring."""
+    numbers = [node for node in way.nodes if graph.is_transaction(node)]
+    kinds = [
+        kind for node, kind in zip(way.nodes, way.kinds, strict=False) if graph.is_transaction(node) and kind != THROUGH
+    ]
+    for one, other, kind in zip(numbers, numbers[1:], kinds, strict=False):
+        first, second = graph.transactions[one], graph.transactions[other]
+        yield _step(graph, first, second, kind, labels[one], labels[other])
 
 
 def _pairs(numbers: list[int]) -> list[tuple[int, int]]:
@@ -43,6 +75,9 @@ def _step(graph: Graph, first: Transaction, second: Transaction, kind: int, one:
         because = f"{one} came before {other} in process {first.operation.process}"
     elif kind == REALTIME:
         because = f"{one} was over before {other} began"
+    elif kind == UNTOLD:
+        key = next(name for name in graph.unseen_by[first.number] if name in graph.unseen_by[second.number])
+        because = f"{one} and {other} both appended to {key!r}, and {other} cannot have been the first"
     else:
         because = _data_step(graph, first, second, kind, one, other)
     return f"{because}, so {one} must come before {other}"

@@ -9,6 +9,7 @@ after it) and, per key, a *gap* between those who read all that was ever seen an
 must stand behind it. Source: arXiv:2003.10554, section 4.3 and 5.1.
 """
 
+from collections.abc import Hashable
 from typing import Final
 
 from trilemma.check.elle.transaction import Transaction
@@ -28,13 +29,16 @@ DATA: Final = WW | WR | RW | THROUGH
 class Graph:
     """Edges by node: where they lead, and of which kind each is. A transaction's node is its number."""
 
-    __slots__ = ("kinds", "successors", "transactions", "versions")
+    __slots__ = ("kinds", "successors", "transactions", "unseen_by", "versions")
 
     def __init__(self, transactions: list[Transaction], versions: Versions) -> None:
         self.transactions = transactions
         self.versions = versions
         self.successors: list[list[int]] = [[] for _ in transactions]
         self.kinds: list[list[int]] = [[] for _ in transactions]
+        self.unseen_by: dict[int, list[Hashable]] = {}
+        """For each transaction the keys to which it appended what nobody saw, as another did too: which of them came
+        first no read tells."""
         happened = bytearray(len(transactions))
         for transaction in versions.happened:
             happened[transaction.number] = 1
@@ -91,6 +95,8 @@ class Graph:
             for element, writer in key.writers.items()
             if element not in key.seen and happened[writer.number]
         }
+        for writer in unseen if len(unseen) > 1 else ():
+            self.unseen_by.setdefault(writer, []).append(key.name)
         if last >= 0:
             for writer in unseen:
                 self.add(last, writer, WW)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from trilemma.check.components import components
 from trilemma.check.elle import anomaly as names
+from trilemma.check.elle.commits import Clash, Commits
 from trilemma.check.elle.graph import DATA, PROCESS, REALTIME, RW, THROUGH, WR, WW, Graph
 from trilemma.check.hierarchy import with_stronger
 
@@ -60,13 +61,18 @@ _LADDER: Final = (
 class Hunt:
     """One search of a graph for rings."""
 
-    __slots__ = ("_graph", "_visits_left", "gave_up")
+    __slots__ = ("_graph", "_schedule_visits_left", "_visits_left", "clashes", "gave_up", "undecided")
 
     def __init__(self, graph: Graph, visits_max: int = VISITS_MAX) -> None:
         self._graph = graph
         self._visits_left = visits_max
         self.gave_up = False
         """Whether the bound was reached before a G-single had been looked for everywhere."""
+        self.clashes: list[tuple[str, Clash]] = []
+        """Beside the rings: what has one only once appends that nobody saw are put in order; and of which variant."""
+        self.undecided: set[str] = set()
+        """Variants of which the bound was reached before such appends had been put in order."""
+        self._schedule_visits_left = visits_max
 
     def run(self) -> list[Ring]:
         """Return the rings that were found, at most one of a kind per component; none only if there are none."""
@@ -78,6 +84,7 @@ class Hunt:
     def _hunt(self, component: list[int]) -> list[Ring]:
         found: list[Ring] = []
         ruled_out: set[str] = set()
+        has_schedule: bool | None = None  # of the strictest variant, and so of all; looked for once it matters
         for suffix, extra in VARIANTS:
             for nodes in self._parts(component, DATA | extra):
                 for rule in _LADDER:
@@ -88,7 +95,25 @@ class Hunt:
                     if ring is not None:
                         found.append(ring)
                         ruled_out |= news
+                news = with_stronger(names.RULED_OUT[names.G_SINGLE + suffix])
+                if ruled_out.issuperset(news):
+                    continue
+                if has_schedule is None:
+                    has_schedule = Commits(self._graph, component, DATA | PROCESS | REALTIME).are_walked()
+                if not has_schedule and self._clashes(nodes, suffix, DATA | extra):
+                    ruled_out |= news
         return found
+
+    def _clashes(self, nodes: list[int], suffix: str, allowed: int) -> bool:
+        """Note whether nodes that have no ring below snapshots have one in every order of appends that nobody saw."""
+        commits = Commits(self._graph, nodes, allowed, self._schedule_visits_left)
+        clash = commits.find()
+        self._schedule_visits_left = commits.visits_left
+        if clash is not None:
+            self.clashes.append((suffix, clash))
+        elif commits.gave_up:
+            self.undecided.add(suffix)
+        return clash is not None
 
     def _edges(self, node: int, allowed: int) -> Iterator[tuple[int, int]]:
         for target, kind in zip(self._graph.successors[node], self._graph.kinds[node], strict=True):

@@ -31,7 +31,8 @@ class Read(NamedTuple):
     key: Hashable
     shown: Elements
     outside: int | None
-    """How many elements of it stood there before the transaction's own; None where that cannot be told."""
+    """How many elements of it stood there before the transaction's own; None where that cannot be told, or an earlier
+    read tells it."""
 
 
 class Slip(NamedTuple):
@@ -84,6 +85,8 @@ class Transaction:
             if shown != expected:
                 self.slips.append(Slip(key, shown, show(expected)))
                 self.reads.append(Read(key, shown, None if own else len(shown)))
+            elif own:
+                self.reads.append(Read(key, shown, None))  # tells in which order its own appends came
             return
         if not own:
             self.reads.append(Read(key, shown, len(shown)))

@@ -1,4 +1,7 @@
-"""The atoms of EDN: numbers, words, strings, characters. What is none raises ValueError with a sentence."""
+"""The atoms of EDN: numbers, words, strings, characters. What is none raises ValueError with a sentence.
+
+Whole numbers also as Clojure's reader takes them, which writes some into histories (`0x5e91993f` of an object).
+"""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -14,6 +17,12 @@ _WORDS: Final[dict[str, Any]] = {"nil": None, "true": True, "false": False}
 
 _NUMBER_BEGINS: Final = re.compile(r"[+-]?[0-9]")
 _INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)N?\Z")
+_BASED: Final = re.compile(
+    r"([+-]?)(?:0[xX](?P<hexadecimal>[0-9a-fA-F]+)|0(?P<octal>[0-7]+)"
+    r"|(?P<base>[1-9][0-9]?)[rR](?P<digits>[0-9a-zA-Z]+))N?\Z"
+)
+_BASE_MAX: Final = 36
+"""The greatest base: ten digits, and 26 letters."""
 _RATIO: Final = re.compile(r"[+-]?[0-9]+/0*[1-9][0-9]*\Z")
 _FLOAT: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?M?\Z")
 
@@ -43,6 +52,9 @@ def _number(text: str) -> Any:
     if _RATIO.match(text):
         return Fraction(text)
     if not _FLOAT.match(text):
+        based = _BASED.match(text)
+        if based is not None:
+            return _based(based, text)
         raise ValueError(f"no number: {shown(text)}")
     if not text.endswith("M"):
         return float(text)
@@ -50,6 +62,18 @@ def _number(text: str) -> Any:
         return Decimal(text[:-1])
     except InvalidOperation as problem:
         raise ValueError(f"a number out of all bounds: {shown(text)}") from problem
+
+
+def _based(match: re.Match[str], text: str) -> int:
+    """Return a whole number that is written as Clojure writes others than decimal ones: 0x1f, 017, 2r101."""
+    base, digits = int(match["base"] or 0), match["digits"]
+    if match["hexadecimal"]:
+        base, digits = 16, match["hexadecimal"]
+    elif match["octal"]:
+        base, digits = 8, match["octal"]
+    if not 2 <= base <= _BASE_MAX or any(int(digit, _BASE_MAX) >= base for digit in digits):
+        raise ValueError(f"no number: {shown(text)}")
+    return int(match[1] + digits, base)
 
 
 def string(text: str) -> bytes:

@@ -21,7 +21,7 @@ from trilemma.check.formats.conventions import Conventions
 from trilemma.check.formats.edn_value import Map, write
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.event import Event, Pair
-from trilemma.check.formats.key import Names, plain
+from trilemma.check.formats.key import Names
 from trilemma.check.formats.micro import are_micro_operations, micro_operations
 from trilemma.check.history import Operation
 
@@ -126,15 +126,16 @@ def _meaning(
         return _transaction(source, asked, told, outcome == "ok", names, pure)
     kind = KINDS.get(begin.function, begin.function)
     if kind in _TAKES:
-        return kind, None, plain(told)
+        return kind, None, names.value(told)
     if kind in _CHANGES:
-        return kind, plain(asked if told is None else told), None
+        return kind, names.value(asked if told is None else told), None
     if kind in _LOCKS:  # what their invocation says is who asks, which the process says too
-        return kind, None, plain(_token(told))
+        return kind, None, names.value(_token(told))
     shape = _SHAPES.get(kind)
     if shape is None:
-        return kind, plain(asked), plain(told)
-    return kind, shape(source, asked if told is None else told), (True if kind == "cas" and outcome == "ok" else None)
+        return kind, names.value(asked), names.value(told)
+    result = True if kind == "cas" and outcome == "ok" else None
+    return kind, shape(source, asked if told is None else told, names), result
 
 
 def _token(told: Any) -> Any:
@@ -144,19 +145,19 @@ def _token(told: Any) -> Any:
     return next((told[name] for name in _TOKENS if name in told), None)
 
 
-def _cas(source: Event, value: Any) -> tuple[Any, Any]:
+def _cas(source: Event, value: Any, names: Names) -> tuple[Any, Any]:
     if not (isinstance(value, tuple) and len(value) == 2):
         raise _problem(source, f":cas takes [old new], not {_show(value)}")
-    return plain(value[0]), plain(value[1])
+    return names.value(value[0]), names.value(value[1])
 
 
-def _transfer(source: Event, value: Any) -> tuple[Any, Any, Any]:
+def _transfer(source: Event, value: Any, names: Names) -> tuple[Any, Any, Any]:
     if not (isinstance(value, Map) and {":from", ":to", ":amount"} <= value.keys()):
         raise _problem(source, f":transfer takes {{:from a, :to b, :amount n}}, not {_show(value)}")
-    return plain(value[":from"]), plain(value[":to"]), plain(value[":amount"])
+    return names.value(value[":from"]), names.value(value[":to"]), names.value(value[":amount"])
 
 
-_SHAPES: Final[dict[str, Callable[[Event, Any], Any]]] = {"cas": _cas, "transfer": _transfer}
+_SHAPES: Final[dict[str, Callable[[Event, Any, Names], Any]]] = {"cas": _cas, "transfer": _transfer}
 
 
 def _transaction(source: Event, asked: Any, told: Any, known: bool, names: Names, pure: bool) -> tuple[str, Any, Any]:

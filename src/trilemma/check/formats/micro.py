@@ -5,7 +5,7 @@ Their names become `append`, `r`, `w`. Source: Jepsen, jepsen.txn.micro-op; Elle
 
 from typing import Any, Final
 
-from trilemma.check.formats.key import Names, plain
+from trilemma.check.formats.key import Names
 
 NAMES: Final = {":append": "append", ":r": "r", ":read": "r", ":w": "w", ":write": "w"}
 
@@ -30,5 +30,5 @@ def micro_operations(value: Any, names: Names, results: bool) -> tuple[Micro, ..
     made = []
     for name, key, content in value:
         known = results or NAMES[name] != "r"
-        made.append((NAMES[name], names.of(key), plain(content) if known else None))
+        made.append((NAMES[name], names.of(key), names.value(content) if known else None))
     return tuple(made)

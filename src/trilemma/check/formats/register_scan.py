@@ -127,10 +127,17 @@ def _is_simple(operation: OperationLine) -> bool:
 
 
 def _comparable(form: Any) -> Any:
-    """Return what stands for a value in JSON so that it can be compared: nested forms by what they stand for."""
+    """Return what stands for a value in JSON so that it can be compared: nested forms by what they stand for.
+
+    Bytes may be spelled in two ways, plain and as hex: those that are UTF-8 are the plain string, however spelled.
+    """
     if form.__class__ in MIXED:
         return Distinct(form)
-    return (distinct(from_json(form)),) if form.__class__ in _NESTED else form
+    if form.__class__ not in _NESTED:
+        return form
+    value = from_json(form)
+    spelled = to_json(value) if value.__class__ is bytes else None
+    return spelled if spelled.__class__ is str else (distinct(value),)
 
 
 def _value(comparable: Any) -> Any:

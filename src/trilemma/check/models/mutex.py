@@ -1,36 +1,50 @@
 """A lock that one process holds: `acquire` and `release`.
 
 Results: False says that it did not take place (somebody held it; the process did not hold it), anything else that it
-did. Who asks matters, so the operations of two processes are never alike. Source: knossos `model.clj` (`mutex`), with
-its holder remembered.
+did. A whole number that an acquire is told is its fencing token, and exceeds all that were granted before. Who asks
+matters, so the operations of two processes are never alike. Source: knossos `model.clj` (`mutex`), with its holder
+remembered; Jepsen, `fenced-mutex` of the Hazelcast tests.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from trilemma.check.history import Operation
 from trilemma.check.models.base import Model, unknown_kind
 
-Holder = int | None
+
+class Lock(NamedTuple):
+    """The state of a lock."""
+
+    holder: int | None = None
+    """The process that holds it."""
+    token: int | None = None
+    """The last fencing token that is known to have been granted."""
 
 
-def _run(state: Holder, operation: Operation) -> tuple[bool, Holder]:
+def run_lock(state: Lock, operation: Operation) -> tuple[bool, Lock]:
+    """Return whether a request takes place, and the state after it; tokens are left as they are."""
     if operation.kind == "acquire":
-        return (True, operation.process) if state is None else (False, state)
+        return (True, state._replace(holder=operation.process)) if state.holder is None else (False, state)
     if operation.kind == "release":
-        return (True, None) if state == operation.process else (False, state)
+        return (True, state._replace(holder=None)) if state.holder == operation.process else (False, state)
     raise unknown_kind("mutex", operation)
 
 
-def _step(state: Holder, operation: Operation) -> tuple[bool, Holder]:
-    done, after = _run(state, operation)
-    return operation.outcome == "info" or done == (operation.result is not False), after
+def _step(state: Lock, operation: Operation) -> tuple[bool, Lock]:
+    done, after = run_lock(state, operation)
+    if operation.outcome == "info":
+        return True, after
+    token = operation.result
+    if operation.kind == "acquire" and type(token) is int:
+        return done and (state.token is None or token > state.token), after._replace(token=token)
+    return done == (token is not False), after
 
 
 def _is_refusal(operation: Operation) -> bool:
     return operation.outcome == "ok" and operation.result is False
 
 
-_FREE: Final[Holder] = None
+_FREE: Final = Lock()
 
-MUTEX: Final = Model("mutex", _FREE, _step, _is_refusal, run=_run)
+MUTEX: Final = Model("mutex", _FREE, _step, _is_refusal, run=run_lock)
 """A lock, free at first."""
