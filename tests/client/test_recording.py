@@ -213,6 +213,27 @@ def test_a_client_goes_on_under_a_new_number_after_an_unknown_outcome(history: R
     assert [(each.outcome, each.process) for each in history] == [("info", 1), ("fail", 2), ("ok", 2), ("fail", 2)]
 
 
+def test_an_error_that_nobody_knows_leaves_the_outcome_open(history: Recording) -> None:  # noqa: F811
+    with server(b"-ERR timed out\r\n", b"-ERR unknown command 'SET'\r\n") as address:
+        client = plain_client(history, address)
+        for _ in range(2):
+            with pytest.raises(redis.ResponseError):
+                client.set("k", "v")
+    assert [each.outcome for each in history] == ["info", "fail"]
+
+
+def test_a_transaction_whose_multi_was_refused_may_have_happened(history: Recording) -> None:  # noqa: F811
+    with server(b"-NOPERM no multi\r\n+OK\r\n-ERR EXEC without MULTI\r\n") as address:
+        client = plain_client(history, address)
+        with pytest.raises(redis.ResponseError):
+            client.pipeline().set("k", "v").execute()
+    with server(b"-NOPERM no multi\r\n-NOPERM no set\r\n-ERR EXEC without MULTI\r\n") as address:
+        client = plain_client(history, address)
+        with pytest.raises(redis.ResponseError):
+            client.pipeline().set("k", "v").execute()
+    assert [each.outcome for each in history] == ["info", "fail"]
+
+
 def test_attempts_of_a_command_that_is_executed_once_are_one_operation(history: Recording) -> None:  # noqa: F811
     with server(b"-UNCERTAIN x\r\n", b":1\r\n", b":1\r\n", b":2\r\n", b"-CLUSTERDOWN x\r\n", b":3\r\n") as address:
         client = plain_client(history, address)

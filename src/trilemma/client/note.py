@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilemma.check.history import Outcome
 from trilemma.check.redis_history import Command
-from trilemma.workload.reply import judge
+from trilemma.workload.reply import judge, judge_exec
 
 if TYPE_CHECKING:
     from trilemma.client.recording import Recording
@@ -20,12 +20,6 @@ UNRECORDED: Final = frozenset(
     | {b"UNWATCH", b"WAIT", b"WATCH"}
 )
 """Commands that change no data and are not judged. All others are recorded, whether a checker knows them or not."""
-
-TELLING: Final = (
-    *("WRONGTYPE", "ERR value is not an integer", "ERR value is not a valid float", "ERR no such key"),
-    *("ERR increment ", "ERR decrement ", "ERR offset is out of range", "ERR source and destination"),
-)
-"""How the error replies begin that depend on data, and that the model gives too."""
 
 
 class Note:
@@ -57,9 +51,6 @@ class Note:
         """Note what the reply says; an error reply is its text. One that only the command is to blame for, as for too
         many arguments, did nothing and says nothing of the data."""
         recorded = judge(reply)
-        if recorded.outcome == "ok" and isinstance(reply, str) and not reply.startswith(TELLING):
-            self.close("fail")
-            return
         self.close(recorded.outcome, recorded.result if recorded.outcome == "ok" else None)
 
     def executed(self, seen: Sequence[Any], replies: Sequence[Any], commands: int) -> None:
@@ -70,18 +61,8 @@ class Note:
             replies: to MULTI, to each command, to EXEC, as far as they came.
             commands: how many were queued.
         """
-        if len(replies) < commands + 2:
-            self.lost()
-            return
-        recorded = judge(replies[-1])
-        if recorded.outcome != "ok":
-            self.close(recorded.outcome)
-        elif not isinstance(recorded.result, tuple):  # aborted, because a watched key has changed, or an error
-            self.close("fail")
-        elif any(judge(each).outcome != "ok" for each in recorded.result):
-            self.lost()
-        else:
-            self.close("ok", (*seen, *recorded.result))
+        recorded = judge_exec(replies, commands + 2)
+        self.close(recorded.outcome, (*seen, *recorded.result) if recorded.outcome == "ok" else None)
 
 
 class Processes:
