@@ -78,7 +78,7 @@ class Found:
     def _subject(self, lane: Lane) -> Subject:
         digests = self.digests[lane.keyspace.name]
         verdicts, observed = judge(lane, self.plan.workload, self.disturber.outages, digests)
-        vacuity = find_vacuity(lane.operations, self.plan.nemesis, len(self.disturber.faults))
+        vacuity = find_vacuity(self.plan.workload, lane.operations, self.plan.nemesis, len(self.disturber.faults))
         if vacuity is not None:
             verdicts.append(vacuity)
         if self.disturber.failure:

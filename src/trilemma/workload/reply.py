@@ -37,6 +37,9 @@ BLAMES: Final = (
 )
 """How the other errors begin that prove it, because they blame the command, or the connection that it came on."""
 
+APART: Final = "a transaction came apart, because MULTI was not answered OK or its commands were not queued: "
+"""How the result begins of a transaction whose commands may have been carried out one by one."""
+
 LOST: Final[tuple[Reply, ...]] = ()
 """The replies to a step whose connection broke, or whose client gave up waiting."""
 
@@ -89,7 +92,7 @@ def judge_exec(replies: Sequence[Reply], sent: int) -> Recorded:
     if all(judge(each).outcome == "fail" for each in replies):
         return recorded
     if not _is_queued(replies[:-1]):
-        return Recorded("info", recorded.result)
+        return Recorded("info", f"{APART}{', '.join(map(_shown, replies))}")
     if recorded.outcome != "ok":
         return recorded
     if recorded.result is None:
@@ -97,6 +100,11 @@ def judge_exec(replies: Sequence[Reply], sent: int) -> Recorded:
     done = recorded.result
     is_done = isinstance(done, tuple) and len(done) == sent - 2 and all(judge(each).outcome == "ok" for each in done)
     return Recorded("ok" if is_done else "info", done)
+
+
+def _shown(reply: Reply) -> str:
+    shown = plain(reply)
+    return shown if isinstance(shown, str) else repr(shown)
 
 
 def _is_queued(replies: Sequence[Reply]) -> bool:
