@@ -257,9 +257,11 @@ def test_a_comparison_names_every_target_also_those_that_could_not_run() -> None
 
 @needs_redis
 @pytest.mark.skipif(shutil.which("redis-sentinel") is None, reason="redis-sentinel is not installed")
-def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind_but_the_files_that_were_asked_for(tmp_path: Path) -> None:
     is_root = os.geteuid() == 0
+    page, history = tmp_path / "page.html", tmp_path / "history.jsonl"
     words = ["check", "run", "--target", "redis", "--nemesis", "isolate" if is_root else "pause", "--time", "12"]
+    words += ["--report", str(page), "--history", str(history)]
     command = subprocess.Popen(
         [sys.executable, "-m", "trilemma", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -279,6 +281,8 @@ def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind(tmp_path: Path) -> 
         command.wait()
     assert command.returncode == 2
     assert "interrupted" in said
+    assert "broken off" in page.read_text()
+    assert CliRunner().invoke(app, ["check", "history", str(history), "--model", "register"]).exit_code == 0
     assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
     assert not list(tmp_path.glob("trilemma-*"))
     assert not list(Path("/run").glob(f"netns/tri{command.pid}x*"))

@@ -2,7 +2,8 @@
 
 What a keyspace promises is held against it; every other promise that can be looked at is looked at and only said. A run
 in which nothing was read, nothing of the workload's own kind done, or no fault happened although one was asked for, is
-`unknown`: it shows nothing. Source: PROMISES §2, §4, §5; FAULTS §4 (pitfall 5); `sim.judge`, which judges schedules likewise.
+`unknown`: it shows nothing. Source: PROMISES §2, §4, §5; FAULTS §4 (pitfall 5); `sim.judge`, which judges schedules
+likewise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -197,7 +198,7 @@ def judge(
 
 
 def _unless_apart(verdicts: list[Verdict], operations: Sequence[Operation]) -> list[Verdict]:
-    """Return verdicts, none of them invalid where transactions came apart: what clients did then were no transactions."""
+    """Return verdicts, none of them invalid where transactions came apart: what clients did then were none."""
     apart = (each.result for each in operations if each.outcome == "info" and isinstance(each.result, str))
     reason = next((each for each in apart if each.startswith(APART)), None)
     if reason is None:
