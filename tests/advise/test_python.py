@@ -241,6 +241,141 @@ def test_functions_keep_orders_of_their_own() -> None:
     assert unsafe('def a():\n    r.get("bank:k")\ndef b():\n    r.set("bank:k", 1)') == []
 
 
+APART = [
+    """
+    def f(op):
+        if op == "get":
+            return r.get("bank:k")
+        else:
+            r.set("bank:k", 1)
+    """,
+    """
+    def f(op):
+        if op == "get":
+            return r.get("bank:k")
+        r.set("bank:k", 1)
+    """,
+    """
+    def f(op):
+        while True:
+            if op == "get":
+                return r.get("bank:k")
+            else:
+                r.set("bank:k", 1)
+    """,
+    """
+    def f(op):
+        match op:
+            case "get":
+                return r.get("bank:k")
+            case "set":
+                r.set("bank:k", 1)
+    """,
+    """
+    def f(op):
+        print(r.get("bank:k") if op == "get" else r.set("bank:k", 1))
+    """,
+    """
+    def f():
+        try:
+            work()
+        except ValueError:
+            print(r.get("bank:k"))
+        except KeyError:
+            r.set("bank:k", 1)
+    """,
+]
+
+
+@pytest.mark.parametrize("source", APART)
+def test_what_stands_in_another_branch_does_not_come_after(source: str) -> None:
+    assert "lost-update" not in unsafe(source) + hints(source)
+
+
+TOGETHER = [
+    """
+    def f(op):
+        if op == "get":
+            value = r.get("bank:k")
+        r.set("bank:k", value)
+    """,
+    """
+    def f(op):
+        if r.get("bank:k"):
+            return
+        else:
+            r.set("bank:k", 1)
+    """,
+    """
+    def f(op):
+        if op:
+            value = r.get("bank:k")
+            r.set("bank:k", value)
+            return
+    """,
+    """
+    def f():
+        try:
+            value = r.get("bank:k")
+        except ValueError:
+            r.set("bank:k", 1)
+    """,
+    """
+    def f():
+        try:
+            if ready:
+                return r.get("bank:k")
+        finally:
+            r.set("bank:k", 1)
+    """,
+    """
+    def f(op):
+        value = r.get("bank:k")
+        if op:
+            return r.get("bank:k")
+        r.set("bank:k", value)
+    """,
+]
+
+
+@pytest.mark.parametrize("source", TOGETHER)
+def test_what_a_branch_leads_on_to_comes_after(source: str) -> None:
+    assert unsafe(source) == ["lost-update"]
+
+
+def test_a_loop_that_takes_one_branch_and_then_another_is_a_hint() -> None:
+    source = """
+    def f(queue):
+        for op in queue:
+            if op == "get":
+                answer(r.get("bank:k"))
+            else:
+                r.set("bank:k", 1)
+    """
+    assert "lost-update" not in unsafe(source)
+    assert "lost-update" in hints(source)
+
+
+TWO = "a = redis.Redis(port=1, retry=None)\nb = redis.Redis(port=2, retry=None)\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_unsafe"),
+    [
+        ('value = a.get("bank:k")\nb.set("bank:k", value)', False),
+        ('value = a.get("bank:k")\nb.get("bank:k")\na.set("bank:k", value)', True),
+        ('value = a.get("bank:k")\nwith a.pipeline() as pipe:\n    pipe.set("bank:k", value)', True),
+        ('value = a.get("bank:k")\na.pipeline().set("bank:k", value)', True),
+        ('value = a.get("bank:k")\nwith b.pipeline() as pipe:\n    pipe.set("bank:k", value)', False),
+        ('value = a.get("bank:k")\nc = a\nredis_c = c\nredis_c.set("bank:k", value)', True),
+        ('def f(pipe):\n    value = a.get("bank:k")\n    pipe.set("bank:k", value)', True),
+    ],
+)
+def test_what_another_client_had_read_is_a_hint_for_it_may_be_of_another_server(lines: str, is_unsafe: bool) -> None:
+    assert ("lost-update" in unsafe(TWO + lines)) is is_unsafe
+    assert "lost-update" in unsafe(TWO + lines) + hints(TWO + lines)
+
+
 def test_a_source_that_is_no_python_is_refused() -> None:
     with pytest.raises(SyntaxError):
         read_python("def f(:", "app.py")

@@ -55,6 +55,7 @@ SAFE = [
     ("INCRBY bank:a 5",),
     ("WATCH bank:a", "GET bank:a", "MULTI", "SET bank:a 5", "EXEC"),
     ("GET bank:a", "SET bank:b 5"),
+    ("EXISTS bank:a", "SET bank:a 5 NX"),
     ("GET bank:a", "SET bank:a 5 EX 60"),
     ("MULTI", "GET bank:a", "SET bank:a 5", "EXEC"),
     ("MULTI", "SET bank:a 5", "EXPIRE bank:a 5", "EXEC"),

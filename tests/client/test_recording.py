@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -213,6 +213,27 @@ def test_a_client_goes_on_under_a_new_number_after_an_unknown_outcome(history: R
     assert [(each.outcome, each.process) for each in history] == [("info", 1), ("fail", 2), ("ok", 2), ("fail", 2)]
 
 
+def test_an_error_that_nobody_knows_leaves_the_outcome_open(history: Recording) -> None:  # noqa: F811
+    with server(b"-ERR timed out\r\n", b"-ERR unknown command 'SET'\r\n") as address:
+        client = plain_client(history, address)
+        for _ in range(2):
+            with pytest.raises(redis.ResponseError):
+                client.set("k", "v")
+    assert [each.outcome for each in history] == ["info", "fail"]
+
+
+def test_a_transaction_whose_multi_was_refused_may_have_happened(history: Recording) -> None:  # noqa: F811
+    with server(b"-NOPERM no multi\r\n+OK\r\n-ERR EXEC without MULTI\r\n") as address:
+        client = plain_client(history, address)
+        with pytest.raises(redis.ResponseError):
+            client.pipeline().set("k", "v").execute()
+    with server(b"-NOPERM no multi\r\n-NOPERM no set\r\n-ERR EXEC without MULTI\r\n") as address:
+        client = plain_client(history, address)
+        with pytest.raises(redis.ResponseError):
+            client.pipeline().set("k", "v").execute()
+    assert [each.outcome for each in history] == ["info", "fail"]
+
+
 def test_attempts_of_a_command_that_is_executed_once_are_one_operation(history: Recording) -> None:  # noqa: F811
     with server(b"-UNCERTAIN x\r\n", b":1\r\n", b":1\r\n", b":2\r\n", b"-CLUSTERDOWN x\r\n", b":3\r\n") as address:
         client = plain_client(history, address)
@@ -287,7 +308,7 @@ def test_clients_of_asyncio_are_recorded_alike(solo: StageCluster, history: Reco
 class Elsewhere:
     """A cluster of one node at an address."""
 
-    names = ("s",)
+    names: tuple[str, ...] = ("s",)
 
     def __init__(self, address: str) -> None:
         self._host, _, port = address.rpartition(":")
@@ -298,6 +319,72 @@ class Elsewhere:
 
 
 # Assertions
+
+
+def in_turns(*steps: tuple[int, Callable[[], object]]) -> None:
+    """Have threads, by number, take steps in the order given, each waiting for the one before."""
+    turns = [threading.Event() for _ in range(len(steps) + 1)]
+
+    def run(thread: int) -> None:
+        for number, (whose, step) in enumerate(steps):
+            if whose == thread:
+                turns[number].wait()
+                step()
+                turns[number + 1].set()
+
+    threads = [threading.Thread(target=run, args=(each,)) for each in {whose for whose, _ in steps}]
+    for each in threads:
+        each.start()
+    turns[0].set()
+    for each in threads:
+        each.join()
+
+
+def test_updates_that_threads_lose_are_found_though_they_share_a_client(
+    solo: StageCluster,
+    history: Recording,  # noqa: F811
+) -> None:
+    client = history.client(solo, "n1")
+    get, set_ = lambda: client.get("w:a"), lambda: client.set("w:a", "1")
+    in_turns((1, get), (2, get), (1, set_), (2, set_))
+    assert len({each.process for each in history}) == 2
+    with pytest.raises(AssertionError, match="one is lost"):
+        assert_no_lost_updates(history)
+
+
+def test_what_one_thread_read_is_no_basis_for_what_another_writes(solo: StageCluster, history: Recording) -> None:  # noqa: F811
+    client, other = history.client(solo, "n1"), history.client(solo, "n1")
+    in_turns(
+        (1, lambda: client.get("w:b")),
+        (3, lambda: other.set("w:b", "theirs")),
+        (2, lambda: client.set("w:b", "blind")),
+        (3, lambda: other.incr("w:n")),
+    )
+    assert_no_lost_updates(history)
+
+
+def test_tasks_that_share_a_client_are_processes_of_their_own(solo: StageCluster, history: Recording) -> None:  # noqa: F811
+    async def use() -> None:
+        async with history.async_client(solo, "n1") as client:
+            turn = asyncio.Event()
+
+            async def first() -> None:
+                await client.get("w:c")
+                turn.set()
+                await asyncio.create_task(second())
+                await client.set("w:c", "first")
+
+            async def second() -> None:
+                await turn.wait()
+                await client.get("w:c")
+                await client.set("w:c", "second")
+
+            await first()
+
+    asyncio.run(use())
+    assert [each.process for each in history] == [1, 2, 2, 1]
+    with pytest.raises(AssertionError, match="one is lost"):
+        assert_no_lost_updates(history)
 
 
 def test_an_empty_or_blind_history_passes_nothing(solo: StageCluster, history: Recording) -> None:  # noqa: F811
@@ -370,6 +457,34 @@ def test_what_ap_promises_holds_across_a_cut_and_what_cp_promises_does_not(
     with pytest.raises(AssertionError, match="came back after it was replaced"):
         assert_linearizable(history)
     history.read_finals(cluster)
+    assert_no_lost_writes(history)
+
+
+class Told(Elsewhere):
+    """A cluster that tells when the address of a node was asked for."""
+
+    def __init__(self, cluster: StageCluster, node: str) -> None:
+        self._cluster = cluster
+        self._node = node
+        self.names = cluster.names
+        self.was_asked = threading.Event()
+
+    def address(self, name: str) -> tuple[str, int]:
+        if name == self._node:
+            self.was_asked.set()
+        return self._cluster.address(name)
+
+
+def test_final_reads_wait_until_replicas_hold_the_same(cluster: StageCluster, history: Recording) -> None:  # noqa: F811
+    far = history.client(cluster, "n3")
+    told = Told(cluster, "n3")
+    reader = threading.Thread(target=history.read_finals, args=(told,))
+    with cluster.partitioned("n3"):
+        far.set("shop:w", "far")
+        reader.start()
+        told.was_asked.wait()
+    reader.join()
+    assert [each.result for each in history.finals] == [b"far"] * 3
     assert_no_lost_writes(history)
 
 

@@ -14,6 +14,8 @@ from trilemma.target.standing import breaks, by_model, by_promise
 from trilemma.target.trilemma import PROMISES
 from trilemma.workload.bank import Bank
 from trilemma.workload.register import Registers
+from trilemma.workload.reply import judge_transaction
+from trilemma.workload.step import Step
 
 
 def lane(operations: list[Operation], *promises: Promise) -> Lane:
@@ -89,6 +91,18 @@ def test_a_reply_that_two_clients_cannot_both_have_had_breaks_linearizability_of
         assert validity(verdicts) is Validity.INVALID, (workload, verdicts)
 
 
+def test_transactions_that_came_apart_make_nothing_invalid_for_they_were_none() -> None:
+    step = Step(1, ((b"MULTI",), (b"SET", b"r0", b"2"), (b"EXEC",)), "cas", b"r0", (b"1", b"2"))
+    told = judge_transaction(step, ["NOPERM no multi", b"OK", "ERR EXEC without MULTI"])
+    apart = cas(b"1", b"2", 10, 1)._replace(outcome=told.outcome, result=told.result)
+    unwatched = [write(b"1", 0), write(b"3", 5), apart, read(b"2", 20)]
+    (verdict,) = judge(lane(unwatched, "linearizable"), "cas", (), {})[0]
+    assert verdict.validity is Validity.UNKNOWN
+    assert "NOPERM no multi" in verdict.reason
+    (verdict,) = judge(lane([*unwatched[:2], read(b"1", 20)], "linearizable"), "cas", (), {})[0]
+    assert verdict.is_invalid
+
+
 def test_what_is_promised_and_what_was_only_seen_go_by_different_names() -> None:
     verdicts, observed = judge(lane([add(1, 1, 0, 10)], "linearizable"), "counters", (), {})
     assert {each.checker for each in verdicts}.isdisjoint(each.checker for each in observed)
@@ -134,12 +148,34 @@ def test_a_refusal_breaks_availability_and_an_aborted_transaction_does_not() -> 
 
 
 def test_runs_that_show_nothing_are_unknown() -> None:
-    assert find_vacuity([write(b"1", 0)], "none", 0) is not None
-    assert find_vacuity([read(None, 0)], "none", 0) is not None
-    assert find_vacuity([write(b"1", 0), read(b"1", 5)._replace(outcome="info")], "none", 0) is not None
-    assert find_vacuity([write(b"1", 0), read(b"1", 5)], "isolate", 0) is not None
-    assert find_vacuity([write(b"1", 0), read(b"1", 5)], "isolate", 1) is None
-    assert find_vacuity([write(b"1", 0), read(b"1", 5)], "none", 0) is None
+    def is_vacuous(*operations: Operation, nemesis: str = "none", faults: int = 0) -> bool:
+        return find_vacuity("registers", operations, nemesis, faults) is not None
+
+    assert is_vacuous(write(b"1", 0))
+    assert is_vacuous(read(None, 0))
+    assert is_vacuous(write(b"1", 0), read(b"1", 5)._replace(outcome="info"))
+    assert is_vacuous(write(b"1", 0), read(b"1", 5), nemesis="isolate")
+    assert not is_vacuous(write(b"1", 0), read(b"1", 5), nemesis="isolate", faults=1)
+    assert not is_vacuous(write(b"1", 0), read(b"1", 5))
+
+
+def test_a_run_without_what_its_workload_is_about_is_unknown() -> None:
+    generator = Bank(Random(0), b"")
+    opening, audit = generator.opening(1).commands[0], (b"MGET", *generator.accounts)
+    opened = Operation(1, 0, 1, "command", b"{bank}", opening, b"OK")
+    audited = Operation(1, 2, 3, "command", b"{bank}", audit, (b"100",) * 4)
+    moved = Operation(1, 4, 5, "transaction", b"{bank}", (audit, (b"SET", b"{bank}0", b"100")), ((b"100",) * 4, b"OK"))
+    own = {"cas": cas(b"1", b"2", 10, 1), "counters": add(1, 1, 0, 1), "appends": append(b"1;", 2, 0, 1), "bank": moved}
+    beside = {"bank": [opened, audited]}
+    for workload, operation in own.items():
+        others = beside.get(workload, [write(b"1", 0), read(b"1", 5)])
+        lacking = find_vacuity(workload, others, "none", 0)
+        assert lacking is not None
+        assert "acknowledged" in lacking.reason
+        assert find_vacuity(workload, [*others, operation._replace(outcome="fail")], "none", 0) is not None
+        assert find_vacuity(workload, [*others, operation], "none", 0) is None
+    unmatched = own["cas"]._replace(result=False)
+    assert find_vacuity("cas", [write(b"1", 0), read(b"1", 5), unmatched], "none", 0) is not None
 
 
 def test_an_unknown_is_never_a_pass() -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -151,32 +152,59 @@ def test_a_target_that_cannot_start_is_stopped_and_says_why() -> None:
 # The command line
 
 
-@needs_redis
-def test_a_store_that_runs_already_is_judged_by_its_address_and_its_keys_are_removed(tmp_path: Path) -> None:
+@contextmanager
+def redis_that_runs(directory: Path) -> Iterator[Place]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+        place = Place("127.0.0.1", taken.getsockname()[1])
     server = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
+        ["redis-server", "--port", str(place.port), "--bind", place.host, "--save", "", "--dir", str(directory)],
         stdout=subprocess.DEVNULL,
     )
     try:
-        address = f"127.0.0.1:{port}"
         machines = Machines((), has_links=False)
-        require(machines, lambda: bool(ask(machines, Place("127.0.0.1", port), "PING")), "no answer")
-        words = ["check", "run", "--target", address, "--workload", "cas", "--time", "1", "--json"]
+        require(machines, lambda: bool(ask(machines, place, "PING")), "no answer")
+        yield place
+    finally:
+        server.kill()
+        server.wait()
+
+
+@needs_redis
+def test_a_store_that_runs_already_is_judged_by_its_address_and_its_keys_are_removed(tmp_path: Path) -> None:
+    with redis_that_runs(tmp_path) as place:
+        words = ["check", "run", "--target", str(place), "--workload", "cas", "--time", "1", "--json"]
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, result.output
         found = json.loads(result.stdout)
         assert found["validity"] == "valid"
         assert found["subjects"][0]["operations"] > 50
-        assert ask(machines, Place("127.0.0.1", port), "DBSIZE") == 0
-        words = ["check", "run", "--target", address, "--nemesis", "kill", "--time", "1"]
+        assert ask(Machines((), has_links=False), place, "DBSIZE") == 0
+        words = ["check", "run", "--target", str(place), "--nemesis", "kill", "--time", "1"]
         refused = CliRunner().invoke(app, words)
         assert refused.exit_code == BAD_INPUT
         assert "not ours to kill" in refused.output
-    finally:
-        server.kill()
-        server.wait()
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    ("workload", "forbidden", "reason"),
+    [
+        ("bank", "-watch", "no transfer was acknowledged"),
+        ("bank", "-multi", "no transfer was acknowledged"),
+        ("cas", "-multi", "no compare-and-set was acknowledged"),
+        ("registers", "-set", "no write was acknowledged"),
+    ],
+)
+def test_a_store_that_refuses_what_a_workload_is_about_is_neither_right_nor_wrong(
+    tmp_path: Path, workload: str, forbidden: str, reason: str
+) -> None:
+    with redis_that_runs(tmp_path) as place:
+        ask(Machines((), has_links=False), place, "ACL", "SETUSER", "default", forbidden)
+        words = ["check", "run", "--target", str(place), "--workload", workload, "--time", "1", "--json"]
+        result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2, result.output
+    assert reason in result.output
+    assert json.loads(result.stdout)["validity"] == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -229,9 +257,11 @@ def test_a_comparison_names_every_target_also_those_that_could_not_run() -> None
 
 @needs_redis
 @pytest.mark.skipif(shutil.which("redis-sentinel") is None, reason="redis-sentinel is not installed")
-def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind_but_the_files_that_were_asked_for(tmp_path: Path) -> None:
     is_root = os.geteuid() == 0
+    page, history = tmp_path / "page.html", tmp_path / "history.jsonl"
     words = ["check", "run", "--target", "redis", "--nemesis", "isolate" if is_root else "pause", "--time", "12"]
+    words += ["--report", str(page), "--history", str(history)]
     command = subprocess.Popen(
         [sys.executable, "-m", "trilemma", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -251,6 +281,8 @@ def test_ctrl_c_in_the_middle_of_a_cut_leaves_nothing_behind(tmp_path: Path) -> 
         command.wait()
     assert command.returncode == 2
     assert "interrupted" in said
+    assert "broken off" in page.read_text()
+    assert CliRunner().invoke(app, ["check", "history", str(history), "--model", "register"]).exit_code == 0
     assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
     assert not list(tmp_path.glob("trilemma-*"))
     assert not list(Path("/run").glob(f"netns/tri{command.pid}x*"))

@@ -103,6 +103,16 @@ def test_what_is_no_reply_of_the_protocol_leaves_the_step_unknown(servers: list[
     assert not client.is_usable()
 
 
+def test_a_connection_that_the_server_has_no_room_for_is_over_and_nothing_after_it_is_in_doubt(
+    servers: list[Server],
+) -> None:
+    _, client = start(servers, b"-ERR max number of clients reached\r\n")
+    (reply,) = client.execute([GET])
+    assert judge(reply).outcome == "fail"
+    with pytest.raises(NotSentError):
+        client.execute([GET])
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
@@ -111,7 +121,7 @@ def test_what_is_no_reply_of_the_protocol_leaves_the_step_unknown(servers: list[
         (b"-NOREPLICAS Not enough good replicas to write.\r\n", "fail"),
         (b"-CLUSTERDOWN The cluster is down\r\n", "fail"),
         (b"-UNCERTAIN it may still take effect\r\n", "info"),
-        (b"-ERR wrong\r\n", "ok"),
+        (b"-ERR timed out\r\n", "info"),
     ],
 )
 def test_an_error_says_whether_the_command_happened(servers: list[Server], answer: bytes, outcome: str) -> None:

@@ -20,6 +20,20 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """A branch of a program, of which at a fork only one is run at a time."""
+
+    fork: int
+    """Which fork it belongs to."""
+    number: int
+    """Which of its branches it is."""
+    returns: bool
+    """Whether it ends the function: nothing outside of it comes after it."""
+    is_repeated: bool
+    """Whether a loop goes round the fork: the next time it may be another branch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One command at one place. `name` in lower case; `words`: the known arguments that may be options, in capitals."""
 
@@ -35,6 +49,24 @@ class Call:
     """None where it cannot be seen."""
     is_retried: bool | None = None
     """Whether it is sent again after an error, and not with CAP ONCE; None where it cannot be seen."""
+    arms: tuple[Arm, ...] = ()
+    """The branches that it stands in, the outermost first."""
+    client: str = ""
+    """What it is sent by, as the program names it; empty where that is not known."""
+
+    def follows(self, earlier: "Call") -> bool | None:
+        """Whether it can come after a call that stands before it; None where that needs another round of a loop."""
+        mine = {arm.fork: arm for arm in self.arms}
+        can: bool | None = True
+        for arm in earlier.arms:
+            other = mine.get(arm.fork)
+            if other is None and arm.returns:
+                return False
+            if other is not None and other.number != arm.number:
+                if arm.returns or not arm.is_repeated:
+                    return False
+                can = None
+        return can
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,14 @@ def _makes(node: ast.expr | None) -> str:
     return ""
 
 
+def _origin(value: ast.expr | None) -> str:
+    """Return what a pipeline is made of; empty for anything else."""
+    made = _value(value)
+    if isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) and made.func.attr in PIPELINES:
+        return dotted(made.func.value)
+    return ""
+
+
 def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
@@ -74,25 +82,34 @@ class Receivers:
             )
         )
         self.kinds: dict[str, str] = {}
+        self._origins: dict[str, str] = {}
+        """The client that each pipeline is of."""
         for node in ast.walk(tree):
             self._look(node)
 
     def _look(self, node: ast.AST) -> None:
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                self._note(target, _makes(node.value))
+                self._note(target, _makes(node.value), node.value)
         elif isinstance(node, ast.AnnAssign):
-            self._note(node.target, _makes(node.value) or _annotated(node.annotation))
+            self._note(node.target, _makes(node.value) or _annotated(node.annotation), node.value)
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            self._note(node.optional_vars, _makes(node.context_expr))
+            self._note(node.optional_vars, _makes(node.context_expr), node.context_expr)
         elif isinstance(node, ast.arg) and node.annotation is not None:
             kind = _annotated(node.annotation)
             if kind:
                 self.kinds[node.arg] = kind
 
-    def _note(self, target: ast.expr, kind: str) -> None:
+    def _note(self, target: ast.expr, kind: str, value: ast.expr | None) -> None:
         if kind:
             self.kinds[dotted(target)] = kind
+            self._origins[dotted(target)] = _origin(value)
+
+    def client(self, receiver: ast.expr) -> str:
+        """Return what sends the commands that are called on a receiver: of a pipeline its client; empty if unknown."""
+        if self.kind(receiver) in ("pipeline", "batch"):
+            return self._origins.get(dotted(receiver), "") or _origin(receiver)
+        return dotted(receiver)
 
     def kind(self, receiver: ast.expr) -> str:
         """Return what a receiver is: client, pipeline (queues, as one transaction), batch (queues), or nothing."""

@@ -103,7 +103,7 @@ class Judge:
             case Pattern.IN_MULTI:
                 return rule.gravity if call.in_multi else None
             case Pattern.AFTER:
-                return rule.gravity if _comes_after(rule, call, key, connection) else None
+                return _after(rule, call, key, connection)
             case Pattern.CLIENT_RETRIES:
                 return None
 
@@ -119,17 +119,28 @@ def _if_seen(seen: bool | None, rule: Rule) -> Gravity | None:
     return rule.gravity if seen else None
 
 
-def _comes_after(rule: Rule, call: Call, key: Key, connection: _Connection) -> bool:
-    """Say whether one of a rule's first commands came before, on the same key, without what would guard the two."""
+def _after(rule: Rule, call: Call, key: Key, connection: _Connection) -> Gravity | None:
+    """Return how grave it is that one of a rule's first commands came before, on the same key, without what would guard
+    the two; None where none did. Two clients may be of two servers, and a loop may never take both branches: a hint."""
+    found: Gravity | None = None
     for earlier in reversed(connection.calls):
-        if key.text not in {each.text for each in earlier.keys}:
+        can_follow = call.follows(earlier)
+        if key.text not in {each.text for each in earlier.keys} or can_follow is False:
             continue
         if earlier.name in rule.after:
-            return not _is_guarded(rule.guard, earlier, call, key, connection)
-        if earlier.name == call.name:
+            if _is_guarded(rule.guard, earlier, call, key, connection):
+                return found
+            if can_follow and not _differ(earlier.client, call.client):
+                return rule.gravity
+            found = Gravity.HINT
+        elif earlier.name == call.name:
             # As in command/safety.py: what was read before that is no longer built upon.
-            return False
-    return False
+            return found
+    return found
+
+
+def _differ(client: str, other: str) -> bool:
+    return bool(client and other) and client != other
 
 
 def _is_guarded(guard: Guard, earlier: Call, call: Call, key: Key, connection: _Connection) -> bool:

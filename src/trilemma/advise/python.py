@@ -8,9 +8,10 @@ and another writes is not brought together.
 import ast
 from collections.abc import Sequence
 
+from trilemma.advise.branch import arms_of
 from trilemma.advise.call import Call, Client, Key, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, last_name, retries
-from trilemma.advise.expression import key_of, keys_of_call, single_assignments, words_of_call
+from trilemma.advise.expression import FOLLOWED_MAX, key_of, keys_of_call, single_assignments, words_of_call
 from trilemma.advise.text import UNKEYED, WRAPPED
 from trilemma.command.safety import BY_COMMAND
 from trilemma.command.safety_rows import VALUE_READS
@@ -93,9 +94,18 @@ class _Reader(ast.NodeVisitor):
         is_reply_used = None if kind in ("pipeline", "batch") else self._is_used()
         call = Call(
             self._place(node), self._who, command, tuple(keys), tuple(words), _shown(node), in_multi, is_reply_used,
-            is_retried,
+            is_retried, arms_of([*self._around, node]), self._receivers.client(self._followed(method.value)),
         )  # fmt: skip
         self.calls.append(call)
+
+    def _followed(self, receiver: ast.expr) -> ast.expr:
+        """Return what a name was assigned from, where that is only another name of the same."""
+        for _ in range(FOLLOWED_MAX):
+            other = self._names.get(receiver.id) if isinstance(receiver, ast.Name) else None
+            if not isinstance(other, ast.Name | ast.Attribute):
+                break
+            receiver = other
+        return receiver
 
     def _raw(self, node: ast.Call) -> tuple[str, list[Key], tuple[str, ...], bool] | None:
         """Return command, keys, words and whether it is CAP ONCE, of execute_command("SET", key, …)."""

@@ -7,6 +7,7 @@ Findings are told before files are written, so that a full disk takes none of th
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -25,6 +26,7 @@ from trilemma.target import catalogue, nemesis
 from trilemma.target.findings import Result
 from trilemma.target.plan import Plan, refuse_impossible
 from trilemma.target.port import WORKLOADS, PlanError, Target, TargetError
+from trilemma.target.run import RunInterrupt
 from trilemma.target.run import run as run_plan
 
 Workload = Annotated[str, typer.Option(help=", ".join(WORKLOADS) + ".")]
@@ -64,7 +66,7 @@ def run(
     files.ask()
     try:
         with _ended_by_a_signal():
-            result = _run(target, made, plan, as_json)
+            result = _run(target, made, plan, as_json, files.write)
     except PlanError as problem:
         refuse(str(problem))
     except TargetError as problem:
@@ -105,7 +107,7 @@ def compare(
     with _ended_by_a_signal():
         for target, store in made:
             try:
-                result = _run(target, store, plan, as_json)
+                result = _run(target, store, plan, as_json, partial(files.write, suffix=target))
             except TargetError as problem:
                 errors.print(f"[bold red]{escape(target)}:[/] {escape(str(problem))}", soft_wrap=True)
                 found.append((target, str(problem)))
@@ -144,12 +146,18 @@ def _give_up(sentence: str) -> NoReturn:
     raise typer.Exit(EXIT_STATUS[Validity.UNKNOWN])
 
 
-def _run(name: str, target: Target, plan: Plan, as_json: bool) -> Result:
+def _run(name: str, target: Target, plan: Plan, as_json: bool, keep: Callable[[Result], None]) -> Result:
+    """Carry out a plan. `keep` is given what there is of a run that is broken off."""
+
     def say(text: str) -> None:
         if not as_json:
             console.print(f"[dim]{escape(name)}: {escape(text)}[/]", soft_wrap=True)
 
-    return run_plan(target, plan, say)
+    try:
+        return run_plan(target, plan, say)
+    except RunInterrupt as stop:
+        keep(stop.result)
+        raise
 
 
 @contextmanager

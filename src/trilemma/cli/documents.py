@@ -116,7 +116,9 @@ value was computed from one.
     trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
 
 What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
-commands that several functions share. That nothing was found proves nothing.
+commands that several functions share. That nothing was found proves nothing. In a source, what stands in another branch
+does not come after; where two clients are named, which may be of two servers, or where a loop would have to take one
+branch and then the other, a finding is a hint.
 
 A node of Trilemma shows by MONITOR what its own clients send, whichever node executes it, and not what clients of other
 nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one

@@ -1,15 +1,19 @@
 """One client's operations under way: process numbers, and what a reply says of its command.
 
-A process is one client's sequence of commands: after an unknown outcome the client goes on under a new number, and what
-overlaps within one client has numbers of its own. Source: FAULTS §4, pitfalls 1 and 2.
+A process is what one thread, or one task of asyncio, sends by one client: what several do that share a client is not
+one sequence, for the one does not know what the other has read. After an unknown outcome it goes on under a new number,
+and what overlaps has numbers of its own. Source: FAULTS §4, pitfalls 1 and 2.
 """
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from trilemma.check.history import Outcome
 from trilemma.check.redis_history import Command
-from trilemma.workload.reply import judge
+from trilemma.workload.reply import judge, judge_exec
 
 if TYPE_CHECKING:
     from trilemma.client.recording import Recording
@@ -21,21 +25,15 @@ UNRECORDED: Final = frozenset(
 )
 """Commands that change no data and are not judged. All others are recorded, whether a checker knows them or not."""
 
-TELLING: Final = (
-    *("WRONGTYPE", "ERR value is not an integer", "ERR value is not a valid float", "ERR no such key"),
-    *("ERR increment ", "ERR decrement ", "ERR offset is out of range", "ERR source and destination"),
-)
-"""How the error replies begin that depend on data, and that the model gives too."""
-
 
 class Note:
     """One operation under way: closed once, by what became of it."""
 
-    __slots__ = ("_client", "_number", "_recording", "process")
+    __slots__ = ("_free", "_number", "_recording", "process")
 
-    def __init__(self, recording: "Recording", client: "Processes", process: int, number: int) -> None:
+    def __init__(self, recording: "Recording", free: list[int], process: int, number: int) -> None:
         self._recording = recording
-        self._client = client
+        self._free = free
         self._number = number
         self.process = process
 
@@ -43,7 +41,9 @@ class Note:
         """Note the outcome, now; the process number is free again unless the outcome is unknown."""
         self._recording.complete(self._number, outcome, result)
         if outcome != "info":
-            self._client.free(self.process)
+            with self._recording.lock:
+                if self.process not in self._free:
+                    self._free.append(self.process)
 
     def unsent(self) -> None:
         """Note that no byte has left: it did not happen and never will."""
@@ -57,9 +57,6 @@ class Note:
         """Note what the reply says; an error reply is its text. One that only the command is to blame for, as for too
         many arguments, did nothing and says nothing of the data."""
         recorded = judge(reply)
-        if recorded.outcome == "ok" and isinstance(reply, str) and not reply.startswith(TELLING):
-            self.close("fail")
-            return
         self.close(recorded.outcome, recorded.result if recorded.outcome == "ok" else None)
 
     def executed(self, seen: Sequence[Any], replies: Sequence[Any], commands: int) -> None:
@@ -70,18 +67,8 @@ class Note:
             replies: to MULTI, to each command, to EXEC, as far as they came.
             commands: how many were queued.
         """
-        if len(replies) < commands + 2:
-            self.lost()
-            return
-        recorded = judge(replies[-1])
-        if recorded.outcome != "ok":
-            self.close(recorded.outcome)
-        elif not isinstance(recorded.result, tuple):  # aborted, because a watched key has changed, or an error
-            self.close("fail")
-        elif any(judge(each).outcome != "ok" for each in recorded.result):
-            self.lost()
-        else:
-            self.close("ok", (*seen, *recorded.result))
+        recorded = judge_exec(replies, commands + 2)
+        self.close(recorded.outcome, (*seen, *recorded.result) if recorded.outcome == "ok" else None)
 
 
 class Processes:
@@ -89,16 +76,21 @@ class Processes:
 
     def __init__(self, recording: "Recording", node: str) -> None:
         self._recording = recording
-        self._free: list[int] = []
+        self._free: WeakKeyDictionary[object, list[int]] = WeakKeyDictionary()
+        """The numbers that are not in use, by the thread or task that they belong to."""
         self.node = node
 
     def begin(self, kind: str, argument: Any, first: Command) -> Note:
         """Note that an operation begins, now, before its first byte leaves."""
         with self._recording.lock:
-            process = self._free.pop() if self._free else self._recording.new_process()
+            free = self._free_of_caller()
+            process = free.pop() if free else self._recording.new_process()
             return Note(
-                self._recording, self, process, self._recording.invoke(process, self.node, kind, argument, first)
+                self._recording, free, process, self._recording.invoke(process, self.node, kind, argument, first)
             )
+
+    def _free_of_caller(self) -> list[int]:
+        return self._free.setdefault(_caller(), [])
 
     def begin_once(self, token: bytes, command: Command) -> Note | None:
         """Note that a command begins which is executed at most once, however often it is sent (CAP ONCE).
@@ -110,7 +102,7 @@ class Processes:
             number = self._recording.attempts.get(token)
             known = None if number is None else self._recording.operations[number]
             if number is not None and known is not None and known.outcome == "info":
-                return Note(self._recording, self, known.process, number)
+                return Note(self._recording, self._free_of_caller(), known.process, number)
             if known is not None and known.outcome == "ok":
                 return None
             note = self.begin("command", command, command)
@@ -122,13 +114,16 @@ class Processes:
         notes = [self.begin("command", commands[0], commands[0])]
         process = notes[0].process
         with self._recording.lock:
+            free = self._free_of_caller()
             for command in commands[1:]:
                 number = self._recording.invoke(process, self.node, "command", command, command)
-                notes.append(Note(self._recording, self, process, number))
+                notes.append(Note(self._recording, free, process, number))
         return notes
 
-    def free(self, process: int) -> None:
-        """Give a process number back."""
-        with self._recording.lock:
-            if process not in self._free:
-                self._free.append(process)
+
+def _caller() -> object:
+    """Return the task of asyncio that runs in this thread, else the thread."""
+    try:
+        return asyncio.current_task() or threading.current_thread()
+    except RuntimeError:  # no event loop runs in this thread
+        return threading.current_thread()

@@ -8,6 +8,7 @@ Source: Jepsen, doc/tutorial/03-client.md; FAULTS §4, pitfalls 1, 3 and 6.
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trilemma.check.history import History, Operation, Outcome
@@ -146,13 +147,16 @@ class Recording:
         return list(dict.fromkeys(found))
 
     def read_finals(self, cluster: Cluster) -> list[Operation]:
-        """Read every key at every node, once the cluster is whole and at rest; needed to look for lost writes.
+        """Read every key at every node, once the cluster is whole; needed to look for lost writes.
+
+        Waits before, for FINAL_S at most, until the replicas hold the same: those of `ap` do not, right after a heal.
 
         Raises:
             redis.RedisError: a node does not answer for FINAL_S, or a key holds no string.
         """
         from trilemma.client.control import connect
 
+        self._await_agreement(cluster)
         finals = []
         for number, node in enumerate(cluster.names):
             host, port = cluster.address(node)
@@ -166,6 +170,16 @@ class Recording:
                 self.modes = _modes(client)
         self.finals = finals
         return finals
+
+    def _await_agreement(self, cluster: Cluster) -> None:
+        from redis.exceptions import RedisError
+
+        end_us = self.now_us() + int(FINAL_S * 1_000_000)
+        while self.now_us() < end_us:
+            with suppress(RedisError):  # a node does not answer yet; the reads will tell if it never does
+                if _agree(cluster):
+                    return
+            time.sleep(FINAL_POLL_S)
 
     def _read_final(self, client: Any, key: bytes) -> tuple[int, Any]:
         """Read a key, patiently; return when the read that succeeded began, and what it showed."""
@@ -186,6 +200,19 @@ def keyspace_of(key: bytes) -> str:
     """Return the name before the first colon, which names the keyspace if there is one of that name."""
     name, colon, _ = key.partition(b":")
     return name.decode("utf-8", "replace") if colon else "default"
+
+
+def _agree(cluster: Cluster) -> bool:
+    """Ask all nodes for the digests of what they hold; return whether all replicas of each shard have the same."""
+    from trilemma.client.control import connect
+
+    digests: dict[tuple[Any, Any], set[Any]] = {}
+    for node in cluster.names:
+        host, port = cluster.address(node)
+        with connect(f"{host}:{port}", decode_responses=False) as client:
+            for keyspace, shard, _, digest in client.execute_command("CAP", "DIGEST"):
+                digests.setdefault((keyspace, shard), set()).add(digest)
+    return all(len(each) == 1 for each in digests.values())
 
 
 def _modes(client: Any) -> dict[str, str]:

@@ -70,7 +70,7 @@ RULES = (
         "WATCH the key before the read and write between MULTI and EXEC, or use one command for both (INCRBY, APPEND, "
         "SET with GET)",
         Pattern.AFTER,
-        without=DEADLINE_OPTIONS,
+        without=(*DEADLINE_OPTIONS, "NX"),
         after=VALUE_READS,
         guard=Guard.WATCH,
     ),

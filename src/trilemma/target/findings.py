@@ -13,7 +13,7 @@ from trilemma.check.verdict import unknown
 from trilemma.target import measure, nemesis
 from trilemma.target.disturber import Disturber
 from trilemma.target.judge import MODELS, find_unjudged, find_vacuity, judge
-from trilemma.target.load import Lane
+from trilemma.target.load import FINAL_TROUBLE_S, Lane
 from trilemma.target.plan import Plan
 from trilemma.target.port import Target
 from trilemma.target.standing import breaks, by_model
@@ -56,33 +56,56 @@ class Found:
     plan: Plan
     disturber: Disturber
     lanes: Sequence[Lane]
-    digests: Mapping[str, dict[str, str]]
-    versions: Mapping[str, str]
-    has_settled: bool
+    digests: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    has_settled: bool = True
+    left_out: Sequence[str] = ()
+    """The nodes that were given up while they were read at the end."""
 
     def result(self) -> Result:
         """Judge, and return the report with what was recorded."""
-        report = Report(
+        figures = {lane.keyspace.name: self._figures(lane) for lane in self.lanes}
+        return Result(self._report([self._subject(lane) for lane in self.lanes]), self._operations(), figures)
+
+    def unjudged(self) -> Result:
+        """Return what was recorded of a run that was broken off, judged as unknown: it may not have been brought to
+        rest, and who breaks off a run does not wait for checkers."""
+        return Result(self._report([self._unjudged(lane) for lane in self.lanes]), self._operations())
+
+    def _report(self, subjects: Sequence[Subject]) -> Report:
+        return Report(
             title=f"{self.target.name} under {self.plan.nemesis}",
             target=self.target.name,
             workload=self.plan.workload,
             nemesis=self.plan.nemesis,
-            subjects=[self._subject(lane) for lane in self.lanes],
+            subjects=subjects,
             faults=self.disturber.faults,
             settings=self._settings(),
             notes=self._notes(),
         )
-        operations = [each for lane in self.lanes for each in lane.history]
-        return Result(report, operations, {lane.keyspace.name: self._figures(lane) for lane in self.lanes})
+
+    def _operations(self) -> list[Operation]:
+        return [each for lane in self.lanes for each in lane.history]
+
+    def _unjudged(self, lane: Lane) -> Subject:
+        return Subject(
+            name=lane.keyspace.name,
+            mode=lane.keyspace.mode,
+            model=MODELS[self.plan.workload],
+            operations=lane.history.operations,
+            verdicts=[unknown("interrupt", "the run was broken off, and nothing of it is judged")],
+        )
 
     def _subject(self, lane: Lane) -> Subject:
-        digests = self.digests[lane.keyspace.name]
+        digests = self.digests.get(lane.keyspace.name, {})
         verdicts, observed = judge(lane, self.plan.workload, self.disturber.outages, digests)
-        vacuity = find_vacuity(lane.operations, self.plan.nemesis, len(self.disturber.faults))
+        vacuity = find_vacuity(self.plan.workload, lane.operations, self.plan.nemesis, len(self.disturber.faults))
         if vacuity is not None:
             verdicts.append(vacuity)
         if self.disturber.failure:
             verdicts.append(unknown("nemesis", self.disturber.failure))
+        if self.left_out and "convergent" in lane.keyspace.promises:
+            verdicts.append(unknown("final reads", self._said_of_left_out()))
         models = by_model(self.plan.workload, lane.history, [*verdicts, *observed])
         observed += breaks(models, [*verdicts, *observed])
         subject = Subject(
@@ -97,6 +120,12 @@ class Found:
             digests=digests,
         )
         return fill(subject, models)
+
+    def _said_of_left_out(self) -> str:
+        return (
+            f"{', '.join(self.left_out)} did not answer the final reads for {FINAL_TROUBLE_S:.0f} s and was left out: "
+            "what it holds at the end is not known"
+        )
 
     def _named_faults(self) -> list[Fault]:
         """Return the faults, each told with its kind, so that a pause and a kill of one node stay apart."""
@@ -137,6 +166,8 @@ class Found:
             notes.append(HIDDEN_APPENDS.format(names=", ".join(lagging)))
         if not self.has_settled:
             notes.append("The replicas had not caught up with each other when the final reads were made.")
+        if self.left_out:
+            notes.append(f"{self._said_of_left_out()}.")
         for keyspace in (lane.keyspace for lane in self.lanes):
             unjudged = find_unjudged(keyspace, self.plan.workload)
             if unjudged:

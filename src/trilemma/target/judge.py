@@ -1,8 +1,9 @@
 """The verdict on a run: which checkers each promise means for each workload, and what was seen beside the promises.
 
 What a keyspace promises is held against it; every other promise that can be looked at is looked at and only said. A run
-in which nothing was read, nothing written, or no fault happened although one was asked for, is `unknown`: it shows
-nothing. Source: PROMISES §2, §4, §5; FAULTS §4 (pitfall 5); `sim.judge`, which judges schedules likewise.
+in which nothing was read, nothing of the workload's own kind done, or no fault happened although one was asked for, is
+`unknown`: it shows nothing. Source: PROMISES §2, §4, §5; FAULTS §4 (pitfall 5); `sim.judge`, which judges schedules
+likewise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from trilemma.target.load import Lane
 from trilemma.target.measure import as_writes, with_aborts_answered
 from trilemma.target.port import Keyspace, Promise
 from trilemma.workload.bank import Bank
+from trilemma.workload.reply import APART
 
 SEARCH_STEPS_MAX: Final = 300_000
 """Steps of the model per key: a search that needs more is given up, and the verdict is unknown."""
@@ -38,6 +40,16 @@ MODELS: Final[Mapping[str, str]] = {
     "bank": "redis",
 }
 """The sequential model of each workload, by the name that reports give it."""
+
+
+OWN: Final[Mapping[str, tuple[str, str]]] = {
+    "registers": ("write", "no write was acknowledged"),
+    "cas": ("cas", "no compare-and-set was acknowledged"),
+    "counters": ("add", "no increment was acknowledged"),
+    "appends": ("append", "no append was acknowledged"),
+    "bank": ("transaction", "no transfer was acknowledged"),
+}
+"""The kind of operation that each workload is about, and what is said of a run without one that was done."""
 
 
 class Seen(NamedTuple):
@@ -182,16 +194,30 @@ def judge(
     observed = [
         verdict for promise in OBSERVED if promise not in promised for verdict in judge_promise(promise, workload, seen)
     ]
-    return verdicts, observed
+    return _unless_apart(verdicts, lane.operations), _unless_apart(observed, lane.operations)
 
 
-def find_vacuity(operations: Sequence[Operation], nemesis: str, faults: int) -> Verdict | None:
-    """Return the verdict that a run shows nothing, or None where it shows something."""
+def _unless_apart(verdicts: list[Verdict], operations: Sequence[Operation]) -> list[Verdict]:
+    """Return verdicts, none of them invalid where transactions came apart: what clients did then were none."""
+    apart = (each.result for each in operations if each.outcome == "info" and isinstance(each.result, str))
+    reason = next((each for each in apart if each.startswith(APART)), None)
+    if reason is None:
+        return verdicts
+    return [unknown(each.checker, reason) if each.is_invalid else each for each in verdicts]
+
+
+def find_vacuity(workload: str, operations: Sequence[Operation], nemesis: str, faults: int) -> Verdict | None:
+    """Return the verdict that a run shows nothing, or None where it shows something.
+
+    What opens a workload, or only goes beside what it is about, is not enough: accounts that stay as they were opened
+    show nothing of transfers.
+    """
     answered = [each for each in operations if each.outcome == "ok"]
+    own, lacking = OWN[workload]
     if not any(_is_read(each) for each in answered):
         return unknown(VACUITY, "no read was answered, so nothing was seen")
-    if all(_is_read(each) for each in answered):
-        return unknown(VACUITY, "no write was acknowledged, so there was nothing to lose or to see")
+    if not any(each.kind == own and each.result is not False for each in answered):
+        return unknown(VACUITY, f"{lacking}, so there was nothing to lose or to see")
     if nemesis != "none" and not faults:
         return unknown(VACUITY, f"the nemesis {nemesis} did nothing")
     return None

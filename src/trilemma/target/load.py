@@ -30,6 +30,10 @@ OPERATIONS_MAX: Final = 200_000
 RECONNECT_S: Final = 0.1
 FINAL_TRIES_MAX: Final = 20
 FINAL_GAP_S: Final = 0.25
+FINAL_TROUBLE_S: Final = 15.0
+"""How long final reads of a node may fail, or be slow, in all: it is left out then, however many keys there are. An
+election takes 2 s at worst, and reads that are answered at once cost nothing of it."""
+
 REGISTER_ROTATION: Final = 100
 """Steps before the registers are left for fresh ones, so that losses stay to be seen."""
 
@@ -81,6 +85,8 @@ class Load:
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._processes = count(1)
+        self._trouble_s: dict[str, float] = {}
+        """Per node, for how long its final reads failed or were slow."""
 
     def open(self) -> None:
         """Send what must come before all else.
@@ -117,7 +123,8 @@ class Load:
         """Let what is under way end, and stop."""
         self._stopped.set()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():  # a run that is broken off may not have started all of them
+                thread.join()
         self._threads.clear()
 
     def _drive(self, lane: Lane, node: str) -> None:
@@ -138,11 +145,11 @@ class Load:
             with lane.lock:
                 step = lane.generator.next(process)
             done = self._one(client, lane, node, step)
-            if done.outcome == "fail":
-                self._stopped.wait(RECONNECT_S)
+            left_s = max(0.0, self._gap_s - (time.monotonic() - began))
+            # Who was refused, or not answered, does not come back at once: that would only press a store in trouble.
+            self._stopped.wait(left_s if done.outcome == "ok" else max(left_s, RECONNECT_S))
             if done.outcome == "info" or not client.is_usable():
                 return
-            self._stopped.wait(max(0.0, self._gap_s - (time.monotonic() - began)))
 
     def _one(self, client: Client, lane: Lane, node: str, step: Step) -> Operation:
         """Send one step, and record it."""
@@ -177,6 +184,11 @@ class Load:
                     replica.close()
                     lane.replica_finals += self._finals(lane, node, lambda lane=lane, node=node: self._of(lane, node))  # type: ignore[misc]
 
+    @property
+    def left_out(self) -> list[str]:
+        """The nodes that were given up while they were read at the end."""
+        return [node for node in self._target.nodes if self._is_left_out(node)]
+
     def begin_us(self) -> int | None:
         """When the first operation was invoked; None where there was none."""
         return min((each.invoke_us for lane in self.lanes for each in lane.history), default=None)
@@ -201,13 +213,34 @@ class Load:
         scratch = Lane(lane.keyspace, lane.generator)
         process = next(self._processes)
         client = make()
-        for step in lane.generator.finals(process):
-            for _ in range(FINAL_TRIES_MAX):
-                if not client.is_usable():
-                    client.close()
-                    process, client = next(self._processes), make()
-                if self._one(client, scratch, node, step._replace(process=process)).outcome == "ok":
-                    break
-                time.sleep(FINAL_GAP_S)
-        client.close()
-        return [each for each in scratch.operations if each.outcome == "ok"]
+        try:
+            for step in lane.generator.finals(process):
+                for _ in range(FINAL_TRIES_MAX):
+                    if self._is_left_out(node):
+                        return _answered(scratch)
+                    if not client.is_usable():
+                        client.close()
+                        process, client = next(self._processes), make()
+                    if self._read_final(client, scratch, node, step._replace(process=process)):
+                        break
+        finally:
+            client.close()
+        return _answered(scratch)
+
+    def _read_final(self, client: Client, scratch: Lane, node: str, step: Step) -> bool:
+        """Read once; return whether that was answered. What was not is waited for a little, and counts as trouble."""
+        began = time.monotonic()
+        is_answered = self._one(client, scratch, node, step).outcome == "ok"
+        if not is_answered:
+            time.sleep(FINAL_GAP_S)
+        took_s = time.monotonic() - began
+        if not is_answered or took_s > FINAL_GAP_S:
+            self._trouble_s[node] = self._trouble_s.get(node, 0.0) + took_s
+        return is_answered
+
+    def _is_left_out(self, node: str) -> bool:
+        return self._trouble_s.get(node, 0.0) > FINAL_TROUBLE_S
+
+
+def _answered(lane: Lane) -> list[Operation]:
+    return [each for each in lane.operations if each.outcome == "ok"]

@@ -19,6 +19,14 @@ REST_S: Final = 2.0
 """How long clients go on, at least, after the last fault: recovery belongs to the run."""
 
 
+class RunInterrupt(KeyboardInterrupt):
+    """Ctrl-C, or a signal that is taken for it, broke off a run. `result`: what was recorded until then, not judged."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__("the run was broken off")
+        self.result = result
+
+
 def _refuse_nemesis(target: Target, kind: str) -> None:
     """Refuse a nemesis that a started target cannot suffer."""
     if kind in nemesis.LINK_KINDS and target.links is None:
@@ -50,6 +58,7 @@ def run(target: Target, plan: Plan, say: Callable[[str], None] = lambda text: No
     Raises:
         PlanError: the target cannot be disturbed as planned.
         TargetError: it cannot be started, or failed on the way; it is stopped all the same.
+        RunInterrupt: the run was broken off once its target was up, which is stopped all the same.
     """
     refuse_impossible(target, plan)
     try:
@@ -76,26 +85,36 @@ def _drive(target: Target, plan: Plan, say: Callable[[str], None]) -> Result:
     faults = nemesis.plan(plan.nemesis, target.nodes, plan.time_s, plan.seed, _mixed_kinds(target))
     load = Load(target, plan.workload, plan.clients, plan.rate, plan.seed)
     disturber = Disturber(target, faults, say)
+    try:
+        _disturb(load, disturber, plan.time_s)
+        say("all is whole; replicas come to rest")
+        has_settled = target.settle()
+        load.read_finals()
+        digests = {lane.keyspace.name: dict(target.digests(lane.keyspace)) for lane in load.lanes}
+        versions = dict(target.versions())
+        target.forget({each.key for lane in load.lanes for each in lane.operations})
+        say("stopped; the history is judged")
+        target.stop()
+        _count_from_the_beginning(load, disturber)
+        return Found(target, plan, disturber, load.lanes, digests, versions, has_settled, load.left_out).result()
+    except KeyboardInterrupt as stop:
+        disturber.stop()
+        load.stop()
+        _count_from_the_beginning(load, disturber)
+        raise RunInterrupt(Found(target, plan, disturber, load.lanes).unjudged()) from stop
+
+
+def _disturb(load: Load, disturber: Disturber, time_s: float) -> None:
+    """Have the clients run, and the nemesis beside them, until all is whole again."""
     load.open()
     began = time.monotonic()
     load.start()
     disturber.start()
     try:
-        time.sleep(max(0.0, began + plan.time_s - time.monotonic()))
+        time.sleep(max(0.0, began + time_s - time.monotonic()))
         disturber.stop()
         if disturber.faults:
             time.sleep(max(0.0, REST_S - (time.monotonic() - disturber.faults[-1].until_us / 1_000_000)))
     finally:
         disturber.stop()
         load.stop()
-    say("all is whole; replicas come to rest")
-    has_settled = target.settle()
-    load.read_finals()
-    digests = {lane.keyspace.name: dict(target.digests(lane.keyspace)) for lane in load.lanes}
-    versions = dict(target.versions())
-    target.forget({each.key for lane in load.lanes for each in lane.operations})
-    say("stopped; the history is judged")
-    target.stop()
-    _count_from_the_beginning(load, disturber)
-    found = Found(target, plan, disturber, load.lanes, digests, versions, has_settled)
-    return found.result()

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import hiredis
 
 from trilemma.target.port import NotSentError
+from trilemma.workload.reply import NO_ROOM
 from trilemma.workload.step import Command, Reply
 
 Dial: TypeAlias = Callable[[], socket.socket]
@@ -88,6 +89,9 @@ class RespConnection:
             self._send(encode(commands), end)
             while len(replies) < len(commands):
                 replies.append(self._receive(end))
+                if isinstance(replies[-1], Exception) and str(replies[-1]).startswith(NO_ROOM):
+                    self.close()  # as the other side does: a step after it would be in doubt for nothing
+                    return replies
         except (OSError, hiredis.ProtocolError):
             # A part may have gone out, and a reply may be on its way: nobody can tell.
             self.close()

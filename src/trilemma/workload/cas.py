@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
-from trilemma.workload.reply import judge, judge_single, judge_transaction
+from trilemma.workload.reply import judge, judge_single, judge_transaction, plain
 from trilemma.workload.step import Recorded, Reply, Step
 
 ROTATION: Final = 150
@@ -62,7 +62,9 @@ class CompareAndSets:
         if len(replies) < len(step.commands):
             return Recorded("info")
         recorded = judge(replies[-1])
-        if recorded.outcome == "ok" and all(judge(reply).outcome == "ok" for reply in replies):
+        # What was read is built upon only where it is watched: a refused WATCH would let anybody come in between.
+        is_watched = not self._by_watch or plain(replies[0]) == b"OK"
+        if recorded.outcome == "ok" and not isinstance(recorded.result, str) and is_watched:
             self._looked[step.process] = (step.key, recorded.result)
         return recorded
 

@@ -8,17 +8,37 @@ from typing import Any, Final
 
 from trilemma.workload.step import Recorded, Reply, Step
 
-REFUSALS: Final = (
-    "ASK", "CLUSTERDOWN", "EXECABORT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY",
-    "TRYAGAIN",
-)  # fmt: skip
+TELLING: Final = (
+    *("WRONGTYPE", "ERR value is not an integer", "ERR value is not a valid float", "ERR no such key"),
+    *("ERR increment ", "ERR decrement ", "ERR offset is out of range", "ERR source and destination"),
+)
+"""How the error replies begin that depend on data: results that constrain, and that the models give too."""
+
+REFUSALS: Final = frozenset(
+    {"ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "DENIED", "EXECABORT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED"}
+    | {"NOAUTH", "NOPERM", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN", "WRONGPASS"}
+)
 """First words of the errors that prove that nothing was done."""
 
-UNCERTAIN: Final = "UNCERTAIN"
-"""First word of the error that says that the command may take effect."""
+NO_ROOM: Final = "ERR max number of clients reached"
+"""What a connection is told that is closed at once."""
 
-DEFECT: Final = "ERR a defect of this server "
-"""How the errors begin of a command whose code, or whose reply's, broke: it may have been carried out."""
+BLAMES: Final = (
+    *(NO_ROOM, "ERR unknown command", "ERR unknown subcommand", "ERR wrong number of arguments", "ERR syntax error"),
+    *("ERR invalid expire time", "ERR NX and XX", "ERR GT and LT", "ERR Unsupported option", "ERR DB index is out of"),
+    *(
+        "ERR string exceeds maximum",
+        "ERR The specified keys must contain",
+        "ERR key is longer than",
+        "ERR not executed",
+    ),
+    *("ERR EXEC without MULTI", "ERR MULTI calls can not be nested", "ERR Command not allowed inside a transaction"),
+    *("ERR keyspace '", "ERR no keyspace '"),
+)
+"""How the other errors begin that prove it, because they blame the command, or the connection that it came on."""
+
+APART: Final = "a transaction came apart, because MULTI was not answered OK or its commands were not queued: "
+"""How the result begins of a transaction whose commands may have been carried out one by one."""
 
 LOST: Final[tuple[Reply, ...]] = ()
 """The replies to a step whose connection broke, or whose client gave up waiting."""
@@ -34,14 +54,16 @@ def plain(reply: Reply) -> Any:
 
 
 def judge(reply: Reply) -> Recorded:
-    """Return what one reply says; an ordinary error, as of a wrong type, is a result that constrains."""
+    """Return what one reply says.
+
+    An error is a result only where it tells of the data, and a `fail` only where it is known to prove that nothing was
+    done. Any other one, such as a time-out of a proxy, leaves open whether the command was carried out.
+    """
     result = plain(reply)
-    word = result.split(" ", 1)[0] if isinstance(result, str) else ""
-    if word in REFUSALS:
-        return Recorded("fail", result)
-    if word == UNCERTAIN or (isinstance(result, str) and result.startswith(DEFECT)):
-        return Recorded("info", result)
-    return Recorded("ok", result)
+    if not isinstance(result, str) or result.startswith(TELLING):
+        return Recorded("ok", result)
+    is_refusal = result.split(" ", 1)[0] in REFUSALS or result.startswith(BLAMES)
+    return Recorded("fail" if is_refusal else "info", result)
 
 
 def judge_single(step: Step, replies: Sequence[Reply]) -> Recorded:
@@ -50,17 +72,42 @@ def judge_single(step: Step, replies: Sequence[Reply]) -> Recorded:
 
 
 def judge_transaction(step: Step, replies: Sequence[Reply]) -> Recorded:
-    """Return what became of a step that ends with EXEC; the result is EXEC's array.
+    """Return what became of a step that ends with EXEC; the result is EXEC's array."""
+    return judge_exec(replies, len(step.commands))
 
-    An aborted transaction (a null reply) did nothing. One that was sent and not answered may have been executed.
+
+def judge_exec(replies: Sequence[Reply], sent: int) -> Recorded:
+    """Return what became of a transaction; the result is EXEC's array.
+
+    An aborted one (a null reply) did nothing. One that was not answered to its end may have been executed. Where MULTI
+    was refused, its commands may have been executed at once, one by one, whatever EXEC was told.
+
+    Args:
+        replies: to MULTI, to each command and to EXEC, as far as they came.
+        sent: how many commands that were, MULTI and EXEC included.
     """
-    if len(replies) < len(step.commands):
+    if len(replies) < sent:
         return Recorded("info")
     recorded = judge(replies[-1])
+    if all(judge(each).outcome == "fail" for each in replies):
+        return recorded
+    if not _is_queued(replies[:-1]):
+        return Recorded("info", f"{APART}{', '.join(map(_shown, replies))}")
     if recorded.outcome != "ok":
         return recorded
-    if recorded.result is None or isinstance(recorded.result, str):
-        return Recorded("fail", recorded.result)
-    if any(judge(each).outcome != "ok" for each in recorded.result):
-        return Recorded("info", recorded.result)
-    return recorded
+    if recorded.result is None:
+        return Recorded("fail")
+    done = recorded.result
+    is_done = isinstance(done, tuple) and len(done) == sent - 2 and all(judge(each).outcome == "ok" for each in done)
+    return Recorded("ok" if is_done else "info", done)
+
+
+def _shown(reply: Reply) -> str:
+    shown = plain(reply)
+    return shown if isinstance(shown, str) else repr(shown)
+
+
+def _is_queued(replies: Sequence[Reply]) -> bool:
+    """Say whether MULTI was answered OK, and each command after it was queued, or refused."""
+    begun, *queued = map(plain, replies)
+    return begun == b"OK" and all(each == b"QUEUED" or isinstance(each, str) for each in queued)
