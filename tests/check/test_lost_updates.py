@@ -28,6 +28,10 @@ def read(process: int, begin: int, end: int, value: bytes | None, key: str = "k"
 OPENED = done(0, 0, 1, "SET", "k", "100")
 
 LOST: dict[str, list[Operation]] = {
+    "a write that tells what it replaced comes in between": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7", "GET", result=b"100")),
+        done(1, 20, 21, "SET", "k", "90"),
+    ],
     "both read, then both write": [
         *(read(1, 10, 11, b"100"), read(2, 12, 13, b"100")),
         *(done(1, 20, 21, "SET", "k", "90"), done(2, 30, 31, "SET", "k", "80")),
@@ -56,6 +60,11 @@ LOST: dict[str, list[Operation]] = {
 }
 
 KEPT: dict[str, list[Operation]] = {
+    "what was set tells what it replaced, so it builds on no earlier read": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7")),
+        *(done(1, 20, 21, "SET", "k", "90", "get", result=b"7"), read(1, 22, 23, b"90")),
+        *(done(1, 24, 25, "SET", "k", "80"), read(2, 30, 31, b"80")),
+    ],
     "one after the other": [
         *(read(1, 10, 11, b"100"), done(1, 12, 13, "SET", "k", "90")),
         *(read(2, 20, 21, b"90"), done(2, 22, 23, "SET", "k", "80")),

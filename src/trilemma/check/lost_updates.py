@@ -25,7 +25,7 @@ from trilemma.check.verdict import Verdict, invalid, unknown, valid
 CHECKER: Final = "lost updates"
 
 REPLACING: Final = frozenset({b"SET", b"MSET", b"DEL", b"UNLINK"})
-"""Commands that an application gives what it worked out; SET only without NX and XX."""
+"""Commands that an application gives what it worked out; SET only without NX, XX and GET."""
 
 ATOMIC: Final = frozenset(
     {b"INCR", b"INCRBY", b"INCRBYFLOAT", b"DECR", b"DECRBY", b"APPEND", b"SETNX", b"GETSET", b"GETDEL", b"SETRANGE"}
@@ -65,6 +65,11 @@ def _replaces(command: tuple[bytes, ...]) -> bool:
     return command[0] in REPLACING and not conditions & {b"NX", b"XX"}
 
 
+def _is_worked_out(command: tuple[bytes, ...]) -> bool:
+    """Say whether a command may put what was worked out from an earlier read. SET with GET tells what it replaced."""
+    return _replaces(command) and not (command[0] == b"SET" and b"GET" in {word.upper() for word in command[3:]})
+
+
 def _based(operations: list[Operation]) -> tuple[list[Operation], list[Pair]]:
     """Return the operations with their basis in `context`, and the pairs of reads and writes based on them."""
     last: dict[tuple[int, bytes], tuple[Read, Operation]] = {}
@@ -76,7 +81,7 @@ def _based(operations: list[Operation]) -> tuple[list[Operation], list[Pair]]:
                 base = last.get((operation.process, key))
                 if (
                     operation.outcome != "fail"
-                    and _replaces(command)
+                    and _is_worked_out(command)
                     and base is not None
                     and base[1].end_us <= operation.invoke_us
                 ):

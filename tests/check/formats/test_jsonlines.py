@@ -40,6 +40,9 @@ TRANSACTIONS = st.lists(st.tuples(st.text() | SCALARS, VALUES, VALUES) | VALUES,
 def operations(draw: st.DrawFn) -> Operation:
     invoke_us, complete_us = sorted((draw(TIMES), draw(TIMES)))
     outcome = draw(st.sampled_from(("ok", "fail", "info")))
+    if outcome == "ok":
+        complete_us = min(complete_us, END_OF_TIME_US - 1)
+        invoke_us = min(invoke_us, complete_us)
     transaction = draw(st.booleans())
     content = TRANSACTIONS | VALUES if transaction else VALUES
     return Operation(
