@@ -94,6 +94,7 @@ class Server:
         self._make_storage = storage or (lambda path: DiskStorage(path, config.segment_bytes))
         self._make_node = make_node
         self._stack = AsyncExitStack()
+        self._listeners: list[asyncio.Server] = []
         self._ended: asyncio.Future[None]
         self._bound: asyncio.TimerHandle | None = None
         """Ends the node though it has not handed over; None while no shutdown is bounded."""
@@ -246,6 +247,7 @@ class Server:
         ):
             listen(listening)
             listener = await loop.create_server(factory, sock=listening, backlog=LISTEN_BACKLOG)
+            self._listeners.append(listener)
             self._stack.callback(listener.close)
 
     async def _close_clients(self) -> None:
@@ -297,7 +299,9 @@ class Server:
 
     def _failed(self, problem: Exception) -> None:
         """Stop serving at once: the node's state is not to be trusted, and no reply of it either."""
-        self.logger.critical("the node broke and stops", exc_info=problem)
-        self.clients.abort()
         if not self._ended.done():
             self._ended.set_exception(problem)
+        for listener in self._listeners:
+            listener.close()
+        self.clients.abort()
+        self.logger.critical("the node broke and stops", exc_info=problem)
