@@ -342,6 +342,26 @@ def test_replies_never_leave_before_the_log_is_durable(cluster: Any, node: Any, 
     cluster(body)
 
 
+def test_what_the_rows_do_not_take_now_is_read_all_the_same_and_goes_to_them_later(cluster: Any, until: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        await cluster.start("n1")
+        client = cluster.client("n1")
+        await answered(client, "SET", "k", "before")
+        engine = cluster.storages["n1"].engine
+
+        def in_rows() -> bool:
+            return any(b"after" in value for _, value in engine.scan(b"", b"\xff" * 9, 1000))
+
+        engine.takes_writes = False
+        assert await client.set("k", "after")
+        assert await client.get("k") == b"after"
+        assert not in_rows()
+        engine.takes_writes = True
+        await until(in_rows)
+
+    cluster(body)
+
+
 def test_a_taken_port_is_refused_with_a_sentence_and_nothing_is_left(cluster: Any) -> None:
     async def body(cluster: Cluster) -> None:
         await cluster.start("n1")
