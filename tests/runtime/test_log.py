@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,29 @@ def test_a_writer_that_breaks_in_any_way_says_so(tmp_path: Path, monkeypatch: py
     log.close()
 
 
+def test_a_segment_that_the_disk_has_no_room_for_is_made_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allocate, tries = os.posix_fallocate, []
+
+    def nearly_full(descriptor: int, offset: int, size: int) -> None:
+        tries.append(size)
+        if size > 1 << 14:
+            raise OSError(ENOSPC, "No space left on device")
+        allocate(descriptor, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", nearly_full)
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1, b"x" * (1 << 15))], opens=True))
+    waiter.wait(1)
+    log.close()
+    assert tries == [1 << 16, 1 << 15, 1 << 14]
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1, b"x" * (1 << 15))]
+    again.close()
+
+
 def test_the_index_is_used_by_the_callers_thread_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     users = set()
     for name in ("add", "place", "release"):
@@ -187,6 +211,7 @@ def test_the_index_is_used_by_the_callers_thread_alone(tmp_path: Path, monkeypat
 CHILD = """
 import sys
 import threading
+from errno import ENOSPC
 from pathlib import Path
 from trilemma.base.ids import ShardId
 from trilemma.runtime.log import Log

@@ -20,6 +20,8 @@ from trilemma.runtime.timing import TimingOptions, contradiction
 
 SECRET_BYTES_MIN = 16
 SEGMENT_BYTES_MIN = MIB
+SEGMENT_RESERVE_BYTES = 16 * MIB
+"""Free beside the next segment of the log, at least: rows are flushed before an old one goes."""
 
 
 class ConfigError(Exception):
@@ -68,7 +70,12 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, description="Log kept per shard for a replica that is away; beyond, it returns by snapshot.")
     ] = LOG_RETAINED_BYTES_MAX
     disk_reserve_bytes: Annotated[
-        int, Meta(ge=0, description="With less than this free on the disk of `dir`, writes are refused.")
+        int,
+        Meta(
+            ge=0,
+            description="With less than this, or than `segment_bytes` and 16 MiB, free on the disk of `dir`, writes "
+            "are refused.",
+        ),
     ] = DISK_RESERVE_BYTES
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe messages that are logged.")
@@ -81,6 +88,11 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def me(self) -> MemberOptions:
         """This node."""
         return next(member for member in self.members if member.name == self.name)
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What must be free on the disk: the next segment of the log is allocated whole, whatever else is reserved."""
+        return max(self.disk_reserve_bytes, self.segment_bytes + SEGMENT_RESERVE_BYTES)
 
     def node_config(self, disk_id: str, starts: int) -> NodeConfig:
         """Return what the node itself is told."""

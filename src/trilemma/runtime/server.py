@@ -99,7 +99,7 @@ class Server:
         self._bound: asyncio.TimerHandle | None = None
         """Ends the node though it has not handed over; None while no shutdown is bounded."""
         self.storage: Storage
-        self.room = Room(config.disk_reserve_bytes, free_bytes)
+        self.room = Room(config.reserve_bytes, free_bytes)
 
     async def start(self) -> None:
         """Bring the node up; it listens when this returns.
