@@ -58,7 +58,8 @@ MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
 register(
     "not_rewritten",
     "ERR Rewriting config file: {reason}",
-    "see that the node may write its configuration file; what CONFIG SET changed is in force until it stops",
+    "see that the node may write its configuration file, and that each option stands there as name = value on a line "
+    "of its own; what CONFIG SET changed is in force until it stops",
 )
 
 
@@ -291,6 +292,8 @@ class Server:
             rewrite(self._config_file, values)
         except OSError as problem:
             return encode_error(error("not_rewritten", reason=problem.strerror or str(problem)).text)
+        except ConfigError as problem:
+            return encode_error(error("not_rewritten", reason=str(problem)).text)
         return b"+OK\r\n"
 
     def _end(self) -> None:
