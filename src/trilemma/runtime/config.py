@@ -58,7 +58,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "cp"
     lab: Annotated[bool, Meta(description="Allow LAB, which cuts and slows links. Not for production.")] = False
     enable_debug_command: Annotated[bool, Meta(description="Allow DEBUG.")] = False
-    maxclients: Annotated[int, Meta(ge=1, description="Client connections at a time.")] = CLIENTS_MAX
+    maxclients: Annotated[
+        int, Meta(ge=1, description="Client connections at a time; fewer where the system allows fewer open files.")
+    ] = CLIENTS_MAX
     output_bytes_max: Annotated[
         int, Meta(ge=1024, description="A client with more unread reply bytes than this is closed.")
     ] = OUTPUT_BUFFER_BYTES_MAX
