@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from trilemma.base.ids import ShardId
+from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.rows import FLUSH_MARGIN_BYTES, RocksEngine
 from trilemma.storage.memory import MemoryEngine
-from trilemma.storage.port import RowBatch
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind, RowBatch
 
 key = st.binary(min_size=1, max_size=3)
 span = st.tuples(key, key).filter(lambda pair: pair[0] < pair[1])
@@ -121,3 +123,18 @@ def test_a_disk_that_runs_full_within_a_flush_costs_no_rows(tmp_path: Path) -> N
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_node_whose_disk_is_full_is_stopped_cleanly_and_its_log_has_what_its_rows_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = DiskStorage(tmp_path, 1 << 16)
+    storage.open(lambda _: None, lambda _: None)
+    record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")
+    storage.log.append(LogWrite(1, 1, True, [record], True, 0))
+    storage.engine.write(RowBatch([(b"a", b"1")], [], []))
+    monkeypatch.setattr(storage.engine, "_free_bytes", lambda _: 0)
+    storage.close()
+    again = DiskStorage(tmp_path, 1 << 16)
+    assert again.open(lambda _: None, lambda _: None).records == [record]
+    again.close()
