@@ -97,6 +97,21 @@ def test_a_connection_is_announced_with_both_addresses_and_its_end_is_told(serve
     serve(body)
 
 
+def test_a_client_that_is_silent_is_asked_whether_it_is_still_there(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        await harness.connect()
+        await until(lambda: harness.seen)
+        made = harness.clients._connections[1].transport.get_extra_info("socket")
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        asked = [
+            made.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        ]
+        assert asked == [300, 100, 3]
+
+    serve(body)
+
+
 def test_replies_of_a_turn_leave_as_one_piece_in_order(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         reader, writer = await harness.connect()

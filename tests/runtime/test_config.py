@@ -36,6 +36,14 @@ def test_a_file_becomes_what_the_node_is_told() -> None:
     assert (told.default_mode, told.lab, told.protected_mode, told.timing) == ("ap", True, True, Timing())
 
 
+@pytest.mark.parametrize(
+    ("options", "mebibytes"),
+    [("", 128), ("disk_reserve_bytes = 0\n", 32), (f"segment_bytes = {200 << 20}\n", 216)],
+)
+def test_the_reserve_on_the_disk_has_room_for_the_next_segment(options: str, mebibytes: int) -> None:
+    assert parse(options + GOOD).reserve_bytes == mebibytes << 20
+
+
 def test_times_are_given_in_milliseconds() -> None:
     told = parse(GOOD + "[timing]\nheartbeat_ms = 20\nlease_ms = 250\n").node_config("d", 1)
     assert (told.timing.heartbeat_us, told.timing.lease_us) == (20_000, 250_000)

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from trilemma.base.ids import ShardId
 from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
-from trilemma.storage.segment import CorruptLogError
+from trilemma.storage.recovery import read_segment
+from trilemma.storage.segment import GROUP_HEADER_BYTES, CorruptLogError
 
 SHARD = ShardId(1024)
 WAIT_S = 10.0
@@ -171,16 +174,89 @@ def test_a_torn_tail_is_cut_and_the_log_goes_on_behind_it(tmp_path: Path) -> Non
     log.append(write(1, [entry(1)], opens=True))
     log.append(write(2, [entry(2)]))
     waiter.wait(2)
-    end = log.sizes()[1]
+    end = end_of_records(tmp_path)
     log.close()
     path = tmp_path / "0000000000000001.segment"
     with path.open("r+b") as file:
         file.seek(end - 1)
-        file.write(b"\xff")
+        file.write(b"\xff" + bytes(GROUP_HEADER_BYTES))  # nor did the marker come to the disk
     again = open_log(tmp_path, Waiter())
     assert again.recovered.records == [entry(1)]
     again.close()
     assert path.stat().st_size < end
+
+
+def end_of_records(path: Path) -> int:
+    """Return where the last group with records ends in the first segment."""
+    found = read_segment((path / "0000000000000001.segment").read_bytes())
+    assert found is not None
+    return max(group.end for group in found.groups if group.records)
+
+
+def is_marked(path: Path) -> bool:
+    found = read_segment((path / "0000000000000001.segment").read_bytes())
+    return found is not None and found.groups[-1].durable == end_of_records(path) and not found.groups[-1].records
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_damage_at_the_very_end_of_an_idle_log_stops_the_start(tmp_path: Path, is_closed: bool) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    log.append(write(2, [entry(2)]))
+    waiter.wait(2)
+    if is_closed:
+        log.close()
+    end_s = time.monotonic() + WAIT_S
+    while not is_marked(tmp_path):
+        assert time.monotonic() < end_s
+    data = bytearray((tmp_path / "0000000000000001.segment").read_bytes())
+    data[end_of_records(tmp_path) - 1] ^= 1
+    log.close()
+    (tmp_path / "0000000000000001.segment").write_bytes(bytes(data))
+    with pytest.raises(CorruptLogError, match="segment 1 is damaged"):
+        open_log(tmp_path, Waiter())
+
+
+def test_what_follows_an_idle_marker_is_read_back_and_marked_anew(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in range(1, 4):
+        log.append(write(token, [entry(token)], opens=token == 1))
+        waiter.wait(token)
+        end_s = time.monotonic() + WAIT_S
+        while not is_marked(tmp_path):
+            assert time.monotonic() < end_s
+        assert log.read(SHARD, 0, 1, 9, 1 << 20) == [entry(index) for index in range(1, token + 1)]
+    size = log.sizes()[1]
+    log.close()
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1), entry(2), entry(3)]
+    assert again.sizes() == {1: size}
+    again.close()
+
+
+def test_a_marker_that_a_full_disk_has_no_room_for_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    write_at, tried = os.pwrite, threading.Event()
+
+    def full(descriptor: int, data: bytes, offset: int) -> int:
+        if len(data) == GROUP_HEADER_BYTES:
+            tried.set()
+            raise OSError(ENOSPC, "No space left on device")
+        return write_at(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    log.append(write(1, [entry(1)], opens=True))
+    assert tried.wait(WAIT_S)
+    log.append(write(2, [entry(2)]))
+    waiter.wait(2)
+    log.close()
+    assert waiter.failed == []
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1), entry(2)]
+    again.close()
 
 
 def test_damage_in_what_was_durable_stops_the_start_with_its_place(tmp_path: Path) -> None:
@@ -236,6 +312,29 @@ def test_a_writer_that_breaks_in_any_way_says_so(tmp_path: Path, monkeypatch: py
     log.close()
 
 
+def test_a_segment_that_the_disk_has_no_room_for_is_made_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allocate, tries = os.posix_fallocate, []
+
+    def nearly_full(descriptor: int, offset: int, size: int) -> None:
+        tries.append(size)
+        if size > 1 << 14:
+            raise OSError(ENOSPC, "No space left on device")
+        allocate(descriptor, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", nearly_full)
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1, b"x" * (1 << 15))], opens=True))
+    waiter.wait(1)
+    log.close()
+    assert tries == [1 << 16, 1 << 15, 1 << 14]
+    again = open_log(tmp_path, Waiter())
+    assert again.recovered.records == [entry(1, b"x" * (1 << 15))]
+    again.close()
+
+
 def test_the_index_is_used_by_the_callers_thread_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     users = set()
     for name in ("add", "place", "release"):
@@ -261,6 +360,8 @@ def test_the_index_is_used_by_the_callers_thread_alone(tmp_path: Path, monkeypat
 CHILD = """
 import sys
 import threading
+import time
+from errno import ENOSPC
 from pathlib import Path
 from trilemma.base.ids import ShardId
 from trilemma.runtime.log import Log

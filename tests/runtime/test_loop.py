@@ -1,6 +1,7 @@
 """Turns: what shares one, in which order its parts come, and what waits for the disk."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 
 from trilemma.node.effects import AdminRequest, ClientBytes, Effects, PeerFrame, Trace
+from trilemma.runtime import loop
 from trilemma.runtime.clock import read_clock
 from trilemma.runtime.loop import NodeLoop
+from trilemma.runtime.room import NoRoomError
 from trilemma.storage.port import LogWrite
 
 NEVER_US = 1 << 60
@@ -202,6 +205,29 @@ def test_rows_are_flushed_in_a_thread_and_the_node_is_told(rig: Any, until: Any,
     async def body(rig: Rig) -> None:
         node.next = Effects(flush_rows=3, next_deadline_us=NEVER_US)
         await until(lambda: ("flushed", 3) in node.inputs())
+
+    rig(body)
+
+
+def test_a_flush_that_a_full_disk_has_no_room_for_is_tried_again(
+    rig: Any, until: Any, node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "FLUSH_RETRY_S", 0.001)
+    tries = 0
+
+    def flush() -> None:
+        nonlocal tries
+        if threading.current_thread() is not threading.main_thread():
+            tries += 1
+            if tries < 3:
+                raise NoRoomError("full")
+
+    async def body(rig: Rig) -> None:
+        rig.outlets.flush = flush  # type: ignore[method-assign]
+        node.next = Effects(flush_rows=3, next_deadline_us=NEVER_US)
+        await until(lambda: ("flushed", 3) in node.inputs())
+        assert tries == 3
+        assert rig.failures == []
 
     rig(body)
 

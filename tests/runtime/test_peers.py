@@ -231,18 +231,43 @@ def test_a_stranger_is_turned_away_and_its_bytes_reach_nobody(pair: Any, until: 
     pair(body)
 
 
-def test_strangers_are_bounded(pair: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strangers_are_bounded_and_keep_no_peer_out(pair: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(one: End, two: End) -> None:
         await until(connected(one, two))
-        monkeypatch.setattr(accepting, "STRANGERS_MAX", 1)
-        _, waiting = await asyncio.open_connection(*one.address)
-        await until(lambda: len(one.transport._accepting._strangers) == 1)
-        reader, writer = await asyncio.open_connection(*one.address)
+        monkeypatch.setattr(accepting, "STRANGERS_MAX", 2)
+        strangers = [await asyncio.open_connection(*one.address) for _ in range(3)]
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
-        for each in (waiting, writer):
-            each.transport.abort()
+            await strangers[0][0].readexactly(1)
+        assert len(one.transport._accepting._strangers) == 2
+        lost = two.transport._lanes[1].dialing.channel
+        assert lost is not None
+        lost.transport.abort()
+        await until(lambda: two.transport._lanes[1].dialing.channel not in (None, lost))
+        for _, writer in strangers:
+            writer.transport.abort()
 
+    pair(body)
+
+
+def test_what_is_said_of_strangers_is_bounded_and_none_is_left_out_of_the_count(
+    pair: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        one.said.clear()
+        for number in range(40):
+            reader, writer = await asyncio.open_connection(*one.address)
+            writer.write((b"GET / HTTP/1.1\r\n\r\n", frame(Kind.NODE, b"x"))[number % 2])
+            await reader.read(-1)
+            writer.close()
+        assert len(one.said) == 1
+        accepting_ = one.transport._accepting
+        assert accepting_._quiet is not None
+        accepting_._quiet.cancel()
+        accepting_._tell()
+        assert one.sentences()[1].endswith("; 38 more were refused since the last one told")
+
+    monkeypatch.setattr(accepting, "REFUSALS_INTERVAL_S", 60)
     pair(body)
 
 

@@ -1,5 +1,6 @@
 """A node as a process on real disks: SIGTERM, kill -9, the sentence of a refusal."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as Unreachable
 from redis.retry import Retry
 
-from trilemma.runtime.listening import Sockets
+from trilemma.runtime.config import ServerConfig, load
+from trilemma.runtime.listening import Sockets, StartRefused
+from trilemma.runtime.process import DESCRIPTORS_RESERVED, fitted
 
 pytestmark = pytest.mark.process
 
@@ -46,9 +49,9 @@ class Process:
         )
         self.child: subprocess.Popen[str]
 
-    def start(self) -> None:
+    def start(self, first: str = "") -> None:
         self.child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(self.file)], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", first + PROGRAM, str(self.file)], stderr=subprocess.PIPE, text=True
         )
 
     def client(self) -> Redis:
@@ -125,3 +128,40 @@ def test_config_rewrite_keeps_what_config_set_changed(process: Process) -> None:
         written(process, 1)
     with Redis(port=process.port, password='two "words"') as client:
         assert client.get("k") == b"v"
+
+
+def limited(monkeypatch: pytest.MonkeyPatch, hard: int) -> list[tuple[int, int]]:
+    """Have the system allow so many open files; return what is set."""
+    found: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (hard, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: found.append(limits))
+    return found
+
+
+def config(tmp_path: Path) -> ServerConfig:
+    return load(Process(tmp_path).file)
+
+
+def test_no_more_clients_are_taken_than_there_are_descriptors_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = limited(monkeypatch, 600)
+    assert fitted(config(tmp_path)).maxclients == 600 - DESCRIPTORS_RESERVED
+    assert found == [(600, 600)]
+    limited(monkeypatch, 1 << 20)
+    assert fitted(config(tmp_path)).maxclients == 10_000
+
+
+def test_a_node_without_descriptors_for_clients_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(monkeypatch, DESCRIPTORS_RESERVED)
+    with pytest.raises(StartRefused, match="the system allows 512 open files"):
+        fitted(config(tmp_path))
+
+
+def test_a_process_with_few_descriptors_tells_clients_how_many_it_takes(process: Process) -> None:
+    process.end(signal.SIGKILL)
+    process.start("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))")
+    with process.client() as client:
+        assert client.set("k", "v")
+        assert client.config_get("maxclients") == {"maxclients": "88"}
+        assert client.info("clients")["maxclients"] == 88

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trilemma.runtime.config import ConfigError
 from trilemma.runtime.rewrite import rewrite, rewritten
 
 TEXT = """# mine
@@ -13,6 +14,17 @@ requirepass = "old"
 
 [[members]]
 requirepass = "not this one"
+"""
+FILE = """name = "n1"
+dir = "/data"
+cluster_id = "c"
+secret = "sixteen bytes or more"
+
+[[members]]
+id = 1
+name = "n1"
+address = "127.0.0.1:7001"
+peer_address = "127.0.0.1:17001"
 """
 
 
@@ -26,13 +38,43 @@ def test_a_key_that_is_not_there_goes_above_the_tables() -> None:
     assert found["members"] == [{"requirepass": "not this one"}]
 
 
-@pytest.mark.parametrize("password", ['"', "\\", "line\nline", "ü", "]", "= [x]"])
+@pytest.mark.parametrize("password", ['"', "\\", "line\nline", "ü", "pass😀word", "\x7f", "]", "= [x]"])
 def test_a_value_is_read_back_as_it_was(tmp_path: Path, password: str) -> None:
     path = tmp_path / "n1.toml"
-    path.write_text(TEXT, "utf-8")
+    path.write_text(FILE, "utf-8")
     path.chmod(0o600)
     rewrite(path, {"requirepass": password, "protected_mode": True})
     found = tomllib.loads(path.read_text("utf-8"))
     assert (found["requirepass"], found["protected_mode"], found["name"]) == (password, True, "n1")
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "first",
+    ['"requirepass" = "old"', 'requirepass = """\nold"""', 'requirepass = """\n[x]\n"""', "metrics_port = 1.5"],
+)
+def test_a_file_that_the_next_start_could_not_read_stays_as_it_was(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "n1.toml"
+    path.write_text(f"{first}\n{FILE}", "utf-8")
+    with pytest.raises(ConfigError):
+        rewrite(path, {"requirepass": "new", "protected_mode": True})
+    assert path.read_text("utf-8") == f"{first}\n{FILE}"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_separates_lines_elsewhere_does_not_in_a_password(tmp_path: Path) -> None:
+    path = tmp_path / "n1.toml"
+    path.write_text(FILE, "utf-8")
+    for password in ("a\u2028b", "a\x85b", "c"):
+        rewrite(path, {"requirepass": password})
+        assert tomllib.loads(path.read_text("utf-8"))["requirepass"] == password
+
+
+def test_a_value_that_would_land_within_another_one_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "n1.toml"
+    text = 'bind = """\nrequirepass = 1\n"""\n' + FILE
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match="laid out in a way that is not understood"):
+        rewrite(path, {"requirepass": "new"})
+    assert path.read_text("utf-8") == text

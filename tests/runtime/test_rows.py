@@ -1,13 +1,20 @@
-"""RocksDB and the in-memory engine agree on every batch and scan."""
+"""RocksDB and the in-memory engine agree on every batch and scan; a full disk costs no rows."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from trilemma.runtime.rows import RocksEngine
+from trilemma.base.ids import ShardId
+from trilemma.runtime.disk import DiskStorage
+from trilemma.runtime.room import NoRoomError
+from trilemma.runtime.rows import FLUSH_MARGIN_BYTES, RocksEngine
 from trilemma.storage.memory import MemoryEngine
-from trilemma.storage.port import RowBatch
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind, RowBatch
 
 key = st.binary(min_size=1, max_size=3)
 span = st.tuples(key, key).filter(lambda pair: pair[0] < pair[1])
@@ -66,4 +73,83 @@ def test_what_was_flushed_is_there_after_a_restart(tmp_path: Path) -> None:
     rows.close()
     again = RocksEngine(tmp_path)
     assert again.get(b"a") == b"1"
+    again.close()
+
+
+def test_a_flush_without_room_is_not_tried_and_succeeds_once_there_is_room(tmp_path: Path) -> None:
+    free = FLUSH_MARGIN_BYTES
+    rows = RocksEngine(tmp_path, lambda _: free)
+    rows.write(RowBatch([(b"a", b"1")], [], []))
+    with pytest.raises(NoRoomError, match="bytes are free"):
+        rows.flush()
+    assert rows.takes_writes
+    rows.write(RowBatch([(b"b", b"2")], [], []))
+    free += 1 << 20
+    rows.flush()
+    rows.close()
+    again = RocksEngine(tmp_path)
+    assert again.get_many([b"a", b"b"]) == [b"1", b"2"]
+    again.close()
+
+
+FULL = """
+import os, sys, time
+from pathlib import Path
+from trilemma.runtime.room import NoRoomError
+from trilemma.runtime.rows import RocksEngine
+from trilemma.storage.port import RowBatch
+
+disk = Path(sys.argv[1])
+rows = RocksEngine(disk / "rows", lambda _: 1 << 40)
+rows.write(RowBatch([(b"a", b"1")], [], []))
+found = os.statvfs(disk)
+filler = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
+os.posix_fallocate(filler, 0, found.f_bavail * found.f_frsize)
+try:
+    rows.flush()
+except NoRoomError:
+    pass
+else:
+    sys.exit("the disk was not full")
+assert not rows.takes_writes
+assert rows.get(b"a") == b"1"
+os.ftruncate(filler, 0)
+while not rows.takes_writes:
+    time.sleep(0.05)
+rows.write(RowBatch([(b"b", b"2")], [], []))
+rows.flush()
+rows.close()
+again = RocksEngine(disk / "rows")
+assert again.get_many([b"a", b"b"]) == [b"1", b"2"]
+again.close()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
+def test_a_disk_that_runs_full_within_a_flush_costs_no_rows(tmp_path: Path) -> None:
+    mounted = 'mount -t tmpfs -o size=400m tmpfs "$0" && exec "$@"'
+    program = [sys.executable, "-c", FULL, str(tmp_path)]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mounted, str(tmp_path), *program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_node_whose_disk_is_full_is_stopped_cleanly_and_its_log_has_what_its_rows_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    storage.open(lambda _: None, lambda _: None)
+    record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")
+    storage.log.append(LogWrite(1, 1, True, [record], True, 0))
+    storage.engine.write(RowBatch([(b"a", b"1")], [], []))
+    monkeypatch.setattr(storage.engine, "_free_bytes", lambda _: 0)
+    storage.close()
+    again = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    assert again.open(lambda _: None, lambda _: None).records == [record]
     again.close()

@@ -18,6 +18,7 @@ from redis.exceptions import ClusterDownError, ResponseError
 from trilemma.lab.desk import Desk
 from trilemma.node.effects import ClientBytes, Effects
 from trilemma.runtime import server as module
+from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
 from trilemma.runtime.disk import MemoryStorage
 from trilemma.runtime.listening import Sockets, StartRefused
@@ -238,6 +239,70 @@ def test_a_node_that_breaks_closes_its_clients_and_says_why(cluster: Any, node: 
             await reader.readexactly(1)
         writer.transport.abort()
         assert "the node broke and stops" in cluster.said.getvalue()
+        for port in (server.client_address, server.peer_address):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(*port)
+
+    cluster(body)
+
+
+class FullLog(StringIO):
+    """The file of a node's messages on a disk that is full."""
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_node_that_cannot_say_that_it_broke_ends_all_the_same(cluster: Any, node: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        cluster.said = FullLog()
+        server = cluster.servers["n1"] = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: MemoryStorage(),
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        server.turns.storage_failed(OSError("the disk is gone"))
+        with pytest.raises(OSError, match="the disk is gone"):
+            await server.wait()
+
+    cluster(body)
+
+
+def test_a_node_that_cannot_log_finds_its_peers_again(cluster: Any, until: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        cluster.said = FullLog()
+        await cluster.start("n1")
+        await cluster.start("n2")
+        first = cluster.servers["n1"]
+        await until(lambda: list(first.peers.connected()) == [2])
+        await cluster.servers["n2"].stop()
+        await until(lambda: list(first.peers.connected()) == [])
+        await cluster.start("n2")
+        await until(lambda: list(first.peers.connected()) == [2])
+
+    cluster(body, 2)
+
+
+def test_a_look_at_the_disk_that_breaks_is_not_the_last_one(
+    cluster: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ROOM_INTERVAL_S", 0.01)
+    looks = 0
+
+    async def body(cluster: Cluster) -> None:
+        server = await cluster.start("n1")
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+        def look(_: Path) -> bool:
+            nonlocal looks
+            looks += 1
+            raise OSError("the disk does not say")
+
+        monkeypatch.setattr(server.room, "look", look)
+        await until(lambda: looks > 2)
 
     cluster(body)
 
@@ -273,6 +338,26 @@ def test_replies_never_leave_before_the_log_is_durable(cluster: Any, node: Any, 
         storage.log.persisted(1)
         assert await reader.readexactly(5) == b"+OK\r\n"
         writer.transport.abort()
+
+    cluster(body)
+
+
+def test_what_the_rows_do_not_take_now_is_read_all_the_same_and_goes_to_them_later(cluster: Any, until: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        await cluster.start("n1")
+        client = cluster.client("n1")
+        await answered(client, "SET", "k", "before")
+        engine = cluster.storages["n1"].engine
+
+        def in_rows() -> bool:
+            return any(b"after" in value for _, value in engine.scan(b"", b"\xff" * 9, 1000))
+
+        engine.takes_writes = False
+        assert await client.set("k", "after")
+        assert await client.get("k") == b"after"
+        assert not in_rows()
+        engine.takes_writes = True
+        await until(in_rows)
 
     cluster(body)
 

@@ -34,6 +34,23 @@ def test_the_bytes_of_header_and_group_are_these() -> None:
     )
 
 
+def test_the_bytes_of_an_idle_marker_are_these() -> None:
+    marker = encode_group(ID, 0x1234, [])
+    assert marker[:16].hex() == "c747521e" + "00000000" + "0000000000001234"
+    assert len(marker) == 20
+    found = read_segment(HEADER + marker)
+    assert found is not None
+    assert [(group.durable, group.records) for group in found.groups] == [(0x1234, [])]
+
+
+def test_the_last_record_is_not_cut_off_where_a_marker_says_that_it_was_durable() -> None:
+    data, ends = groups(2)
+    data += encode_group(ID, ends[1], [])
+    position = ends[1] - 1
+    with pytest.raises(CorruptLogError, match=f"damaged at offset {ends[0]}, which was durable"):
+        read_segment(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+
+
 def groups(count: int, durable: bool = False) -> tuple[bytes, list[int]]:
     data, ends = HEADER, []
     for index in range(1, count + 1):

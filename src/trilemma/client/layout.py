@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trilemma.runtime.listening import bind_free
+from trilemma.runtime.toml import toml_string
 
 CLUSTER = "cluster.json"
 CONTROL = "control.sock"
@@ -72,9 +73,9 @@ def toml(place: NodePlace, members: list[NodePlace], settings: Settings, directo
     """Return a node's configuration file."""
     lines = [
         f'name = "{place.name}"',
-        f"dir = {json.dumps(str(directory / place.name / 'data'))}",
+        f"dir = {toml_string(str(directory / place.name / 'data'))}",
         f'cluster_id = "{settings.cluster_id}"',
-        f"secret_file = {json.dumps(str(directory / 'secret'))}",
+        f"secret_file = {toml_string(str(directory / 'secret'))}",
         f'default_mode = "{settings.default_mode}"',
         f"lab = {'true' if settings.lab else 'false'}",
         f"segment_bytes = {settings.segment_bytes}",

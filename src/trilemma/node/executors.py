@@ -38,7 +38,7 @@ class Executors(Surroundings):
         self._fence = fence
         self._version = version
         self._misroutes = misroutes
-        self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply)
+        self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply, self._bad)
 
     def catalogue_version(self) -> int:
         """See Surroundings."""
@@ -202,6 +202,9 @@ class Executors(Surroundings):
 
     def _reply(self, forward: Forward, reply: ForwardReply, token: int) -> None:
         self._peers.send_any_way(forward.origin, forward.shard, reply, token)
+
+    def _bad(self) -> None:
+        self._peers.bad_frames += 1
 
     def user_shards(self) -> Iterator[ShardId]:
         """Yield all shards but the catalogue's, in order."""

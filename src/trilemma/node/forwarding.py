@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import limit
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.cluster.stream import InStream, done, lost, refused
 from trilemma.node.batch import ForwardedBatch
 from trilemma.node.request import Target
-from trilemma.node.unit import Result, decode_units, encode_results
+from trilemma.node.unit import Result, Unit, decode_units, encode_results
 
 EPOCHS_KEPT = limit(
     "forward_epochs_kept",
@@ -31,11 +33,14 @@ class Incoming:
         target_of: Callable[[ShardId], Target | None],
         submit: Callable[[ShardId, ForwardedBatch], None],
         reply: Callable[[Forward, ForwardReply, int], None],
+        bad: Callable[[], None],
     ) -> None:
+        """Args: bad: told of every batch that no sound node would have sent."""
         self._node = node
         self._target_of = target_of
         self._submit = submit
         self._reply = reply
+        self._bad = bad
         self._streams: dict[StreamKey, InStream] = {}
 
     def receive(self, forward: Forward) -> None:
@@ -67,8 +72,11 @@ class Incoming:
             self._answer(forward, refused(forward, "the leader has changed"), 0)
         elif forward.body is None:
             self._answer(forward, done(forward, encode_results([])), 0)
+        elif (units := _units(forward.body)) is None:
+            self._bad()
+            self._answer(forward, refused(forward, "the batch cannot be read"), 0)
         else:
-            self._submit(forward.shard, ForwardedBatch(forward, decode_units(forward.body), self._done))
+            self._submit(forward.shard, ForwardedBatch(forward, units, self._done))
 
     def _done(self, forward: Forward, results: list[Result], token: int) -> None:
         self._answer(forward, done(forward, encode_results(results)), token)
@@ -79,3 +87,12 @@ class Incoming:
         if stream is not None:
             stream.keep(reply)
         self._reply(forward, reply, token)
+
+
+def _units(body: bytes) -> list[Unit] | None:
+    """Return the units of a batch, None where it holds anything but whole ones."""
+    try:
+        units = decode_units(body)
+    except msgspec.MsgspecError:
+        return None
+    return units if units and all(unit.is_whole for unit in units) else None

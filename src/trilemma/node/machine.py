@@ -354,7 +354,8 @@ class Node:
             self._log.add(records, True)
 
     def _write_rows(self, effects: Effects) -> None:
-        for replica in self._executors.replicas.values():
+        # Rows that the engine does not take now stay in the overlay, where every read sees them.
+        for replica in self._executors.replicas.values() if self._engine.takes_writes else ():
             batch = replica.rows(self._log.durable_token)
             if batch is not None:
                 self._engine.write(batch)

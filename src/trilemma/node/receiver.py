@@ -94,7 +94,7 @@ class Receiver:
             self._send(donor, shard, Took(chunk.number, 0, True))
             return
         incoming.heard_us = self._now.mono_us
-        if incoming.step == "loading" and chunk.place == incoming.next_place:
+        if incoming.step == "loading" and chunk.place == incoming.next_place and self._engine.takes_writes:
             head = rowkey.shard_range(shard, incoming.generation)[0][:HEAD_BYTES]
             self._engine.write(RowBatch([(head + key, value) for key, value in chunk.rows], (), ()))
             incoming.next_place += 1

@@ -34,7 +34,7 @@ class Remains:
         if self._changes_seen != self._system.changes_applied:
             self._changes_seen, self._next = self._system.changes_applied, FIRST
         self.wants_turn = False
-        if self._next is not None and self._system.is_kept_in(self._engine):
+        if self._next is not None and self._engine.takes_writes and self._system.is_kept_in(self._engine):
             self._search(self._next)
             self.wants_turn = self._next is not None
 

@@ -52,6 +52,11 @@ class Unit(msgspec.Struct, frozen=True, array_like=True):
     explain: bool = False
 
     @property
+    def is_whole(self) -> bool:
+        """Say whether there is something to carry out: no unit of a sound node's lacks it."""
+        return bool(self.argv or self.parts or self.watches) and all(part.argv for part in self.parts)
+
+    @property
     def is_read(self) -> bool:
         """Say whether it has no effect, so that it is never UNCERTAIN."""
         return self.path is not Path.WRITE

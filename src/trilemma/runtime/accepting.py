@@ -17,7 +17,14 @@ STRANGERS_MAX = limit(
     64,
     "connections",
     "connections to the peer port that have proven nothing yet",
-    "a further one is closed at once",
+    "the oldest one is closed for a further one",
+)
+REFUSALS_INTERVAL_S = limit(
+    "peer_refusals_interval_s",
+    1,
+    "s",
+    "a stranger must not fill the disk with what is said of it",
+    "refusals are counted, and told with the next one",
 )
 
 
@@ -38,24 +45,30 @@ class Accepting:
         self.received = received
         self._accepted = accepted
         self._refused = refused
-        self._strangers: set[Incoming] = set()
+        self._strangers: dict[Incoming, None] = {}
+        """By age, the oldest first."""
         self._peers: dict[NodeId, Incoming] = {}
         self._trouble = ("", "")
+        self._untold: tuple[str, str] | None = None
+        """The newest refusal that was not told yet, of so many: `_untold_count`."""
+        self._untold_count = 0
+        self._quiet: asyncio.TimerHandle | None = None
 
     def connection(self) -> "Incoming":
         """Return the protocol object of a socket just accepted."""
         return Incoming(self)
 
-    def made(self, connection: "Incoming") -> bool:
-        """Take in a stranger; return whether there is room for one."""
+    def made(self, connection: "Incoming") -> None:
+        """Take in a stranger, in place of the oldest where there are too many: a peer proves itself soon."""
         if len(self._strangers) >= STRANGERS_MAX:
-            return False
-        self._strangers.add(connection)
-        return True
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.transport.abort()
+        self._strangers[connection] = None
 
     def proven(self, connection: "Incoming", peer: NodeId) -> None:
         """A stranger has turned out to be a peer."""
-        self._strangers.discard(connection)
+        self._strangers.pop(connection, None)
         older = self._peers.get(peer)
         self._peers[peer] = connection
         self._trouble = ("", "")
@@ -68,22 +81,37 @@ class Accepting:
         return peer in self._peers
 
     def refuse(self, connection: "Incoming", reason: str) -> None:
-        """Note why a connection is not used; not again where the next one is refused for the same."""
+        """Note why a connection is not used; not again where the next one is refused for the same, nor too often."""
         address = connection.transport.get_extra_info("peername")
         trouble = ("a stranger" if address is None else str(address[0]), reason)
         if trouble != self._trouble:
             self._trouble = trouble
-            self._refused(*trouble)
+            self._untold = trouble
+            self._untold_count += 1
+            if self._quiet is None:
+                self._tell()
+
+    def _tell(self) -> None:
+        """Say what the newest refusal was that was not told; keep quiet for a while after that."""
+        self._quiet = None
+        if self._untold is None:
+            return
+        (who, why), more = self._untold, self._untold_count - 1
+        self._untold, self._untold_count = None, 0
+        self._quiet = asyncio.get_running_loop().call_later(REFUSALS_INTERVAL_S, self._tell)
+        self._refused(who, f"{why}; {more} more were refused since the last one told" if more else why)
 
     def lost(self, connection: "Incoming") -> None:
         """Forget a connection."""
-        self._strangers.discard(connection)
+        self._strangers.pop(connection, None)
         peer = connection.peer
         if peer is not None and self._peers.get(peer) is connection:
             del self._peers[peer]
 
     def abort(self) -> None:
-        """Close all of them."""
+        """Close all of them, and say no more."""
+        if self._quiet is not None:
+            self._quiet.cancel()
         for connection in [*self._strangers, *self._peers.values()]:
             connection.transport.abort()
 
@@ -102,10 +130,8 @@ class Incoming(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self.transport = cast(asyncio.Transport, transport)
-        if self._owner.made(self):
-            self._timeout = asyncio.get_running_loop().call_later(HANDSHAKE_TIMEOUT_S, self.transport.abort)
-        else:
-            self.transport.abort()
+        self._owner.made(self)
+        self._timeout = asyncio.get_running_loop().call_later(HANDSHAKE_TIMEOUT_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

@@ -6,6 +6,7 @@ too much unread all the same is closed, as by Redis' option client-output-buffer
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
@@ -31,6 +32,14 @@ CLOSE_LINGER_S = limit(
     "a client that is being closed may still read its last replies",
     "the rest of its replies is dropped",
 )
+KEEPALIVE_S = limit(
+    "client_keepalive_s",
+    300,
+    "s",
+    "Redis' own tcp-keepalive: a client whose machine has gone says nothing, also not that it has gone",
+    "after so long without a word it is asked; after three questions without an answer the connection is closed",
+)
+KEEPALIVE_QUESTIONS = 3
 LISTEN_BACKLOG = limit(
     "tcp_backlog", 511, "connections", "Redis' own: connections the kernel holds ready", "the kernel refuses more"
 )
@@ -163,6 +172,7 @@ class Clients:
         self._connections[connection.id] = connection
         self.counters.accepted += 1
         transport.set_write_buffer_limits(high=self._limits.output_pause_bytes)
+        _keep_alive(transport.get_extra_info("socket"))
         self.inputs.client_connected(connection.id, _address(transport, "peername"), _address(transport, "sockname"))
 
     def lost(self, connection: ClientConnection) -> None:
@@ -257,6 +267,18 @@ class Clients:
         """Close all connections at once."""
         for connection in list(self._connections.values()):
             connection.transport.abort()
+
+
+def _keep_alive(client_socket: socket.socket) -> None:
+    if client_socket.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    for level, option, value in (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_S // KEEPALIVE_QUESTIONS),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_QUESTIONS),
+    ):
+        client_socket.setsockopt(level, option, value)
 
 
 def _address(transport: asyncio.BaseTransport, which: str) -> str:

@@ -20,6 +20,8 @@ from trilemma.runtime.timing import TimingOptions, contradiction
 
 SECRET_BYTES_MIN = 16
 SEGMENT_BYTES_MIN = MIB
+SEGMENT_RESERVE_BYTES = 16 * MIB
+"""Free beside the next segment of the log, at least: rows are flushed before an old one goes."""
 
 
 class ConfigError(Exception):
@@ -56,7 +58,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "cp"
     lab: Annotated[bool, Meta(description="Allow LAB, which cuts and slows links. Not for production.")] = False
     enable_debug_command: Annotated[bool, Meta(description="Allow DEBUG.")] = False
-    maxclients: Annotated[int, Meta(ge=1, description="Client connections at a time.")] = CLIENTS_MAX
+    maxclients: Annotated[
+        int, Meta(ge=1, description="Client connections at a time; fewer where the system allows fewer open files.")
+    ] = CLIENTS_MAX
     output_bytes_max: Annotated[
         int, Meta(ge=1024, description="A client with more unread reply bytes than this is closed.")
     ] = OUTPUT_BUFFER_BYTES_MAX
@@ -68,7 +72,12 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, description="Log kept per shard for a replica that is away; beyond, it returns by snapshot.")
     ] = LOG_RETAINED_BYTES_MAX
     disk_reserve_bytes: Annotated[
-        int, Meta(ge=0, description="With less than this free on the disk of `dir`, writes are refused.")
+        int,
+        Meta(
+            ge=0,
+            description="With less than this, or than `segment_bytes` and 16 MiB, free on the disk of `dir`, writes "
+            "are refused.",
+        ),
     ] = DISK_RESERVE_BYTES
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least severe messages that are logged.")
@@ -81,6 +90,11 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def me(self) -> MemberOptions:
         """This node."""
         return next(member for member in self.members if member.name == self.name)
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What must be free on the disk: the next segment of the log is allocated whole, whatever else is reserved."""
+        return max(self.disk_reserve_bytes, self.segment_bytes + SEGMENT_RESERVE_BYTES)
 
     def node_config(self, disk_id: str, starts: int) -> NodeConfig:
         """Return what the node itself is told."""

@@ -5,6 +5,9 @@
 segments there are. A failed write or sync is final: `on_failed` is told, and nothing is ever called durable again.
 """
 
+import errno
+import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import randbits
@@ -64,7 +67,9 @@ class Log:
         self._newest = 0
         self.failed: Exception | None = None
         self.recovered = self._recover()
-        self._writer = LogWriter(self._files, self._synced, self._failed)
+        self._ending = threading.Lock()
+        """Held while the end of the newest segment moves: by a write, or by a marker of the writer's thread."""
+        self._writer = LogWriter(self._files, self._synced, self._mark, self._failed)
 
     # Start
 
@@ -112,6 +117,12 @@ class Log:
         if self.failed is not None:
             raise LogFailedError(str(self.failed))
         self._index.release(self._released)
+        with self._ending:
+            self._append(write)
+        if self._writer.is_too_far_behind:
+            raise LogFailedError("the disk does not keep up with the log")
+
+    def _append(self, write: LogWrite) -> None:
         header = self._open_segment(write) if write.opens_segment else None
         number = write.segment
         offset = self._ends[number]
@@ -122,8 +133,6 @@ class Log:
         self._writer.append(
             PendingGroup(write.token, number, offset, data, header, write.must_sync, write.release_before)
         )
-        if self._writer.is_too_far_behind:
-            raise LogFailedError("the disk does not keep up with the log")
 
     def _open_segment(self, write: LogWrite) -> bytes:
         number = write.segment
@@ -179,6 +188,26 @@ class Log:
         self._durable = (last.segment, last.offset + len(last.data))
         self._on_persisted(last.token)
         self._remove(max(group.release_before for group in groups))
+
+    def _mark(self) -> int | None:
+        """Write a group without records that names what is durable, behind it; return what is to be synced."""
+        with self._ending:
+            number, end = self._durable
+            # A group that came meanwhile says as much.
+            if number != self._newest or end != self._ends[number]:
+                return None
+            marker = encode_group(self._ids[number], end, ())
+            descriptor = self._files.descriptor(number)
+            try:
+                written = os.pwrite(descriptor, marker, end)
+            except OSError as problem:
+                if problem.errno != errno.ENOSPC:
+                    raise
+                return None
+            if written < len(marker):  # the next group goes over it
+                return None
+            self._ends[number] = end + len(marker)
+        return descriptor
 
     def _remove(self, release_before: int) -> None:
         """Remove segments that are needed no more."""

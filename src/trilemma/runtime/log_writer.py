@@ -44,6 +44,8 @@ class LogWriter:
 
     Args:
         on_synced: called on the thread with groups that are durable now, and everything before them.
+        on_idle: called on the thread when all is durable and nothing more has come for a while, once: writes the idle
+            marker, and returns the descriptor to be synced, None where there is nothing to mark.
         on_failed: called on the thread, once, with what went wrong.
     """
 
@@ -51,16 +53,20 @@ class LogWriter:
         self,
         files: SegmentFiles,
         on_synced: Callable[[Sequence[PendingGroup]], None],
+        on_idle: Callable[[], int | None],
         on_failed: Callable[[Exception], None],
     ) -> None:
         self._files = files
         self._on_synced = on_synced
+        self._on_idle = on_idle
         self._on_failed = on_failed
         self._unwritten: deque[PendingGroup] = deque()
         self._unwritten_bytes = 0
         self._wake = threading.Condition()
         self._queue: list[PendingGroup] = []
         self._is_closing = False
+        self._is_unmarked = False
+        """Something was synced since the last idle marker."""
         self._thread = threading.Thread(target=self._run, name="trilemma-log", daemon=True)
         self._thread.start()
 
@@ -106,16 +112,25 @@ class LogWriter:
     def _round(self) -> bool:
         """Write what has come, sync it where somebody waits or time is up; return whether to go on."""
         with self._wake:
-            while not self._queue and not self._is_closing:
-                self._wake.wait()
+            idle_s = LAZY_SYNC_S if self._is_unmarked else None
+            self._wake.wait_for(lambda: bool(self._queue) or self._is_closing, idle_s)
             groups, self._queue = self._queue, []
             closing = self._is_closing
+        if not groups and self._is_unmarked:
+            self._mark()
         if groups:
             self._write(groups)
             if not any(group.must_sync for group in groups) and not closing:
                 groups += self._linger()
             self._sync(groups)
         return bool(groups) or not closing
+
+    def _mark(self) -> None:
+        """Have what was synced be known as durable to every later start, also where no group follows."""
+        self._is_unmarked = False
+        descriptor = self._on_idle()
+        if descriptor is not None:
+            os.fdatasync(descriptor)
 
     def _linger(self) -> list[PendingGroup]:
         """Give writes that nobody waits for some company."""
@@ -148,4 +163,5 @@ class LogWriter:
         with self._wake:
             while self._unwritten and self._unwritten[0].token <= last.token:
                 self._unwritten_bytes -= len(self._unwritten.popleft().data)
+        self._is_unmarked = True
         self._on_synced(groups)

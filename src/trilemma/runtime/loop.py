@@ -15,9 +15,14 @@ from trilemma.base.time import US_PER_S
 from trilemma.node.effects import AdminRequest, Effects, Trace
 from trilemma.runtime.held import HeldFrames
 from trilemma.runtime.port import ClientOutlet, Clock, Core, DurableLog, FlushingEngine, PeerOutlet
+from trilemma.runtime.room import NoRoomError
 
 Answer = Callable[[list[bytes], int, Callable[[bytes], None]], None]
 """Carries out an AdminRequest: words, RESP version, what takes the encoded reply."""
+
+
+FLUSH_RETRY_S = 1.0
+"""How soon rows are flushed again that a full disk had no room for; until then the log keeps them."""
 
 
 class NodeLoop:
@@ -231,12 +236,17 @@ class NodeLoop:
         self._answer(request.words, request.protocol, done)
 
     def _flush_rows(self, token: int) -> None:
+        if self._is_stopped:
+            return
+
         def done(future: "asyncio.Future[None]") -> None:
             if future.cancelled():
                 return
             problem = future.exception()
             if problem is None:
                 self._take(self._node.rows_flushed, token)
+            elif isinstance(problem, NoRoomError):
+                self._loop.call_later(FLUSH_RETRY_S, self._flush_rows, token)
             else:
                 self._fail(InvariantViolated(f"rows could not be flushed: {problem}"))
 

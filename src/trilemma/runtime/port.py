@@ -117,7 +117,11 @@ class FlushingEngine(Engine, Protocol):
     """The row engine with what only the shell calls."""
 
     def flush(self) -> None:
-        """Make every write so far durable; blocks, so it runs in a thread."""
+        """Make every write so far durable; blocks, so it runs in a thread.
+
+        Raises:
+            NoRoomError: the disk is too full; to be tried again.
+        """
 
 
 class Storage(Protocol):

@@ -5,9 +5,11 @@ import resource
 import signal
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from trilemma.runtime.config import ServerConfig
+from trilemma.runtime.listening import StartRefused
 from trilemma.runtime.port import Laboratory
 from trilemma.runtime.server import Server
 
@@ -27,6 +29,24 @@ def raise_descriptor_limit(clients_max: int) -> int | None:
     return None
 
 
+def fitted(config: ServerConfig) -> ServerConfig:
+    """Return a configuration with no more clients than there are descriptors for: a burst of them must not end a node.
+
+    Raises:
+        StartRefused: there are none left for clients.
+    """
+    allowed = raise_descriptor_limit(config.maxclients)
+    if allowed is None:
+        return config
+    clients = allowed - DESCRIPTORS_RESERVED
+    if clients < 1:
+        raise StartRefused(
+            f"the system allows {allowed} open files; a node needs {DESCRIPTORS_RESERVED}, and one for each client: "
+            "raise the hard limit (ulimit -Hn)"
+        )
+    return msgspec.structs.replace(config, maxclients=clients)
+
+
 def serve(config: ServerConfig, lab: Laboratory | None = None, config_file: Path | None = None) -> None:
     """Run a node until it is told to leave by SIGTERM, SIGINT or SHUTDOWN.
 
@@ -34,14 +54,14 @@ def serve(config: ServerConfig, lab: Laboratory | None = None, config_file: Path
         StartRefused: with a sentence for the operator.
         Exception: what broke the node while it ran; it has been logged.
     """
+    server = Server(fitted(config), lab=lab, config_file=config_file)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(config, lab=lab, config_file=config_file)))
+        runner.run(_serve(server, config.maxclients))
 
 
-async def _serve(server: Server) -> None:
-    allowed = raise_descriptor_limit(server.config.maxclients)
-    if allowed is not None:
-        server.logger.warning("few descriptors", allowed=allowed, maxclients=server.config.maxclients)
+async def _serve(server: Server, clients_wanted: int) -> None:
+    if server.config.maxclients < clients_wanted:
+        server.logger.warning("few descriptors", maxclients=server.config.maxclients, wanted=clients_wanted)
     await server.start()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

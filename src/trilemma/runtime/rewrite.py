@@ -1,20 +1,26 @@
-"""CONFIG REWRITE: what CONFIG SET changed goes into the node's own TOML file; all other lines stay as they are."""
+"""CONFIG REWRITE: what CONFIG SET changed goes into the node's own TOML file; all other lines stay as they are.
 
-import json
+Only lines are understood here, not TOML: a text that does not come out as wanted (a key in quotes, a value of several
+lines) is not put in place.
+"""
+
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+
+from trilemma.runtime.config import ConfigError, parse
+from trilemma.runtime.toml import toml_string
 
 _TABLE = re.compile(r"\s*\[")
 
 
 def rewritten(text: str, values: Mapping[str, str | bool]) -> str:
     """Return a TOML text with top-level keys set; a key that is not there yet goes above the first table."""
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     end = next((number for number, line in enumerate(lines) if _TABLE.match(line)), len(lines))
     for name, value in values.items():
-        line = f"{name} = {json.dumps(value)}"
+        line = f"{name} = {toml_string(value) if isinstance(value, str) else str(value).lower()}"
         known = next((at for at in range(end) if re.match(rf"\s*{re.escape(name)}\s*=", lines[at])), None)
         if known is not None:
             lines[known] = line
@@ -29,8 +35,12 @@ def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
 
     Raises:
         OSError: it cannot be read or written.
+        ConfigError: the next start could not read the new text, or would not read these values in it.
     """
     text = rewritten(path.read_text("utf-8"), values)
+    found = parse(text)
+    if any(getattr(found, name) != value for name, value in values.items()):
+        raise ConfigError("its lines are laid out in a way that is not understood")
     beside = path.with_name(path.name + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, path.stat().st_mode & 0o777)
     with open(descriptor, "w", encoding="utf-8") as file:

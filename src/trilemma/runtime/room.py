@@ -29,6 +29,10 @@ def free_bytes(path: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+class NoRoomError(Exception):
+    """The disk is too full for what was to be written; nothing is lost, and it may be tried again."""
+
+
 class Room:
     """Whether there is enough."""
 

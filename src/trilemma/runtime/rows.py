@@ -1,6 +1,11 @@
-"""Rows on disk: RocksDB in raw bytes, one column family, no WAL, because the node's log is the log (PROTOCOLS §6.5)."""
+"""Rows on disk: RocksDB in raw bytes, one column family, no WAL, because the node's log is the log (PROTOCOLS §6.5).
 
-from collections.abc import Sequence
+A flush that finds no room is not tried, and can be tried again. Where the disk runs full within one all the same,
+RocksDB keeps the rows in memory, can be read, takes no writes, and goes on by itself some seconds after there is room
+for its write buffers again; its binding has no call to hasten that.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ from rocksdict import (
 )
 
 from trilemma.base.limits import MIB
+from trilemma.runtime.room import NoRoomError, free_bytes
 from trilemma.storage.port import RowBatch
 
 BLOCK_CACHE_BYTES = 64 * MIB
@@ -24,6 +30,10 @@ WRITE_BUFFERS = 3
 OPEN_FILES_MAX = 256
 BLOOM_BITS = 10
 INFO_LOGS_KEPT = 2
+FLUSH_MARGIN_BYTES = 4 * MIB
+"""Free beside what is flushed: for the table's index, the manifest, and what others write meanwhile."""
+_NO_SPACE = "No space left on device"
+"""How RocksDB's messages name ENOSPC, in the words of strerror."""
 
 
 def _options() -> Options:
@@ -99,7 +109,12 @@ class RocksView:
 class RocksEngine:
     """See storage.port.Engine. `flush` blocks: call it off the loop."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, free_bytes: Callable[[Path], int] = free_bytes) -> None:
+        """Args: free_bytes: how much is free on the disk of a path."""
+        self._directory = directory
+        self._free_bytes = free_bytes
+        self._errors = 0
+        """Background errors that are known to be over."""
         self._rows = Rdict(str(directory), options=_options())
         self._writes = WriteOptions()
         # A property, though the library's stub calls it a method.
@@ -121,6 +136,23 @@ class RocksEngine:
         rows = self._rows.iter()
         return _backward(rows, start, stop, limit) if reverse else _forward(rows, start, stop, limit)
 
+    @property
+    def takes_writes(self) -> bool:
+        """See Engine. Cost: a count is read, and only after an error an empty batch is written."""
+        errors = self._property("background-errors")
+        if errors != self._errors:
+            try:
+                self._rows.write(WriteBatch(raw_mode=True), self._writes)
+            except Exception as problem:
+                if _NO_SPACE in str(problem):
+                    return False
+                raise
+            self._errors = errors
+        return True
+
+    def _property(self, name: str) -> int:
+        return self._rows.property_int_value(f"rocksdb.{name}") or 0
+
     def write(self, batch: RowBatch) -> None:
         """See Engine."""
         written = WriteBatch(raw_mode=True)
@@ -137,13 +169,32 @@ class RocksEngine:
         return RocksView(self._rows.iter())
 
     def flush(self) -> None:
-        """Make everything written so far durable."""
-        self._rows.flush(True)
+        """Make everything written so far durable.
+
+        Raises:
+            NoRoomError: the disk is too full; to be tried again.
+        """
+        needed = self._property("size-all-mem-tables") + FLUSH_MARGIN_BYTES
+        free = self._free_bytes(self._directory)
+        if free < needed:
+            raise NoRoomError(f"{free} bytes are free, {needed} are needed")
+        try:
+            self._rows.flush(True)
+        except Exception as problem:
+            # The binding raises no class of its own.
+            if _NO_SPACE in str(problem):
+                raise NoRoomError(str(problem)) from problem
+            raise
 
     def size_bytes(self) -> int:
         """Return the bytes of the row files, near enough."""
-        return self._rows.property_int_value("rocksdb.total-sst-files-size") or 0
+        return self._property("total-sst-files-size")
 
     def close(self) -> None:
         """Close the files. What was not flushed is gone; the log has it."""
-        self._rows.close()
+        try:
+            self._rows.close()
+        except Exception as problem:
+            # It flushes once more, and is closed all the same.
+            if _NO_SPACE not in str(problem):
+                raise

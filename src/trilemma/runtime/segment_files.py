@@ -3,13 +3,17 @@
 Knows nothing of groups and records. Descriptors are shared by the node's thread, which reads, and the writer's.
 """
 
+import errno
 import os
 import threading
 from pathlib import Path
 
+from trilemma.base.limits import KIB
 from trilemma.runtime.whole_write import write_whole
 
 SUFFIX = ".segment"
+ALLOCATED_BYTES_MIN = 4 * KIB
+"""Less than this is not worth allocating ahead."""
 
 
 class SegmentFiles:
@@ -69,10 +73,24 @@ class SegmentFiles:
         descriptor = os.open(self.path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with self._lock:
             self._descriptors[number] = descriptor
-        os.posix_fallocate(descriptor, 0, self._segment_bytes)
+        self._allocate(descriptor)
         write_whole(descriptor, header, 0)
         os.fsync(descriptor)
         self.sync_directory()
+
+    def _allocate(self, descriptor: int) -> None:
+        """Allocate a segment, or what of it a full disk has room for: it grows as it is written then."""
+        size = self._segment_bytes
+        while size >= ALLOCATED_BYTES_MIN:
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            except OSError as problem:
+                if problem.errno != errno.ENOSPC:
+                    raise
+                os.ftruncate(descriptor, 0)
+                size //= 2
+            else:
+                return
 
     def remove(self, number: int) -> None:
         """Remove a segment, the oldest there is; it is gone for good after `sync_directory`."""

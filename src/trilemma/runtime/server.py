@@ -58,7 +58,8 @@ MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
 register(
     "not_rewritten",
     "ERR Rewriting config file: {reason}",
-    "see that the node may write its configuration file; what CONFIG SET changed is in force until it stops",
+    "see that the node may write its configuration file, and that each option stands there as name = value on a line "
+    "of its own; what CONFIG SET changed is in force until it stops",
 )
 
 
@@ -96,11 +97,12 @@ class Server:
         )
         self._make_node = make_node
         self._stack = AsyncExitStack()
+        self._listeners: list[asyncio.Server] = []
         self._ended: asyncio.Future[None]
         self._bound: asyncio.TimerHandle | None = None
         """Ends the node though it has not handed over; None while no shutdown is bounded."""
         self.storage: Storage
-        self.room = Room(config.disk_reserve_bytes, free_bytes)
+        self.room = Room(config.reserve_bytes, free_bytes)
 
     async def start(self) -> None:
         """Bring the node up; it listens when this returns.
@@ -250,6 +252,7 @@ class Server:
         ):
             listen(listening)
             listener = await loop.create_server(factory, sock=listening, backlog=LISTEN_BACKLOG)
+            self._listeners.append(listener)
             self._stack.callback(listener.close)
 
     async def _close_clients(self) -> None:
@@ -293,6 +296,8 @@ class Server:
             rewrite(self._config_file, values)
         except OSError as problem:
             return encode_error(error("not_rewritten", reason=problem.strerror or str(problem)).text)
+        except ConfigError as problem:
+            return encode_error(error("not_rewritten", reason=str(problem)).text)
         return b"+OK\r\n"
 
     def _end(self) -> None:
@@ -301,7 +306,9 @@ class Server:
 
     def _failed(self, problem: Exception) -> None:
         """Stop serving at once: the node's state is not to be trusted, and no reply of it either."""
-        self.logger.critical("the node broke and stops", exc_info=problem)
-        self.clients.abort()
         if not self._ended.done():
             self._ended.set_exception(problem)
+        for listener in self._listeners:
+            listener.close()
+        self.clients.abort()
+        self.logger.critical("the node broke and stops", exc_info=problem)

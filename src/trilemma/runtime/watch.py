@@ -58,17 +58,19 @@ class Watch:
             if timer is not None:
                 timer.cancel()
 
+    # Timers first: whatever goes wrong in one look, there is another.
+
     def _refresh_facts(self) -> None:
+        self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
         if isinstance(self._node, Node):
             self._node.facts.update(moving_facts(sum(self._storage.log.sizes().values()), self._room))
             self._node.peer_states.update(self._peers())
-        self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
 
     def _look_at_room(self) -> None:
+        self._room_timer = asyncio.get_running_loop().call_later(ROOM_INTERVAL_S, self._look_at_room)
         if self._room.look(self._directory):
             self._turns.disk_room(self._room.is_enough)
             if self._room.is_enough:
                 self._logger.info("the disk has room again: writes are taken")
             else:
                 self._logger.error("the disk is full: writes are refused", free_bytes=self._room.free_bytes)
-        self._room_timer = asyncio.get_running_loop().call_later(ROOM_INTERVAL_S, self._look_at_room)

@@ -142,6 +142,8 @@ class MemoryEngine(MemoryView):
         super().__init__(SortedDict())
         self._unflushed: list[RowBatch] = []
         self._flushed: dict[bytes, bytes] = {}
+        self.takes_writes = True
+        """See Engine; whoever plays a full disk sets it."""
 
     def write(self, batch: RowBatch) -> None:
         """See Engine."""

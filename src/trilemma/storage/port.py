@@ -105,6 +105,11 @@ class ReadView(RowReader, Protocol):
 class Engine(RowReader, Protocol):
     """The row engine. Writes are visible at once; after a crash a prefix of the written batches is left."""
 
+    @property
+    def takes_writes(self) -> bool:
+        """Say whether `write` may be called now: not while an engine waits for room on its disk."""
+        ...
+
     def write(self, batch: RowBatch) -> None:
         """Apply a batch atomically. Durable only after a flush (or when the engine chose to flush by itself)."""
         ...

@@ -1,0 +1,60 @@
+"""The executor's side of forwarded batches: what it carries out, and what it refuses to look at."""
+
+import pytest
+
+from trilemma.base.ids import ShardId
+from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.node.batch import ForwardedBatch
+from trilemma.node.forwarding import Incoming
+from trilemma.node.unit import Part, Path, Unit, Watch, encode_units
+
+SHARD = ShardId(1024)
+
+
+class Scene:
+    """Node 1, which executes epoch 7 of a shard; batches of node 2."""
+
+    def __init__(self) -> None:
+        self.submitted: list[ForwardedBatch] = []
+        self.replies: list[ForwardReply] = []
+        self.bad = 0
+        self.incoming = Incoming(
+            1,
+            lambda _: (1, 7),
+            lambda _, batch: self.submitted.append(batch),
+            lambda _, reply, __: self.replies.append(reply),
+            self._bad,
+        )
+
+    def _bad(self) -> None:
+        self.bad += 1
+
+    def receive(self, sequence: int, body: bytes | None) -> None:
+        self.incoming.receive(Forward(2, 1, 1, SHARD, 7, sequence, 0, 1, body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xff",
+        encode_units([]),
+        encode_units([[1, 0, 2]]),
+        encode_units([Unit(Path.READ, 0, 2, [])]),
+        encode_units([Unit(Path.WRITE, 0, 2, [b"SET", b"k", b"v"]), Unit(Path.WRITE, 0, 2, [], [Part(0, [])])]),
+    ],
+)
+def test_a_batch_that_no_sound_node_sends_is_counted_and_refused_and_the_stream_goes_on(body: bytes) -> None:
+    scene = Scene()
+    scene.receive(1, body)
+    assert [(reply.sequence, reply.outcome) for reply in scene.replies] == [(1, "refused")]
+    assert scene.bad == 1
+    scene.receive(2, encode_units([Unit(Path.READ, 0, 2, [b"GET", b"k"])]))
+    assert [unit.argv for batch in scene.submitted for unit in batch.units] == [[b"GET", b"k"]]
+
+
+def test_a_transaction_without_commands_is_carried_out_for_its_watches() -> None:
+    scene = Scene()
+    scene.receive(1, encode_units([Unit(Path.WRITE, 0, 2, [], [], [Watch(0, b"k", 3)])]))
+    assert len(scene.submitted) == 1
+    assert scene.bad == 0
