@@ -92,7 +92,7 @@ def cut_off() -> Stage:
 
 @pytest.mark.parametrize(
     ("words", "keyspace"),
-    [("GET bank:k", "bank"), ("MGET bank:k bank:l", "bank"), ("TTL site:k", "site"), ("WATCH bank:k", "bank"),
+    [("GET bank:k", "bank"), ("MGET bank:k bank:l", "bank"), ("WATCH bank:k", "bank"),
      ("KEYS bank:*", "bank"), ("DBSIZE", "default"), ("CAP EXPLAIN GET bank:k", "bank"), ("GET shop:k", "shop")],
 )  # fmt: skip
 def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Stage, words: str, keyspace: str) -> None:
@@ -104,12 +104,24 @@ def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Sta
 @pytest.mark.parametrize(
     "words",
     ["SET bank:k v", "GETEX bank:k PERSIST", "CAP EXPLAIN INCR bank:k", "CAP ONCE t GET bank:k",
-     "KEYSPACE CREATE f3 MODE cp", "KEYSPACE LEAD bank n1"],
+     "KEYSPACE LEAD bank n1"],
 )  # fmt: skip
 def test_of_what_would_write_or_change_it_is_said_that_nothing_was_written(cut_off: Stage, words: str) -> None:
     said = cut_off.ask(3, *words.split()).reply
     assert said.startswith("CLUSTERDOWN keyspace ")
     assert said.endswith("n3 reaches 1 of 3 replicas, needs 2; nothing was written")
+
+
+@pytest.mark.parametrize(
+    ("words", "done"), [("TTL site:k", "read"), ("SET site:k v", "written"), ("KEYSPACE CREATE f3 MODE cp", "written")]
+)
+def test_where_writes_need_all_replicas_a_node_that_is_cut_off_says_how_many_each_needs(
+    cut_off: Stage, words: str, done: str
+) -> None:
+    needs = "n3 reaches 1 of 3 replicas, needs 2 to read and 3 to write"
+    said = cut_off.ask(3, *words.split()).reply
+    assert said.startswith("CLUSTERDOWN keyspace ")
+    assert said.endswith(f"{needs}; nothing was {done}")
 
 
 @pytest.mark.parametrize("path", [Path.WRITE, Path.LOGGED_READ])

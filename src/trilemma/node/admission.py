@@ -51,7 +51,7 @@ def why_down(config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId]) -> s
     reached = sum(node == config.node_id or node in up for node in keyspace.replicas)
     if reached >= needed:
         return None
-    return refusal.reaches(config.name, reached, total, needed)
+    return refusal.reaches(config.name, reached, total, needed, writes_all=keyspace.write == "all")
 
 
 def why_no_heir(

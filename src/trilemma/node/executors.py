@@ -147,7 +147,9 @@ class Executors(Surroundings):
         total = len(keyspace.replicas)
         needed = total // 2 + 1
         reached = sum(self._peers.has_path(node) for node in keyspace.replicas)
-        return None if reached >= needed else refusal.reaches(self._config.name, reached, total, needed)
+        if reached >= needed:
+            return None
+        return refusal.reaches(self._config.name, reached, total, needed, writes_all=keyspace.write == "all")
 
     def _why_leaderless_down(self, shard: ShardId, keyspace: Keyspace) -> str | None:
         if shard in self.replicas or self._nearest_replica(shard) is not None:

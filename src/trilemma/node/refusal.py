@@ -43,8 +43,15 @@ def disk_full(names: Sequence[str]) -> str:
     return f"disk full on {', '.join(names)}"
 
 
-def reaches(name: str, reached: int, total: int, needed: int) -> str:
-    """Return the reason of a node that is on the wrong side of a cut."""
+def reaches(name: str, reached: int, total: int, needed: int, *, writes_all: bool = False) -> str:
+    """Return the reason of a node that is on the wrong side of a cut.
+
+    Args:
+        needed: for what is refused; where `writes_all`, for reads only.
+        writes_all: whether writes need all replicas.
+    """
+    if writes_all and needed < total:
+        return f"{name} reaches {reached} of {total} replicas, needs {needed} to read and {total} to write"
     return f"{name} reaches {reached} of {total} replicas, needs {needed}"
 
 
