@@ -8,11 +8,13 @@ from pathlib import Path
 import trilemma
 from trilemma.base.errors import REGISTRY
 from trilemma.base.limits import LIMITS
+from trilemma.command.redis_names import REDIS_COMMANDS
 from trilemma.command.safety_rows import RULES
 from trilemma.command.safety_rule import Guard, Pattern, Rule
 from trilemma.command.table import TABLE
 from trilemma.command.usage import written
 from trilemma.runtime.config import options
+from trilemma.runtime.example import EXAMPLE
 
 HEADER = "<!-- Made by `make docs` from the code; edit it there. -->\n"
 
@@ -55,7 +57,23 @@ def commands() -> str:
         parts.append(f"## {group}\n")
         chosen = sorted((name, row) for each, name, row in rows if each == group)
         parts.append(_table(("command", "arity", "since (Redis)", "what it does"), (row for _, row in chosen)))
-    return "\n".join(parts)
+    return "\n".join([*parts, ABSENT_INTRO, _table(("group", "not here"), _absent())])
+
+
+ABSENT_INTRO = """\
+## Redis' commands that are not here
+
+**There are strings and counters, and no other type yet.** Of the top-level commands of Redis 7.0 these are not built:
+`ERR unknown command`. Subcommands that are left out stand in [differences.md](differences.md).
+"""
+
+
+def _absent() -> Iterator[tuple[object, ...]]:
+    """Yield the groups of Redis' commands with those that are missing."""
+    for group, names in REDIS_COMMANDS.items():
+        missing = [f"`{name.upper()}`" for name in names.split() if name not in TABLE]
+        if missing:
+            yield group, ", ".join(missing)
 
 
 def errors() -> str:
@@ -84,6 +102,26 @@ def limits() -> str:
     )
 
 
+CONFIGURATION_INTRO = f"""\
+The TOML file of `trilemma serve --config FILE`. Unknown options are refused. `trilemma up` writes the files of a local
+cluster itself; on machines of your own each node has one, such as
+
+```toml
+{EXAMPLE}```
+
+Run `trilemma serve --config /etc/trilemma/node.toml` on each under what restarts services there (systemd, say). Exit
+status: 0 after SIGTERM or SHUTDOWN, 2 where it cannot start as configured (it says why), 70 for a fault. Clients of
+other machines are served where there is a password, or `protected_mode = false`. Then, from any machine that has the
+package, with the password in `REDISCLI_AUTH` as redis-cli takes it:
+
+    export REDISCLI_AUTH='what clients give with AUTH'
+    trilemma keyspace create bank --mode cp --node 10.0.0.1:6379
+    trilemma keyspace list --node 10.0.0.1:6379
+
+`status`, `down` and the faults of processes are for clusters of `trilemma up`, in its directory (`--dir`).
+"""
+
+
 def configuration() -> str:
     """Return the page of options."""
     rows = (
@@ -96,9 +134,8 @@ def configuration() -> str:
         )
         for option in options()
     )
-    intro = "The TOML file of `trilemma serve --config FILE`. Unknown options are refused.\n"
     columns = ("table", "option", "type", "default", "what it does")
-    return "\n".join([HEADER, "# Configuration\n", intro, _table(columns, rows)])
+    return "\n".join([HEADER, "# Configuration\n", CONFIGURATION_INTRO, _table(columns, rows)])
 
 
 SAFETY_INTRO = """\
