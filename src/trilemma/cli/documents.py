@@ -9,6 +9,7 @@ import trilemma
 from trilemma.base.errors import REGISTRY
 from trilemma.base.limits import LIMITS
 from trilemma.command.redis_names import REDIS_COMMANDS
+from trilemma.command.safety import SHOWN_ALONE
 from trilemma.command.safety_rows import RULES
 from trilemma.command.safety_rule import Guard, Pattern, Rule
 from trilemma.command.table import TABLE
@@ -144,11 +145,12 @@ in texts of commands and in what MONITOR shows of a running server, and `CAP EXP
 is a finding that counts (exit status 1); a *hint* depends on what the program makes of it, as does every finding whose
 key, reply or retry cannot be seen.
 
-`CAP EXPLAIN` judges one command, and remembers what the same connection had explained before on the key: after `CAP
-EXPLAIN GET k` it says of `CAP EXPLAIN SET k …` that it comes after a GET; without, on `ap`, that it is unsafe *if* the
-value was computed from one.
+`CAP EXPLAIN` takes one command that reads or writes keys that it names. So it never warns by these rules, which
+`trilemma lint` goes by too: {not_explained}. It judges the command, and remembers what the same connection had
+explained before on the key: after `CAP EXPLAIN GET k` it says of `CAP EXPLAIN SET k …` that it comes after a GET;
+without, on `ap`, that it is unsafe *if* the value was computed from one.
 
-    trilemma lint shop.py --keyspace shop=ap
+    trilemma lint examples/shop.py --keyspace shop=ap
     trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
     trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
 
@@ -159,6 +161,31 @@ A node of Trilemma shows by MONITOR what its own clients send, whichever node ex
 nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one
 node which keyspaces there are, and of which modes. As in Redis, whoever monitors sees every value; passwords are left
 out.
+
+## Releasing a lock
+
+The lock of redis-py, and of most libraries, is released by a script, and there are none here. On a `cp` keyspace this
+deletes a lock only where it is still one's own:
+
+```python
+import redis
+
+
+def release(client, name, token):
+    # The lock was taken by SET name token NX PX ms. False: it ran out, and may be another's by now.
+    with client.pipeline() as steps:
+        steps.watch(name)
+        if steps.get(name) != token:
+            return False
+        steps.multi()
+        steps.delete(name)
+        try:
+            return steps.execute() == [1]
+        except redis.WatchError:
+            return False
+```
+
+A deadline frees a lock whose holder stands still, and the holder goes on: see lock-without-fencing.
 """
 
 
@@ -167,7 +194,7 @@ def safety() -> str:
     rules: dict[str, list[Rule]] = {}
     for rule in RULES:
         rules.setdefault(rule.name, []).append(rule)
-    parts = [HEADER, "# Use-safety\n", SAFETY_INTRO]
+    parts = [HEADER, "# Use-safety\n", SAFETY_INTRO.format(not_explained=", ".join(_not_explained()))]
     for name, same in rules.items():
         first = same[0]
         parts.append(f"## {name}\n")
@@ -175,6 +202,14 @@ def safety() -> str:
         parts.append("\n".join(f"- {_use(rule)}" for rule in same) + "\n")
         parts.append(f"**Why:** {first.reason}.\n\n**The safe way:** {first.safe_way}.\n")
     return "\n".join(parts)
+
+
+def _not_explained() -> Iterator[str]:
+    """Yield the rules that no CAP EXPLAIN warns by: it takes none of their commands, or one command shows nothing."""
+    for rule in RULES:
+        is_taken = any(name not in TABLE or TABLE[name].handler is not None for name in rule.commands)
+        if not is_taken or rule.pattern not in (*SHOWN_ALONE, Pattern.AFTER):
+            yield rule.name
 
 
 def _use(rule: Rule) -> str:
