@@ -96,9 +96,14 @@ def _ask_node(directory: Path, name: str, address: str) -> dict[str, Any]:
         with own_client(directory, name, address, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
             sections = {name: client.info(name) for name in SECTIONS}
     except NotOwnError as problem:
-        return {"answers": False, "why": str(problem), "is_taken": False, "is_locked": True}
+        return {"answers": False, "why": str(problem), "is_taken": True}
     except redis.AuthenticationError as problem:
-        return {"answers": False, "why": wants_password(f"{name} at {address}", problem), "is_taken": True}
+        return {
+            "answers": False,
+            "why": wants_password(f"{name} at {address}", problem),
+            "is_taken": False,
+            "is_locked": True,
+        }
     except redis.RedisError as problem:
         return {"answers": False, "why": str(problem), "is_taken": False}
     return {"answers": True, "is_taken": False, **sections}
