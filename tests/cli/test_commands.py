@@ -66,6 +66,12 @@ def test_a_keyspace_is_made_altered_told_and_dropped(place: tuple[Path, int]) ->
     assert "flags" in run("keyspace", "list", cwd=cwd).out
     assert "replicas     n1 n2 n3" in run("keyspace", "info", "flags", cwd=cwd).out
     assert run("keyspace", "drop", "flags", cwd=cwd) == Said(0, "OK\n", "")
+    assert run("keyspace", "lead", "bank", "n2", cwd=cwd) == Said(0, "OK\n", "")
+    until(lambda: "leaders      n2" in run("keyspace", "info", "bank", cwd=cwd).out)
+    said = run("keyspace", "list", cwd=cwd, columns=80)
+    (row,) = [line.split("│")[1:-1] for line in said.out.splitlines() if "bank" in line]
+    expected = ["bank", "cp", "n1 n2 n3", "n2", "majority", "linearizable", "sync", "2000"]
+    assert [cell.strip() for cell in row] == expected
     said = run("keyspace", "info", "flags", cwd=cwd)
     assert said.status == CANNOT
     assert "no keyspace 'flags'" in said.err
@@ -93,6 +99,8 @@ def test_faults_of_links_and_of_processes(place: tuple[Path, int]) -> None:
     ("words", "sentence"),
     [
         (("lab",), "say what to do"),
+        (("lab", "foo"), "'foo' is none of cut, slow, loss, heal, status, pause, resume, kill, start, restart"),
+        (("lab", "slow", "n1"), "the form is: LAB SLOW <where> 80ms\n"),
         (("lab", "cut", "n9"), "'n9' names no node and no link"),
         (("lab", "kill", "n9"), "no node 'n9'"),
         (("lab", "kill"), "the form is: trilemma lab kill n3"),
@@ -118,7 +126,12 @@ def test_what_cannot_be_done_gets_a_sentence(place: tuple[Path, int], words: tup
         (("serve", "--config", "nothing.toml"), "nothing.toml"),
         (("sim", "run", "--seeds", "x"), "--seeds is from:to"),
         (("sim", "run", "--mode", "xp"), "--mode is cp, ap, ca or all"),
+        (("sim", "run", "--seeds", "5:1"), "--seeds 5:1 names no seed"),
+        (("sim", "mutants", "--seeds", "5:5"), "--seeds 5:5 names no seed"),
+        (("sim", "run", "--seeds", "0:1", "--nodes", "-1"), "--nodes is 3 or 5; 0 lets the seed choose"),
+        (("sim", "replay", "7", "--nodes", "4"), "--nodes is 3 or 5; 0 lets the seed choose"),
         (("sim", "mutants", "Z9"), "no mutant 'Z9'"),
+        (("sim", "replay", "7", "--mutant", "Z9"), "no mutant 'Z9'"),
         (("nothing",), "No such command 'nothing'"),
     ],
 )
@@ -135,6 +148,12 @@ def test_help_says_what_a_command_does(tmp_path: Path, words: tuple[str, ...]) -
     assert said.status == 0
     assert "Usage:" in said.out
     assert said.err == ""
+
+
+def test_help_of_lab_names_every_word(tmp_path: Path) -> None:
+    said = run("lab", "help", cwd=tmp_path, columns=80)
+    words = [line.split()[2] for line in said.out.splitlines() if line.startswith("trilemma lab ")]
+    assert words == ["cut", "slow", "loss", "heal", "status", "pause", "resume", "kill", "start", "restart"]
 
 
 def test_a_schedule_is_run_and_replayed(tmp_path: Path) -> None:

@@ -89,11 +89,11 @@ def test_a_message_that_means_nothing_gets_an_answer(asked: Asked, message: byte
 class Sleeping:
     """A supervisor of one node whose process stays."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, has_lab: bool = True) -> None:
         (directory / "n1").mkdir()
         # `serve --config FILE` becomes arguments of the script, which does not look at them.
         command = [sys.executable, "-c", "import time; time.sleep(600)"]
-        self.supervisor = Supervisor(directory, [NodePlace("n1", 1, 1, 2)], command)
+        self.supervisor = Supervisor(directory, [NodePlace("n1", 1, 1, 2)], command, has_lab=has_lab)
 
     async def act(self, action: str) -> dict[str, Any]:
         return await self.supervisor._answer(json.dumps({"do": action, "node": "n1"}).encode())
@@ -132,5 +132,19 @@ def test_a_node_that_is_down_is_not_paused(tmp_path: Path) -> None:
         for action in ("pause", "resume"):
             told = await made.act(action)
             assert told == {"error": "n1 is down (exit -9): only what runs can be paused or resumed"}
+
+    asyncio.run(scene())
+
+
+def test_faults_of_processes_are_for_a_cluster_with_a_lab(tmp_path: Path) -> None:
+    async def scene() -> None:
+        made = Sleeping(tmp_path, has_lab=False)
+        await made.act("start")
+        for action in ("kill", "pause"):
+            told = await made.act(action)
+            assert told["error"].startswith(f"{action} is a fault, and this cluster was started without --lab")
+        for action in ("resume", "restart"):
+            assert (await made.act(action))["node"]["state"] == "running"
+        await made.supervisor._nodes["n1"].stop()
 
     asyncio.run(scene())

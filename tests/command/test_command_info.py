@@ -10,6 +10,7 @@ from redis_pair import Pair, decode
 from trilemma.command.argument import Argument, arguments_of
 from trilemma.command.documentation import OWN_COMPLEXITY
 from trilemma.command.key_spec import FLAGS
+from trilemma.command.redis_names import REDIS_COMMANDS
 from trilemma.command.table import TABLE
 from trilemma.command.usage import USAGE
 from trilemma.resp.reply import MapReply, SetReply
@@ -96,6 +97,17 @@ def test_what_only_one_of_the_two_has_is_named_in_the_differences(pair: Pair) ->
     assert here - there == only_here
     containers = {name for name, spec in TABLE.items() if spec.subcommands}
     assert {name for name in there - here if name.split("|")[0] in containers} == listed("in Redis")
+
+
+def test_the_names_of_redis_commands_are_those_that_it_lists(pair: Pair) -> None:
+    _, there = ask(pair, "COMMAND", "LIST")
+    known = {name for names in REDIS_COMMANDS.values() for name in names.split()}
+    assert known == {name.decode() for name in there if b"|" not in name}
+
+
+def test_every_summary_says_more_than_a_word() -> None:
+    assert [one.name for spec in TABLE.values() for one in (spec, *spec.subcommands.values())
+            if len(one.summary.split()) < 2] == []  # fmt: skip
 
 
 CATEGORIES = "keyspace read write string admin fast slow dangerous connection transaction scripting"

@@ -68,7 +68,7 @@ def test_status_is_no_change() -> None:
     [
         ("", "LAB takes CUT"),
         ("BREAK n1", "LAB takes CUT"),
-        ("CUT", "the form is: LAB CUT <where>"),
+        ("CUT", "the form is: LAB CUT <where>$"),
         ("CUT n1 n2", "the form is: LAB CUT <where>"),
         ("SLOW n1-n2", "the form is: LAB SLOW"),
         ("STATUS n1", "the form is: LAB STATUS|LAB takes CUT"),

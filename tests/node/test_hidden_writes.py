@@ -55,3 +55,14 @@ def test_counters_are_merged_and_whole_values_are_not(
     stage: Stage, first: tuple[str, ...], one: tuple[str, ...], other: tuple[str, ...], shown: bytes
 ) -> None:
     assert written_apart(stage, "shop:k", first, one, other) == shown
+
+
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_no_conflicts_cannot_be_asked_for(stage: Stage, count: str) -> None:
+    said = stage.ask(1, "CAP", "CONFLICTS", "shop", "COUNT", count).reply
+    assert said == "ERR value is out of range, must be positive"
+
+
+def test_increments_under_a_value_that_is_no_number_are_not_among_the_conflicts(stage: Stage) -> None:
+    assert written_apart(stage, "shop:k", ("SET", "5"), ("APPEND", "x"), ("INCR",)) == b"5x"
+    assert stage.ask(1, "CAP", "CONFLICTS", "shop").reply == ()

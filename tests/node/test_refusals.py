@@ -92,7 +92,7 @@ def cut_off() -> Stage:
 
 @pytest.mark.parametrize(
     ("words", "keyspace"),
-    [("GET bank:k", "bank"), ("MGET bank:k bank:l", "bank"), ("TTL site:k", "site"), ("WATCH bank:k", "bank"),
+    [("GET bank:k", "bank"), ("MGET bank:k bank:l", "bank"), ("WATCH bank:k", "bank"),
      ("KEYS bank:*", "bank"), ("DBSIZE", "default"), ("CAP EXPLAIN GET bank:k", "bank"), ("GET shop:k", "shop")],
 )  # fmt: skip
 def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Stage, words: str, keyspace: str) -> None:
@@ -116,6 +116,16 @@ def test_a_change_of_the_keyspaces_is_refused_as_one(cut_off: Stage) -> None:
     said = cut_off.ask(3, *["KEYSPACE", "CREATE", "f3", "MODE", "cp"]).reply
     assert said.startswith("CLUSTERDOWN the list of keyspaces cannot be changed now: n3 reaches 1 of 3")
     assert said.endswith("; nothing was written")
+
+
+@pytest.mark.parametrize(("words", "done"), [("TTL site:k", "read"), ("SET site:k v", "written")])
+def test_where_writes_need_all_replicas_a_node_that_is_cut_off_says_how_many_each_needs(
+    cut_off: Stage, words: str, done: str
+) -> None:
+    needs = "n3 reaches 1 of 3 replicas, needs 2 to read and 3 to write"
+    said = cut_off.ask(3, *words.split()).reply
+    assert said.startswith("CLUSTERDOWN keyspace ")
+    assert said.endswith(f"{needs}; nothing was {done}")
 
 
 @pytest.mark.parametrize("path", [Path.WRITE, Path.LOGGED_READ])

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 COMMAND = (sys.executable, "-m", "trilemma")
+ENVIRONMENT = os.environ | {"COLUMNS": "160"}
 PATIENCE_S = 120.0
 """More than `up` gives its nodes before it gives up by itself."""
-ENVIRONMENT = os.environ | {"COLUMNS": "160"}
 CANNOT = 2
 
 
@@ -25,11 +25,12 @@ class Said(NamedTuple):
     err: str
 
 
-def run(*words: str, cwd: Path) -> Said:
+def run(*words: str, cwd: Path, columns: int = 160) -> Said:
     """Run a command to its end."""
     done = subprocess.run(
-        [*COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=ENVIRONMENT
-    )
+        [*COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        env=os.environ | {"COLUMNS": str(columns)},
+    )  # fmt: skip
     return Said(done.returncode, done.stdout, done.stderr)
 
 

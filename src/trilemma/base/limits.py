@@ -50,7 +50,7 @@ ARGUMENTS_MAX = limit(
     "arguments_max",
     1 << 20,
     "arguments",
-    "Redis' own bound on a multibulk request",
+    "what is held before the last argument has come; Redis 7.0 takes 2^31 - 1",
     "ERR Protocol error: invalid multibulk length",
 )
 OUTPUT_BUFFER_BYTES_MAX = limit(

@@ -32,7 +32,7 @@ def show(result: Result) -> None:
         for verdict in subject.verdicts:
             console.print(f"  {_verdict(verdict)}", soft_wrap=True)
         for verdict in subject.observed:
-            console.print(f"  [dim]seen, not promised:[/] {_verdict(verdict)}", soft_wrap=True)
+            console.print(f"  [dim]seen, not promised:[/] {_first_line(verdict)}", soft_wrap=True)
         if subject.satisfied or subject.broken:
             console.print(
                 f"  {Standing(tuple(subject.satisfied), tuple(subject.broken), ()).describe()}", soft_wrap=True
@@ -47,8 +47,12 @@ def show(result: Result) -> None:
 
 def _verdict(verdict: Verdict) -> str:
     lines = escape(verdict.describe()).split("\n")
-    first = lines[0].replace(verdict.validity.value, _word(verdict.validity), 1)
-    return "\n    ".join([first, *(f"[dim]{line.strip()}[/]" for line in lines[1:])])
+    return "\n    ".join([_first_line(verdict), *(f"[dim]{line.strip()}[/]" for line in lines[1:])])
+
+
+def _first_line(verdict: Verdict) -> str:
+    """Return a verdict without its witness, which --report and --json show."""
+    return escape(verdict.describe()).split("\n")[0].replace(verdict.validity.value, _word(verdict.validity), 1)
 
 
 def _word(validity: Validity) -> str:

@@ -56,7 +56,11 @@ def up(
         str | None, typer.Option(help=f"The mode of the keyspace `default`: cp, ap or ca. {_new(DEFAULT_MODE)}")
     ] = None,
     lab: Annotated[
-        bool | None, typer.Option(help=f"Allow LAB: cut, slow and lossy links. {_new('no')}", show_default=False)
+        bool | None,
+        typer.Option(
+            help=f"Allow faults: LAB (cut, slow, lossy links), `lab kill`, `lab pause`. {_new('no')}",
+            show_default=False,
+        ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running; `trilemma down` ends it.")] = False,
     wait: Annotated[
@@ -105,7 +109,7 @@ async def _supervise(directory: Path, cluster: Standing, wait: float, as_json: b
     Returns:
         Why nodes did not serve when it greeted, by name.
     """
-    supervisor = Supervisor(directory, cluster.members)
+    supervisor = Supervisor(directory, cluster.members, has_lab=cluster.lab)
     watches: list[asyncio.Task[None]] = []
 
     async def watch() -> None:

@@ -17,7 +17,9 @@ errors = Console(stderr=True, highlight=False)
 
 Directory = Annotated[Path, typer.Option("--dir", help="The cluster's directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Address = Annotated[str, typer.Option("--node", help="A node: its name in --dir, or host:port.")]
+Address = Annotated[
+    str, typer.Option("--node", help="A node: its name in --dir, or host:port; without it, any of --dir that answers.")
+]
 
 
 def refuse(sentence: str, as_json: bool = False) -> NoReturn:

@@ -8,11 +8,14 @@ from pathlib import Path
 import trilemma
 from trilemma.base.errors import REGISTRY
 from trilemma.base.limits import LIMITS
+from trilemma.command.redis_names import REDIS_COMMANDS
+from trilemma.command.safety import SHOWN_ALONE
 from trilemma.command.safety_rows import RULES
 from trilemma.command.safety_rule import Guard, Pattern, Rule
 from trilemma.command.table import TABLE
 from trilemma.command.usage import written
 from trilemma.runtime.config import options
+from trilemma.runtime.example import EXAMPLE
 
 HEADER = "<!-- Made by `make docs` from the code; edit it there. -->\n"
 
@@ -55,7 +58,23 @@ def commands() -> str:
         parts.append(f"## {group}\n")
         chosen = sorted((name, row) for each, name, row in rows if each == group)
         parts.append(_table(("command", "arity", "since (Redis)", "what it does"), (row for _, row in chosen)))
-    return "\n".join(parts)
+    return "\n".join([*parts, ABSENT_INTRO, _table(("group", "not here"), _absent())])
+
+
+ABSENT_INTRO = """\
+## Redis' commands that are not here
+
+**There are strings and counters, and no other type yet.** Of the top-level commands of Redis 7.0 these are not built:
+`ERR unknown command`. Subcommands that are left out stand in [differences.md](differences.md).
+"""
+
+
+def _absent() -> Iterator[tuple[object, ...]]:
+    """Yield the groups of Redis' commands with those that are missing."""
+    for group, names in REDIS_COMMANDS.items():
+        missing = [f"`{name.upper()}`" for name in names.split() if name not in TABLE]
+        if missing:
+            yield group, ", ".join(missing)
 
 
 def errors() -> str:
@@ -84,6 +103,26 @@ def limits() -> str:
     )
 
 
+CONFIGURATION_INTRO = f"""\
+The TOML file of `trilemma serve --config FILE`. Unknown options are refused. `trilemma up` writes the files of a local
+cluster itself; on machines of your own each node has one, such as
+
+```toml
+{EXAMPLE}```
+
+Run `trilemma serve --config /etc/trilemma/node.toml` on each under what restarts services there (systemd, say). Exit
+status: 0 after SIGTERM or SHUTDOWN, 2 where it cannot start as configured (it says why), 70 for a fault. Clients of
+other machines are served where there is a password, or `protected_mode = false`. Then, from any machine that has the
+package, with the password in `REDISCLI_AUTH` as redis-cli takes it:
+
+    export REDISCLI_AUTH='what clients give with AUTH'
+    trilemma keyspace create bank --mode cp --node 10.0.0.1:6379
+    trilemma keyspace list --node 10.0.0.1:6379
+
+`status`, `down` and the faults of processes are for clusters of `trilemma up`, in its directory (`--dir`).
+"""
+
+
 def configuration() -> str:
     """Return the page of options."""
     rows = (
@@ -96,9 +135,8 @@ def configuration() -> str:
         )
         for option in options()
     )
-    intro = "The TOML file of `trilemma serve --config FILE`. Unknown options are refused.\n"
     columns = ("table", "option", "type", "default", "what it does")
-    return "\n".join([HEADER, "# Configuration\n", intro, _table(columns, rows)])
+    return "\n".join([HEADER, "# Configuration\n", CONFIGURATION_INTRO, _table(columns, rows)])
 
 
 SAFETY_INTRO = """\
@@ -107,11 +145,12 @@ in texts of commands and in what MONITOR shows of a running server, and `CAP EXP
 is a finding that counts (exit status 1); a *hint* depends on what the program makes of it, as does every finding whose
 key, reply or retry cannot be seen.
 
-`CAP EXPLAIN` judges one command, and remembers what the same connection had explained before on the key: after `CAP
-EXPLAIN GET k` it says of `CAP EXPLAIN SET k …` that it comes after a GET; without, on `ap`, that it is unsafe *if* the
-value was computed from one.
+`CAP EXPLAIN` takes one command that reads or writes keys that it names. So it never warns by these rules, which
+`trilemma lint` goes by too: {not_explained}. It judges the command, and remembers what the same connection had
+explained before on the key: after `CAP EXPLAIN GET k` it says of `CAP EXPLAIN SET k …` that it comes after a GET;
+without, on `ap`, that it is unsafe *if* the value was computed from one.
 
-    trilemma lint shop.py --keyspace shop=ap
+    trilemma lint examples/shop.py --keyspace shop=ap
     trilemma lint --monitor 127.0.0.1:6379 --time 60 --mode ap
     trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
 
@@ -124,6 +163,31 @@ A node of Trilemma shows by MONITOR what its own clients send, whichever node ex
 nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one
 node which keyspaces there are, and of which modes. As in Redis, whoever monitors sees every value; passwords are left
 out.
+
+## Releasing a lock
+
+The lock of redis-py, and of most libraries, is released by a script, and there are none here. On a `cp` keyspace this
+deletes a lock only where it is still one's own:
+
+```python
+import redis
+
+
+def release(client, name, token):
+    # The lock was taken by SET name token NX PX ms. False: it ran out, and may be another's by now.
+    with client.pipeline() as steps:
+        steps.watch(name)
+        if steps.get(name) != token:
+            return False
+        steps.multi()
+        steps.delete(name)
+        try:
+            return steps.execute() == [1]
+        except redis.WatchError:
+            return False
+```
+
+A deadline frees a lock whose holder stands still, and the holder goes on: see lock-without-fencing.
 """
 
 
@@ -132,7 +196,7 @@ def safety() -> str:
     rules: dict[str, list[Rule]] = {}
     for rule in RULES:
         rules.setdefault(rule.name, []).append(rule)
-    parts = [HEADER, "# Use-safety\n", SAFETY_INTRO]
+    parts = [HEADER, "# Use-safety\n", SAFETY_INTRO.format(not_explained=", ".join(_not_explained()))]
     for name, same in rules.items():
         first = same[0]
         parts.append(f"## {name}\n")
@@ -140,6 +204,14 @@ def safety() -> str:
         parts.append("\n".join(f"- {_use(rule)}" for rule in same) + "\n")
         parts.append(f"**Why:** {first.reason}.\n\n**The safe way:** {first.safe_way}.\n")
     return "\n".join(parts)
+
+
+def _not_explained() -> Iterator[str]:
+    """Yield the rules that no CAP EXPLAIN warns by: it takes none of their commands, or one command shows nothing."""
+    for rule in RULES:
+        is_taken = any(name not in TABLE or TABLE[name].handler is not None for name in rule.commands)
+        if not is_taken or rule.pattern not in (*SHOWN_ALONE, Pattern.AFTER):
+            yield rule.name
 
 
 def _use(rule: Rule) -> str:

@@ -17,13 +17,12 @@ from trilemma.advise.python import read_python
 from trilemma.advise.report import Tally, as_data, as_text
 from trilemma.advise.text import Reader, read_text
 from trilemma.cli.console import CANNOT, AsJson, errors, print_json, refuse
+from trilemma.cli.nodes import reached
 from trilemma.client import control
 from trilemma.client.monitor import NoMonitorError, monitored
 
-PASSWORD = "REDISCLI_AUTH"
-"""The environment variable from which redis-cli takes a password."""
-
 PROBLEMS_SHOWN_MAX = 20
+PATIENCE = {"socket_timeout": 5, "socket_connect_timeout": 5}
 
 
 def lint(
@@ -43,7 +42,12 @@ def lint(
     mode: Annotated[str, typer.Option(help="The mode of the keyspace `default`: cp, ca or ap.")] = "",
     keyspace: Annotated[list[str] | None, typer.Option(help="A keyspace and its mode, such as shop=ap.")] = None,
     keyspaces: Annotated[Path | None, typer.Option(help="A file of such lines, or of `keyspace list --json`.")] = None,
-    cluster: Annotated[str, typer.Option(help="Ask the node at host:port for the keyspaces.")] = "",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT|DIR", help="Ask a node for the keyspaces, or any node of a directory's cluster."
+        ),
+    ] = "",
     hints: Annotated[bool, typer.Option("--hints", help="Show hints too; they do not count.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Show hints, and let them count.")] = False,
     as_json: AsJson = False,
@@ -80,19 +84,20 @@ def _modes(mode: str, pairs: list[str], file: Path | None, cluster: str) -> Mode
         refuse(str(problem))
 
 
-def _ask(address: str) -> dict[str, str]:
-    """Return the keyspaces of a running cluster."""
+def _ask(place: str) -> dict[str, str]:
+    """Return the keyspaces of a running cluster, which an address or a directory names."""
+    directory = Path(place).resolve()
     try:
-        with control.connect(address) as client:
-            names: list[Any] = client.execute_command("KEYSPACE", "LIST")
+        with reached(directory, "" if directory.is_dir() else place, **PATIENCE) as client:
+            names: list[Any] = client.execute_command("KEYSPACE", "LIST")  # type: ignore[no-untyped-call]
             found = {}
             for name in names:
-                facts = client.execute_command("KEYSPACE", "INFO", name)
+                facts = client.execute_command("KEYSPACE", "INFO", name)  # type: ignore[no-untyped-call]
                 told = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
                 found[str(name)] = str(told["mode"])
             return found
-    except (OSError, redis.RedisError) as problem:
-        refuse(f"{address} does not tell its keyspaces: {problem}")
+    except (control.NoClusterError, redis.RedisError) as problem:
+        refuse(f"--cluster {place} does not tell its keyspaces: {problem}")
 
 
 # What is read
@@ -128,7 +133,7 @@ def _listen(addresses: list[str], seconds: float, one: Judge, tally: Tally, prob
     """Judge what servers' clients send for some time; return how many commands it was."""
     readers, judged = {address: Reader(address) for address in addresses}, 0
     try:
-        for address, line in monitored(addresses, seconds, os.environ.get(PASSWORD)):
+        for address, line in monitored(addresses, seconds, os.environ.get(control.PASSWORD)):
             found = readers[address].line(line, judged + 1)
             if isinstance(found, Call):
                 judged += 1

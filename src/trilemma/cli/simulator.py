@@ -24,14 +24,24 @@ Nodes = Annotated[int, typer.Option(help="3 or 5; 0 lets the seed choose.")]
 def _range(seeds: str) -> range:
     first, colon, last = seeds.partition(":")
     try:
-        return range(int(first), int(last)) if colon else range(int(first), int(first) + 1)
+        found = range(int(first), int(last)) if colon else range(int(first), int(first) + 1)
     except ValueError:
         refuse("--seeds is from:to, such as 0:1000")
+    if not found or found.start < 0:
+        refuse(f"--seeds {seeds} names no seed: it is from:to, the end left out, such as 0:1000")
+    return found
 
 
-def _check(mode: str) -> None:
+def _check(mode: str, nodes: int) -> None:
     if mode not in ("cp", "ap", "ca", "all"):
         refuse("--mode is cp, ap, ca or all")
+    if nodes not in (0, 3, 5):
+        refuse("--nodes is 3 or 5; 0 lets the seed choose")
+
+
+def _check_mutant(name: str) -> None:
+    if name not in MUTANTS:
+        refuse(f"no mutant {name!r}; there are {', '.join(MUTANTS)}")
 
 
 @app.command()
@@ -42,7 +52,7 @@ def run(
     record: Annotated[Path | None, typer.Option(help="Add results to this file; skip seeds in it.")] = None,
 ) -> None:
     """Run schedules; exit status 1 if one found something."""
-    _check(mode)
+    _check(mode, nodes)
     wanted = list(_range(seeds))
     known = done_seeds(record, mode, nodes) if record is not None else {}
     tally = Tally()
@@ -81,7 +91,9 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no trace.")] = False,
 ) -> None:
     """Run one seed again, with a line per event: who, what, why."""
-    _check(mode)
+    _check(mode, nodes)
+    if mutant:
+        _check_mutant(mutant)
     options = varied(mutant, draw(seed, mode, nodes))
     with planted(mutant):
         outcome = run_schedule(options, keep_trace=not quiet)
@@ -102,8 +114,7 @@ def mutants(
 ) -> None:
     """Plant known bugs and look for them; exit status 1 if one survives."""
     for name in names or ():
-        if name not in MUTANTS:
-            refuse(f"no mutant {name!r}; there are {', '.join(MUTANTS)}")
+        _check_mutant(name)
     wanted, hunts = _range(seeds), []
     known = known_hunts(record) if record is not None else {}
     for name in names or list(MUTANTS):

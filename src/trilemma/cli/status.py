@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from trilemma.cli.console import DEFAULT_DIRECTORY, AsJson, Directory, console, print_json, refuse
+from trilemma.cli.nodes import wants_password
 from trilemma.cli.status_table import status_table
 from trilemma.client import control
 from trilemma.client.identity import NotOwnError, own_client
@@ -53,9 +54,12 @@ def _shown(found: dict[str, Any]) -> RenderableType:
 
 
 def _asides(found: dict[str, Any]) -> RenderableType:
-    """Return who answers in a node's place, and what to do where no supervisor runs."""
-    taken = [Text(node["why"], style="red") for node in found["nodes"].values() if node["is_taken"]]
-    return Group(*taken, *([Text(found["advice"], style="yellow")] if found["advice"] else []))
+    """Return who answers in a node's place, who asks for a password, and what to do where no supervisor runs."""
+    told = [node for node in found["nodes"].values() if node["is_taken"] or node.get("is_locked")]
+    return Group(
+        *(Text(node["why"], style="red") for node in told),
+        *([Text(found["advice"], style="yellow")] if found["advice"] else []),
+    )
 
 
 def gather(directory: Path) -> dict[str, Any]:
@@ -93,6 +97,13 @@ def _ask_node(directory: Path, name: str, address: str) -> dict[str, Any]:
             sections = {name: client.info(name) for name in SECTIONS}
     except NotOwnError as problem:
         return {"answers": False, "why": str(problem), "is_taken": True}
+    except redis.AuthenticationError as problem:
+        return {
+            "answers": False,
+            "why": wants_password(f"{name} at {address}", problem),
+            "is_taken": False,
+            "is_locked": True,
+        }
     except redis.RedisError as problem:
         return {"answers": False, "why": str(problem), "is_taken": False}
     return {"answers": True, "is_taken": False, **sections}

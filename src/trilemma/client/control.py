@@ -1,6 +1,7 @@
 """The other end of the supervisor's socket, and what else is known of a cluster from its directory."""
 
 import json
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -13,11 +14,14 @@ from redis.retry import Retry
 
 from trilemma.client.layout import CLUSTER, CONTROL
 from trilemma.client.leftover import LeftNode, left_nodes
+from trilemma.runtime.address import split_address
 
 ANSWER_S = 15.0
 READY_S = 20.0
 CREATE_S = 10.0
 POLL_S = 0.03
+PASSWORD = "REDISCLI_AUTH"
+"""The environment variable that nodes' password comes from where nothing else tells it, as redis-cli's does."""
 
 
 class NoClusterError(Exception):
@@ -122,10 +126,26 @@ def _known(directory: Path) -> dict[str, Any]:
 
 
 def connect(address: str, **options: Any) -> redis.Redis:
-    """Return a client that never retries: what happened is told as it is."""
-    host, _, port = address.rpartition(":")
+    """Return a client that never retries: what happened is told as it is.
+
+    Without a `password` it gives the one of the environment; as with redis-cli, a node that has none is used without.
+    """
+    host, port = split_address(address)
     chosen: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "decode_responses": True, **options}
-    return redis.Redis(host=host, port=int(port), **chosen)
+    if not chosen.get("password") and os.environ.get(PASSWORD):
+        chosen |= {"password": os.environ[PASSWORD], "redis_connect_func": _log_in}
+    return redis.Redis(host=host, port=port, **chosen)
+
+
+def _log_in(connection: Any) -> None:
+    """Begin a connection, without the password where the node has none: it is meant for another."""
+    try:
+        connection.on_connect()
+    except redis.AuthenticationError as problem:
+        if "without any password configured" not in str(problem):
+            raise
+        connection.credential_provider = connection.username = connection.password = None
+        connection.on_connect()
 
 
 def create(client: redis.Redis, name: str, mode: str, *settings: str) -> None:

@@ -47,7 +47,8 @@ class ProcessCluster:
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def _run(self) -> None:
-        asyncio.run(Supervisor(self.directory, self._places, self._command).run(self._started.set))
+        supervisor = Supervisor(self.directory, self._places, self._command, has_lab=True)
+        asyncio.run(supervisor.run(self._started.set))
 
     def __enter__(self) -> "ProcessCluster":
         try:

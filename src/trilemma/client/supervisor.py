@@ -21,6 +21,11 @@ from trilemma.client.leftover import STOP_S
 
 LINE_BYTES_MAX = 64 << 10
 
+FAULTS = ("kill", "pause")
+"""Actions that injure a node; whoever runs a cluster for its data has the others."""
+
+_ALLOW_FAULTS = "`trilemma down`, then `trilemma up --lab` allows it"
+
 LOG_TAIL_BYTES = 4096
 """How far back a node's last line is looked for."""
 
@@ -136,8 +141,16 @@ class Supervisor:
         directory: Path,
         places: list[NodePlace],
         command: Sequence[str] = (sys.executable, "-m", "trilemma"),
+        *,
+        has_lab: bool = False,
     ) -> None:
-        """Args: command: what `serve --config FILE` is appended to."""
+        """Prepare to run them.
+
+        Args:
+            command: what `serve --config FILE` is appended to.
+            has_lab: whether it may be told to inject faults; whoever asks may always start and resume what is there.
+        """
+        self._has_lab = has_lab
         self._directory = directory
         self._nodes = {place.name: NodeProcess(place, directory, command) for place in places}
         self._stopped = asyncio.Event()
@@ -211,6 +224,8 @@ class Supervisor:
         return await self._act(action, node)
 
     async def _act(self, action: str, node: NodeProcess) -> dict[str, Any]:
+        if action in FAULTS and not self._has_lab:
+            return {"error": f"{action} is a fault, and this cluster was started without --lab; {_ALLOW_FAULTS}"}
         if action in ("pause", "resume") and not node.is_running:
             return {"error": f"{node.place.name} is {node.state}: only what runs can be paused or resumed"}
         match action:

@@ -44,10 +44,10 @@ def command_command(table: Table) -> CommandSpec:
 def _subcommands(table: Table) -> tuple[tuple[str, int, str, str, Handler], ...]:
     return (
         ("count", 2, "2.8.13", "Count the commands", lambda port, argv: len(table)),
-        ("docs", -2, "7.0.0", "Documentation", lambda port, argv: _docs(table, argv[2:])),
-        ("getkeys", -4, "2.8.13", "Keys of a command", lambda port, argv: _keys(table, argv[2:])),
-        ("info", -2, "2.8.13", "Properties", lambda port, argv: _infos(table, argv[2:])),
-        ("list", -2, "7.0.0", "Names", lambda port, argv: _names(table, argv[2:])),
+        ("docs", -2, "7.0.0", "Return what there is to know of commands", lambda port, argv: _docs(table, argv[2:])),
+        ("getkeys", -4, "2.8.13", "Name the keys in a command's arguments", lambda port, argv: _keys(table, argv[2:])),
+        ("info", -2, "2.8.13", "Return arity, flags and keys of commands", lambda port, argv: _infos(table, argv[2:])),
+        ("list", -2, "7.0.0", "List the names of commands", lambda port, argv: _names(table, argv[2:])),
     )
 
 

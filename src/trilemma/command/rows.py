@@ -59,10 +59,16 @@ KEYS = (
         "generic",
         "2.2.3",
         "Look into a key",
-        data("object|encoding", 3, "generic", "readonly", THIRD, "2.2.3", generic.object_encoding, "Its encoding"),
+        data(
+            "object|encoding", 3, "generic", "readonly", THIRD, "2.2.3", generic.object_encoding, "Encoding of a value"
+        ),
         data("object|freq", 3, "generic", "readonly", THIRD, "4.0.0", generic.object_freq, "How often it is read"),
-        data("object|idletime", 3, "generic", "readonly", THIRD, "2.2.3", generic.object_idletime, "Time since use"),
-        data("object|refcount", 3, "generic", "readonly", THIRD, "2.2.3", generic.object_refcount, "References to it"),
+        data(
+            "object|idletime", 3, "generic", "readonly", THIRD, "2.2.3", generic.object_idletime, "Idle time: always 0"
+        ),
+        data(
+            "object|refcount", 3, "generic", "readonly", THIRD, "2.2.3", generic.object_refcount, "References: always 1"
+        ),
     ),
     data("persist", 2, "generic", "write fast", ONE_KEY, "2.2.0", expiry.persist, "Take the deadline away"),
     data("pexpire", -3, "generic", "write fast", ONE_KEY, "2.6.0", expiry.pexpire, "Set a time to live in ms"),
@@ -92,27 +98,27 @@ TRANSACTIONS = (
 )
 
 CONNECTION = (
-    node("auth", -2, "connection", UNPROVEN, "1.0.0", "Log in", connection.auth),
+    node("auth", -2, "connection", UNPROVEN, "1.0.0", "Prove oneself by the password", connection.auth),
     container(
         "client",
         -2,
         "connection",
         "2.4.0",
         "Clients of this node",
-        node("client|getname", 2, "connection", CLIENT, "2.6.9", "Its name", client.client_getname),
+        node("client|getname", 2, "connection", CLIENT, "2.6.9", "The connection's name", client.client_getname),
         node("client|id", 2, "connection", CLIENT, "5.0.0", "This connection's id", client.client_id),
-        node("client|info", 2, "connection", CLIENT, "6.2.0", "This connection's line", client.client_info),
-        node("client|kill", -3, "connection", CLIENTS, "2.4.0", "Close", client.client_kill),
-        node("client|list", -2, "connection", CLIENTS, "2.4.0", "All", client.client_list),
-        node("client|no-evict", 3, "connection", CLIENTS, "7.0.0", "Keep", client.client_no_evict),
-        node("client|setinfo", 4, "connection", CLIENT, "7.2.0", "Name the library", client.client_setinfo),
-        node("client|setname", 3, "connection", CLIENT, "2.6.9", "Name it", client.client_setname),
+        node("client|info", 2, "connection", CLIENT, "6.2.0", "This connection's line of LIST", client.client_info),
+        node("client|kill", -3, "connection", CLIENTS, "2.4.0", "Close connections", client.client_kill),
+        node("client|list", -2, "connection", CLIENTS, "2.4.0", "List the connections", client.client_list),
+        node("client|no-evict", 3, "connection", CLIENTS, "7.0.0", "Accepted: none is evicted", client.client_no_evict),
+        node("client|setinfo", 4, "connection", CLIENT, "7.2.0", "Tell the library's name", client.client_setinfo),
+        node("client|setname", 3, "connection", CLIENT, "2.6.9", "Name this connection", client.client_setname),
     ),
     node("echo", 2, "connection", AT_ONCE, "1.0.0", "Return the argument", connection.echo),
-    node("hello", -1, "connection", UNPROVEN, "6.0.0", "Choose RESP", connection.hello),
+    node("hello", -1, "connection", UNPROVEN, "6.0.0", "Choose RESP2 or RESP3; log in", connection.hello),
     node("ping", -1, "connection", "fast @connection", "1.0.0", "Return PONG or the argument", connection.ping),
-    node("quit", -1, "connection", UNPROVEN, "1.0.0", "Close", connection.quit_),
-    node("reset", 1, "connection", UNPROVEN, "6.2.0", "Begin anew", connection.reset),
+    node("quit", -1, "connection", UNPROVEN, "1.0.0", "Close the connection", connection.quit_),
+    node("reset", 1, "connection", UNPROVEN, "6.2.0", "Make the connection as if it were new", connection.reset),
     node("select", 2, "connection", AT_ONCE, "1.0.0", "Choose the db, 0 to 15", connection.select),
 )
 
@@ -123,10 +129,10 @@ SERVER = (
         "server",
         "2.0.0",
         "Options of this node",
-        node("config|get", -3, "server", ADMIN, "2.0.0", "Options", server.config_get),
-        node("config|resetstat", 2, "server", ADMIN, "2.0.0", "Zero", server.config_resetstat),
-        node("config|rewrite", 2, "server", ADMIN, "2.8.0", "Keep"),
-        node("config|set", -4, "server", ADMIN, "2.0.0", "Change", server.config_set),
+        node("config|get", -3, "server", ADMIN, "2.0.0", "Return options of this node", server.config_get),
+        node("config|resetstat", 2, "server", ADMIN, "2.0.0", "Zero INFO's counters", server.config_resetstat),
+        node("config|rewrite", 2, "server", ADMIN, "2.8.0", "Write changed options into the TOML file"),
+        node("config|set", -4, "server", ADMIN, "2.0.0", "Change options of this node", server.config_set),
     ),
     node("debug", -2, "server", ADMIN, "1.0.0", "Tools for testing clients: SLEEP seconds"),
     container(
@@ -136,7 +142,13 @@ SERVER = (
         "7.0.0",
         "Functions of the server, of which there are none",
         node(
-            "function|flush", -2, "scripting", "noscript write @scripting", "7.0.0", "Delete all", server.function_flush
+            "function|flush",
+            -2,
+            "scripting",
+            "noscript write @scripting",
+            "7.0.0",
+            "Delete functions",
+            server.function_flush,
         ),
     ),
     node("info", -1, "server", "loading stale @dangerous", "1.0.0", "State and statistics", server.info),
@@ -146,7 +158,9 @@ SERVER = (
         "scripting",
         "2.6.0",
         "Scripts, of which there are none",
-        node("script|flush", -2, "scripting", "noscript @scripting", "2.6.0", "Delete all", server.script_flush),
+        node(
+            "script|flush", -2, "scripting", "noscript @scripting", "2.6.0", "Delete all scripts", server.script_flush
+        ),
     ),
     node("monitor", 1, "server", "admin noscript loading stale", "1.0.0", "Show what clients send"),
     node("shutdown", -1, "server", "admin noscript loading stale no_multi allow_busy", "1.0.0", "Hand over and stop"),
@@ -160,11 +174,11 @@ CLUSTER = (
         "cluster",
         "3.0.0",
         "What Redis Cluster's clients ask",
-        node("cluster|info", 2, "cluster", "stale", "3.0.0", "State of the cluster", server.cluster_info),
-        node("cluster|keyslot", 3, "cluster", "stale", "3.0.0", "Slot of a key", server.cluster_keyslot),
+        node("cluster|info", 2, "cluster", "stale", "3.0.0", "Whether this node serves all", server.cluster_info),
+        node("cluster|keyslot", 3, "cluster", "stale", "3.0.0", "Hash slot of a key", server.cluster_keyslot),
     ),
-    node("readonly", 1, "cluster", AT_ONCE, "3.0.0", "Allow stale reads here", connection.readonly),
-    node("readwrite", 1, "cluster", AT_ONCE, "3.0.0", "Allow them no more", connection.readwrite),
+    node("readonly", 1, "cluster", AT_ONCE, "3.0.0", "Let this connection's cp reads be stale", connection.readonly),
+    node("readwrite", 1, "cluster", AT_ONCE, "3.0.0", "Take READONLY back", connection.readwrite),
     node("wait", 3, "generic", "noscript @connection", "3.0.0", "Wait until replicas hold the last write"),
 )
 

@@ -109,7 +109,8 @@ def parse(words: list[str], names: Mapping[str, NodeId]) -> Change | None:
         case [verb, *_] if verb in _SUPERVISORS:
             raise error("lab_process", verb=verb.lower())
         case [verb, *_] if any(line.startswith(f"LAB {verb} ") for line in USAGE):
-            raise error("lab_form", form=next(line for line in USAGE if line.startswith(f"LAB {verb} ")))
+            line = next(line for line in USAGE if line.startswith(f"LAB {verb} "))
+            raise error("lab_form", form=line.partition("  ")[0])  # the rest says what it does
         case _:
             raise error("lab_verb")
 

@@ -45,11 +45,13 @@ register(
     "ask at a node that has a replica; or send RESET, which forgets what was seen, and read again what is to be named",
 )
 register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
+register("not_positive", "ERR value is out of range, must be positive", "name a count of 1 or more")
 register("siblings_not_built", f"ERR {SIBLINGS_NOT_BUILT}", "send CAP CONFLICTS keyspace")
 register(
     "explain_data_only",
-    "ERR CAP EXPLAIN takes a command that reads or writes keys, or CAP ONCE with such a command",
-    "name such a command",
+    "ERR CAP EXPLAIN takes a command that reads or writes keys that it names, or CAP ONCE with such a command: not "
+    "KEYS, SCAN, DBSIZE and the like, nor WATCH or EXEC",
+    "name such a command; of the others the pages promises.md and safety.md tell what they give",
 )
 
 WAIT_MS = 5_000
@@ -186,7 +188,9 @@ class Cap:
         if len(argv) > 3:
             if len(argv) != 5 or argv[3].upper() != b"COUNT":
                 raise error("syntax")
-            count = max(1, min(integer(argv[4]), CONFLICTS_SHOWN_MAX))
+            count = min(integer(argv[4]), CONFLICTS_SHOWN_MAX)
+            if count < 1:
+                raise error("not_positive")
         keyspace = self._named(argv[2])
         if not keyspace.is_leaderless:
             raise error("not_ap", name=keyspace.name, mode=keyspace.mode.value)

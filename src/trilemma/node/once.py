@@ -25,7 +25,8 @@ register(
 )
 register(
     "once_data_only",
-    "ERR CAP ONCE takes a command that reads or writes keys",
+    "ERR CAP ONCE takes a command that reads or writes keys that it names: not KEYS, SCAN, FLUSHALL and the like, nor "
+    "WATCH or EXEC",
     "name such a command; CAP EXPLAIN goes before CAP ONCE",
 )
 register(

@@ -59,11 +59,22 @@ def no_majority(keyspace: Keyspace, name: str, reached: int) -> str | None:
     """Return the reason of a node that reaches no majority of the replicas, itself included; None where it does."""
     total = len(keyspace.replicas)
     needed = total // 2 + 1
-    return None if reached >= needed else reaches(name, reached, total, total if is_catalogue(keyspace) else needed)
+    if reached >= needed:
+        return None
+    if is_catalogue(keyspace):
+        return reaches(name, reached, total, total)
+    return reaches(name, reached, total, needed, writes_all=keyspace.write == "all")
 
 
-def reaches(name: str, reached: int, total: int, needed: int) -> str:
-    """Return the reason of a node that is on the wrong side of a cut."""
+def reaches(name: str, reached: int, total: int, needed: int, *, writes_all: bool = False) -> str:
+    """Return the reason of a node that is on the wrong side of a cut.
+
+    Args:
+        needed: for what is refused; where `writes_all`, for reads only.
+        writes_all: whether writes need all replicas.
+    """
+    if writes_all and needed < total:
+        return f"{name} reaches {reached} of {total} replicas, needs {needed} to read and {total} to write"
     return f"{name} reaches {reached} of {total} replicas, needs {needed}"
 
 

@@ -15,6 +15,7 @@ from trilemma.base.limits import CLIENTS_MAX, LOG_RETAINED_BYTES_MAX, MIB, OUTPU
 from trilemma.node.config import Member, NodeConfig
 from trilemma.runtime.address import AddressError, split_address
 from trilemma.runtime.clients import OUTPUT_PAUSE_BYTES
+from trilemma.runtime.complaint import complaint
 from trilemma.runtime.room import DISK_RESERVE_BYTES
 from trilemma.runtime.timing import TimingOptions, contradiction
 
@@ -159,7 +160,7 @@ def parse(text: str) -> ServerConfig:
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(f"no TOML: {problem}") from problem
     except msgspec.ValidationError as problem:
-        raise ConfigError(str(problem)) from problem
+        raise ConfigError(complaint(problem)) from problem
     validate(config)
     return config
 
