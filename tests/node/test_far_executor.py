@@ -63,3 +63,14 @@ def test_a_token_that_the_next_executor_would_give_is_refused_though_nothing_was
     stage.crash(1)
     stage.run(1_000_000)
     assert "no token can name" in session.ask("CAP", "TOKEN")
+
+
+def test_a_token_needs_no_keyspace_that_is_elsewhere_and_that_the_connection_has_not_used(stage: Stage) -> None:
+    """A node that is cut off refused it for the sake of a keyspace that nobody there had asked for."""
+    session = Connection(stage, 3)
+    assert session.ask("SET", "shop:x", "mine") == b"OK"
+    stage.cut_off(3)
+    stage.run(1_000_000)
+    assert session.ask("CAP", "TOKEN").startswith(b"t1.")
+    assert session.ask("GET", "one:x").startswith("CLUSTERDOWN keyspace 'one'")
+    assert session.ask("CAP", "TOKEN").startswith("CLUSTERDOWN keyspace 'one'")

@@ -117,9 +117,12 @@ class Cap:
 
     # Sessions
 
-    def _leaderless_shards(self) -> list[ShardId]:
+    def _seen_shards(self, session: Session) -> list[ShardId]:
+        """Return the leaderless shards that are here, whichever connection has used them, for a client may have several
+        (a pool); of those that are elsewhere, the ones that this session has used."""
         executors = self._server.executors
-        return sorted(shard for shard in executors.user_shards() if executors.keyspace(shard).is_leaderless)
+        shards = (shard for shard in executors.user_shards() if executors.keyspace(shard).is_leaderless)
+        return sorted(shard for shard in shards if shard in executors.replicas or shard in session.lanes)
 
     def _token(self, session: Session, _argv: list[bytes]) -> None:
         """Answer with what this session may have seen: what its executors hold, once that is durable.
@@ -127,7 +130,7 @@ class Cap:
         Where this node has no replica of a shard and the executor has changed, the new one may lack what the old one
         has shown; and the old one may be out of reach.
         """
-        shards = self._leaderless_shards()
+        shards = self._seen_shards(session)
         if not shards:
             session.reply(encode(encode_token({}), session.protocol))
             return
