@@ -199,6 +199,10 @@ class Raft:
         invariant(known in (None, term), "the flushed rows come from this log")
         self._core.compact(index)
 
+    def let_go(self, index: int) -> None:
+        """Let the log go up to an index as far as its rows are flushed, whoever still lacks it."""
+        self._core.let_go(index)
+
     def install(self, base_index: int, base_term: int, configuration: Configuration, leases: bool = False) -> None:
         """Go on from a snapshot whose rows are loaded and whose switch is durable: committed entries, newer than the
         applied ones. A leader has them all in its log; entries above the snapshot are handed out again."""
