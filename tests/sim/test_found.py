@@ -20,7 +20,7 @@ def kept(path: Path) -> tuple[str, Options]:
     """Return the story and the options of a schedule; options that came later stand at rest."""
     entry = json.loads(path.read_text())
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in entry["options"].items()}
-    return entry["story"], replace(draw(options["seed"]), **{"again": 0.0, "apart_us": 0, **options})
+    return entry["story"], replace(draw(options["seed"]), **{"again": 0.0, "apart_us": 0, "slow_sync_us": 0, **options})
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)

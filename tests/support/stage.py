@@ -102,7 +102,7 @@ class Stage:
         return replace(
             draw(seed, "cp", nodes), keyspace="default", settings=(), delay_us=300, jitter_us=200, loss=0.0,
             duplicate=0.0, sync_us=1_000, turn_us=100, flush_share=0.0, drift=0.0, segment_bytes=cls.segment_bytes,
-            retained_bytes=cls.retained_bytes, append_bytes=1 << 20, apply_bytes=1 << 20,
+            retained_bytes=cls.retained_bytes, slow_sync_us=0, append_bytes=1 << 20, apply_bytes=1 << 20,
         )  # fmt: skip
 
     @property

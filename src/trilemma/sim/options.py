@@ -36,6 +36,9 @@ MODES = ("cp", "ca", "ap")
 APART_US = 600_000
 """What wall clocks that are apart differ by: more than is accepted, so that no two agree."""
 
+SLOW_SYNC_US = 250_000
+"""A slow disk's sync: with several of them an election takes longer than the shortest time-outs."""
+
 WORKLOADS = {
     "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
     "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
@@ -92,6 +95,8 @@ class Options:
     """How often two faults strike at the same moment."""
     tight: tuple[str, ...]
     """Bounds that are made tight; see `bounds`."""
+    slow_sync_us: int
+    """How long a sync takes on average while there are faults, where the disks are slow then; 0 where they are not."""
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
 
@@ -148,6 +153,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         together=rng.choice((0.0, 0.0, 0.5)),
         tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
         apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
+        slow_sync_us=rng.choice((0, 0, 0, 0, 0, 0, 0, SLOW_SYNC_US)),
     )
 
 

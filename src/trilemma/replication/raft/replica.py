@@ -59,6 +59,7 @@ class Raft:
         self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
         self._roles = Roles(core)
         self._inbox: list[tuple[NodeId, Message]] = []
+        self._vote_became_durable = False
         self.takes_entries = True
         """Whether the disk has room for others' entries; without it they count as lost on the way (PROTOCOLS §6.4)."""
         votes = Votes(core, self._roles)
@@ -82,6 +83,7 @@ class Raft:
     def persisted(self, token: int) -> bool:
         """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
         state_is = self._core.state.persisted(token)
+        self._vote_became_durable |= state_is
         return self._core.log.durability.persisted(token) or state_is
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:
@@ -89,6 +91,9 @@ class Raft:
         core = self._core
         core.now, core.up = now, up
         core.log_time.advance(now)
+        if self._vote_became_durable:
+            self._vote_became_durable = False
+            self._roles.vote_is_durable()
         inbox, self._inbox = self._inbox, []
         for sender, message in inbox:
             handler = self._handlers.get(type(message))
