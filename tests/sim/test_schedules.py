@@ -12,7 +12,7 @@ from trilemma.sim.bounds import TIGHT, tightened
 from trilemma.sim.campaign import judge, run_seed
 from trilemma.sim.hunt import append_hunt, hunt, known_hunts, table
 from trilemma.sim.mutants import MUTANTS, planted
-from trilemma.sim.options import FAULTS, draw
+from trilemma.sim.options import FAULTS, SLOW_SYNC_US, draw
 from trilemma.sim.outcome import Outcome
 from trilemma.sim.run import run_schedule
 
@@ -50,6 +50,12 @@ def test_a_mutant_is_gone_after_its_block() -> None:
 
 def test_seeds_draw_every_kind_of_fault() -> None:
     assert {fault for seed in range(60) for fault in draw(seed).faults} == set(FAULTS)
+
+
+def test_disks_are_slow_in_some_schedules_and_every_promise_is_kept_all_the_same() -> None:
+    assert {draw(seed).slow_sync_us for seed in range(60)} == {0, SLOW_SYNC_US}
+    outcome = run_schedule(replace(draw(1, "cp"), slow_sync_us=SLOW_SYNC_US))
+    assert judge(outcome) == "clean", [*outcome.broken, *outcome.failures]
 
 
 def test_a_kept_trace_and_a_hashed_one_are_the_same_run() -> None:

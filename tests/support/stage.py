@@ -85,6 +85,9 @@ class Piped:
 class Stage:
     """The cluster with the four keyspaces of the figure: bank (cp), ledger (cp, WRITE all), site (ca), shop (ap)."""
 
+    segment_bytes = 64 << 20
+    retained_bytes = 1 << 30
+
     def __init__(self, seed: int = 1, nodes: int = 3) -> None:
         self.options = self._options(seed, nodes)
         self.scheduler = Scheduler()
@@ -94,12 +97,12 @@ class Stage:
         for name, settings in KEYSPACES.items():
             assert self.ask(1, "KEYSPACE", "CREATE", name, *settings).reply == b"OK"
 
-    @staticmethod
-    def _options(seed: int, nodes: int) -> Options:
+    @classmethod
+    def _options(cls, seed: int, nodes: int) -> Options:
         return replace(
             draw(seed, "cp", nodes), keyspace="default", settings=(), delay_us=300, jitter_us=200, loss=0.0,
-            duplicate=0.0, sync_us=1_000, turn_us=100, flush_share=0.0, drift=0.0, segment_bytes=64 << 20,
-            retained_bytes=1 << 30, append_bytes=1 << 20, apply_bytes=1 << 20,
+            duplicate=0.0, sync_us=1_000, turn_us=100, flush_share=0.0, drift=0.0, segment_bytes=cls.segment_bytes,
+            retained_bytes=cls.retained_bytes, slow_sync_us=0, append_bytes=1 << 20, apply_bytes=1 << 20,
         )  # fmt: skip
 
     @property

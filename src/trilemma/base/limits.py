@@ -65,7 +65,11 @@ MULTI_QUEUE_BYTES_MAX = limit(
     "multi_queue_bytes_max", 64 * MIB, "bytes", "queued commands are held in memory", "EXECABORT at EXEC"
 )
 LOG_RETAINED_BYTES_MAX = limit(
-    "log_retained_bytes", 64 * MIB, "bytes per shard", "kept for a replica that is away", "it returns by snapshot"
+    "log_retained_bytes",
+    64 * MIB,
+    "bytes, of one shard and of all together",
+    "kept for a replica that is away",
+    "it returns by snapshot",
 )
 CLOCK_OFFSET_MS_MAX = limit(
     "clock_offset_ms_max", 500, "ms", "a wall clock further from most peers is not trusted", "INFO says so"

@@ -350,6 +350,10 @@ class CausalShard:
         """See ShardReplica: what rows on disk lack, and what a peer may still ask for."""
         return min(self._rows.progress.flushed.get(stream, 0) + 1, self.replica.first_retained(stream))
 
+    def let_go(self, stream: int, index: int) -> None:
+        """See ShardReplica: what a majority holds."""
+        self.replica.let_go(stream, index)
+
     @property
     def next_deadline_us(self) -> int:
         """See ShardReplica."""

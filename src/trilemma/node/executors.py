@@ -38,6 +38,7 @@ class Executors(Surroundings):
         self._fence = fence
         self._version = version
         self._misroutes = misroutes
+        peers.is_served = lambda shard: shard in self.routes
         self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply, self._bad)
 
     def catalogue_version(self) -> int:
@@ -94,6 +95,8 @@ class Executors(Surroundings):
         self.routes.pop(shard).drop()
         self.replicas.pop(shard, None)
         del self._keyspaces[shard]
+        self._incoming.forget(shard)
+        self._peers.forget(shard)
 
     def keyspace(self, shard: ShardId) -> Keyspace:
         """Return the keyspace of a served shard."""

@@ -60,6 +60,10 @@ class Incoming:
         for batch in batches:
             self._execute(batch, executes)
 
+    def forget(self, shard: ShardId) -> None:
+        """End the streams of a shard that is dropped: nothing that comes for it is taken in any more."""
+        self._streams = {key: stream for key, stream in self._streams.items() if key[1] != shard}
+
     def _open(self, key: StreamKey) -> InStream:
         mine = [known for known in self._streams if known[:2] == key[:2]]
         if len(mine) >= EPOCHS_KEPT:

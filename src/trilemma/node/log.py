@@ -1,12 +1,12 @@
 """The node's one log for all shards: tokens, segments, restatements, when an old segment may go (PROTOCOLS §6.2)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trilemma.base.ids import ShardId
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind, Recovered
 
 RECORD_OVERHEAD_BYTES = 40
-"""What a record costs beside its body; only used to decide when a segment is full."""
+"""What a record costs beside its body; only used to decide when a segment, or the log, is full."""
 
 Stream = tuple[ShardId, int]
 
@@ -27,6 +27,7 @@ class NodeLog:
         self._opens = True
         self._filled = 0
         self._highest: dict[int, dict[Stream, int]] = {number: {} for number in recovered.segments}
+        self._bytes: dict[int, int] = dict.fromkeys(recovered.segments, 0)
         self._note_recovered(recovered)
         self._released = min(recovered.segments, default=recovered.next_segment)
 
@@ -34,6 +35,7 @@ class NodeLog:
         # The records do not say which segment they are from: all count for the oldest, which goes before any other.
         if recovered.segments:
             self._note(recovered.segments[0], recovered.records)
+            self._bytes[recovered.segments[0]] = _size(recovered.records)
 
     def add(self, records: Iterable[LogRecord], must_sync: bool) -> None:
         """Take in records of this turn."""
@@ -59,6 +61,7 @@ class NodeLog:
             records = [*self._restate(), *records]
             must_sync = True
             self._highest[self._segment] = {}
+            self._bytes[self._segment] = 0
         self._note(self._segment, records)
         write = LogWrite(self.next_token, self._segment, opens, records, must_sync, self._release(first_needed))
         self._account(records)
@@ -67,8 +70,9 @@ class NodeLog:
         return write
 
     def _account(self, records: Sequence[LogRecord]) -> None:
-        written = sum(len(record.body) + RECORD_OVERHEAD_BYTES for record in records)
+        written = _size(records)
         self.bytes_written += written
+        self._bytes[self._segment] += written
         self._filled += written
         self._opens = self._filled >= self._segment_bytes
         if self._opens:
@@ -88,5 +92,24 @@ class NodeLog:
             if segment >= self._segment or needed:
                 self._released = segment
                 break
-            del self._highest[segment]
+            del self._highest[segment], self._bytes[segment]
         return self._released
+
+    def pinned_beyond(
+        self, bytes_max: int, first_needed: Callable[[ShardId, int], int]
+    ) -> Iterator[tuple[ShardId, int, int]]:
+        """Find who keeps the log above a bound: (shard, stream, up to where it lies in the oldest segments), of each
+        that still needs some of those without which the log would be within it."""
+        excess = sum(self._bytes.values()) - bytes_max
+        tops: dict[Stream, int] = {}
+        for segment in sorted(self._highest):
+            if excess <= 0 or segment >= self._segment:
+                break
+            excess -= self._bytes[segment]
+            for stream, top in self._highest[segment].items():
+                tops[stream] = max(top, tops.get(stream, 0))
+        return ((*stream, top) for stream, top in tops.items() if top >= first_needed(*stream))
+
+
+def _size(records: Iterable[LogRecord]) -> int:
+    return sum(len(record.body) + RECORD_OVERHEAD_BYTES for record in records)

@@ -248,6 +248,8 @@ class Node:
             self._transfers.rows_flushed()
             for replica in self._executors.replicas.values():
                 replica.rows_flushed()
+            for shard, stream, index in self._log.pinned_beyond(self.config.retained_bytes, self._first_needed):
+                self._executors.replicas[shard].let_go(stream, index)
 
     def disk_room(self, has_room: bool) -> None:
         """The disk has room for further entries, or is so full that what is left must do for votes (PROTOCOLS §6.4)."""

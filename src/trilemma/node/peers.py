@@ -1,6 +1,6 @@
 """The other nodes as seen from this one: links, relays, who leads what, and the frames of one turn (PROTOCOLS §1)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -25,6 +25,8 @@ class Peers:
         self.system_applied: dict[NodeId, int] = {}
         """Per peer: how far it has applied the catalogue."""
         self.leaders: dict[ShardId, Leadership] = {}
+        self.is_served: Callable[[ShardId], bool] = lambda shard: True
+        """Whether a shard's leader is of interest: peers may tell of one that is dropped here, or not known yet."""
         self.full: frozenset[NodeId] = frozenset()
         """Peers whose disks are full, by what they said last."""
         self.has_room = True
@@ -79,13 +81,18 @@ class Peers:
         if status.has_room is (peer in self.full):
             self.full = self.full ^ {peer}
         for leadership in status.leaders:
-            self.note_leader(leadership)
+            if self.is_served(leadership.shard):
+                self.note_leader(leadership)
 
     def note_leader(self, leadership: Leadership) -> None:
         """Take note of who leads a shard; a lower term says nothing."""
         known = self.leaders.get(leadership.shard)
         if known is None or leadership.term > known.term:
             self.leaders[leadership.shard] = leadership
+
+    def forget(self, shard: ShardId) -> None:
+        """Tell nobody any more who leads a shard: it is dropped."""
+        self.leaders.pop(shard, None)
 
     def advance(self, now: Now) -> None:
         """Move time on and judge the links anew."""

@@ -383,6 +383,11 @@ class RaftShard:
         """See ShardReplica."""
         return self.raft.first_needed
 
+    def let_go(self, stream: int, index: int) -> None:
+        """See ShardReplica: what is in flushed rows."""
+        self._has_input = True
+        self.raft.let_go(index)
+
     # Rows that move between nodes (node/transfer.py)
 
     @property

@@ -107,6 +107,11 @@ class ShardReplica(Movable, Protocol):
         """Return the lowest index or sequence of a stream that the log must keep."""
         ...
 
+    def let_go(self, stream: int, index: int) -> None:
+        """Need nothing of a stream up to an index any more, where its rows are flushed and no promise is broken: it
+        pins more of the node's log than is kept for who is away. Who lacks it gets the rows."""
+        ...
+
     @property
     def next_deadline_us(self) -> int:
         """When `advance` next has something to do."""

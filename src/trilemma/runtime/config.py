@@ -70,7 +70,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = OUTPUT_PAUSE_BYTES
     segment_bytes: Annotated[int, Meta(description="Size of one file of the log; at least 1 MiB.")] = 16 * MIB
     log_retained_bytes: Annotated[
-        int, Meta(ge=0, description="Log kept per shard for a replica that is away; beyond, it returns by snapshot.")
+        int, Meta(ge=0, description="Log kept, in all, for replicas that are away; beyond, they return by snapshot.")
     ] = LOG_RETAINED_BYTES_MAX
     disk_reserve_bytes: Annotated[
         int,

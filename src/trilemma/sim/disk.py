@@ -13,6 +13,9 @@ LAZY_SYNC_US = 40_000
 
 FLUSH_US = 3_000
 
+SLOWEST = 3
+"""How many times the average a slow sync takes at most: one that began before the heal must soon be over."""
+
 
 class Disk:
     """Outlives the process that uses it. `epoch` tells a process' own syncs from those before its crash."""
@@ -22,6 +25,7 @@ class Disk:
         self.engine = MemoryEngine()
         self.fails_next_sync = False
         self.is_healed = False
+        self.is_slow = False
         self.on_sync: Callable[[int], None] = lambda _: None
         """Told when a sync begins, and how long it takes in microseconds."""
         self._scheduler = scheduler
@@ -58,10 +62,16 @@ class Disk:
             return
         self._syncing = self._written
         epoch = self._epoch
-        delay_us = 1 + int(self._rng.expovariate(1.0) * self._options.sync_us)
-        delay_us = min(delay_us, 10 * self._options.sync_us)
+        delay_us = 1 + self._sync_us()
         self._scheduler.after(delay_us, lambda: self._synced(epoch))
         self.on_sync(delay_us)
+
+    def _sync_us(self) -> int:
+        options = self._options
+        drawn = self._rng.expovariate(1.0)
+        if self.is_slow:
+            return int(min(drawn, SLOWEST) * options.slow_sync_us)
+        return int(min(drawn, 10) * options.sync_us)
 
     def _synced(self, epoch: int) -> None:
         if epoch != self._epoch:

@@ -46,9 +46,15 @@ class Nemesis:
     def start(self) -> None:
         """Begin."""
         options = self._harm.cluster.options
+        if options.slow_sync_us:
+            self._set_disks(slow=True)
         if options.apart_us:
             self._harm.cluster.scheduler.after(options.safety_us // 2, self._set_clocks_right)
         self._later()
+
+    def _set_disks(self, *, slow: bool) -> None:
+        for process in self._harm.cluster.processes.values():
+            process.disk.is_slow = slow
 
     def _set_clocks_right(self) -> None:
         self._harm.trace("clocks", "are set right")
@@ -109,6 +115,7 @@ class Nemesis:
         self._harm.is_over = True
         self._harm.trace("heal", what)
         self._harm.cluster.network.heal()
+        self._set_disks(slow=False)
         for process in self._harm.cluster.processes.values():
             process.disk.is_healed = True
             process.disk.fails_next_sync = False

@@ -39,6 +39,9 @@ APART_US = 600_000
 PASSING_SHARE = 0.25
 """How many schedules have keyspaces that come and go."""
 
+SLOW_SYNC_US = 250_000
+"""A slow disk's sync: with several of them an election takes longer than the shortest time-outs."""
+
 WORKLOADS = {
     "cp": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
     "ca": ("registers", "counters", "strings", "appends", "groups", "expiry", "bank", "founding", "databases", "once"),
@@ -95,6 +98,8 @@ class Options:
     """How often two faults strike at the same moment."""
     tight: tuple[str, ...]
     """Bounds that are made tight; see `bounds`."""
+    slow_sync_us: int
+    """How long a sync takes on average while there are faults, where the disks are slow then; 0 where they are not."""
     apart_us: int
     """How far each wall clock is ahead of the one before it, until they are put right half-way through the faults."""
     packet_gap_us: int
@@ -169,6 +174,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         founded_together=rng.choice((1, 2, 4)),
         passes=rng.random() < PASSING_SHARE,
         packet_gap_us=rng.choice((0, 0, 300, 1_500)),
+        slow_sync_us=rng.choice((0, 0, 0, 0, 0, 0, 0, SLOW_SYNC_US)),
     )
 
 

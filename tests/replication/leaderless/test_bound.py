@@ -24,7 +24,7 @@ RETAINED_BYTES = 300
 class Trio:
     """Three replicas that keep next to nothing, and messages that arrive where links are up."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, retained_bytes: int = RETAINED_BYTES) -> None:
         self.us = 1_000_000
         self.random = Random(seed)
         self.links: set[frozenset[int]] = {frozenset({1, 2}), frozenset({1, 3}), frozenset({2, 3})}
@@ -43,7 +43,7 @@ class Trio:
                 self.now,
                 applied={},
                 entropy=node,
-                retained_bytes=RETAINED_BYTES,
+                retained_bytes=retained_bytes,
             )
             for node in NODES
         }
@@ -119,6 +119,23 @@ def test_what_a_majority_holds_is_let_go_at_the_bound_though_only_one_side_write
     assert trio.replicas[2].retained_bytes <= RETAINED_BYTES
 
 
+def test_what_a_majority_holds_goes_as_far_as_it_pins_a_log_that_is_full_and_nothing_else() -> None:
+    trio = Trio(retained_bytes=1 << 30)
+    trio.run(20)
+    trio.alive.remove(3)
+    for _ in range(9):
+        trio.write(1)
+    trio.run(20)
+    replica = trio.replicas[1]
+    replica.let_go(1, 6)
+    assert replica.first_retained(1) == 7
+    trio.alive.remove(2)
+    trio.write(1)
+    trio.run(20)
+    replica.let_go(1, 10)
+    assert replica.first_retained(1) == 10
+
+
 def test_what_no_majority_holds_is_not_let_go() -> None:
     trio = Trio()
     trio.run(20)
@@ -129,9 +146,11 @@ def test_what_no_majority_holds_is_not_let_go() -> None:
     assert trio.replicas[1].first_retained(1) == 1
 
 
+@pytest.mark.parametrize("retained_bytes", [RETAINED_BYTES, 1 << 30])
+@pytest.mark.parametrize("crowded", [0.0, 0.3])
 @pytest.mark.parametrize("seed", range(40))
-def test_no_two_replicas_let_go_what_the_other_lacks(seed: int) -> None:
-    trio = Trio(seed)
+def test_no_two_replicas_let_go_what_the_other_lacks(seed: int, crowded: float, retained_bytes: int) -> None:
+    trio = Trio(seed, retained_bytes)
     random = trio.random
     every = sorted(trio.links, key=sorted)
     for _ in range(random.randint(50, 200)):
@@ -144,6 +163,8 @@ def test_no_two_replicas_let_go_what_the_other_lacks(seed: int) -> None:
             trio.turn(node)
         if random.random() < 0.2:
             trio.under_way = [each for each in trio.under_way if random.random() < 0.5]
+        if crowded and random.random() < crowded:
+            trio.replicas[random.choice(NODES)].let_go(random.choice(NODES), random.randint(1, 200))
         assert trio.torn() == []
     gone = random.choice(NODES)
     trio.alive.remove(gone)
@@ -155,7 +176,7 @@ def test_no_two_replicas_let_go_what_the_other_lacks(seed: int) -> None:
 
 def test_a_report_that_counts_before_all_of_it_has_come_tears_two_apart() -> None:
     with planted("H11" + MASKS_ONLY), pytest.raises(AssertionError):
-        test_no_two_replicas_let_go_what_the_other_lacks(1)
+        test_no_two_replicas_let_go_what_the_other_lacks(1, 0.0, RETAINED_BYTES)
 
 
 def test_a_report_of_what_a_crash_took_back_does_not_hold_up_later_ones() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from raft_group import Group
 from trilemma.replication.raft.messages import RequestVote, VoteReply
+from trilemma.replication.raft.roles import Role
 
 
 def test_one_replica_alone_leads_at_once() -> None:
@@ -108,6 +109,67 @@ def test_another_leader_follows_a_dead_one_within_a_second() -> None:
     group.elect_node(1)
     group.crash(1)
     group.run_until(lambda: group.leaders() in ([2], [3]), ms=1_000)
+
+
+def slow_group(size: int, sync_us: int) -> Group:
+    """A group whose leader stands, and whose disks have become slow."""
+    group = Group(size)
+    group.elect_node(1)
+    for member in group.members.values():
+        member.sync_us = sync_us
+    return group
+
+
+@pytest.mark.parametrize(("size", "sync_us"), [(3, 500_000), (5, 500_000), (3, 2_000_000)])
+def test_another_leader_follows_a_dead_one_though_all_disks_are_slow(size: int, sync_us: int) -> None:
+    group = slow_group(size, sync_us)
+    group.crash(1)
+    term = max(member.raft.term for member in group.members.values())
+    # The candidate's vote, the voters' and the leader's first entry are three syncs.
+    group.run_until(lambda: any(group._leads(node) for node in group.leaders()), ms=1_000 + 6 * sync_us // 1_000)
+    assert max(member.raft.term for member in group.members.values()) <= term + 2
+
+
+def test_a_vote_counts_though_its_candidate_has_given_up_waiting_as_long_as_its_term_does() -> None:
+    group = slow_group(3, 1_000)
+    group.crash(1)
+    group.run_until(lambda: any(m.raft.role is Role.CANDIDATE for m in group.members.values()))
+    candidate = next(node for node, m in group.members.items() if m.raft.role is Role.CANDIDATE)
+    group.members[5 - candidate].sync_us = 3_000_000
+    group.run(2_900)
+    assert group.members[candidate].raft.role is not Role.CANDIDATE
+    group.run(200)
+    assert group.leaders() == [candidate]
+
+
+def test_a_candidate_with_a_slow_disk_asks_again_what_was_lost() -> None:
+    group = slow_group(3, 2_000_000)
+    group.crash(1)
+    group.sent.clear()
+    group.drop = lambda sender, to, message: isinstance(message, RequestVote)
+    group.run_until(lambda: any(isinstance(message, RequestVote) for *_, message in group.sent))
+    term = max(member.raft.term for member in group.members.values())
+    group.drop = lambda sender, to, message: False
+    group.run_until(lambda: group.leaders() in ([2], [3]), ms=3_000)
+    assert max(member.raft.term for member in group.members.values()) == term
+
+
+def test_a_leader_stands_where_no_other_disk_is_much_faster_than_its_own() -> None:
+    group = slow_group(3, 2_000_000)
+    group.members[1].sync_us = 3_000_000
+    term = group.members[1].raft.term
+    index = group.propose(1, b"x")
+    group.run_until(lambda: group.members[1].raft.commit_index == index)
+    group.run(1_500)
+    assert group.members[1].raft.term == term
+
+
+def test_a_leader_with_the_slowest_disk_hands_over() -> None:
+    group = Group()
+    group.elect_node(1)
+    group.members[1].sync_us = 3_000_000
+    group.propose(1, b"x")
+    group.run_until(lambda: group.leaders() in ([2], [3]), ms=1_500)
 
 
 def test_a_vote_is_durable_before_it_is_said() -> None:

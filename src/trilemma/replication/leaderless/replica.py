@@ -251,6 +251,12 @@ class Leaderless:
         if self._retention.is_over_bound:
             self._drop(self.settled.held_by_majority(self.durable))
 
+    def let_go(self, origin: NodeId, seq: int) -> None:
+        """Let go an origin's batches up to a sequence number, as far as a majority holds them (PROTOCOLS §5.7)."""
+        held = self.settled.held_by_majority(self.durable).get(origin, 0)
+        if not self.keeps_all:
+            self._retention.drop(origin, min(seq, held))
+
     def _drop(self, vector: Vector) -> None:
         for origin, seq in vector.items():
             self._retention.drop(origin, seq)

@@ -215,6 +215,13 @@ class Core:
         keep = min(self.flushed_index, self.replicated_index)
         if self.log.retention.bytes_above(keep) > self.bounds.retained_bytes:
             keep = self.flushed_index
+        self._cut(keep)
+
+    def let_go(self, index: int) -> None:
+        """Let go what is in flushed rows up to an index, whoever lacks it: it gets the rows."""
+        self._cut(min(self.flushed_index, index))
+
+    def _cut(self, keep: int) -> None:
         if keep > self.log.base_index:
             self.log.compact(keep)
             self.configurations.compact(keep)

@@ -29,11 +29,13 @@ class Follower:
         return self._may_campaign() and self._core.now.mono_us >= self.deadline_us
 
     def _may_campaign(self) -> bool:
-        return self._core.is_voter and self._core.quorum_reachable(self._core.up)
+        # What it may have promised must be said first: until its own vote is durable nobody has heard of it.
+        core = self._core
+        return core.is_voter and core.state.is_durable and core.quorum_reachable(core.up)
 
     @property
     def deadline_us(self) -> int:
-        """When a campaign is due; never where this replica has no vote or reaches no majority."""
+        """When a campaign is due; never where this replica has no vote, or a majority is not reached."""
         if not self._may_campaign():
             return NEVER_US
         alone = len(self._core.configuration.voters) == 1
@@ -66,6 +68,7 @@ class Follower:
         if leader in core.up:
             core.currency.named(message.commit_index, message.term, core.now.mono_us - hearsay_us(core.timing))
         core.refusal.renew(core.now.mono_us)
+        core.timer.led()
         core.log_time.hear(message.log_time_ms)
         core.replicated_index = max(core.replicated_index, message.replicated_index)
         self.campaign_us = core.now.mono_us + core.timer.silence_us()

@@ -10,10 +10,10 @@ from trilemma.replication.raft.commit import CommitRule
 from trilemma.replication.raft.configuration import Configuration, ConfigurationRules
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendAccepted, AppendRejected, TimeoutNow
+from trilemma.replication.raft.own_disk import OwnDisk
 from trilemma.replication.raft.read_index import ReadIndex
 from trilemma.replication.raft.replication import Mode, Progress
 from trilemma.replication.raft.sender import Sender
-from trilemma.replication.raft.timing import NEVER_US
 from trilemma.replication.raft.transfer import Transfer
 
 UNCOMMITTED_BYTES_MAX = 256 << 20
@@ -29,6 +29,7 @@ class Leader:
         self.confirmed_reads: list[tuple[int, int]] = []
         self.transfer: Transfer | None = None
         self._core = core
+        self._own_disk = OwnDisk(core)
         self._reads = ReadIndex()
         self._meet_members(core.log.last_index + 1)
         core.log_time.lead(core.now)
@@ -119,13 +120,11 @@ class Leader:
 
     def _watch_own_disk(self) -> None:
         """Hand over when the own sync is late: others' disks carry on, but this node would hold up everyone's reads."""
-        if self.transfer is None and self._core.now.mono_us >= self._disk_late_us:
-            self.hand_over(self.best_successor())
-
-    @property
-    def _disk_late_us(self) -> int:
-        since_us = self._core.log.durability.waiting_since_us
-        return NEVER_US if since_us is None else since_us + self._core.timing.detection_us
+        heir = self.best_successor()
+        if heir is not None:
+            self._own_disk.watch(self.match_index(heir))
+            if self.transfer is None and self._core.now.mono_us >= self._own_disk.late_us:
+                self.hand_over(heir)
 
     def best_successor(self) -> NodeId | None:
         """Return the reachable voter with the longest durable log, or None."""
@@ -213,8 +212,8 @@ class Leader:
         deadlines = [self.authority.lost_us, self._sender.heartbeat_due_us]
         if self.transfer is not None:
             deadlines.append(self.transfer.deadline_us)
-        else:
-            deadlines.append(self._disk_late_us)
+        elif self._own_disk.late_us > core.now.mono_us:
+            deadlines.append(self._own_disk.late_us)
         if core.commit_index < core.log.last_index:
             deadlines.append(self.authority.grants.next_end_us(core.now.mono_us))
         return min(deadline for deadline in deadlines if deadline is not None)

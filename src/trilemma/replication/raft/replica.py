@@ -59,6 +59,7 @@ class Raft:
         self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
         self._roles = Roles(core)
         self._inbox: list[tuple[NodeId, Message]] = []
+        self._vote_became_durable = False
         self.takes_entries = True
         """Whether the disk has room for others' entries; without it they count as lost on the way (PROTOCOLS §6.4)."""
         votes = Votes(core, self._roles)
@@ -82,6 +83,7 @@ class Raft:
     def persisted(self, token: int) -> bool:
         """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
         state_is = self._core.state.persisted(token)
+        self._vote_became_durable |= state_is
         return self._core.log.durability.persisted(token) or state_is
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:
@@ -89,6 +91,9 @@ class Raft:
         core = self._core
         core.now, core.up = now, up
         core.log_time.advance(now)
+        if self._vote_became_durable:
+            self._vote_became_durable = False
+            self._roles.vote_is_durable()
         inbox, self._inbox = self._inbox, []
         for sender, message in inbox:
             handler = self._handlers.get(type(message))
@@ -198,6 +203,10 @@ class Raft:
         known = self._core.log.terms.at(index)
         invariant(known in (None, term), "the flushed rows come from this log")
         self._core.compact(index)
+
+    def let_go(self, index: int) -> None:
+        """Let the log go up to an index as far as its rows are flushed, whoever still lacks it."""
+        self._core.let_go(index)
 
     def install(self, base_index: int, base_term: int, configuration: Configuration, leases: bool = False) -> None:
         """Go on from a snapshot whose rows are loaded and whose switch is durable: committed entries, newer than the

@@ -37,6 +37,8 @@ class Roles:
         self._core = core
         wait_us = core.refusal.until_us - core.now.mono_us + core.timer.stagger_us()
         self.current: Follower | Campaign | Leader = Follower(core, None, wait_us)
+        self.candidacy: Candidacy | None = None
+        """The newest one, given up or not: its votes count as long as its term does."""
         self._quorum_was_reachable = False
         self._confirmed_reads: list[tuple[int, int]] = []
         self._failed_reads: list[int] = []
@@ -54,12 +56,25 @@ class Roles:
         if isinstance(role, Leader):
             self._tick_leader(role)
         elif isinstance(role, Campaign):
-            if self._core.now.mono_us >= role.deadline_us:
-                self.follow(None, self._core.timer.retry_us())
+            self._tick_campaign(role)
         elif isinstance(role, Follower):
             self._stagger(role)
             if role.campaign_is_due():
                 self.campaign(PreCampaign(self._core))
+
+    def _tick_campaign(self, campaign: Campaign) -> None:
+        if self._core.now.mono_us < campaign.give_up_us:
+            campaign.tick()
+            return
+        self.follow(None, self._core.timer.retry_us())
+
+    def vote_is_durable(self) -> None:
+        """Take note that term and vote are on the disk: whoever was given the vote hears of it only now."""
+        role, voted_for = self.current, self._core.state.voted_for
+        if isinstance(role, Candidacy):
+            role.vote_is_durable()
+        elif isinstance(role, Follower) and voted_for not in (None, self._core.node):
+            role.hold_back(self._core.timer.silence_us())
 
     def _tick_leader(self, leader: Leader) -> None:
         leader.tick()
@@ -93,6 +108,8 @@ class Roles:
     def campaign(self, campaign: Campaign) -> None:
         """Begin to campaign, which is all that is needed where nobody else has a vote."""
         self.current = campaign
+        if isinstance(campaign, Candidacy):
+            self.candidacy = campaign
         self.judge_ballot(campaign)
 
     def judge_ballot(self, campaign: Campaign) -> None:
@@ -101,9 +118,10 @@ class Roles:
             if isinstance(campaign, PreCampaign):
                 self.campaign(Candidacy(self._core, transfer=False))
             else:
+                self._core.timer.led()
                 self.current = leader = Leader(self._core)
                 leader.tick()
-        elif campaign.ballot.is_lost:
+        elif campaign.ballot.is_lost and campaign is self.current:
             self.follow(None, self._core.timer.retry_us())
 
     # Reads

@@ -55,8 +55,8 @@ class HardState:
 
     def vote(self, candidate: NodeId) -> None:
         """Give the vote of this term."""
+        self._changed |= self.voted_for != candidate
         self.voted_for = candidate
-        self._changed = True
 
     def may_vote_for(self, candidate: NodeId) -> bool:
         """Say whether the vote of this term is free, or given to this candidate already."""

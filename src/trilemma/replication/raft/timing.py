@@ -40,12 +40,17 @@ def hearsay_us(timing: Timing) -> int:
     return timing.link_timeout_us + timing.detection_us
 
 
+SYNC_US_MAX = 5_000_000
+"""A disk that takes longer for one vote counts as one that takes as long as this."""
+
+
 class ElectionTimer:
     """Randomized waits, so that seldom two replicas campaign at once (paper §5.2)."""
 
-    __slots__ = ("_random", "_timing")
+    __slots__ = ("_random", "_sync_us", "_timing")
 
     def __init__(self, timing: Timing, random: SplitMix64) -> None:
+        self._sync_us = 0
         self._timing = timing
         self._random = random
 
@@ -62,9 +67,21 @@ class ElectionTimer:
         return max(self._timing.election_timeout_min_us, refusal_us(self._timing)) + self.stagger_us()
 
     def campaign_us(self) -> int:
-        """Return how long to wait for the answers to a campaign."""
+        """Return how long to wait for answers that need no disk."""
         return self._random.between(self._timing.election_timeout_min_us, self._timing.election_timeout_max_us)
 
+    def votes_us(self) -> int:
+        """Return how long to wait for others' votes, which their disks must hold first."""
+        return self.campaign_us() + 2 * self._sync_us
+
+    def vote_took(self, sync_us: int) -> None:
+        """Take note of how long the disk took for the own vote: others' may be as slow."""
+        self._sync_us = min(sync_us, SYNC_US_MAX)
+
+    def led(self) -> None:
+        """Wait no longer than usual from now on: somebody was elected."""
+        self._sync_us = 0
+
     def retry_us(self) -> int:
-        """Return how long to wait after a campaign that was lost."""
-        return self._random.between(self._spread_us // 2, self._spread_us)
+        """Return how long to wait after a campaign that was lost; where votes take long, two would soon meet again."""
+        return self._random.between(self._spread_us // 2, self._spread_us + 2 * self._sync_us)

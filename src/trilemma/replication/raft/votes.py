@@ -78,12 +78,15 @@ class Votes:
     def vote_reply(self, sender: NodeId, message: m.VoteReply) -> None:
         """Count a vote."""
         self._roles.learn_term(message.term)
-        role = self._roles.current
-        if isinstance(role, Candidacy) and message.term == self._core.term:
-            if message.log_time_ms:
-                self._core.log_time.hear(message.log_time_ms)
-            role.ballot.count(sender, message.granted)
-            self._roles.judge_ballot(role)
+        candidacy = self._roles.candidacy
+        if candidacy is None or not candidacy.term == message.term == self._core.term:
+            return
+        if isinstance(self._roles.current, Leader):
+            return
+        if message.log_time_ms:
+            self._core.log_time.hear(message.log_time_ms)
+        candidacy.ballot.count(sender, message.granted)
+        self._roles.judge_ballot(candidacy)
 
     def timeout_now(self, sender: NodeId, message: m.TimeoutNow) -> None:
         """Campaign at once: the leader hands over."""
