@@ -15,6 +15,7 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import admission, internal
 from trilemma.node import raft_report as report
 from trilemma.node.applied import Applied, decode_label
+from trilemma.node.backlog import HELD_REQUESTS_MAX
 from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
@@ -27,7 +28,6 @@ from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
 from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
-from trilemma.node.route import HELD_REQUESTS_MAX
 from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
