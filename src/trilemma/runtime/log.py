@@ -107,10 +107,12 @@ class Log:
         """Take a write; it can be read at once, and `on_persisted(write.token)` follows.
 
         Raises:
-            LogFailedError: the disk has failed before.
+            LogFailedError: the disk has failed before, or more waits for it than is bearable.
         """
         if self.failed is not None:
             raise LogFailedError(str(self.failed))
+        if self._writer.is_too_far_behind:
+            raise LogFailedError("the disk does not keep up with the log")
         self._index.release(self._released)
         header = self._open_segment(write) if write.opens_segment else None
         number = write.segment
@@ -122,8 +124,6 @@ class Log:
         self._writer.append(
             PendingGroup(write.token, number, offset, data, header, write.must_sync, write.release_before)
         )
-        if self._writer.is_too_far_behind:
-            raise LogFailedError("the disk does not keep up with the log")
 
     def _open_segment(self, write: LogWrite) -> bytes:
         number = write.segment
