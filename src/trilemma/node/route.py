@@ -22,7 +22,7 @@ from trilemma.node.backlog import Backlog
 from trilemma.node.batch import LocalBatch
 from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
-from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Result, decode_results, encode_units
+from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, decode_results, encode_units
 
 RETRY_US = 1_000
 """What an executor refused waits so long unless something else happens: it may refuse it again at once."""
@@ -102,22 +102,30 @@ class Route:
             request.finish(refusal.down(self.keyspace, why, request.unit), 0)
 
     def _take(self, target: Target, *, is_forwarded: bool) -> list[Request]:
-        """Return what may go to this executor now; the rest waits for what its session has elsewhere."""
+        """Return what may go to this executor now; the rest waits for what its session has elsewhere, or for its turn:
+        what has waited goes on little by little, because only what no executor has can be refused definitely."""
         why = self._around.why_not_written(self.shard)
+        holds_writes = not is_forwarded and self._around.is_disk_behind()
+        bytes_left = UNIT_BYTES_PER_TURN // 2  # the last one may be more: it is to fit still
         go: list[Request] = []
         stay: list[Request] = []
         for request in self._waiting.in_order():
             if request.is_done:
                 continue
-            if request.is_behind_reads:
+            if request.is_behind_reads or bytes_left <= 0:
                 stay.append(request)
                 self._retry_us = self._mono_us + RETRY_US
-            elif not request.may_go_to(target) or (is_forwarded and request.is_behind_forwarded_reads):
+            elif (
+                not request.may_go_to(target)
+                or (is_forwarded and request.is_behind_forwarded_reads)
+                or (holds_writes and request.unit.path is not Path.READ)
+            ):
                 stay.append(request)
             elif why is not None and not request.unit.is_read:
                 request.finish(refusal.down(self.keyspace, why), 0)
             else:
                 go.append(request)
+                bytes_left -= request.held_bytes
         self._waiting.keep(stay)
         return go
 
@@ -211,7 +219,9 @@ class Route:
         if request.holder is not None:
             return refusal.down(self.keyspace, f"the read was not confirmed {within}", request.unit)
         target = self._around.remote_target(self.shard)
-        if target is None:
+        if self._around.local_target(self.shard) is not None:
+            missing = f"the disk of {self._around.name(self._origin)} did not keep up"
+        elif target is None:
             missing = "no leader was found"
         else:
             is_there = self._around.has_path(target[0])
