@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from trilemma.cluster import stream
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.cluster.stream import done, lost, refused
 from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
+from trilemma.node import backlog
+from trilemma.node import route as routes
 from trilemma.node.batch import Batch
 from trilemma.node.request import Lane, Request, Target
 from trilemma.node.route import RETRY_US, Route
@@ -21,7 +24,7 @@ class Around(Surroundings):
     """n2 executes until it is told otherwise."""
 
     def __init__(self) -> None:
-        self.target: Target = (2, 7)
+        self.target: Target | None = (2, 7)
         self.version = 1
         self.moved: set[bytes] = set()
         self.sent: list[Forward] = []
@@ -199,3 +202,99 @@ def test_a_read_among_writes_stays_with_them_at_an_executor_that_was_replaced(is
         assert sent_on(around, route, (3, 8)) == []
         answer(route, batch, done(batch, encode_results([[b"1"], [b"2"], [b"3"]])))
         assert client.replies == [[b"1"], [b"2"], [b"3"]]
+
+
+def test_what_waits_is_bounded_in_bytes_and_what_comes_when_it_is_full_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backlog, "HELD_BYTES_MAX", 1_000)
+    around, client, lane = Around(), Client(), Lane()
+    around.target = None
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for _ in range(4):
+        write(route, lane, client, b"v" * 400)
+        route.dispatch(0)
+    (refused,) = client.replies
+    assert refused.startswith(b"-CLUSTERDOWN")
+    assert b"too many requests wait; nothing was written" in refused
+    assert [len(value) for value in sent_on(around, route, (3, 8))] == [400] * 3
+    assert lane.logged == 3
+
+
+@pytest.mark.parametrize("bound", ["HELD_REQUESTS_MAX", "HELD_BYTES_MAX"])
+def test_what_was_answered_while_it_waited_is_let_go_and_counts_no_more(
+    monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """Nobody led for long: what was answered minutes ago still waited, and held memory."""
+    monkeypatch.setattr(backlog, bound, 2)
+    around, client, lane = Around(), Client(), Lane()
+    around.target = None
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for number in range(5):
+        now_us = number * 10_000_000
+        for _ in range(2):
+            request = Request(SHARD, Unit(Path.WRITE, 0, 2, [b"SET", b"x"]), now_us + 9_000_000, lane, client)
+            route.add(request)
+        route.dispatch(now_us)
+        route.advance(now_us + 9_000_000)
+        assert route._waiting.in_order() == []
+    assert len(client.replies) == 10
+    assert all(b"no leader was found within 2000 ms" in reply for reply in client.replies)
+
+
+def test_what_waits_is_forwarded_in_batches_of_bounded_size_in_the_order_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "UNIT_BYTES_PER_TURN", 1_000)
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    values = [b"%d" % number * size for number, size in enumerate((100, 300, 2_000, 300, 300, 300, 10))]
+    for value in values:
+        write(route, lane, client, value)
+    route.dispatch(0)
+    assert len(around.sent) > 3
+    assert [forward.sequence for forward in around.sent] == list(range(1, len(around.sent) + 1))
+    batches = [[unit.argv[2] for unit in decode_units(forward.body or b"")] for forward in around.sent]
+    assert [value for batch in batches for value in batch] == values
+    assert all(
+        len(forward.body or b"") <= 1_000 or len(batch) == 1
+        for forward, batch in zip(around.sent, batches, strict=True)
+    )
+    for forward in around.sent:
+        answer(route, forward, done(forward, encode_results([[b"+OK"]] * len(decode_units(forward.body or b"")))))
+    assert len(client.replies) == len(values)
+    assert lane.is_idle
+
+
+def test_reads_of_one_session_that_one_frame_does_not_hold_are_forwarded_one_batch_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(routes, "UNIT_BYTES_PER_TURN", 1_000)
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for number in range(3):
+        write(route, lane, client, b"%d" % number * 600, Path.READ)
+        write(route, Lane(), client, b"other", Path.READ)
+    route.dispatch(0)
+    values = [[unit.argv[2][:1] for unit in decode_units(forward.body or b"")] for forward in around.sent]
+    assert [value for batch in values for value in batch if value != b"o"] == [b"0"]
+    assert sum(batch.count(b"o") for batch in values) == 3
+
+
+def test_no_more_is_under_way_to_an_executor_than_its_window_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "STREAM_BYTES_MAX", 1_000)
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for number in range(5):
+        write(route, lane, client, b"%d" % number * 600)
+        route.dispatch(0)
+    assert len(around.sent) == 2
+    answer(route, around.sent[0], done(around.sent[0], encode_results([[b"+OK"]])))
+    route.dispatch(0)
+    assert [unit.argv[2][:1] for unit in decode_units(around.sent[-1].body or b"")] == [b"2", b"3", b"4"]
+    write(route, Lane(), client, b"late")
+    route.dispatch(0)
+    route.advance(9_000_000)
+    assert b"no room on the way to the leader n2 within 2000 ms; nothing was written" in client.replies[-1]
+    assert [reply[:10] for reply in client.replies[1:-1]] == [b"-UNCERTAIN"] * 4
+    write(route, lane, client, b"again")
+    route.dispatch(9_000_000)
+    assert [unit.argv[2] for unit in decode_units(around.sent[-1].body or b"")] == [b"again"]

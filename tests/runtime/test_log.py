@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from trilemma.base.ids import ShardId
+from trilemma.runtime import log_writer
 from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
@@ -292,6 +293,45 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert waiter.token == 0
     with pytest.raises(LogFailedError):
         log.append(write(2, [entry(2)]))
+    log.close()
+
+
+def test_a_write_of_any_size_is_no_fault_of_a_disk_that_was_not_asked_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "UNWRITTEN_BYTES_MAX", 1_000)
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in range(1, 5):
+        log.append(write(token, [entry(token, b"x" * 5_000)], opens=token == 1))
+        waiter.wait(token)
+    log.close()
+    assert waiter.failed == []
+
+
+def test_the_log_refuses_when_too_much_has_come_while_the_disk_was_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "UNWRITTEN_BYTES_MAX", 1_000)
+    busy, go_on = threading.Event(), threading.Event()
+
+    def sync(_descriptor: int) -> None:
+        busy.set()
+        assert go_on.wait(WAIT_S)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1, b"x" * 5_000)], opens=True))
+    assert busy.wait(WAIT_S)
+    for token in (2, 3):
+        log.append(write(token, [entry(token, b"x" * 600)]))
+    with pytest.raises(LogFailedError, match="does not keep up"):
+        log.append(write(4, [entry(4)]))
+    go_on.set()
+    waiter.wait(3)
+    log.append(write(4, [entry(4)]))
+    waiter.wait(4)
     log.close()
 
 

@@ -100,6 +100,30 @@ def test_large_rows_take_no_more_memory_than_their_bound(monkeypatch: pytest.Mon
     assert len(engine.asked) > len(KEYS)
 
 
+@pytest.mark.parametrize("row", [None, b"v" * 100], ids=["rows that are not there", "rows that are"])
+def test_hot_rows_take_no_more_memory_than_their_bound_keys_included(
+    monkeypatch: pytest.MonkeyPatch, row: bytes | None
+) -> None:
+    """Reads of twenty thousand missing keys of 60 kB each held 950 MiB."""
+    monkeypatch.setattr(overlay, "HOT_ROWS_BYTES_MAX", 10_000)
+    rows = ShardRows(MemoryEngine(), 1, 0)
+    rng = random.Random(1)
+    token = 0
+    for number in range(500):
+        key = b"%03d" % rng.randrange(200) + b"k" * rng.randrange(300)
+        rows.get(key)
+        if row is not None:
+            token += 1
+            rows.put(key, row)
+            rows.seal(token)
+            rows.drain(token)
+        if number % 50 == 49:
+            rows.delete_range(b"0", b"1")
+        held = sum(len(key) + len(value or b"") for key, value in rows._hot.items())
+        assert held == rows._hot_bytes <= 10_000
+    assert rows._hot_bytes > 2_000
+
+
 def test_layers_leave_in_order_so_that_the_engine_holds_a_prefix() -> None:
     engine = MemoryEngine()
     rows = ShardRows(engine, 1, 0)

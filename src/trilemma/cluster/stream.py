@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.limits import limit
+from trilemma.base.limits import MIB, limit
 from trilemma.cluster.messages import Forward, ForwardReply
 
 RESEND_US = 150_000
@@ -17,6 +17,13 @@ RESEND_US = 150_000
 
 STREAM_WINDOW = limit(
     "forward_window", 256, "batches", "early batches are held in the executor's memory", "CLUSTERDOWN … busy"
+)
+STREAM_BYTES_MAX = limit(
+    "forward_window_bytes",
+    32 * MIB,
+    "bytes per shard and executor",
+    "what is not answered is held in memory at both ends, and is sent again",
+    "the rest waits where it came from",
 )
 
 
@@ -38,11 +45,13 @@ class OutStream:
         self._origin_start = origin_start
         self._next = 1
         self._unanswered: dict[int, _Unanswered] = {}
+        self._bytes = 0
+        """Of the bodies in `_unanswered`."""
 
     @property
     def has_room(self) -> bool:
         """Say whether another batch may be sent now."""
-        return len(self._unanswered) < STREAM_WINDOW
+        return len(self._unanswered) < STREAM_WINDOW and self._bytes < STREAM_BYTES_MAX
 
     @property
     def is_idle(self) -> bool:
@@ -53,17 +62,22 @@ class OutStream:
         """Number a batch, which was routed by a version of the catalogue, and return its frame."""
         sequence = self._next
         self._next += 1
+        self._bytes += len(body)
         batch = self._unanswered[sequence] = _Unanswered(body, catalogue, mono_us)
         return self._frame(sequence, batch)
 
     def void(self, sequence: int) -> None:
         """Stop wanting a batch; its number is repeated as a void until acknowledged."""
-        if sequence in self._unanswered:
-            self._unanswered[sequence].body = None
+        batch = self._unanswered.get(sequence)
+        if batch is not None and batch.body is not None:
+            self._bytes -= len(batch.body)
+            batch.body = None
 
     def answered(self, sequence: int) -> None:
         """Forget a batch that was answered."""
-        self._unanswered.pop(sequence, None)
+        batch = self._unanswered.pop(sequence, None)
+        if batch is not None and batch.body is not None:
+            self._bytes -= len(batch.body)
 
     def due(self, mono_us: int) -> Iterable[Forward]:
         """Yield the frames to send again now."""

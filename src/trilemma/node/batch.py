@@ -5,10 +5,28 @@ The executor completes each unit once, in any order, naming the log token that t
 
 from collections.abc import Callable, Iterable, Sequence
 
+from trilemma.base.errors import Outcome, error, register
 from trilemma.base.invariant import invariant
+from trilemma.base.limits import OUTPUT_BUFFER_BYTES_MAX, limit
 from trilemma.cluster.messages import Forward
 from trilemma.node.request import Request
-from trilemma.node.unit import Result, Unit
+from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, result_bytes
+
+RESULT_BYTES_MAX = limit(
+    "forward_reply_bytes_max",
+    OUTPUT_BUFFER_BYTES_MAX,
+    "bytes per forwarded batch",
+    "the replies are one message, held whole at both ends; no client is sent more at once either",
+    "reads behind them are carried out anew; another command answers ERR ... its reply is too long",
+)
+register(
+    "reply_too_long",
+    "ERR the command was carried out, but its reply is too long to be passed on by the node that did so",
+    "ask the node that leads, or for less at once",
+    Outcome.HAPPENED,
+)
+SHORT_RESULT_BYTES = 64
+"""What is no longer, as replies to writes are, is always passed on: the units of a batch bound how many there are."""
 
 
 class Batch:
@@ -78,7 +96,7 @@ class LocalBatch(Batch):
 class ForwardedBatch(Batch):
     """A batch of another node: answered whole, once its last unit is complete."""
 
-    __slots__ = ("_answer", "_left", "_results", "_token", "forward")
+    __slots__ = ("_answer", "_bytes", "_is_too_long", "_left", "_results", "_token", "forward")
 
     def __init__(
         self, forward: Forward, units: Sequence[Unit], answer: Callable[[Forward, list[Result], int], None]
@@ -89,15 +107,35 @@ class ForwardedBatch(Batch):
         self._results: list[Result] = [None] * len(units)
         self._left = len(units)
         self._token = 0
+        self._bytes = 0
+        """Of `_results`."""
+        self._is_too_long = False
+        """Whether some result was too much."""
 
     def complete(self, position: int, result: Result, token: int) -> None:
         """See Batch."""
         invariant(self._left > 0, "a batch is completed once")
+        size = result_bytes(result)
+        if size > SHORT_RESULT_BYTES and self._bytes + size > RESULT_BYTES_MAX:
+            self._is_too_long = True
+            is_read_again = self.units[position].path is Path.READ and size <= RESULT_BYTES_MAX
+            result, size = NOT_EXECUTED if is_read_again else _too_long(), 0
+        self._bytes += size
         self._results[position] = result
         self._token = max(self._token, token)
         self._left -= 1
         if self._left == 0:
+            if self._is_too_long:
+                self._give_back_reads()
             self._answer(self.forward, self._results, self._token)
+
+    def _give_back_reads(self) -> None:
+        """Give back, with the first read that is, all reads behind it: those of its session must not overtake it."""
+        reads = [position for position, unit in enumerate(self.units) if unit.path is Path.READ]
+        given_back = [position for position in reads if self._results[position] is NOT_EXECUTED]
+        for position in reads:
+            if given_back and position > given_back[0]:
+                self._results[position] = NOT_EXECUTED
 
     def line(self, position: int) -> object:
         """See Batch: whose units they are only the origin knows; it forwards reads of a session one batch at a time."""
@@ -106,6 +144,10 @@ class ForwardedBatch(Batch):
     def deadline_us(self, position: int) -> int | None:
         """See Batch."""
         return None
+
+
+def _too_long() -> bytes:
+    return b"-" + error("reply_too_long").text.encode() + b"\r\n"
 
 
 Waiter = tuple[Batch, int]

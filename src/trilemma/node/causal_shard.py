@@ -32,7 +32,7 @@ from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading, until_us
-from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Result, Unit
+from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Path, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.resp.reply import Reply, encode
@@ -73,6 +73,7 @@ class CausalShard:
         self._has_input = True
         self._deadline_us = 0
         self._is_full = False
+        self.holds_writes = False
         self.is_idle = False
         """Whether nothing concerns this replica in this turn."""
         self._units: list[Waiter] = []
@@ -140,10 +141,15 @@ class CausalShard:
         self._is_full = self._config.node_id in full
         self._has_input = True
 
+    def hold_writes(self, holds: bool) -> None:
+        """See ShardReplica."""
+        self.holds_writes = holds
+        self._has_input = True
+
     @property
     def _is_behind(self) -> bool:
         """Whether the disk has to catch up before anything more is written."""
-        return self._undurable_bytes > UNDURABLE_BYTES_MAX
+        return self.holds_writes or self._undurable_bytes > UNDURABLE_BYTES_MAX
 
     def why_not_written(self) -> str | None:
         """Return why writes are refused now, or None: a full disk, or too much that nobody else holds."""
@@ -241,7 +247,7 @@ class CausalShard:
         """Execute the turn's units as one batch, with removals of what has expired; return whether it holds any."""
         view = self._rows.view
         expired = self._reaper.expired(view) if is_reaping else []
-        if self._is_behind or not (self._units or expired):
+        if not (self._can_execute or expired):
             return False
         header = self.replica.next_header()
         view.begin(header, self.replica.expiry.now_ms, self._random.next())
@@ -255,15 +261,26 @@ class CausalShard:
             self._answer(waiter, result, token if has_written else shown, header.seq if has_written else 0)
         return wrote
 
+    @property
+    def _can_execute(self) -> bool:
+        """Whether the first unit can be executed now; while the disk is behind, those that come first and only read."""
+        if not self._units:
+            return False
+        batch, place = self._units[0]
+        return batch.units[place].path is Path.READ or not self._is_behind
+
     def _run_within(self, allowance: Allowance) -> list[tuple[Waiter, Result, int, bool]]:
         """Execute units as far as a turn's bounds allow; the rest has the next turn."""
         results: list[tuple[Waiter, Result, int, bool]] = []
         overlay = self._rows.overlay
         handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
         taken = 0
+        is_behind = self._is_behind
         for batch, place in self._units:
             unit = batch.units[place]
             if overlay.handled_bytes > handled_max or not allowance.has_room_for(unit):
+                break
+            if is_behind and unit.path is not Path.READ:
                 break
             taken += 1
             if batch.is_answered(place):
@@ -360,7 +377,7 @@ class CausalShard:
         return self._deadline_us
 
     def _find_deadline_us(self) -> int:
-        if (self._units and not self._is_behind) or self._questions.reads:
+        if self._can_execute or self._questions.reads:
             return self._now.mono_us
         waits_us = [*self._spreading.deadlines_us(), *self._questions.deadlines_us()]
         return min([self.replica.next_deadline_us, self._reaper.next_us, *waits_us])

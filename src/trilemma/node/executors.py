@@ -31,6 +31,8 @@ class Executors(Surroundings):
     ) -> None:
         self.replicas: dict[ShardId, ShardReplica] = {}
         self.routes: dict[ShardId, Route] = {}
+        self.holds_writes = False
+        """Whether this node's disk has to catch up before anything more is written."""
         self._full_disks: frozenset[NodeId] = frozenset()
         self._keyspaces: dict[ShardId, Keyspace] = {}
         self._config = config
@@ -40,6 +42,10 @@ class Executors(Surroundings):
         self._misroutes = misroutes
         peers.is_served = lambda shard: shard in self.routes
         self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply, self._bad)
+
+    def is_disk_behind(self) -> bool:
+        """See Surroundings."""
+        return self.holds_writes
 
     def catalogue_version(self) -> int:
         """See Surroundings."""

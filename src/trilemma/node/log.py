@@ -1,12 +1,22 @@
 """The node's one log for all shards: tokens, segments, restatements, when an old segment may go (PROTOCOLS §6.2)."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trilemma.base.ids import ShardId
+from trilemma.base.limits import MIB, limit
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind, Recovered
 
 RECORD_OVERHEAD_BYTES = 40
 """What a record costs beside its body; only used to decide when a segment, or the log, is full."""
+
+UNDURABLE_BYTES_MAX = limit(
+    "log_undurable_bytes_max",
+    64 * MIB,
+    "bytes",
+    "what the disk has not taken is held in memory, and the node stops where that is far too much",
+    "writes wait until the disk has caught up; of those held_bytes_max is the bound",
+)
 
 Stream = tuple[ShardId, int]
 
@@ -22,6 +32,11 @@ class NodeLog:
         self._segment_bytes = segment_bytes
         self._restate = restate
         self._records: list[LogRecord] = []
+        self._coming_bytes = 0
+        """Of `_records`."""
+        self._undurable: deque[tuple[int, int]] = deque()
+        """Per write that is not durable: the token, and the bytes."""
+        self._undurable_bytes = 0
         self._must_sync = False
         self._segment = recovered.next_segment
         self._opens = True
@@ -37,10 +52,16 @@ class NodeLog:
             self._note(recovered.segments[0], recovered.records)
             self._bytes[recovered.segments[0]] = _size(recovered.records)
 
-    def add(self, records: Iterable[LogRecord], must_sync: bool) -> None:
+    def add(self, records: Sequence[LogRecord], must_sync: bool) -> None:
         """Take in records of this turn."""
         self._records.extend(records)
+        self._coming_bytes += _size(records)
         self._must_sync |= must_sync
+
+    @property
+    def is_behind(self) -> bool:
+        """Say whether so much is not durable, this turn's records included, that writes have to wait."""
+        return self._undurable_bytes + self._coming_bytes > UNDURABLE_BYTES_MAX
 
     @property
     def undurable_token(self) -> int:
@@ -51,6 +72,8 @@ class NodeLog:
     def persisted(self, token: int) -> None:
         """Take note of durability."""
         self.durable_token = max(self.durable_token, token)
+        while self._undurable and self._undurable[0][0] <= token:
+            self._undurable_bytes -= self._undurable.popleft()[1]
 
     def take(self, first_needed: Callable[[ShardId, int], int]) -> LogWrite | None:
         """Return this turn's write, or None. `first_needed(shard, stream)`: the lowest index still needed."""
@@ -58,19 +81,23 @@ class NodeLog:
             return None
         records, must_sync, opens = self._records, self._must_sync, self._opens
         if opens:
-            records = [*self._restate(), *records]
+            restated = self._restate()
+            records = [*restated, *records]
+            self._coming_bytes += _size(restated)
             must_sync = True
             self._highest[self._segment] = {}
             self._bytes[self._segment] = 0
         self._note(self._segment, records)
         write = LogWrite(self.next_token, self._segment, opens, records, must_sync, self._release(first_needed))
-        self._account(records)
+        self._account()
         self._records, self._must_sync = [], False
         self.next_token += 1
         return write
 
-    def _account(self, records: Sequence[LogRecord]) -> None:
-        written = _size(records)
+    def _account(self) -> None:
+        written, self._coming_bytes = self._coming_bytes, 0
+        self._undurable.append((self.next_token, written))
+        self._undurable_bytes += written
         self.bytes_written += written
         self._bytes[self._segment] += written
         self._filled += written

@@ -189,6 +189,7 @@ class Node:
             session.parser.feed(data)
             session.has_unparsed = True
             session.input_bytes += len(data)
+            session.ahead_bytes += len(data)
             if session.received_us is None:
                 session.received_us = self._now.mono_us
             session.touched()
@@ -281,7 +282,10 @@ class Node:
         own = frozenset() if self._peers.has_room else frozenset({self.config.node_id})
         self._executors.note_full_disks(self._peers.full | own)
         offsets_ms = self._peers.wall_offsets_ms()
+        holds = self._executors.holds_writes = self._log.is_behind
         for replica in self._executors.replicas.values():
+            if replica.holds_writes is not holds:
+                replica.hold_writes(holds)
             replica.advance(now, self._peers.up, offsets_ms)
 
     # The outcome
@@ -325,6 +329,8 @@ class Node:
         for shard, replica in self._executors.replicas.items():
             if replica.is_idle:
                 continue
+            if self._log.is_behind and not replica.holds_writes:
+                replica.hold_writes(True)
             records, must_sync, messages = replica.collect(self._log.next_token)
             self._tell_defects(shard, replica.defects)
             self._executors.note_own_view(shard, replica)

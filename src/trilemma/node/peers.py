@@ -5,12 +5,21 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.limits import MIB, limit
 from trilemma.base.time import Now, on_grid
 from trilemma.cluster.link import Link
 from trilemma.cluster.messages import Leadership, Status
 from trilemma.node.config import NodeConfig
 from trilemma.node.effects import NO_TOKEN, PeerFrame
 from trilemma.node.wire import AnyMessage, Envelope, Frame, decode_frame, encode_frame
+
+FRAME_BYTES = limit(
+    "peer_frame_bytes",
+    32 * MIB,
+    "bytes",
+    "a turn's messages for one peer are held whole in memory at both ends",
+    "the rest is in the next frame; a larger message is alone in its own",
+)
 
 
 class Peers:
@@ -148,7 +157,9 @@ class Peers:
     def collect(self, system_applied: int) -> list[PeerFrame]:
         """Return this turn's frames: what was sent, and a status where one is due."""
         self._add_statuses(system_applied)
-        frames = [self._frame(peer, after, envelopes) for (peer, after), envelopes in self._outgoing.items()]
+        frames: list[PeerFrame] = []
+        for (peer, after), envelopes in self._outgoing.items():
+            frames += self._frames(peer, after, envelopes)
         self._outgoing = {}
         return frames
 
@@ -164,6 +175,14 @@ class Peers:
     def _status(self, system_applied: int) -> Status:
         leaders = tuple(self.leaders[shard] for shard in sorted(self.leaders))
         return Status(tuple(sorted(self.up)), leaders, system_applied, self._now.wall_ms, self.has_room)
+
+    def _frames(self, peer: NodeId, after: int, envelopes: list[Envelope]) -> list[PeerFrame]:
+        """Return messages in as few frames as their bytes allow, which are known only once they are encoded."""
+        frame = self._frame(peer, after, envelopes)
+        if len(frame.frame) <= FRAME_BYTES or len(envelopes) == 1:
+            return [frame]
+        half = len(envelopes) // 2
+        return self._frames(peer, after, envelopes[:half]) + self._frames(peer, after, envelopes[half:])
 
     def _frame(self, peer: NodeId, after: int, envelopes: list[Envelope]) -> PeerFrame:
         link = self._links[peer]

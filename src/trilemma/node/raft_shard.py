@@ -15,6 +15,7 @@ from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import admission, internal
 from trilemma.node import raft_report as report
 from trilemma.node.applied import Applied, decode_label
+from trilemma.node.backlog import HELD_REQUESTS_MAX
 from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
@@ -27,7 +28,6 @@ from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
 from trilemma.node.receipt import AGAIN, NEWEST, NOTHING, STALE, UNBOUNDED, is_error, put_beside, receipt
 from trilemma.node.request import Target
-from trilemma.node.route import HELD_REQUESTS_MAX
 from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Path, Result, Unit, decode_units
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound
@@ -58,6 +58,7 @@ class RaftShard:
         self.behind: Sequence[NodeId] = ()
         """Peers whose next entry is gone: they need this shard's rows."""
         self._full_disks: frozenset[NodeId] = frozenset()
+        self.holds_writes = False
         self._has_input = True
         self.is_idle = False
         self._deadline_us = 0
@@ -117,6 +118,11 @@ class RaftShard:
         """See ShardReplica."""
         self._full_disks = full
         self.raft.takes_entries = not self._is_full
+        self._has_input = True
+
+    def hold_writes(self, holds: bool) -> None:
+        """See ShardReplica."""
+        self.holds_writes = holds
         self._has_input = True
 
     @property
@@ -200,7 +206,7 @@ class RaftShard:
             proposals.waiting = admission.without_writes(proposals.waiting, self.keyspace, refused, has_room=has_room)
         # A leader that takes nothing in for now may go on in its term. What it handed back meanwhile would be overtaken
         # by what its session sent later (PROTOCOLS §2.5), and would be refused by who may yet lead (§1.4). So it waits.
-        if self.raft.holds_back:
+        if self.raft.holds_back or self.holds_writes:
             proposals.refuse_above(HELD_REQUESTS_MAX, self.keyspace)
         elif proposals.waiting:
             proposals.propose(proposals.next_waiters())
@@ -219,11 +225,15 @@ class RaftShard:
         return self._deadline_us
 
     def _find_deadline_us(self) -> int:
-        if self._reads.can_go_on or (self._proposals.waiting and not self.raft.holds_back):
+        if self._reads.can_go_on or self._may_propose:
             return self._now.mono_us
         wait_us = self._upkeep.wait_us() if self.raft.is_leader and not self._is_full else None
         deadline_us = self.raft.next_deadline_us
         return deadline_us if wait_us is None else min(deadline_us, self._now.mono_us + wait_us)
+
+    @property
+    def _may_propose(self) -> bool:
+        return bool(self._proposals.waiting) and not (self.raft.holds_back or self.holds_writes)
 
     # Entries
 

@@ -66,7 +66,7 @@ class Sink(Protocol):
 class Request:
     """One unit with its deadline, its lane, and the one who waits for its result."""
 
-    __slots__ = ("deadline_us", "holder", "is_done", "lane", "number", "shard", "sink", "unit")
+    __slots__ = ("deadline_us", "held_bytes", "holder", "is_done", "lane", "number", "shard", "sink", "unit")
 
     def __init__(self, shard: ShardId, unit: Unit, deadline_us: int, lane: Lane, sink: Sink) -> None:
         self.shard = shard
@@ -76,6 +76,8 @@ class Request:
         self.sink = sink
         self.holder: object = None
         """What an executor was given it in, until it is answered or refused; None where no executor has it."""
+        self.held_bytes = 0
+        """Bytes of its arguments, once it has waited at its route."""
         self.number = 0
         """Its place in the order in which requests came to its route."""
         self.is_done = False

@@ -11,30 +11,21 @@ the same session behind it; and because nothing goes to one executor while anoth
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from operator import attrgetter
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.limits import limit
 from trilemma.base.time import US_PER_MS
 from trilemma.cluster.messages import ForwardReply
 from trilemma.cluster.stream import OutStream
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
+from trilemma.node.backlog import Backlog
 from trilemma.node.batch import LocalBatch
 from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
-from trilemma.node.unit import NOT_EXECUTED, Result, decode_results, encode_units
+from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, decode_results, encode_units
 
 RETRY_US = 1_000
 """What an executor refused waits so long unless something else happens: it may refuse it again at once."""
-
-HELD_REQUESTS_MAX = limit(
-    "held_requests_max",
-    65_536,
-    "requests per shard",
-    "held while no leader is known",
-    "CLUSTERDOWN … too many requests wait",
-)
 
 
 class Route:
@@ -48,9 +39,7 @@ class Route:
         self._origin = origin
         self._origin_start = origin_start
         self._around = around
-        self._waiting: list[Request] = []
-        self._is_mixed_up = False
-        """Whether something in `_waiting` was given back, so that it does not stand in its place."""
+        self._waiting = Backlog()
         self._open: list[tuple[int, int, Request]] = []
         """Requests without an answer, as a heap by deadline."""
         self._added = 0
@@ -65,10 +54,10 @@ class Route:
 
     def add(self, request: Request) -> None:
         """Take in a request; it goes on its way in this turn's `dispatch`."""
-        if len(self._waiting) >= HELD_REQUESTS_MAX:
+        if self._waiting.is_full:
             request.finish(refusal.down(self.keyspace, "too many requests wait", request.unit), 0)
             return
-        self._waiting.append(request)
+        self._waiting.add(request)
         self._added += 1
         request.number = self._added
         heappush(self._open, (request.deadline_us, request.number, request))
@@ -86,8 +75,7 @@ class Route:
         if self._around.is_misrouted(self.shard, request.unit):
             self._refuse_misrouted(request)
             return
-        self._waiting.append(request)
-        self._is_mixed_up = True
+        self._waiting.put_back([request])
         self._retry_us = self._mono_us + RETRY_US
 
     def dispatch(self, mono_us: int) -> None:
@@ -96,9 +84,6 @@ class Route:
         self._retry_us = None
         if not self._waiting:
             return
-        if self._is_mixed_up:
-            self._is_mixed_up = False
-            self._waiting.sort(key=attrgetter("number"))
         why = self._around.why_down(self.shard)
         if why is not None:
             self._refuse_waiting(why)
@@ -110,30 +95,38 @@ class Route:
         target = self._around.remote_target(self.shard)
         if target is not None and self._around.has_path(target[0]):
             self._forward(target, mono_us)
+        self._waiting.hold()
 
     def _refuse_waiting(self, why: str) -> None:
-        waiting, self._waiting = self._waiting, []
-        for request in waiting:
+        for request in self._waiting.take_all():
             request.finish(refusal.down(self.keyspace, why, request.unit), 0)
 
     def _take(self, target: Target, *, is_forwarded: bool) -> list[Request]:
-        """Return what may go to this executor now; the rest waits for what its session has elsewhere."""
+        """Return what may go to this executor now; the rest waits for what its session has elsewhere, or for its turn:
+        what has waited goes on little by little, because only what no executor has can be refused definitely."""
         why = self._around.why_not_written(self.shard)
+        holds_writes = not is_forwarded and self._around.is_disk_behind()
+        bytes_left = UNIT_BYTES_PER_TURN // 2  # the last one may be more: it is to fit still
         go: list[Request] = []
         stay: list[Request] = []
-        for request in self._waiting:
+        for request in self._waiting.in_order():
             if request.is_done:
                 continue
-            if request.is_behind_reads:
+            if request.is_behind_reads or bytes_left <= 0:
                 stay.append(request)
                 self._retry_us = self._mono_us + RETRY_US
-            elif not request.may_go_to(target) or (is_forwarded and request.is_behind_forwarded_reads):
+            elif (
+                not request.may_go_to(target)
+                or (is_forwarded and request.is_behind_forwarded_reads)
+                or (holds_writes and request.unit.path is not Path.READ)
+            ):
                 stay.append(request)
             elif why is not None and not request.unit.is_read:
                 request.finish(refusal.down(self.keyspace, why), 0)
             else:
                 go.append(request)
-        self._waiting = stay
+                bytes_left -= request.held_bytes
+        self._waiting.keep(stay)
         return go
 
     def _submit(self, target: Target) -> None:
@@ -149,16 +142,30 @@ class Route:
         if stream is None:
             stream = OutStream(self._origin, self._origin_start, target[0], self.shard, target[1])
             self._streams[target] = stream
-        if not stream.has_room:
-            return
-        requests = self._take(target, is_forwarded=True)
-        if requests:
+        is_more = True
+        while is_more and stream.has_room:
+            requests = self._take(target, is_forwarded=True)
+            if not requests:
+                return
+            requests, body, is_more = self._first_batch(requests)
             for request in requests:
                 request.hand_to(target, requests)
-            body = encode_units([request.unit for request in requests])
             forward = stream.push(body, self._around.catalogue_version(), mono_us)
             self._forwarded[target, forward.sequence] = requests
             self._around.forward(forward)
+
+    def _first_batch(self, requests: list[Request]) -> tuple[list[Request], bytes, bool]:
+        """Return as many of the first requests as one frame may hold, at least one, their body, and whether some are
+        left over: those wait again."""
+        body = encode_units([request.unit for request in requests])
+        is_more = False
+        while len(body) > UNIT_BYTES_PER_TURN and len(requests) > 1:
+            # Its size is known only now, so that ordinary units cost no counting.
+            half = len(requests) // 2
+            self._waiting.put_back(requests[half:])
+            requests, is_more = requests[:half], True
+            body = encode_units([request.unit for request in requests])
+        return requests, body, is_more
 
     def answered(self, executor: NodeId, reply: ForwardReply, token: int = 0) -> None:
         """Take in the answer to a forwarded batch."""
@@ -202,6 +209,7 @@ class Route:
                 overdue = True
                 request.finish(self._too_late(request), 0)
         if overdue:
+            self._waiting.drop_answered()
             self._void_finished()
 
     def _too_late(self, request: Request) -> bytes:
@@ -211,7 +219,13 @@ class Route:
         if request.holder is not None:
             return refusal.down(self.keyspace, f"the read was not confirmed {within}", request.unit)
         target = self._around.remote_target(self.shard)
-        missing = "no leader was found" if target is None else f"no path to the leader {self._around.name(target[0])}"
+        if self._around.local_target(self.shard) is not None:
+            missing = f"the disk of {self._around.name(self._origin)} did not keep up"
+        elif target is None:
+            missing = "no leader was found"
+        else:
+            is_there = self._around.has_path(target[0])
+            missing = f"{'no room on the way' if is_there else 'no path'} to the leader {self._around.name(target[0])}"
         return refusal.down(self.keyspace, f"{missing} {within}", request.unit)
 
     def _void_finished(self) -> None:
@@ -267,9 +281,10 @@ class Route:
 
     def refuse_misrouted(self) -> None:
         """Refuse what waits but belongs elsewhere since the catalogue changed."""
-        for request in list(self._waiting):
+        for request in self._waiting.in_order():
             if self._around.is_misrouted(self.shard, request.unit):
                 self._refuse_misrouted(request)
+        self._waiting.drop_answered()
 
     def _refuse_misrouted(self, request: Request) -> None:
         request.finish(refusal.down(self.keyspace, "the catalogue has changed", request.unit), 0)

@@ -35,6 +35,14 @@ INPUT_PAUSE_BYTES = limit(
     "nothing more is read from the client until they are begun",
 )
 
+ARGUMENTS_AHEAD_BYTES = limit(
+    "client_arguments_ahead_bytes",
+    16 * MIB,
+    "bytes",
+    "what a client has sent and not been answered is held in memory",
+    "its next commands wait until all before them are answered",
+)
+
 
 class Slot:
     """The place of one reply in the order of a session's replies."""
@@ -136,6 +144,8 @@ class Session:
         """Whether it is sent what the node's clients send (node/monitor.py)."""
         self.input_bytes = 0
         """Bytes received since no command was waiting to be begun."""
+        self.ahead_bytes = 0
+        """Bytes received since no reply was outstanding: by so many commands' arguments may be held, at most."""
         self.on_reset: Callable[[Session], None] = lambda _: None
         self.on_defect: Callable[[str], None] = lambda _: None
         """Told what broke while a reply was made."""
@@ -215,6 +225,8 @@ class Session:
         """Say whether no further command may begin, because what is under way is, or may come to, too many bytes."""
         if self.ready_bytes >= REPLIES_AHEAD_BYTES:
             return True
+        if self._slots and self.ahead_bytes >= ARGUMENTS_AHEAD_BYTES:
+            return True
         ahead = min(REPLIES_AHEAD_BYTES // self._reply_bytes, REPLIES_AHEAD_MAX)
         return len(self._slots) >= max(ahead, 1)
 
@@ -282,6 +294,8 @@ class Session:
             parts.append(data)
             self.ready_bytes -= len(data)
             largest = max(largest, len(data))
+        if not slots:
+            self.ahead_bytes = 0
         if parts:
             out.append(ClientBytes(self.id, b"".join(parts), token))
             # A burst of small replies after a large one soon counts for what it is.

@@ -26,6 +26,9 @@ class ShardReplica(Movable, Protocol):
     behind: Sequence[NodeId]
     """Peers that need this shard's rows from here."""
 
+    holds_writes: bool
+    """Whether no unit that goes into the log is taken further for now."""
+
     @property
     def defects(self) -> list[str]:
         """What broke while commands ran; whoever tells people empties it."""
@@ -58,6 +61,10 @@ class ShardReplica(Movable, Protocol):
 
     def note_full_disks(self, full: frozenset[NodeId]) -> None:
         """Take note of the nodes, this one perhaps among them, whose disks take no further entries."""
+        ...
+
+    def hold_writes(self, holds: bool) -> None:
+        """Take no unit that goes into the log further for now, as this node's disk has to catch up; or do again."""
         ...
 
     def why_not_written(self) -> str | None:

@@ -37,6 +37,10 @@ class Surroundings:
         """Return why a write to the shard is refused here though it can be served, or None."""
         raise NotImplementedError
 
+    def is_disk_behind(self) -> bool:
+        """Say whether this node's disk has to catch up before anything more is written."""
+        raise NotImplementedError
+
     def catalogue_version(self) -> int:
         """Return the version of the catalogue by which requests are routed."""
         raise NotImplementedError

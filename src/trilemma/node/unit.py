@@ -98,6 +98,11 @@ def result_bytes(result: Result) -> int:
     return sum(map(len, result)) if type(result) is list else 0
 
 
+def argument_bytes(unit: Unit) -> int:
+    """Return how many bytes a unit's arguments hold."""
+    return sum(map(len, unit.argv)) + sum(len(word) for part in unit.parts for word in part.argv)
+
+
 encode_units = msgspec.msgpack.Encoder().encode
 decode_units = msgspec.msgpack.Decoder(list[Unit]).decode
 encode_results = msgspec.msgpack.Encoder().encode

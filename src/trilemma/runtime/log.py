@@ -112,15 +112,15 @@ class Log:
         """Take a write; it can be read at once, and `on_persisted(write.token)` follows.
 
         Raises:
-            LogFailedError: the disk has failed before.
+            LogFailedError: the disk has failed before, or more waits for it than is bearable.
         """
         if self.failed is not None:
             raise LogFailedError(str(self.failed))
+        if self._writer.is_too_far_behind:
+            raise LogFailedError("the disk does not keep up with the log")
         self._index.release(self._released)
         with self._ending:
             self._append(write)
-        if self._writer.is_too_far_behind:
-            raise LogFailedError("the disk does not keep up with the log")
 
     def _append(self, write: LogWrite) -> None:
         header = self._open_segment(write) if write.opens_segment else None

@@ -21,7 +21,7 @@ UNWRITTEN_BYTES_MAX = limit(
     "log_unwritten_bytes_max",
     256 * MIB,
     "bytes",
-    "what the disk is behind by is held in memory",
+    "what came while the disk was busy with what came before is held in memory",
     "the node stops: its disk does not keep up",
 )
 
@@ -61,9 +61,12 @@ class LogWriter:
         self._on_idle = on_idle
         self._on_failed = on_failed
         self._unwritten: deque[PendingGroup] = deque()
-        self._unwritten_bytes = 0
         self._wake = threading.Condition()
         self._queue: list[PendingGroup] = []
+        self._queued_bytes = 0
+        """Of what the disk was not asked to write yet."""
+        self._is_busy = False
+        """Whether the disk was asked for something, and has not answered."""
         self._is_closing = False
         self._is_unmarked = False
         """Something was synced since the last idle marker."""
@@ -76,14 +79,14 @@ class LogWriter:
         """Take a group."""
         with self._wake:
             self._unwritten.append(group)
-            self._unwritten_bytes += len(group.data)
             self._queue.append(group)
+            self._queued_bytes += len(group.data)
             self._wake.notify()
 
     @property
     def is_too_far_behind(self) -> bool:
-        """Say whether more than is bearable is not durable yet."""
-        return self._unwritten_bytes > UNWRITTEN_BYTES_MAX
+        """Say whether more than is bearable came while the disk was busy; before it was asked, nothing is its fault."""
+        return self._is_busy and self._queued_bytes > UNWRITTEN_BYTES_MAX
 
     def find(self, segment: int, offset: int) -> tuple[bytes, int] | None:
         """Return the bytes in memory that hold a place of a segment, and where in them; None where the file does."""
@@ -114,7 +117,7 @@ class LogWriter:
         with self._wake:
             idle_s = LAZY_SYNC_S if self._is_unmarked else None
             self._wake.wait_for(lambda: bool(self._queue) or self._is_closing, idle_s)
-            groups, self._queue = self._queue, []
+            groups = self._take_queue()
             closing = self._is_closing
         if not groups and self._is_unmarked:
             self._mark()
@@ -132,11 +135,18 @@ class LogWriter:
         if descriptor is not None:
             os.fdatasync(descriptor)
 
+    def _take_queue(self) -> list[PendingGroup]:
+        """Take what has come; the lock is held."""
+        groups, self._queue = self._queue, []
+        self._queued_bytes = 0
+        self._is_busy = self._is_busy or bool(groups)
+        return groups
+
     def _linger(self) -> list[PendingGroup]:
         """Give writes that nobody waits for some company."""
         with self._wake:
             self._wake.wait_for(lambda: bool(self._queue) or self._is_closing, LAZY_SYNC_S)
-            groups, self._queue = self._queue, []
+            groups = self._take_queue()
         self._write(groups)
         return groups
 
@@ -162,6 +172,7 @@ class LogWriter:
         os.fdatasync(self._files.descriptor(last.segment))
         with self._wake:
             while self._unwritten and self._unwritten[0].token <= last.token:
-                self._unwritten_bytes -= len(self._unwritten.popleft().data)
+                self._unwritten.popleft()
+            self._is_busy = False
         self._is_unmarked = True
         self._on_synced(groups)

@@ -15,6 +15,14 @@ HOT_ROWS_MAX = limit(
     "hot_rows_max", 16_384, "rows per shard", "rows kept in memory in front of the engine", "slower reads"
 )
 
+HOT_ROWS_BYTES_MAX = limit(
+    "hot_rows_bytes_max",
+    32 * MIB,
+    "bytes per shard",
+    "keys and values of these rows; of a row that is not there the key alone, of up to 64 KiB, is kept",
+    "slower reads",
+)
+
 HOT_ROW_BYTES_MAX = 16 << 10
 """A longer row is a large one, and has a bound of its own: so many rows of any length would be no bound on memory."""
 
@@ -59,6 +67,7 @@ class ShardRows:
         self._sealed: deque[_Layer] = deque()
         self._newest: dict[bytes, tuple[bytes | None, _Layer]] = {}
         self._hot: dict[bytes, bytes | None] = {}
+        self._hot_bytes = 0
         self._large: dict[bytes, bytes] = {}
         self._large_bytes = 0
 
@@ -86,11 +95,17 @@ class ShardRows:
         if value is not None and len(value) > HOT_ROW_BYTES_MAX:
             self._remember_large(key, value)
             return
-        if len(self._hot) >= HOT_ROWS_MAX:
+        size = len(key) if value is None else len(key) + len(value)
+        while self._hot and (len(self._hot) >= HOT_ROWS_MAX or self._hot_bytes + size > HOT_ROWS_BYTES_MAX):
             # The oldest half goes: cheaper than keeping an order of use, and what is hot comes back at once.
-            for old in list(self._hot)[: HOT_ROWS_MAX // 2]:
-                del self._hot[old]
+            for old in list(self._hot)[: max(len(self._hot) // 2, 1)]:
+                self._forget_hot(old)
         self._hot[key] = value
+        self._hot_bytes += size
+
+    def _forget_hot(self, key: bytes) -> None:
+        value = self._hot.pop(key)
+        self._hot_bytes -= len(key) if value is None else len(key) + len(value)
 
     def _remember_large(self, key: bytes, value: bytes) -> None:
         if len(value) > LARGE_ROWS_BYTES_MAX:
@@ -123,7 +138,8 @@ class ShardRows:
         layer = self._open
         layer.rows[key] = value
         self._newest[key] = (value, layer)
-        self._hot.pop(key, None)
+        if key in self._hot:
+            self._forget_hot(key)
         if self._large:
             self._forget_large(key)
 
@@ -135,7 +151,7 @@ class ShardRows:
             self._newest[key] = (None, layer)
             layer.rows[key] = None
         for key in [key for key in self._hot if start <= key < stop]:
-            del self._hot[key]
+            self._forget_hot(key)
         for key in [key for key in self._large if start <= key < stop]:
             self._forget_large(key)
         layer.ranges.append((start, stop))

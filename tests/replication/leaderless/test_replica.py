@@ -13,6 +13,7 @@ from trilemma.replication.leaderless.early import EARLY_BATCHES_MAX, EarlyBatche
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, wire_of
 from trilemma.replication.leaderless.pulls import PULL_US
 from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.leaderless.supply import SEND_BYTES_MAX
 from trilemma.replication.port import Batch, LeaderlessReady, Message
 from trilemma.storage.memory import MemoryLog
 from trilemma.storage.port import LogWrite
@@ -327,3 +328,19 @@ def test_three_replicas_agree_after_loss_repeats_and_crashes(seed: int) -> None:
     assert all(sorted(set(found)) == sorted(found) for found in delivered.values())
     assert sorted(delivered[1]) == sorted(delivered[2]) == sorted(delivered[3])
     assert len(delivered[1]) > 500
+
+
+def test_an_answer_to_a_pull_holds_no_more_than_its_bound_unless_the_first_batch_alone_does() -> None:
+    sizes = [SEND_BYTES_MAX - 9, 10, 3 * SEND_BYTES_MAX, 5, 5]
+    alone = Alone()
+    for size in sizes:
+        alone.replica.append(alone.replica.next_header()._replace(body=b"x" * size))
+        alone.turn()
+    held: Vector = {}
+    answers: list[list[int]] = []
+    while held.get(1, 0) < len(sizes):
+        alone.turn((2, Pull(held)))
+        (answer,) = [message for _, message in alone.sent if isinstance(message, Batches)]
+        answers.append([len(wire[4]) for wire in answer.batches])
+        held = {1: answer.batches[-1][1]}
+    assert answers == [sizes[:1], sizes[1:2], sizes[2:3], sizes[3:]]

@@ -10,7 +10,8 @@ from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.port import Batch
 
 SEND_BYTES_MAX = 128 << 10
-"""Bodies in one answer to a pull: a thousand small operations, which are applied in less than a heartbeat."""
+"""Bodies in one answer to a pull, unless the first alone is more: a thousand small operations, which are applied in
+less than a heartbeat."""
 
 
 def batches_above(vector: Vector, retention: Retention, held: Vector) -> list[Batch] | None:
@@ -57,8 +58,8 @@ def _first_of(batches: list[Batch]) -> list[Wire]:
     sent: list[Wire] = []
     size = 0
     for batch in batches:
+        size += len(batch.body)
         if sent and size > SEND_BYTES_MAX:
             break
-        size += len(batch.body)
         sent.append(wire_of(batch))
     return sent

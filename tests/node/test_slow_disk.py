@@ -1,0 +1,153 @@
+"""A disk that is slower than the clients: writes wait, what is too much is refused; the node never comes to its end."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stage import Asked, Stage
+from trilemma.node import allowance, backlog, log, proposals, route, session
+from trilemma.sim.solo import request
+
+VALUE = "x" * 2_000
+BEHIND_BYTES = 10_000
+TURN_BYTES = 4_000
+OVERHEAD_BYTES = 2_000
+COUNT = 40
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """n1 leads; so little may wait for a disk, and be in one turn's entry or batch, that it is easily too much."""
+    monkeypatch.setattr(log, "UNDURABLE_BYTES_MAX", BEHIND_BYTES)
+    for part in (route, proposals, allowance):
+        monkeypatch.setattr(part, "UNIT_BYTES_PER_TURN", TURN_BYTES)
+    made = Stage()
+    made.lead(1)
+    made.run(1_000_000)
+    return made
+
+
+def slow_down(stage: Stage, node: int, sync_us: int) -> list[int]:
+    """Have the disk of a node take so long for a sync; return what is not durable there, in bytes, after each write."""
+    process = stage.cluster.processes[node]
+    process.disk._options = replace(stage.options, sync_us=sync_us)
+    made: Any = process.node
+    append, persisted = process.disk.append, made.persisted
+    undurable: dict[int, int] = {}
+    seen: list[int] = []
+
+    def appended(write: Any) -> None:
+        undurable[write.token] = sum(len(record.body) for record in write.records)
+        seen.append(sum(undurable.values()))
+        append(write)
+
+    def noted(token: int) -> None:
+        for durable in [each for each in undurable if each <= token]:
+            del undurable[durable]
+        persisted(token)
+
+    process.disk.append = appended  # type: ignore[method-assign]
+    made.persisted = noted
+    return seen
+
+
+def one_by_one(stage: Stage, keyspace: str) -> list[Asked]:
+    """Begin many writes, each a little after the one before."""
+    written = []
+    for number in range(COUNT):
+        written.append(stage.begin(1, "SET", f"{keyspace}:{number}", VALUE))
+        stage.run(2_000)
+    return written
+
+
+@pytest.mark.parametrize("node", [1, 2], ids=["at the executor", "forwarded"])
+@pytest.mark.parametrize("keyspace", ["bank", "shop"])
+def test_writes_wait_while_the_disk_is_behind_and_all_are_carried_out(stage: Stage, keyspace: str, node: int) -> None:
+    seen = slow_down(stage, 1, 20_000)
+    written = [("SET", f"{keyspace}:{number}", VALUE) for number in range(COUNT)]
+    assert stage.pipeline(node, *written) == [b"OK"] * COUNT
+    assert max(seen) > BEHIND_BYTES or (keyspace, node) == ("shop", 2)
+    assert max(seen) <= BEHIND_BYTES + TURN_BYTES + 2 * len(VALUE) + OVERHEAD_BYTES
+
+
+@pytest.mark.parametrize("keyspace", ["bank", "shop"])
+def test_reads_are_answered_while_writes_wait(stage: Stage, keyspace: str) -> None:
+    assert stage.ask(1, "SET", f"{keyspace}:r", "read").reply == b"OK"
+    slow_down(stage, 1, 100_000)
+    written = one_by_one(stage, keyspace)
+    answer = stage.ask(1, "GET", f"{keyspace}:r")
+    assert answer.reply == b"read"
+    assert answer.took_us < 50_000
+    assert sum(asked.answer is None for asked in written) >= COUNT - 12
+    assert [stage.wait(asked).reply for asked in written] == [b"OK"] * COUNT
+
+
+def test_what_has_waited_for_the_disk_until_its_time_was_up_was_not_written(stage: Stage) -> None:
+    slow_down(stage, 1, 30_000_000)
+    written = one_by_one(stage, "shop")
+    stage.run(3_000_000)
+    refused = {asked.answer.reply for asked in written if asked.answer is not None}
+    assert refused == {
+        "CLUSTERDOWN keyspace 'shop' (ap): the disk of n1 did not keep up within 2000 ms; nothing was written"
+    }
+    assert sum(asked.answer is None for asked in written) <= 12
+
+
+def test_what_waits_goes_on_little_by_little_so_that_what_is_late_was_not_written(stage: Stage) -> None:
+    slow_down(stage, 1, 300_000)
+    replies = [stage.wait(asked) for asked in one_by_one(stage, "shop")]
+    assert all(answer.reply == b"OK" or answer.is_refusal for answer in replies)
+    assert sum(answer.reply == b"OK" for answer in replies) >= 25
+    assert any(answer.is_refusal for answer in replies)
+
+
+@pytest.mark.parametrize("keyspace", ["bank", "shop"])
+def test_what_is_too_much_to_wait_for_the_disk_is_refused_at_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, keyspace: str
+) -> None:
+    monkeypatch.setattr(backlog, "HELD_BYTES_MAX", 3 * len(VALUE))
+    slow_down(stage, 1, 300_000)
+    written = one_by_one(stage, keyspace)
+    refused = [asked.answer for asked in written if asked.answer is not None and asked.answer.is_refusal]
+    assert len(refused) >= COUNT - 16
+    assert all("too many requests wait; nothing was written" in answer.reply for answer in refused)
+    assert max(answer.took_us for answer in refused) < 10_000
+    rest = [stage.wait(asked) for asked in written]
+    assert all(answer.is_refusal or answer.reply == b"OK" for answer in rest)
+    assert stage.ask(1, "SET", f"{keyspace}:later", VALUE).reply == b"OK"
+
+
+class Trickle:
+    """A client that sends one write after the other and waits for no reply."""
+
+    def __init__(self, stage: Stage, node: int) -> None:
+        self.received = b""
+        conn = stage.cluster.connect(node, self)
+        assert conn is not None
+        for number in range(COUNT):
+            stage.cluster.send(conn, request("SET", f"bank:{number}", VALUE))
+            stage.run(1_000)
+
+    def receive(self, _conn: int, data: bytes) -> None:
+        self.received += data
+
+    def lost(self, _conn: int) -> None:
+        raise AssertionError("the connection was lost")
+
+
+@pytest.mark.parametrize("node", [1, 2], ids=["at the executor", "forwarded"])
+def test_of_one_connection_no_more_is_begun_than_may_be_held_until_it_is_answered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, node: int
+) -> None:
+    monkeypatch.setattr(session, "ARGUMENTS_AHEAD_BYTES", 3 * len(VALUE))
+    monkeypatch.setattr(log, "UNDURABLE_BYTES_MAX", 1 << 30)
+    for each in (1, 2, 3):
+        slow_down(stage, each, 100_000)
+    client = Trickle(stage, node)
+    made: Any = stage.cluster.processes[node].node
+    mine = list(made._sessions.values())[-1]
+    assert client.received == b""
+    assert mine.pending == 2
+    stage.run(8_000_000)
+    assert client.received == b"+OK\r\n" * COUNT
