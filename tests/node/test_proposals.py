@@ -2,7 +2,7 @@
 
 from trilemma.node.batch import Batch
 from trilemma.node.proposals import Proposals
-from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, Unit, decode_units
+from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Part, Path, Result, Unit, decode_units
 from trilemma.replication.port import Entry, EntryKind
 
 
@@ -51,6 +51,14 @@ def test_units_that_are_too_much_for_one_entry_go_into_several_in_their_order() 
     assert all(len(body) <= UNIT_BYTES_PER_TURN for body in log.bodies)
     assert len(log.bodies) < 7
     assert [unit.argv[1] for body in log.bodies for unit in decode_units(body)] == [b"%d" % each for each in range(7)]
+
+
+def test_of_large_transactions_no_more_are_encoded_than_go_into_the_entry() -> None:
+    parts = [Part(0, [b"SET", b"k", b"v" * (UNIT_BYTES_PER_TURN // 2)])] * 2
+    batch = _Answered([Unit(Path.WRITE, 0, 2, [], parts) for _ in range(4)])
+    proposals = Proposals(_Log(), lambda _db, _key: 0)  # type: ignore[arg-type]
+    proposals.waiting.extend((batch, position) for position in range(4))
+    assert [position for _, position in proposals.next_waiters()] == [0]
 
 
 def test_a_unit_that_is_larger_than_the_bound_has_an_entry_of_its_own() -> None:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Waiter, complete_all
-from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, VALUE_BYTES_PER_TURN, Result, Unit, encode_units
+from trilemma.node.unit import (
+    NOT_EXECUTED,
+    UNIT_BYTES_PER_TURN,
+    VALUE_BYTES_PER_TURN,
+    Result,
+    Unit,
+    argument_bytes,
+    encode_units,
+)
 from trilemma.node.weight import StoredBytes, Weights
 from trilemma.replication.port import Entry, EntryKind
 from trilemma.replication.raft.replica import Raft
@@ -86,12 +94,16 @@ class Proposals:
         """Take out the units that go into this turn's entry: as many as can be run in one turn."""
         if not self._proposed:
             self._weights.all_is_stored()
-        budget, count = VALUE_BYTES_PER_TURN, 0
+        budget, count, transaction_bytes = VALUE_BYTES_PER_TURN, 0, 0
         for batch, position in self.waiting[:UNITS_MAX]:
-            if budget <= 0:
+            if budget <= 0 or transaction_bytes >= UNIT_BYTES_PER_TURN:
                 break
             if not batch.is_answered(position):
-                budget -= self._weights.of(batch.units[position])
+                unit = batch.units[position]
+                budget -= self._weights.of(unit)
+                if unit.parts:
+                    # The largest there are: to encode several, and then leave most of them, would hold up the links.
+                    transaction_bytes += argument_bytes(unit)
             count += 1
         waiters, self.waiting = self.waiting[:count], self.waiting[count:]
         return [waiter for waiter in waiters if not waiter[0].is_answered(waiter[1])]
