@@ -2,8 +2,9 @@
 
 import pytest
 
-from trilemma.base.ids import ShardId
+from trilemma.base.ids import SYSTEM_SHARD, ShardId
 from trilemma.cluster.messages import Forward, ForwardReply
+from trilemma.keyspace.catalogue import Abort, encode_change
 from trilemma.node.batch import ForwardedBatch
 from trilemma.node.forwarding import Incoming
 from trilemma.node.unit import Part, Path, Unit, Watch, encode_units
@@ -29,8 +30,8 @@ class Scene:
     def _bad(self) -> None:
         self.bad += 1
 
-    def receive(self, sequence: int, body: bytes | None) -> None:
-        self.incoming.receive(Forward(2, 1, 1, SHARD, 7, sequence, 0, 1, body))
+    def receive(self, sequence: int, body: bytes | None, shard: ShardId = SHARD) -> None:
+        self.incoming.receive(Forward(2, 1, 1, shard, 7, sequence, 0, 1, body))
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,15 @@ def test_a_transaction_without_commands_is_carried_out_for_its_watches() -> None
     scene.receive(1, encode_units([Unit(Path.WRITE, 0, 2, [], [], [Watch(0, b"k", 3)])]))
     assert len(scene.submitted) == 1
     assert scene.bad == 0
+
+
+@pytest.mark.parametrize("words", [[b"SET", b"k", b"v"], [b""], []])
+def test_what_is_no_change_of_the_catalogue_never_comes_into_its_log(words: list[bytes]) -> None:
+    """Every node that applied it would have ended, at every start again."""
+    scene = Scene()
+    unit = Unit(Path.WRITE, 0, 2, words, [] if words else [Part(0, [b"SET", b"k", b"v"])])
+    scene.receive(1, encode_units([unit]), SYSTEM_SHARD)
+    assert [reply.outcome for reply in scene.replies] == ["refused"]
+    assert scene.bad == 1
+    scene.receive(2, encode_units([Unit(Path.WRITE, 0, 2, [encode_change(Abort(3))])]), SYSTEM_SHARD)
+    assert len(scene.submitted) == 1

@@ -298,3 +298,14 @@ def test_no_more_is_under_way_to_an_executor_than_its_window_in_bytes(monkeypatc
     write(route, lane, client, b"again")
     route.dispatch(9_000_000)
     assert [unit.argv[2] for unit in decode_units(around.sent[-1].body or b"")] == [b"again"]
+
+
+@pytest.mark.parametrize("replies", [b"\xff", b"", encode_results([]), encode_results([[b"+OK\r\n"]] * 2)])
+def test_of_a_write_whose_answer_cannot_be_read_it_is_said_that_it_may_have_happened(replies: bytes) -> None:
+    around, client = Around(), Client()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    route.add(Request(SHARD, Unit(Path.WRITE, 0, 2, [b"SET", b"k", b"v"]), 9_000_000, Lane(), client))
+    route.dispatch(0)
+    forward = around.sent.pop()
+    answer(route, forward, done(forward, replies))
+    assert [reply[:10] for reply in client.replies] == [b"-UNCERTAIN"]

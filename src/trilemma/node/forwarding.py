@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.ids import SYSTEM_SHARD, NodeId, ShardId
 from trilemma.base.limits import limit
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.cluster.stream import InStream, done, lost, refused
+from trilemma.keyspace.catalogue import decode_change
 from trilemma.node.batch import ForwardedBatch
 from trilemma.node.request import Target
 from trilemma.node.unit import Result, Unit, decode_units, encode_results
@@ -76,7 +77,7 @@ class Incoming:
             self._answer(forward, refused(forward, "the leader has changed"), 0)
         elif forward.body is None:
             self._answer(forward, done(forward, encode_results([])), 0)
-        elif (units := _units(forward.body)) is None:
+        elif (units := _units(forward.shard, forward.body)) is None:
             self._bad()
             self._answer(forward, refused(forward, "the batch cannot be read"), 0)
         else:
@@ -93,10 +94,14 @@ class Incoming:
         self._reply(forward, reply, token)
 
 
-def _units(body: bytes) -> list[Unit] | None:
-    """Return the units of a batch, None where it holds anything but whole ones."""
+def _units(shard: ShardId, body: bytes) -> list[Unit] | None:
+    """Return the units of a batch, None where it holds anything but whole ones; of the catalogue, also changes."""
     try:
         units = decode_units(body)
+        if shard == SYSTEM_SHARD:
+            for unit in units:
+                if not unit.is_read:
+                    decode_change(unit.argv[0] if unit.argv else b"")
     except msgspec.MsgspecError:
         return None
     return units if units and all(unit.is_whole for unit in units) else None

@@ -12,6 +12,8 @@ the same session behind it; and because nothing goes to one executor while anoth
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
+import msgspec
+
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import US_PER_MS
 from trilemma.cluster.messages import ForwardReply
@@ -186,11 +188,15 @@ class Route:
                 request.finish(result, token)
 
     def _results(self, requests: Sequence[Request], reply: ForwardReply) -> Sequence[Result]:
+        reason = reply.reason
         if reply.outcome == "done":
-            return decode_results(reply.replies)
+            results = _read(reply.replies)
+            if len(results) == len(requests):
+                return results
+            reason = "the answer to it cannot be read"
         if reply.outcome == "refused":
             return [NOT_EXECUTED] * len(requests)
-        text = refusal.uncertain(self.keyspace, reply.reason)
+        text = refusal.uncertain(self.keyspace, reason)
         return [NOT_EXECUTED if request.unit.is_read else text for request in requests]
 
     def advance(self, mono_us: int) -> None:
@@ -319,6 +325,14 @@ class Route:
             if not stream.is_idle:
                 return False
         return True
+
+
+def _read(replies: bytes) -> Sequence[Result]:
+    """Return the results of an answer, none where it cannot be read."""
+    try:
+        return decode_results(replies)
+    except msgspec.MsgspecError:
+        return []
 
 
 def deadline_us(keyspace: Keyspace, mono_us: int) -> int:
