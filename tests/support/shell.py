@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from secrets import randbelow
 from typing import NamedTuple
+
+from trilemma.client.layout import PEER_PORT_OFFSET
+from trilemma.runtime.listening import FREE_PORTS_FROM, OUTGOING_PORTS_FROM
 
 COMMAND = (sys.executable, "-m", "trilemma")
 ENVIRONMENT = os.environ | {"COLUMNS": "160"}
@@ -35,18 +39,19 @@ def run(*words: str, cwd: Path, columns: int = 160) -> Said:
 
 
 def free_base() -> int:
-    """Return a port from which on three nodes can count: it and those above it are free."""
+    """Return a port from which on three nodes can count: it and those above it are free, their peer ports too.
+
+    None of them is one that the system gives to outgoing connections: one of those could be taken meanwhile.
+    """
     while True:
-        with socket.socket() as first, ExitStack() as others:
-            first.bind(("127.0.0.1", 0))
-            base = int(first.getsockname()[1])
+        base = FREE_PORTS_FROM + randbelow(OUTGOING_PORTS_FROM - PEER_PORT_OFFSET - FREE_PORTS_FROM - 3)
+        with ExitStack() as others:
             try:
-                for port in (base + 1, base + 2, *range(base + 10_000, base + 10_003)):
+                for port in (*range(base, base + 3), *range(base + PEER_PORT_OFFSET, base + PEER_PORT_OFFSET + 3)):
                     others.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
-            if base <= 50_000:
-                return base
+            return base
 
 
 def until(holds: Callable[[], bool]) -> None:
