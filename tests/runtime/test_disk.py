@@ -69,3 +69,19 @@ def test_a_start_that_cannot_remember_it_leaves_nothing_open(tmp_path: Path) -> 
     again = DiskStorage(tmp_path, 1 << 16, lambda: None)
     assert again.open(lambda _: None, lambda _: None).records == FIRST.records
     again.close()
+
+
+def test_the_engine_is_closed_though_its_last_flush_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    storage.open(lambda _: None, lambda _: None)
+    closed: list[bool] = []
+    close = storage.engine.close
+
+    def flush() -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(storage.engine, "flush", flush)
+    monkeypatch.setattr(storage.engine, "close", lambda: (close(), closed.append(True)))
+    with pytest.raises(OSError, match="Input/output error"):
+        storage.close()
+    assert closed == [True]

@@ -53,11 +53,14 @@ class DiskStorage:
 
     def close(self) -> None:
         """See Storage."""
-        self.log.close()
-        if self.log.failed is None:
-            with suppress(NoRoomError):  # the log keeps what was not flushed: the next start replays it
-                self.engine.flush()
-        self.engine.close()
+        try:
+            self.log.close()
+            if self.log.failed is None:
+                with suppress(NoRoomError):  # the log keeps what was not flushed: the next start replays it
+                    self.engine.flush()
+        finally:
+            # Left to the collector of garbage, RocksDB is closed at any moment, and holds everything up for seconds.
+            self.engine.close()
 
 
 class _PromptLog(MemoryLog):
