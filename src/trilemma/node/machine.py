@@ -250,7 +250,9 @@ class Node:
             for replica in self._executors.replicas.values():
                 replica.rows_flushed()
             for shard, stream, index in self._log.pinned_beyond(self.config.retained_bytes, self._first_needed):
-                self._executors.replicas[shard].let_go(stream, index)
+                pinning = self._executors.replicas.get(shard)
+                if pinning is not None:
+                    pinning.let_go(stream, index)
 
     def disk_room(self, has_room: bool) -> None:
         """The disk has room for further entries, or is so full that what is left must do for votes (PROTOCOLS §6.4)."""
@@ -436,5 +438,6 @@ class Node:
         replica = self._executors.replicas.get(shard)
         if replica is None:
             # What is not known for good to be dropped may be there again after a crash, and needs its log.
-            return NOTHING_NEEDED if self._system.is_remembered else 0
+            is_gone = self._system.is_caught_up and self._system.is_flushed
+            return NOTHING_NEEDED if is_gone else 0
         return replica.first_needed(stream)

@@ -74,9 +74,9 @@ class SystemShard(RaftShard):
         return self.catalogue.version == (0 if row is None else Catalogue.decode(row).version)
 
     @property
-    def is_remembered(self) -> bool:
-        """Say whether a start of this node will know of every change that is applied now."""
-        return self.durable_applied >= self._changed_index
+    def is_flushed(self) -> bool:
+        """Say whether the rows on disk show every change that is applied now: a start makes its replicas from these."""
+        return self._rows.progress.flushed.index >= self._changed_index
 
     @property
     def has_met(self) -> bool:
