@@ -67,14 +67,20 @@ def test_a_unit_that_is_larger_than_the_bound_has_an_entry_of_its_own() -> None:
     assert [len(decode_units(body)) for body in log.bodies] == [1, 1]
 
 
-def test_of_two_proposals_for_one_index_the_committed_one_is_executed_and_the_other_is_not() -> None:
-    """This replica led in term 1, was deposed, lost its entry, leads again in term 3 and proposes at the same index."""
+def _led_twice() -> tuple[Proposals, _Answered, _Answered]:
+    """Return what a replica proposed at one index in term 1, and again in term 3: it was deposed in between."""
     log = _Log()
     first, second = _writes(1, b"a"), _writes(1, b"b")
     proposals = _proposing(log, first)
     log.term, log.last_index = 3, 0
     proposals.waiting.append((second, 0))
     proposals.propose(proposals.next_waiters())
+    return proposals, first, second
+
+
+def test_of_two_proposals_for_one_index_the_committed_one_is_executed_and_the_other_is_not() -> None:
+    """This replica led in term 1, was deposed, lost its entry, leads again in term 3 and proposes at the same index."""
+    proposals, first, second = _led_twice()
     assert first.results == {}, "a leader that has kept the entry of term 1 may still commit it"
     found = proposals.take(_entry(1, 3))
     assert found is not None
@@ -83,12 +89,7 @@ def test_of_two_proposals_for_one_index_the_committed_one_is_executed_and_the_ot
 
 
 def test_a_proposal_that_was_replaced_here_and_is_committed_all_the_same_is_executed() -> None:
-    log = _Log()
-    first, second = _writes(1, b"a"), _writes(1, b"b")
-    proposals = _proposing(log, first)
-    log.term, log.last_index = 3, 0
-    proposals.waiting.append((second, 0))
-    proposals.propose(proposals.next_waiters())
+    proposals, first, second = _led_twice()
     found = proposals.take(_entry(1, 1))
     assert found is not None
     assert found.waiters == [(first, 0)]

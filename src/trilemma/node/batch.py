@@ -11,6 +11,7 @@ from trilemma.base.limits import OUTPUT_BUFFER_BYTES_MAX, limit
 from trilemma.cluster.messages import Forward
 from trilemma.node.request import Request
 from trilemma.node.unit import NOT_EXECUTED, Path, Result, Unit, result_bytes
+from trilemma.resp.reply import encode_error
 
 RESULT_BYTES_MAX = limit(
     "forward_reply_bytes_max",
@@ -147,7 +148,7 @@ class ForwardedBatch(Batch):
 
 
 def _too_long() -> bytes:
-    return b"-" + error("reply_too_long").text.encode() + b"\r\n"
+    return encode_error(error("reply_too_long").text)
 
 
 Waiter = tuple[Batch, int]

@@ -4,7 +4,6 @@ Replies wait until the batch is durable here (or on as many replicas as WRITE na
 is not durable yet: nobody is shown what a crash could take back. `everysec` does not wait.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -32,6 +31,7 @@ from trilemma.node.reaper import Reaper
 from trilemma.node.receipt import put_beside
 from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading, until_us
+from trilemma.node.undurable import Undurable
 from trilemma.node.unit import NOT_EXECUTED, VALUE_BYTES_PER_TURN, Path, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
@@ -78,9 +78,8 @@ class CausalShard:
         """Whether nothing concerns this replica in this turn."""
         self._units: list[Waiter] = []
         """Units to execute at the end of the turn."""
-        self._undurable: deque[tuple[int, int]] = deque()
-        """Per turn whose records are not durable: the token, and the bytes."""
-        self._undurable_bytes = 0
+        self._undurable = Undurable()
+        """Records of this shard."""
         self._questions = Questions(config.name, replica, keyspace)
         self._spreading = Spreading(replica)
         self._reaper = Reaper(config.node_id, replica, 0)
@@ -113,8 +112,7 @@ class CausalShard:
         """See ShardReplica."""
         if self.replica.persisted(token):
             self._has_input = True
-        while self._undurable and self._undurable[0][0] <= token:
-            self._undurable_bytes -= self._undurable.popleft()[1]
+        if self._undurable.persisted(token):
             self._has_input = True
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
@@ -149,7 +147,7 @@ class CausalShard:
     @property
     def _is_behind(self) -> bool:
         """Whether the disk has to catch up before anything more is written."""
-        return self.holds_writes or self._undurable_bytes > UNDURABLE_BYTES_MAX
+        return self.holds_writes or self._undurable.bytes > UNDURABLE_BYTES_MAX
 
     def why_not_written(self) -> str | None:
         """Return why writes are refused now, or None: a full disk, or too much that nobody else holds."""
@@ -231,8 +229,7 @@ class CausalShard:
     def _note_undurable(self, token: int, records: Sequence[LogRecord]) -> None:
         size = sum(len(record.body) for record in records)
         if size:
-            self._undurable.append((token, size))
-            self._undurable_bytes += size
+            self._undurable.add(token, size)
 
     def _take_answered(self) -> None:
         """Have executed what enough replicas have answered about; meanwhile the disk may have become full."""

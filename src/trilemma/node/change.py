@@ -15,7 +15,7 @@ from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
 from trilemma.node.session import Session, Slot
 from trilemma.node.unit import Path, Result, Unit
-from trilemma.resp.reply import OK, encode
+from trilemma.resp.reply import OK, encode, encode_error
 
 register(
     "keyspace_unchanged",
@@ -124,7 +124,7 @@ class ChangeSlot(Slot):
 
     def _refused(self, reason: str) -> bytes:
         text = error("keyspace_unchanged", keyspace=self._change.keyspace.name, reason=reason).text
-        return b"-" + text.encode() + b"\r\n"
+        return encode_error(text)
 
     def advance(self, applied_everywhere: int, mono_us: int) -> bool:
         """Answer once every member has applied the change, or when time is up; return whether it is answered."""

@@ -1,10 +1,10 @@
 """The node's one log for all shards: tokens, segments, restatements, when an old segment may go (PROTOCOLS §6.2)."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import MIB, limit
+from trilemma.node.undurable import Undurable
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind, Recovered
 
 RECORD_OVERHEAD_BYTES = 40
@@ -34,9 +34,7 @@ class NodeLog:
         self._records: list[LogRecord] = []
         self._coming_bytes = 0
         """Of `_records`."""
-        self._undurable: deque[tuple[int, int]] = deque()
-        """Per write that is not durable: the token, and the bytes."""
-        self._undurable_bytes = 0
+        self._undurable = Undurable()
         self._must_sync = False
         self._segment = recovered.next_segment
         self._opens = True
@@ -61,7 +59,7 @@ class NodeLog:
     @property
     def is_behind(self) -> bool:
         """Say whether so much is not durable, this turn's records included, that writes have to wait."""
-        return self._undurable_bytes + self._coming_bytes > UNDURABLE_BYTES_MAX
+        return self._undurable.bytes + self._coming_bytes > UNDURABLE_BYTES_MAX
 
     @property
     def undurable_token(self) -> int:
@@ -72,8 +70,7 @@ class NodeLog:
     def persisted(self, token: int) -> None:
         """Take note of durability."""
         self.durable_token = max(self.durable_token, token)
-        while self._undurable and self._undurable[0][0] <= token:
-            self._undurable_bytes -= self._undurable.popleft()[1]
+        self._undurable.persisted(token)
 
     def take(self, first_needed: Callable[[ShardId, int], int]) -> LogWrite | None:
         """Return this turn's write, or None. `first_needed(shard, stream)`: the lowest index still needed."""
@@ -96,8 +93,7 @@ class NodeLog:
 
     def _account(self) -> None:
         written, self._coming_bytes = self._coming_bytes, 0
-        self._undurable.append((self.next_token, written))
-        self._undurable_bytes += written
+        self._undurable.add(self.next_token, written)
         self.bytes_written += written
         self._bytes[self._segment] += written
         self._filled += written

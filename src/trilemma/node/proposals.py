@@ -19,7 +19,7 @@ from trilemma.node.unit import (
     Result,
     Unit,
     argument_bytes,
-    encode_units,
+    encode_first,
 )
 from trilemma.node.weight import StoredBytes, Weights
 from trilemma.replication.port import Entry, EntryKind
@@ -77,7 +77,10 @@ class Proposals:
         """By the index of their entry. What another leader's entries have replaced here may still be committed, by a
         leader that has kept it (Raft paper §5.4.2). So it waits, also where this replica leads again and proposes
         something else for that index."""
+        self._fresh: list[_Committed] = []
+        """What `release` has not seen."""
         self._short: list[_Committed] = []
+        """Writes that more replicas have to hold."""
 
     def hand_back(self) -> None:
         """Hand back all that no entry holds: this replica leads no more."""
@@ -111,13 +114,9 @@ class Proposals:
     def propose(self, waiters: Sequence[Waiter]) -> None:
         """Make one entry of the first of some units; where this replica does not lead, they may be sent elsewhere."""
         units = [batch.units[position] for batch, position in waiters]
-        body = encode_units(units)
-        while len(body) > UNIT_BYTES_PER_TURN and len(units) > 1:
-            # Its size is known only now, so that ordinary units cost no counting; what is too much comes next.
-            half = len(units) // 2
-            self.waiting[:0] = waiters[half:]
-            units, waiters = units[:half], waiters[:half]
-            body = encode_units(units)
+        count, body = encode_first(units, UNIT_BYTES_PER_TURN)
+        self.waiting[:0] = waiters[count:]
+        units, waiters = units[:count], waiters[:count]
         index = self._raft.propose(EntryKind.COMMANDS, body)
         if index is None:
             complete_all(waiters, NOT_EXECUTED)
@@ -143,23 +142,31 @@ class Proposals:
         receipts: Sequence[Callable[[], None] | None],
     ) -> None:
         """Take in the results of an entry; they are answered by `release`, which first calls `receipts`."""
-        self._short.append(_Committed(index, proposed.waiters, results, receipts))
+        self._fresh.append(_Committed(index, proposed.waiters, results, receipts))
 
     def release(self, keyspace: Keyspace) -> None:
         """Answer what enough replicas hold durably, and at once what only reads: that is for writes to wait for."""
-        left = []
-        for committed in self._short:
+        self._short = [writes for writes in self._short if not self._is_settled(writes, keyspace)]
+        fresh, self._fresh = self._fresh, []
+        for committed in fresh:
             if self._is_held_enough(committed.index, keyspace):
                 committed.answer()
                 continue
             committed.part(is_read=True).answer()
             writes = committed.part(is_read=False)
-            if not self._raft.is_leader:
-                # They were committed, but on fewer replicas than WRITE names.
-                writes.answer(refusal.uncertain(keyspace, "it was committed, but not confirmed by all replicas"))
-            elif writes.waiters:
-                left.append(writes)
-        self._short = left
+            if not self._is_settled(writes, keyspace):
+                self._short.append(writes)
+
+    def _is_settled(self, writes: _Committed, keyspace: Keyspace) -> bool:
+        """Answer writes that enough replicas hold, or that nobody will confirm any more; say whether that was so."""
+        if self._is_held_enough(writes.index, keyspace):
+            writes.answer()
+        elif not self._raft.is_leader:
+            # They were committed, but on fewer replicas than WRITE names.
+            writes.answer(refusal.uncertain(keyspace, "it was committed, but not confirmed by all replicas"))
+        else:
+            return not writes.waiters
+        return True
 
     def _is_held_enough(self, index: int, keyspace: Keyspace) -> bool:
         if keyspace.write != "all":

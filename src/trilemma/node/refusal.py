@@ -9,6 +9,7 @@ from trilemma.command.table import keys_of, lookup
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
 from trilemma.node.unit import Unit
+from trilemma.resp.reply import encode_error
 
 register("not_executed", "ERR not executed", "send it again")
 
@@ -37,12 +38,12 @@ def uncertain(keyspace: Keyspace, reason: str) -> bytes:
 @lru_cache(maxsize=64)
 def _encoded(name: str, **values: str) -> bytes:
     """Return an encoded sentence; whoever refuses much at once says the same of all of it."""
-    return b"-" + error(name, **values).text.encode() + b"\r\n"
+    return encode_error(error(name, **values).text)
 
 
 def not_executed() -> bytes:
     """Return the encoded error for what no executor has taken in."""
-    return b"-" + error("not_executed").text.encode() + b"\r\n"
+    return encode_error(error("not_executed").text)
 
 
 def disk_full(names: Sequence[str]) -> str:

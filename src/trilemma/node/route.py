@@ -24,7 +24,7 @@ from trilemma.node.backlog import Backlog
 from trilemma.node.batch import LocalBatch
 from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
-from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, decode_results, encode_units
+from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, decode_results, encode_first
 
 RETRY_US = 1_000
 """What an executor refused waits so long unless something else happens: it may refuse it again at once."""
@@ -159,15 +159,11 @@ class Route:
     def _first_batch(self, requests: list[Request]) -> tuple[list[Request], bytes, bool]:
         """Return as many of the first requests as one frame may hold, at least one, their body, and whether some are
         left over: those wait again."""
-        body = encode_units([request.unit for request in requests])
-        is_more = False
-        while len(body) > UNIT_BYTES_PER_TURN and len(requests) > 1:
-            # Its size is known only now, so that ordinary units cost no counting.
-            half = len(requests) // 2
-            self._waiting.put_back(requests[half:])
-            requests, is_more = requests[:half], True
-            body = encode_units([request.unit for request in requests])
-        return requests, body, is_more
+        count, body = encode_first([request.unit for request in requests], UNIT_BYTES_PER_TURN)
+        is_more = count < len(requests)
+        if is_more:
+            self._waiting.put_back(requests[count:])
+        return requests[:count], body, is_more
 
     def answered(self, executor: NodeId, reply: ForwardReply, token: int = 0) -> None:
         """Take in the answer to a forwarded batch."""

@@ -4,6 +4,7 @@ A unit is one command, or one transaction, whose keys share a shard; it takes ef
 entry and of a forwarded batch is a list of units.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
@@ -104,6 +105,21 @@ def argument_bytes(unit: Unit) -> int:
 
 
 encode_units = msgspec.msgpack.Encoder().encode
+
+
+def encode_first(units: Sequence[Unit], bytes_max: int) -> tuple[int, bytes]:
+    """Encode the first of some units, as many as are no more than so many bytes, at least one; return how many.
+
+    Their size is known only once they are encoded, so that ordinary units, which fit, cost no counting.
+    """
+    count = len(units)
+    body = encode_units(units)
+    while len(body) > bytes_max and count > 1:
+        count //= 2
+        body = encode_units(units[:count])
+    return count, body
+
+
 decode_units = msgspec.msgpack.Decoder(list[Unit]).decode
 encode_results = msgspec.msgpack.Encoder().encode
 decode_results = msgspec.msgpack.Decoder(list[Result]).decode

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from trilemma.base.limits import KIB
 from trilemma.command.table import CommandSpec, keys_of, lookup
-from trilemma.node import internal
+from trilemma.node.internal import own_words
 from trilemma.node.unit import Unit
 from trilemma.resp.number import parse_int64
 
@@ -45,10 +45,7 @@ class Weights:
         """Return about how many bytes of values a unit handles beside its arguments."""
         if unit.parts:
             return sum(self._of_command(part.db, part.argv) for part in unit.parts)
-        argv = unit.argv
-        if argv and argv[0] == internal.ONCE:
-            argv = argv[2:]
-        return self._of_command(unit.db, argv)
+        return self._of_command(unit.db, own_words(unit.argv))
 
     def _of_command(self, db: int, argv: list[bytes]) -> int:
         spec = lookup(argv[0]) if argv else None

@@ -18,7 +18,7 @@ from trilemma.node.slots import GatherSlot
 from trilemma.node.unit import Path, Result, Unit
 from trilemma.resp.decode import decode_reply
 from trilemma.resp.glob import literal_prefix
-from trilemma.resp.reply import Reply, encode
+from trilemma.resp.reply import Reply, encode, encode_error
 from trilemma.storage.rowkey import HASH_BITS, HASH_MAX
 
 NOTHING_DONE = b"-CLUSTERDOWN "
@@ -103,7 +103,7 @@ class WholeDb:
             return first
         done = ", ".join(name for name, problem in zip(names, errors, strict=True) if problem is None)
         text = error("flushed_in_part", done=done or "none for certain", first=first[1:].decode().strip()).text
-        return b"-" + text.encode() + b"\r\n"
+        return encode_error(text)
 
     @staticmethod
     def _error(result: Result) -> bytes | None:
