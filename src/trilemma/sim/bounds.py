@@ -8,7 +8,20 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 
 from trilemma.cluster import stream
-from trilemma.node import allowance, donor, proposals, raft_reads, raft_rows, reaper, session
+from trilemma.node import (
+    allowance,
+    batch,
+    causal_shard,
+    donor,
+    peers,
+    proposals,
+    raft_reads,
+    raft_rows,
+    reaper,
+    route,
+    session,
+)
+from trilemma.node import log as node_log
 from trilemma.replication.leaderless import early, retention, supply
 from trilemma.replication.raft import log, replication, sender
 from trilemma.sim.mutation import patched
@@ -34,6 +47,16 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "replies ahead": (session, "REPLIES_AHEAD_MAX", 2),
     "hot rows": (overlay, "HOT_ROWS_MAX", 4),
     "stream window": (stream, "STREAM_WINDOW", 2),
+    "stream bytes": (stream, "STREAM_BYTES_MAX", 200),
+    "forwarded bytes": (route, "UNIT_BYTES_PER_TURN", 200),
+    "entry bytes": (proposals, "UNIT_BYTES_PER_TURN", 100),
+    "transaction bytes per turn, ap": (allowance, "UNIT_BYTES_PER_TURN", 100),
+    "value bytes per entry": (proposals, "VALUE_BYTES_PER_TURN", 40),
+    "forwarded result bytes": (batch, "RESULT_BYTES_MAX", 100),
+    "undurable bytes": (node_log, "UNDURABLE_BYTES_MAX", 4000),
+    "undurable bytes, ap": (causal_shard, "UNDURABLE_BYTES_MAX", 2000),
+    "arguments ahead": (session, "ARGUMENTS_AHEAD_BYTES", 60),
+    "frame bytes": (peers, "FRAME_BYTES", 400),
 }
 """By name: where a bound stands, what it is called there, and how tight it is made."""
 

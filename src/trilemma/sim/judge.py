@@ -150,8 +150,9 @@ def _causal(part: Judged) -> list[Verdict]:
 
 def _lagging_foundings(part: Judged) -> list[Verdict]:
     """Of concurrent writes any may win, but whatever was written is not hidden by a keyspace that is made later."""
-    operations = [each for each in part.operations if each.kind != "create"]
     hidden = [each for each in part.finals if each.result is None]
+    keys = {each.key for each in hidden}
+    operations = [each for each in part.operations if each.kind != "create" and each.key in keys]
     return [check_lost_writes(operations, hidden), check_equal_reads(part.finals)]
 
 

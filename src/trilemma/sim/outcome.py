@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def broken(self) -> list[str]:
-        """What clients can see broken, as text; unknown verdicts count too, as they are never a pass."""
+        """What clients can see broken, as text; verdicts that are unknown are counted apart."""
         return [verdict.describe() for verdict in self.verdicts if verdict.is_invalid]
 
     @property
