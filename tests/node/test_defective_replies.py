@@ -13,7 +13,7 @@ from trilemma.command import table
 from trilemma.datatype.causal import CausalView
 from trilemma.datatype.plain import PlainView
 from trilemma.node import cap, explained, internal, monitor, receipt, transactions, wholedb
-from trilemma.node import causal_shard as of_ap
+from trilemma.node import causal_execution as of_ap
 from trilemma.node import raft_shard as of_cp
 from trilemma.node.change import ChangeSlot
 from trilemma.sim.solo import SoloNode, request

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stage import Stage
-from trilemma.node import causal_shard, proposals
+from trilemma.node import causal_execution, causal_intake, proposals
 from trilemma.node.raft_shard import RaftShard
 from trilemma.node.session import REPLIES_AHEAD_BYTES
 from trilemma.node.unit import VALUE_BYTES_PER_TURN
@@ -205,7 +205,7 @@ def test_replies_of_reads_that_are_answered_at_once_do_not_outgrow_what_a_client
 def test_an_ap_replica_makes_no_batches_faster_than_its_disk_takes_them(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(causal_shard, "UNDURABLE_BYTES_MAX", 2 * VALUE_BYTES)
+    monkeypatch.setattr(causal_intake, "UNDURABLE_BYTES_MAX", 2 * VALUE_BYTES)
     process = stage.cluster.processes[1]
     process.disk._options = stage.options = replace(stage.options, sync_us=50_000)
     made: Any = process.node
@@ -252,7 +252,7 @@ def test_entries_that_are_handed_back_come_again_in_order(stage: Stage) -> None:
     assert applied == list(range(applied[0], applied[0] + len(applied)))
 
 
-@pytest.mark.parametrize(("keyspace", "part"), [("bank", proposals), ("shop", causal_shard)])
+@pytest.mark.parametrize(("keyspace", "part"), [("bank", proposals), ("shop", causal_execution)])
 def test_what_was_not_begun_before_its_time_was_up_is_not_begun_any_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, keyspace: str, part: ModuleType
 ) -> None:

@@ -83,9 +83,9 @@ def test_what_waits_at_a_replica_when_the_fence_comes_is_not_executed_behind_it(
             seen.append(f"{place} {result.decode()}")
 
     batch = Waiting()
-    replica._units = [(batch, 0), (batch, 1)]  # type: ignore[list-item]
+    replica._execution.waiting = [(batch, 0), (batch, 1)]  # type: ignore[list-item]
     replica.refuse_fenced(lambda unit: "it is being made" if unit.argv[1].startswith(b"cart:") else None)
-    assert [place for _, place in replica._units] == [1]
+    assert [place for _, place in replica._execution.waiting] == [1]
     assert [text.split()[:2] for text in seen] == [["0", "-CLUSTERDOWN"]]
 
 

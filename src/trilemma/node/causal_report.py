@@ -40,6 +40,16 @@ def _batches_behind(replica: Leaderless, peer: NodeId) -> int | None:
     return sum(max(seq - held.get(node, 0), 0) for node, seq in replica.vector.items())
 
 
+def position(replica: Leaderless) -> int:
+    """Return what is acknowledged of this replica's own by now: the sequence of its newest batch."""
+    return replica.vector.get(replica.node, 0)
+
+
+def held_by(replica: Leaderless, position: int) -> int:
+    """Return how many other replicas are known to hold the own batches up to a position durably."""
+    return sum(node != replica.node for node in replica.holders(position))
+
+
 def receipt(
     config: NodeConfig,
     keyspace: Keyspace,

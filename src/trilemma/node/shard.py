@@ -26,9 +26,6 @@ class ShardReplica(Movable, Protocol):
     behind: Sequence[NodeId]
     """Peers that need this shard's rows from here."""
 
-    holds_writes: bool
-    """Whether no unit that goes into the log is taken further for now."""
-
     @property
     def defects(self) -> list[str]:
         """What broke while commands ran; whoever tells people empties it."""
@@ -65,6 +62,11 @@ class ShardReplica(Movable, Protocol):
 
     def hold_writes(self, holds: bool) -> None:
         """Take no unit that goes into the log further for now, as this node's disk has to catch up; or do again."""
+        ...
+
+    @property
+    def holds_writes(self) -> bool:
+        """Whether no unit that goes into the log is taken further for now."""
         ...
 
     def why_not_written(self) -> str | None:

@@ -11,7 +11,7 @@ from trilemma.cluster import stream
 from trilemma.node import (
     allowance,
     batch,
-    causal_shard,
+    causal_intake,
     donor,
     peers,
     proposals,
@@ -54,7 +54,7 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "value bytes per entry": (proposals, "VALUE_BYTES_PER_TURN", 40),
     "forwarded result bytes": (batch, "RESULT_BYTES_MAX", 100),
     "undurable bytes": (node_log, "UNDURABLE_BYTES_MAX", 4000),
-    "undurable bytes, ap": (causal_shard, "UNDURABLE_BYTES_MAX", 2000),
+    "undurable bytes, ap": (causal_intake, "UNDURABLE_BYTES_MAX", 2000),
     "arguments ahead": (session, "ARGUMENTS_AHEAD_BYTES", 60),
     "frame bytes": (peers, "FRAME_BYTES", 400),
 }
