@@ -12,9 +12,9 @@ PLANTED = """
 import sys
 from trilemma.cli import main
 from trilemma.node.proposals import Proposals
-from trilemma.node.raft_shard import RaftShard
+from trilemma.node.raft_intake import RaftIntake
 
-RaftShard.why_not_written = lambda self: None
+RaftIntake.why_not_written = lambda self, keyspace, up: None
 Proposals._is_held_enough = lambda self, index, keyspace: True
 main()
 """

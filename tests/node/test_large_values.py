@@ -238,14 +238,15 @@ def test_entries_that_are_handed_back_come_again_in_order(stage: Stage) -> None:
     shard = stage._shard("bank")
     replica = stage.cluster.processes[3].node.replicas[shard]  # type: ignore[union-attr]
     assert isinstance(replica, RaftShard)
+    execution = replica._execution
     applied: list[int] = []
-    apply = replica._apply
+    apply = execution._apply
 
     def noted(entry: Any) -> None:
         applied.append(entry.index)
         apply(entry)
 
-    replica._apply = noted  # type: ignore[method-assign]
+    execution._apply = noted  # type: ignore[method-assign]
     Pipeline(stage, 1, [request("APPEND", "bank:k", "y") for _ in range(30)]).wait()
     stage.run(1_000_000)
     assert len(applied) >= 10

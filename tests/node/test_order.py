@@ -6,7 +6,7 @@ import pytest
 
 from connection import Connection
 from stage import Stage
-from trilemma.node import raft_shard
+from trilemma.node import raft_intake
 
 
 @pytest.mark.parametrize(("node", "gap_us", "delay_us"), [(1, 0, 2_250), (1, 300, 1_500), (2, 300, 0), (2, 300, 1_000)])
@@ -50,7 +50,7 @@ def test_a_leader_that_cannot_hand_over_gives_nothing_back_meanwhile() -> None:
 
 
 def test_a_leader_that_cannot_hand_over_keeps_only_so_many_commands_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raft_shard, "HELD_REQUESTS_MAX", 2)
+    monkeypatch.setattr(raft_intake, "HELD_REQUESTS_MAX", 2)
     stage = Stage()
     stage.lead(1)
     connection = Connection(stage, 1)

@@ -1,17 +1,16 @@
-"""Whether a `cp` or `ca` shard takes writes now, whether it is served here at all, and who takes over from its leader.
+"""Whether a `cp` or `ca` shard takes writes now, and whether it is served here at all.
 
 Owns the rules (PROTOCOLS §3.7, §6.4) and their reasons, as functions of who is reached and whose disk has room. Knows
 no entry and no connection; the sentences around a reason are node/refusal.py's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from trilemma.base.ids import NodeId
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.batch import Waiter
 from trilemma.node.config import NodeConfig
-from trilemma.replication.raft.replica import Raft
 
 
 def why_not_written(
@@ -53,25 +52,3 @@ def why_down(config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId]) -> s
     """Return why a shard cannot be served from this node, or None: it reaches no majority of the replicas."""
     reached = sum(node == config.node_id or node in up for node in keyspace.replicas)
     return refusal.no_majority(keyspace, config.name, reached)
-
-
-def why_no_heir(
-    config: NodeConfig, raft: Raft, heir: NodeId, up: frozenset[NodeId], full_disks: frozenset[NodeId]
-) -> str | None:
-    """Return why this node, as the leader, cannot hand over to another now, or None."""
-    if heir == config.node_id:
-        return None
-    if heir not in raft.configuration.voters:
-        return "it has no vote"
-    if raft.heir is not None:
-        return f"a hand-over to {config.member_name(raft.heir)} is under way"
-    if heir not in up:
-        return f"no link from the leader, {config.name}, to it is up"
-    if heir in full_disks:
-        return refusal.disk_full([config.member_name(heir)])
-    return None
-
-
-def transfer_to_best(raft: Raft, heirs: Iterable[NodeId]) -> None:
-    """Begin to hand the leadership to whoever of some nodes, at least one, holds most of the log."""
-    raft.transfer_leadership(max(heirs, key=lambda node: (raft.match_index(node), -node)))

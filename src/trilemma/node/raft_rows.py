@@ -2,7 +2,7 @@
 
 Owns the views by which commands and CAP ONCE see the rows, what is overdue in them by log time, and when they may enter
 the engine: only once this node's own log holds their entries (PROTOCOLS §6.5). Does not know Raft, nor who waits for
-what is written: entries come in order from node/raft_shard.py, which runs the units.
+what is written: entries come in order from node/raft_execution.py.
 """
 
 from trilemma.base.invariant import invariant

@@ -121,7 +121,7 @@ class SystemShard(RaftShard):
 
     def _abort_overdue(self) -> None:
         prepared = self.catalogue.prepared
-        if prepared is None or self._is_full or not self.raft.is_leader:
+        if prepared is None or self._intake.is_full or not self.raft.is_leader:
             return
         if self._abort_proposed == (self.raft.term, prepared.index):
             return

@@ -61,25 +61,26 @@ def _x5() -> list[tuple[Any, str, Any]]:
 @mutant("P1", "cp", "a transaction's commands take effect in two entries")
 def _p1() -> list[tuple[Any, str, Any]]:
     from trilemma.node.execute import run
+    from trilemma.node.raft_execution import RaftExecution
     from trilemma.node.raft_shard import RaftShard
 
-    apply_commands, run_unit = RaftShard._apply_commands, RaftShard._run
+    apply_commands, run_unit = RaftExecution._apply_commands, RaftShard._run
     late: dict[int, list[Any]] = {}
 
     def apply(self: Any, entry: Any, proposed: Any) -> None:
         self._rows.begin(entry)
-        for part in late.pop(id(self), []):
+        for part in late.pop(id(self._rows), []):
             run(self._rows.view, part.db, part.argv, 2)
         apply_commands(self, entry, proposed)
 
     def execute(self: Any, entry: Any, unit: Any) -> Any:
         if len(unit.parts) < 2 or any(part.argv[0] != b"SET" for part in unit.parts) or unit.watches:
             return run_unit(self, entry, unit)
-        late.setdefault(id(self), []).extend(unit.parts[1:])
+        late.setdefault(id(self._rows), []).extend(unit.parts[1:])
         first = unit.parts[0]
         return [run(self._rows.view, first.db, first.argv, unit.protocol)] + [b"+OK\r\n"] * (len(unit.parts) - 1)
 
-    return [(RaftShard, "_apply_commands", apply), (RaftShard, "_run", execute)]
+    return [(RaftExecution, "_apply_commands", apply), (RaftShard, "_run", execute)]
 
 
 @mutant("P4", "cp", "replies leave as they are ready, not in the order of their commands")
