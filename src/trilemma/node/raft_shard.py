@@ -116,7 +116,7 @@ class RaftShard:
     def note_full_disks(self, full: frozenset[NodeId]) -> None:
         """See ShardReplica."""
         self._intake.full_disks = full
-        self.raft.takes_entries = not self._intake.is_full
+        self.raft.note_room(takes_entries=not self._intake.is_full)
         self._has_input = True
 
     def hold_writes(self, holds: bool) -> None:

@@ -76,7 +76,7 @@ def _o14() -> list[tuple[Any, str, Any]]:
     import msgspec
 
     from trilemma.node.log import NodeLog
-    from trilemma.replication.raft import follower, replica
+    from trilemma.replication.raft import appends, follower, replica
     from trilemma.replication.raft.core import Core
     from trilemma.replication.raft.state import decode_state, state_record
     from trilemma.storage.port import RecordKind
@@ -98,6 +98,7 @@ def _o14() -> list[tuple[Any, str, Any]]:
 
     return [
         (NodeLog, "__init__", init),
+        (appends, "invariant", lambda holds, message: None),
         (replica, "invariant", lambda holds, message: None),
         (follower, "invariant", lambda holds, message: None),
         (Core, "_must_not_be_committed", lambda self, first: None),

@@ -1,23 +1,22 @@
 """The door to Raft: one replica of one shard, as `replication.port.Replica` asks for it.
 
 Owns the order of a turn (replication/port.py), and who gets which message: messages are taken in at once and judged in
-`advance`, by a clock that was read after they came. The change of roles is in `roles`, elections in `votes`.
+`advance`, by a clock that was read after they came. The change of roles is in `roles`, elections in `votes`,
+replication in `appends`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.time import Now
 from trilemma.replication.port import Entry, EntryKind, Message, Outbound, RaftReady
 from trilemma.replication.raft import messages as m
+from trilemma.replication.raft.appends import Appends
 from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.configuration import Configuration
 from trilemma.replication.raft.core import Core
-from trilemma.replication.raft.entry import is_payload
 from trilemma.replication.raft.follower import Follower
 from trilemma.replication.raft.leader import Leader
 from trilemma.replication.raft.recovery import Recovery
@@ -60,8 +59,7 @@ class Raft:
         self._roles = Roles(core)
         self._inbox: list[tuple[NodeId, Message]] = []
         self._vote_became_durable = False
-        self.takes_entries = True
-        """Whether the disk has room for others' entries; without it they count as lost on the way (PROTOCOLS §6.4)."""
+        self._appends = appends = Appends(core, self._roles)
         votes = Votes(core, self._roles)
         self._handlers: dict[type, Callable[[NodeId, Any], None]] = {
             m.PreVote: votes.pre_vote,
@@ -69,9 +67,9 @@ class Raft:
             m.RequestVote: votes.request_vote,
             m.VoteReply: votes.vote_reply,
             m.TimeoutNow: votes.timeout_now,
-            m.AppendEntries: self._append_entries,
-            m.AppendAccepted: self._append_accepted,
-            m.AppendRejected: self._append_rejected,
+            m.AppendEntries: appends.append_entries,
+            m.AppendAccepted: appends.accepted,
+            m.AppendRejected: appends.rejected,
         }
 
     # --- the turn ---
@@ -85,6 +83,10 @@ class Raft:
         state_is = self._core.state.persisted(token)
         self._vote_became_durable |= state_is
         return self._core.log.durability.persisted(token) or state_is
+
+    def note_room(self, *, takes_entries: bool) -> None:
+        """Take note whether the disk has room for others' entries; without it they count as lost on the way."""
+        self._appends.takes_entries = takes_entries
 
     def advance(self, now: Now, up: frozenset[NodeId]) -> None:
         """Judge this turn's messages, then do what time demands."""
@@ -121,34 +123,6 @@ class Raft:
         those that are durable.
         """
         return not self._core.state.is_durable
-
-    # --- replication ---
-
-    def _append_entries(self, sender: NodeId, message: m.AppendEntries) -> None:
-        core = self._core
-        if message.term < core.term:
-            core.send(sender, m.AppendRejected(core.term, message.round, message.prev_index, 0, 0))
-            return
-        if not all(is_payload(payload) for _, payload in message.entries):
-            return
-        if message.entries and not self.takes_entries:
-            message = msgspec.structs.replace(message, entries=[])
-        self._roles.learn_term(message.term)
-        invariant(not isinstance(self._roles.current, Leader), "a term has one leader")
-        if not isinstance(self._roles.current, Follower):
-            self._roles.follow(sender, core.timer.silence_us())
-        if isinstance(self._roles.current, Follower):
-            self._roles.current.append_entries(sender, message)
-
-    def _append_accepted(self, sender: NodeId, message: m.AppendAccepted) -> None:
-        self._roles.learn_term(message.term)
-        if isinstance(self._roles.current, Leader) and message.term == self._core.term:
-            self._roles.current.accepted(sender, message)
-
-    def _append_rejected(self, sender: NodeId, message: m.AppendRejected) -> None:
-        self._roles.learn_term(message.term)
-        if isinstance(self._roles.current, Leader) and message.term == self._core.term:
-            self._roles.current.rejected(sender, message)
 
     # --- what the node asks for ---
 

@@ -1,7 +1,7 @@
 """The role that a replica has, and what makes it take another one.
 
 Owns the current role, the passing of time in it, and what a leadership that ended leaves behind. Does not know how
-messages are judged: `votes` and `replica` do that. Paper figure 4, §5.1; thesis §9.6.
+messages are judged: `votes` and `appends` do that. Paper figure 4, §5.1; thesis §9.6.
 """
 
 from enum import Enum
