@@ -57,9 +57,9 @@ class CausalReplies:
 
     def _held(self, seq: int, token: int) -> int:
         """Return how many replicas will be known to hold a batch, 0: all that is here, once a token is durable."""
-        replica = self._replica
-        holders = replica.holders(seq) if seq else replica.holders_of(replica.vector)
-        return len({*holders, replica.node} if token else holders)
+        holdings = self._replica.holdings
+        holders = holdings.holders(seq) if seq else holdings.holders_of(self._replica.vector)
+        return len({*holders, self._replica.node} if token else holders)
 
     def _explain(self, unit: Unit, result: Result, seq: int, held: int) -> None:
         """Put its receipt beside a result."""

@@ -23,7 +23,7 @@ def facts(replica: Leaderless) -> dict[str, object]:
     return {
         "role": "replica",
         "vector": text(replica.vector),
-        "durable": text(replica.durable),
+        "durable": text(replica.holdings.durable),
         "clock_trusted": "yes" if replica.expiry.is_trusted else "no",
     }
 
@@ -34,7 +34,7 @@ def lag(replica: Leaderless) -> dict[NodeId, int | None]:
 
 
 def _batches_behind(replica: Leaderless, peer: NodeId) -> int | None:
-    held = replica.held.get(peer)
+    held = replica.holdings.of_peers.get(peer)
     if held is None:
         return None
     return sum(max(seq - held.get(node, 0), 0) for node, seq in replica.vector.items())
@@ -47,7 +47,7 @@ def position(replica: Leaderless) -> int:
 
 def held_by(replica: Leaderless, position: int) -> int:
     """Return how many other replicas are known to hold the own batches up to a position durably."""
-    return sum(node != replica.node for node in replica.holders(position))
+    return sum(node != replica.node for node in replica.holdings.holders(position))
 
 
 def receipt(

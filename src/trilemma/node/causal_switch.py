@@ -53,5 +53,5 @@ class CausalSwitch:
         replica.install(vector)
         # Sealed before anything else is delivered: a vector ahead of its rows would be handed on with them.
         # All of it was handed to the log before this turn; the turn's own token may never have a write.
-        rows.seal(replica.undurable_token, replica.vector)
+        rows.seal(replica.holdings.undurable_token, replica.vector)
         replica.deliver_early()

@@ -67,7 +67,7 @@ class Spreading:
         """Answer what as many replicas hold as WRITE names; say how many do where that takes too long."""
         left = []
         for short in self._short:
-            held = len(self._replica.holders(short.seq))
+            held = len(self._replica.holdings.holders(short.seq))
             batch, place = short.waiter
             if held >= keyspace.write_count:
                 if short.receipt is not None:

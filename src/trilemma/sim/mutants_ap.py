@@ -89,7 +89,7 @@ def _h1() -> list[tuple[Any, str, Any]]:
 
     def forget(self: Any, token: int) -> Any:
         outcome = ready(self, token)
-        self._retention.drop(self.node, self.durable.get(self.node, 0))
+        self._retention.drop(self.node, self.holdings.durable.get(self.node, 0))
         return outcome
 
     def ignore(self: Any, sender: Any, message: Any) -> None:

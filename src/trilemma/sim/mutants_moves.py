@@ -125,12 +125,13 @@ def _reports_count_too_early() -> list[tuple[Any, str, Any]]:
     def collect(self: Any) -> None:
         if self.keeps_all:
             return
-        reports = [self.held.get(peer, {}) for peer in self.peers]
-        if all(covers(self.durable, report) for report in reports):
-            self._drop(meet([self.durable, *reports]))
+        durable = self.holdings.durable
+        reports = [self.holdings.of_peers.get(peer, {}) for peer in self.peers]
+        if all(covers(durable, report) for report in reports):
+            self._drop(meet([durable, *reports]))
         elif self._retention.is_over_bound:
             majority = (len(self.peers) + 1) // 2 + 1
-            for origin, own in self.durable.items():
+            for origin, own in durable.items():
                 held = sorted([own, *(report.get(origin, 0) for report in reports)], reverse=True)
                 self._retention.drop(origin, min(held[majority - 1], own))
 

@@ -74,14 +74,14 @@ class Trio:
             self.logs[node].sync(self.tokens[node])
         replica.persisted(self.tokens[node])
         if self.random.random() < 0.2:
-            self.labels[node] = replica.durable
+            self.labels[node] = replica.holdings.durable
         self.under_way += [(node, out.peer, out.message) for out in ready.messages]
         for donor in ready.needs_transfer:
             self.transfer(donor, node)
 
     def transfer(self, donor: int, receiver: int) -> None:
         """Bring the donor's rows, of now or a little older, to a node that can put what it holds on top of them."""
-        label = self.random.choice((self.replicas[donor].durable, self.labels[donor]))
+        label = self.random.choice((self.replicas[donor].holdings.durable, self.labels[donor]))
         replica = self.replicas[receiver]
         if not self.is_up(donor, receiver) or covers(replica.vector, label) or replica.held_above(label) is None:
             return
@@ -101,8 +101,8 @@ class Trio:
             for one in NODES
             for two in NODES
             if one < two
-            and self.replicas[one].held_above(self.replicas[two].durable) is None
-            and self.replicas[two].held_above(self.replicas[one].durable) is None
+            and self.replicas[one].held_above(self.replicas[two].holdings.durable) is None
+            and self.replicas[two].held_above(self.replicas[one].holdings.durable) is None
         ]
 
 
@@ -114,7 +114,7 @@ def test_what_a_majority_holds_is_let_go_at_the_bound_though_only_one_side_write
         trio.write(1)
         trio.run(1)
     trio.run(20)
-    assert trio.replicas[2].durable[1] == 50
+    assert trio.replicas[2].holdings.durable[1] == 50
     assert trio.replicas[1].retained_bytes <= RETAINED_BYTES
     assert trio.replicas[2].retained_bytes <= RETAINED_BYTES
 
@@ -171,7 +171,7 @@ def test_no_two_replicas_let_go_what_the_other_lacks(seed: int, crowded: float, 
     trio.links = set(every)
     trio.run(100)
     one, two = sorted(trio.alive)
-    assert trio.replicas[one].durable == trio.replicas[two].durable
+    assert trio.replicas[one].holdings.durable == trio.replicas[two].holdings.durable
 
 
 def test_a_report_that_counts_before_all_of_it_has_come_tears_two_apart() -> None:

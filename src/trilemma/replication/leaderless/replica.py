@@ -10,10 +10,11 @@ from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.base.time import Now, on_grid
-from trilemma.crdt.vector import Vector, covers, join
+from trilemma.crdt.vector import Vector, covers
 from trilemma.replication.leaderless.currency import Currency
 from trilemma.replication.leaderless.delivery import Delivery
 from trilemma.replication.leaderless.expiry_clock import ExpiryClock
+from trilemma.replication.leaderless.holdings import Holdings
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, wire_of
 from trilemma.replication.leaderless.pulls import Pulls
 from trilemma.replication.leaderless.questions import Answer, Questions
@@ -57,10 +58,6 @@ class Leaderless:
         self.shard = shard
         self.node = node_id
         self.peers = tuple(sorted(member for member in members if member != node_id))
-        self.durable: dict[NodeId, int] = {}
-        """What is delivered here and durable here."""
-        self.held: dict[NodeId, dict[NodeId, int]] = {}
-        """Per peer: what it said to hold durably."""
         self.settled = Settled(self.peers)
         """Per peer: its newest report of which everything has come here."""
         self._currency = Currency(self.peers)
@@ -75,7 +72,6 @@ class Leaderless:
         self._inbox: list[tuple[NodeId, Message]] = []
         self._outbox: list[Outbound] = []
         self._own: list[Batch] = []
-        self._pending: list[tuple[int, dict[NodeId, int]]] = []
         self._transfers: list[NodeId] = []
         self._gossip_us = now.mono_us
         self.takes_batches = True
@@ -85,7 +81,7 @@ class Leaderless:
         found = self._delivery.recover(records)
         self._heard_new = self._delivery.vector != applied
         self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, len(self.peers), firm_ms=found.firm_ms)
-        self.durable = dict(self._delivery.vector)
+        self.holdings = Holdings(node_id, self.peers, dict(self._delivery.vector))
 
     # The turn
 
@@ -95,10 +91,9 @@ class Leaderless:
 
     def persisted(self, token: int) -> bool:
         """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
-        found = False
-        while self._pending and self._pending[0][0] <= token:
-            self.durable = self._pending.pop(0)[1]
-            found = self._heard_new = True
+        found = self.holdings.persisted(token)
+        if found:
+            self._heard_new = True
             if self.acknowledges:
                 self._gossip_us = self._now.mono_us
         return found
@@ -117,7 +112,7 @@ class Leaderless:
         self._pull()
         if self._heard_new:
             self._heard_new = False
-            self.settled.advance(self.durable)
+            self.settled.advance(self.holdings.durable)
             self._collect()
 
     def _judge(self, sender: NodeId, message: Message) -> None:
@@ -133,7 +128,7 @@ class Leaderless:
         elif isinstance(message, Gossip):
             self._hear(sender, message)
         elif isinstance(message, Pull):
-            answer = answer_to(message.held, self._retention, self.durable)
+            answer = answer_to(message.held, self._retention, self.holdings.durable)
             if answer is not None:
                 self._send(sender, answer)
         elif isinstance(message, Dropped):
@@ -145,7 +140,7 @@ class Leaderless:
 
     def _hear(self, sender: NodeId, message: Gossip) -> None:
         self._must_hold_own(message.durable)
-        self.held[sender] = join((self.held.get(sender, {}), message.durable))
+        self.holdings.hear(sender, message.durable)
         self.settled.hear(sender, Report(message.durable, message.made, message.expiry_ms))
         self.expiry.hear(sender, message.expiry_ms)
         self._heard_new = True
@@ -207,8 +202,7 @@ class Leaderless:
     def install(self, vector: dict[NodeId, int]) -> None:
         """Go on from rows that reflect a vector and all that was held beside it; `deliver_early` comes next."""
         self._delivery.install(vector)
-        self.durable = join((self.durable, vector))
-        self._pending = [(token, join((each, vector))) for token, each in self._pending]
+        self.holdings.install(vector)
 
     def deliver_early(self) -> None:
         """Deliver what waited for rows that were installed: it is taken out, and logged, in this turn."""
@@ -218,7 +212,7 @@ class Leaderless:
     # What leaves
 
     def _say(self, peer: NodeId, *, asks: int = 0, answers: int = 0) -> None:
-        self._send(peer, Gossip(self.durable, self._delivery.made, self.expiry.firm_ms, asks, answers))
+        self._send(peer, Gossip(self.holdings.durable, self._delivery.made, self.expiry.firm_ms, asks, answers))
 
     def _send(self, peer: NodeId, message: Message) -> None:
         self._outbox.append(Outbound(peer, message, False))
@@ -240,20 +234,19 @@ class Leaderless:
         """Return the peers that are up and known to hold what this replica lacks and has room for."""
         if not self.takes_batches:
             return []
-        vector, held = self._delivery.vector, self.held
-        return [peer for peer in self.peers if peer in self._up and peer in held and not covers(vector, held[peer])]
+        return [peer for peer in self.holdings.ahead_of(self._delivery.vector) if peer in self._up]
 
     def _collect(self) -> None:
         """Let go what every replica holds durably, at the bound also what a majority does (PROTOCOLS §5.7)."""
         if self.keeps_all:
             return
-        self._drop(self.settled.held_by_all(self.durable))
+        self._drop(self.settled.held_by_all(self.holdings.durable))
         if self._retention.is_over_bound:
-            self._drop(self.settled.held_by_majority(self.durable))
+            self._drop(self.settled.held_by_majority(self.holdings.durable))
 
     def let_go(self, origin: NodeId, seq: int) -> None:
         """Let go an origin's batches up to a sequence number, as far as a majority holds them (PROTOCOLS §5.7)."""
-        held = self.settled.held_by_majority(self.durable).get(origin, 0)
+        held = self.settled.held_by_majority(self.holdings.durable).get(origin, 0)
         if not self.keeps_all:
             self._retention.drop(origin, min(seq, held))
 
@@ -273,7 +266,7 @@ class Leaderless:
         outbox, self._outbox = self._outbox, []
         transfers, self._transfers = self._transfers, []
         if records:
-            self._pending.append((token, self._delivery.vector))
+            self.holdings.handed_out(token, self._delivery.vector)
         return LeaderlessReady(records, bool(records), outbox, deliver, transfers)
 
     def _own_waits(self) -> bool:
@@ -287,27 +280,12 @@ class Leaderless:
         """What is delivered here."""
         return self._delivery.vector
 
-    @property
-    def undurable_token(self) -> int:
-        """The token by which all that was delivered by the end of the last turn is durable; 0 where it is by now."""
-        return self._pending[-1][0] if self._pending else 0
-
     def covered_us(self) -> int | None:
         """Return since when, at the longest, this replica may lack what some peer made; None where that is not known.
 
         By the own clock, and as what was heard came in: see `currency`.
         """
         return self._currency.covered_us(self._delivery.vector)
-
-    def holders_of(self, vector: dict[NodeId, int]) -> list[NodeId]:
-        """Return the replicas known to hold all of a vector durably, this one included."""
-        own = [self.node] if covers(self.durable, vector) else []
-        return own + [peer for peer in self.peers if covers(self.held.get(peer, {}), vector)]
-
-    def holders(self, seq: int) -> list[NodeId]:
-        """Return the replicas known to hold an own batch durably, this one included."""
-        own = [self.node] if self.durable.get(self.node, 0) >= seq else []
-        return own + [peer for peer in self.peers if self.held.get(peer, {}).get(self.node, 0) >= seq]
 
     def restate(self) -> list[LogRecord]:
         """Return the record that a fresh log segment must hold of this shard."""
