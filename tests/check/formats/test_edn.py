@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trilemma.check.formats import edn
+from trilemma.check.formats import edn_token
 from trilemma.check.formats.edn import DEPTH_MAX, Form, Parser, parse, parse_all
 from trilemma.check.formats.edn_atom import DIGITS_MAX
 from trilemma.check.formats.edn_value import Map, Tagged, write
@@ -191,7 +191,7 @@ def test_bytes_that_are_no_text_are_refused_with_their_place() -> None:
 
 def test_a_string_of_any_length_is_not_read_into_memory_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     bound = 2 * CHUNK_BYTES
-    monkeypatch.setattr(edn, "TOKEN_CHARS_MAX", bound)
+    monkeypatch.setattr(edn_token, "TOKEN_CHARS_MAX", bound)
 
     class Endless:
         given = 0

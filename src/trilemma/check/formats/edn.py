@@ -1,29 +1,27 @@
-"""EDN, the notation of Clojure's data: an exact parser that streams, counts lines, and has a bound for everything.
+"""EDN, the notation of Clojure's data: an exact parser that streams and has a bound for everything.
 
 Gives nil as None, booleans, integers (`5N` too) and floats as such, ratios as Fraction, `1.5M` as Decimal, strings as
 bytes (UTF-8), vectors and lists as tuple, sets as frozenset, maps as `Map`, tagged literals as `Tagged`. Keywords,
 symbols and characters are str as they are written (`:f`, `x`, `\\a`): so nothing is equal that differs in the file.
 Numbers of several types that Python takes for equal stay apart in a set as `Distinct`.
-Comments, commas, `#_` and metadata are dropped. Knows nothing of histories.
+Comments, commas, `#_` and metadata are dropped. Knows nothing of histories; tokens and their places are `edn_token`'s.
 Source: the edn format, github.com/edn-format/edn; where it is silent, Clojure's own reader.
 """
 
 import re
 from collections.abc import Iterator
 from numbers import Number
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from trilemma.check.distinct import Distinct, distinct
 from trilemma.check.formats import edn_atom
+from trilemma.check.formats.edn_token import ATOM, CHARACTER, CLOSE, END, OPEN, STRING, Tokens
 from trilemma.check.formats.edn_value import Tagged, make_map
 from trilemma.check.formats.error import FormatError, shown
-from trilemma.check.formats.stream import CHUNK_BYTES, Held, Readable, Text
+from trilemma.check.formats.stream import Held, Readable
 
 DEPTH_MAX: Final = 64
 """How deep collections, tags and discards may be nested: as in our own format. Jepsen's need about eight levels."""
-
-TOKEN_CHARS_MAX: Final = 1 << 24
-"""The longest string or symbol."""
 
 
 class Form(NamedTuple):
@@ -34,27 +32,8 @@ class Form(NamedTuple):
     column: int
 
 
-_TOKEN: Final = re.compile(
-    r"""
-    [\s,]*+(?:;[^\n]*+\n[\s,]*+)*+            # what separates
-    (?:
-      ([^\s,()\[\]{}";^`~@\\#][^\s,()\[\]{}";^`~@\\]*)   # 1: number, keyword, symbol
-    | ([\[({]|\#\{)                           # 2: a collection begins
-    | ([\])}])                                # 3: and ends
-    | "([^"\\]*+(?:\\.[^"\\]*+)*+)"          # 4: string
-    | (\\(?:[^\s,()\[\]{}";]+|.))             # 5: character
-    | (\#_|\^)                                # 6: discard, metadata
-    | (\#\#?[^\s,()\[\]{}";^`~@\\\#_{][^\s,()\[\]{}";^`~@\\]*)  # 7: tag, symbolic value
-    | (\Z)                                    # 8: nothing more
-    )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_SEPARATORS: Final = re.compile(r"[\s,]*+(?:;[^\n]*+\n[\s,]*+)*+")
-_ATOM, _OPEN, _CLOSE, _STRING, _CHARACTER, _PREFIX, _TAG, _END = range(1, 9)
-
 _SYMBOLIC: Final = {"##Inf": float("inf"), "##-Inf": float("-inf"), "##NaN": float("nan")}
-_ATOMS: Final = {_ATOM: edn_atom.word, _STRING: edn_atom.string, _CHARACTER: edn_atom.character}
+_ATOMS: Final = {ATOM: edn_atom.word, STRING: edn_atom.string, CHARACTER: edn_atom.character}
 """How tokens that are values by themselves are read."""
 
 _CLOSED_BY: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
@@ -63,11 +42,10 @@ _CLOSED_BY: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 class _Frame:
     """Something begun: a collection, or a prefix that waits for what it applies to."""
 
-    __slots__ = ("begin", "items", "offset")
+    __slots__ = ("begin", "items")
 
-    def __init__(self, begin: str, offset: int) -> None:
+    def __init__(self, begin: str) -> None:
         self.begin = begin
-        self.offset = offset
         self.items: list[Any] = []
 
 
@@ -95,17 +73,10 @@ def parse_all(text: str) -> list[Any]:
 class Parser:
     """Reads one stream."""
 
-    __slots__ = ("_buffer", "_column", "_done", "_ended", "_line", "_position", "_text")
+    __slots__ = ("_tokens",)
 
     def __init__(self, source: Readable) -> None:
-        self._text = Text(source)
-        self._buffer = ""
-        self._position = 0
-        self._ended = False
-        # Where the character at `_done` of the buffer is in the file: all before it has been counted.
-        self._done = 0
-        self._line = 1
-        self._column = 1
+        self._tokens = Tokens(source)
 
     def forms(self, limit: int | None = None) -> Iterator[Form]:
         """Yield the top-level values; `limit` ends it after so many."""
@@ -125,102 +96,41 @@ class Parser:
         Raises:
             FormatError: it is no EDN, or something follows the vector.
         """
-        match = self._token()
-        opened = match.lastindex == _OPEN and match[_OPEN] in ("[", "(")
+        tokens = self._tokens
+        match = tokens.next()
+        opened = match.lastindex == OPEN and match[OPEN] in ("[", "(")
         if not opened:
             yield from self.forms()
             return
-        begin = _Frame(match[_OPEN], match.start(_OPEN))
-        self._count_to(begin.offset)
-        place = (self._line, self._column)
-        self._position = match.end()
-        while (form := self._next(begin.begin, place)) is not None:
+        begin, place = match[OPEN], tokens.place(match.start(OPEN))
+        tokens.use(match)
+        while (form := self._next(begin, place)) is not None:
             yield form
         rest = self._next()
         if rest is not None:
             raise FormatError(rest.line, rest.column, "something follows the end of the history")
 
-    # --- tokens ---
-
-    def _token(self) -> re.Match[str]:
-        """Return the next token, read on if it may go on behind what is held. Does not use it up."""
-        while True:
-            match = _TOKEN.match(self._buffer, self._position)
-            if self._ended and match is not None:
-                return match
-            if match is not None and match.end() < len(self._buffer):
-                return match
-            if self._ended:
-                self._refuse_token()
-            self._read_on()
-
-    def _read_on(self) -> None:
-        self._count_to(self._position)
-        held = self._buffer[self._position :]
-        if len(held) > TOKEN_CHARS_MAX:
-            self._fail(self._position, f"a token is longer than {TOKEN_CHARS_MAX} characters")
-        try:
-            more = self._text.read(max(CHUNK_BYTES, len(held)))
-        except UnicodeDecodeError as problem:
-            before = problem.object[: problem.start].decode()
-            self._buffer = held + before
-            self._position = self._done = 0
-            self._fail(len(self._buffer), "not UTF-8")
-        if not more:
-            self._ended = True
-            more = "\n"  # so that a comment at the end has one
-        self._buffer = held + more
-        self._position = self._done = 0
-
-    def _refuse_token(self) -> NoReturn:
-        skipped = _SEPARATORS.match(self._buffer, self._position)
-        begin = self._position if skipped is None else skipped.end()
-        text = self._buffer[begin:]
-        if text.startswith('"'):
-            self._fail(begin, "the string that begins here does not end")
-        self._fail(begin, f"this begins no value: {shown(text[:20].strip())}")
-
-    # --- places ---
-
-    def _count_to(self, position: int) -> None:
-        """Advance line and column to a position in the buffer."""
-        buffer, done = self._buffer, self._done
-        lines = buffer.count("\n", done, position)
-        if lines:
-            self._line += lines
-            self._column = position - buffer.rfind("\n", done, position)
-        else:
-            self._column += position - done
-        self._done = position
-
-    def _fail(self, position: int, reason: str) -> NoReturn:
-        if position >= self._done:
-            self._count_to(position)
-        raise FormatError(self._line, self._column, reason)
-
-    # --- values ---
-
     def _next(self, inside: str = "", place: tuple[int, int] = (1, 1)) -> Form | None:
         """Read the next value; None at the end of the file, or of the collection `inside` that began at `place`."""
+        tokens = self._tokens
         stack: list[_Frame] = []
         begun: tuple[int, int] | None = None
         while True:
-            match = self._token()
-            kind = match.lastindex or _END
+            match = tokens.next()
+            kind = match.lastindex or END
             start = match.start(kind)
-            if begun is None and kind != _END:
-                self._count_to(start - (kind == _STRING))
-                begun = (self._line, self._column)
-            if kind == _CLOSE and not stack:
-                if match[_CLOSE] != _CLOSED_BY.get(inside):
-                    self._fail(start, f"{match[_CLOSE]} closes nothing")
-                self._position = match.end()
+            if begun is None and kind != END:
+                begun = tokens.place(start - (kind == STRING))
+            if kind == CLOSE and not stack:
+                if match[CLOSE] != _CLOSED_BY.get(inside):
+                    tokens.fail(start, f"{match[CLOSE]} closes nothing")
+                tokens.use(match)
                 return None
-            if kind == _END:
+            if kind == END:
                 self._refuse_end(stack, inside, place, begun)
                 return None
             value, complete = self._take(match, kind, stack)
-            self._position = match.end()
+            tokens.use(match)
             if not complete:
                 continue
             delivered, value = self._deliver(value, stack)
@@ -241,21 +151,21 @@ class Parser:
 
     def _take(self, match: re.Match[str], kind: int, stack: list[_Frame]) -> tuple[Any, bool]:
         """Return the value of a token and True; or begin something, and return False."""
-        if kind == _CLOSE:
+        if kind == CLOSE:
             return self._close(match, stack), True
         if kind in _ATOMS:
             try:
                 return _ATOMS[kind](match[kind]), True
             except ValueError as problem:
-                self._fail(match.start(kind), str(problem))
+                self._tokens.fail(match.start(kind), str(problem))
         begin = match[kind]
         if begin.startswith("##"):
             if begin not in _SYMBOLIC:
-                self._fail(match.start(kind), f"no such value: {shown(begin)}")
+                self._tokens.fail(match.start(kind), f"no such value: {shown(begin)}")
             return _SYMBOLIC[begin], True
         if len(stack) >= DEPTH_MAX:
-            self._fail(match.start(kind), f"nested deeper than {DEPTH_MAX}")
-        stack.append(_Frame(begin, match.start(kind)))
+            self._tokens.fail(match.start(kind), f"nested deeper than {DEPTH_MAX}")
+        stack.append(_Frame(begin))
         return None, False
 
     def _deliver(self, value: Any, stack: list[_Frame]) -> tuple[bool, Any]:
@@ -281,15 +191,15 @@ class Parser:
         frame = stack.pop()
         closed_by = _CLOSED_BY.get(frame.begin)
         if closed_by is None:
-            self._fail(match.start(_CLOSE), f"nothing follows {frame.begin}")
-        if closed_by != match[_CLOSE]:
-            self._fail(match.start(_CLOSE), f"expected {closed_by}, found {match[_CLOSE]}")
+            self._tokens.fail(match.start(CLOSE), f"nothing follows {frame.begin}")
+        if closed_by != match[CLOSE]:
+            self._tokens.fail(match.start(CLOSE), f"expected {closed_by}, found {match[CLOSE]}")
         items = frame.items
         if frame.begin == "{":
             try:
                 return make_map(items)
             except ValueError as problem:
-                self._fail(match.start(_CLOSE), str(problem))
+                self._tokens.fail(match.start(CLOSE), str(problem))
         return _make_set(items) if frame.begin == "#{" else tuple(items)
 
 
