@@ -74,10 +74,10 @@ class CausalView(StateRows):
         self.operation_bytes = 0
         """About how many bytes that is, as the body of a batch."""
         self._is_full = False
-        self.touched_token = 0
         self._read_row = b""
         self._read_state = KeyState()
         """What was decoded last, and of which row."""
+        self.touched_token = 0
         """The token by which the rows are durable that the unit has looked at one by one."""
         self.looks_at_all = False
         """Whether the unit has looked at rows without being told which: at all there are."""
