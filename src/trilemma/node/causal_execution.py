@@ -2,7 +2,7 @@
 
 Owns which units wait to be executed, how many of them a turn takes, and the batch that is made of them; and by which
 token what a result shows is durable. Does not know which units may be executed, nor when a result is handed back
-(node/causal_shard.py, node/causal_replies.py).
+(node/causal_intake.py, node/causal_replies.py).
 """
 
 from collections.abc import Callable, Sequence
