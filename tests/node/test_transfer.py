@@ -1,17 +1,17 @@
 """Transfers: the rows of one replica become another's, whole or not at all (PROTOCOLS §6.6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
 
 from trilemma.base.time import Now
-from trilemma.node.donor import CHUNK_ROWS, RESEND_US
+from trilemma.node.donor import CHUNK_BYTES, CHUNK_ROWS, RESEND_US
 from trilemma.node.movable import SILENCE_US
 from trilemma.node.transfer import Transfers
 from trilemma.replication.transfer import Ask, Chunk, Offer, Took, TransferMessage
 from trilemma.storage import rowkey
-from trilemma.storage.memory import MemoryEngine
+from trilemma.storage.memory import MemoryEngine, MemoryView
 from trilemma.storage.port import Engine, LogRecord, ReadView, RecordKind, RowBatch
 
 SHARD = 2048
@@ -161,6 +161,29 @@ def test_any_number_of_rows_arrives(count: int) -> None:
     net.run(60)
     assert len(net.receiver.replica.rows) == count + 1
     assert net.donor.replica.told == [(2, b"9")]
+
+
+def test_no_more_rows_are_read_than_are_sent_but_for_one_a_chunk() -> None:
+    """Values of many MiB were read by the thousand, for chunks that held one."""
+    net = Net({b"k%06d" % number: bytes(CHUNK_BYTES) for number in range(40)})
+    read: list[bytes] = []
+
+    class CountingView(MemoryView):
+        def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+            for row in super().iterate(start, stop):
+                read.append(row[0])
+                yield row
+
+    engine = net.donor.engine
+    engine.read_view = lambda: CountingView(engine._rows.copy())  # type: ignore[method-assign, return-value]
+    chunks: list[Chunk] = []
+    net.lose = lambda message: bool(isinstance(message, Chunk) and chunks.append(message))
+    net.donor.transfers.begin(SHARD, 2)
+    net.run(60)
+    assert len(net.receiver.replica.rows) == 41
+    places = {chunk.place for chunk in chunks}
+    assert len(places) > 10
+    assert len(read) == 41 + len(places) - 1
 
 
 def test_the_rows_are_those_of_the_moment_it_began() -> None:

@@ -188,3 +188,5 @@ def test_reads_equal_a_plain_dictionary_whatever_is_sealed_or_drained(seed: int)
         limit = draw.randint(1, 14)
         expected = sorted(twin.items(), reverse=reverse)[:limit]
         assert rows.scan(LOW, HIGH, limit, reverse) == expected
+        start, stop = sorted(draw.sample([LOW, *KEYS, HIGH], 2))
+        assert list(rows.iterate(start, stop)) == sorted(row for row in twin.items() if start <= row[0] < stop)

@@ -1,16 +1,21 @@
 """Segments: golden bytes, torn tails of every length, damage told from tearing."""
 
+from struct import Struct
+
 import pytest
 
 from trilemma.base.ids import ShardId
+from trilemma.storage import recovery
 from trilemma.storage.port import LogRecord, RecordKind
 from trilemma.storage.recovery import check_chain, read_segment
 from trilemma.storage.segment import (
     SEGMENT_HEADER_BYTES,
     CorruptLogError,
+    Group,
     SegmentHeader,
     encode_group,
     encode_header,
+    group_magic,
 )
 
 ID = 0x0123456789ABCDEF
@@ -24,10 +29,10 @@ def record(index: int, body: bytes = b"body") -> LogRecord:
 def test_the_bytes_of_header_and_group_are_these() -> None:
     assert (
         HEADER.hex()
-        == "5452494c4f47000100010000000000000003" + "0123456789abcdef" + "000000000000004d" + HEADER[-4:].hex()
+        == "5452494c4f47000100020000000000000003" + "0123456789abcdef" + "000000000000004d" + HEADER[-4:].hex()
     )
     group = encode_group(ID, 5, [record(9)])
-    assert group[:16].hex() == "c747521e" + "00000021" + "0000000000000005"
+    assert group[:16].hex() == "01234567" + "00000021" + "0000000000000005"
     assert (
         group[20:].hex()
         == "03" + "00000400" + "00000000" + "0000000000000009" + "0000000000000007" + "00000004" + b"body".hex()
@@ -36,7 +41,7 @@ def test_the_bytes_of_header_and_group_are_these() -> None:
 
 def test_the_bytes_of_an_idle_marker_are_these() -> None:
     marker = encode_group(ID, 0x1234, [])
-    assert marker[:16].hex() == "c747521e" + "00000000" + "0000000000001234"
+    assert marker[:16].hex() == "01234567" + "00000000" + "0000000000001234"
     assert len(marker) == 20
     found = read_segment(HEADER + marker)
     assert found is not None
@@ -102,6 +107,31 @@ def test_a_group_of_an_older_file_at_the_same_place_is_not_taken_for_one_of_this
     assert [each.index for group in found.groups for each in group.records] == [1, 101]
 
 
+def test_a_value_full_of_what_looks_like_groups_is_not_read_group_by_group_behind_a_torn_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, ends = groups(1)
+    forged = Struct(">4sIQI").pack(b"\xc7GR\x1e", 1000, 1 << 40, 0) * 500
+    data += encode_group(ID, 0, [record(2, forged)])[:-1]
+    looked_at: list[int] = []
+
+    def read_group(data: bytes, start: int, identity: int) -> Group | None:
+        looked_at.append(start)
+        return read_one(data, start, identity)
+
+    read_one = recovery.read_group
+    monkeypatch.setattr(recovery, "read_group", read_group)
+    found = read_segment(data)
+    assert found is not None
+    assert found.end == ends[0]
+    assert looked_at == [SEGMENT_HEADER_BYTES, ends[0], ends[0]]
+
+
+def test_the_magic_of_groups_is_of_the_segment_and_never_zeros() -> None:
+    assert group_magic(ID) != group_magic(ID ^ 1 << 40)
+    assert group_magic(0) != bytes(4)
+
+
 def test_a_segment_shorter_than_the_next_one_remembers_is_refused() -> None:
     data, ends = groups(2)
     short = read_segment(data[: ends[0]])
@@ -128,9 +158,9 @@ def test_a_header_that_was_never_written_whole_is_no_segment() -> None:
 
 def test_another_version_is_refused_in_words() -> None:
     packed = bytearray(HEADER)
-    packed[9] = 2
+    packed[9] = 1
     from zlib import crc32
 
     packed[-4:] = crc32(bytes(packed[:-4])).to_bytes(4, "big")
-    with pytest.raises(CorruptLogError, match="format version 2"):
+    with pytest.raises(CorruptLogError, match="format version 1, this release reads 2"):
         read_segment(bytes(packed))

@@ -17,7 +17,7 @@ from trilemma.base.invariant import invariant
 from trilemma.base.prng import SplitMix64
 from trilemma.crdt.entry import FOREVER_MS, Context, KeyState, Written
 from trilemma.crdt.exact import exact_text
-from trilemma.datatype.keyscan import DBS, PAGE_ROWS, rowkey_stop, string_encoding
+from trilemma.datatype.keyscan import DBS, rowkey_stop, string_encoding
 from trilemma.datatype.operations import (
     ADD,
     ALL_DBS,
@@ -40,7 +40,6 @@ from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse
 from trilemma.resp.number import parse_int64
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import pages
 
 register(
     "transaction_too_large",
@@ -283,7 +282,7 @@ class CausalView(StateRows):
         seen: list[list[Any]] = []
         for one in range(DBS) if db is None else (db,):
             head = self._key_head + bytes((one,))
-            for row_key, row in pages(self._rows, head, rowkey_stop(head), PAGE_ROWS):
+            for row_key, row in self._rows.iterate(head, rowkey_stop(head)):
                 resets = KeyState.decode(row).resets()
                 if resets:
                     seen.append([one, self._place(row_key)[2], plain_resets(resets)])

@@ -5,10 +5,8 @@ from struct import Struct
 from trilemma.resp.number import parse_int64
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import pages
 
 DBS = 16
-PAGE_ROWS = 1_024
 
 RAW_ENCODING_BYTES_MIN = 45
 """Strings of this length are `raw`, shorter ones `embstr` (Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT is 44)."""
@@ -73,22 +71,16 @@ class KeyScan:
         """See View."""
         start = self._key_head + bytes((db,)) + cursor.to_bytes(6, "big")
         stop = self._key_head + bytes((db + 1,))
-        rows = self._rows.scan(start, stop, count + 1)
-        following = 0
-        if len(rows) > count:
-            following = self._place(rows[count][0])[1]
-            if following == self._place(rows[0][0])[1]:
-                # One hash fills the page: its keys come together, however many.
-                return self._scan_hash(db, following)
-            rows = [row for row in rows if self._place(row[0])[1] < following]
-        return following, [key for row in rows if (key := self._seen(row)) is not None]
-
-    def _scan_hash(self, db: int, key_hash: int) -> tuple[int, list[bytes]]:
-        start = self._key_head + bytes((db,)) + key_hash.to_bytes(6, "big")
-        stop = self._key_head + (int.from_bytes(start[len(self._key_head) :], "big") + 1).to_bytes(7, "big")
-        keys = [key for row in pages(self._rows, start, stop, PAGE_ROWS) if (key := self._seen(row)) is not None]
-        onward = self._rows.scan(stop, self._key_head + bytes((db + 1,)), 1)
-        return (self._place(onward[0][0])[1] if onward else 0), keys
+        keys: list[bytes] = []
+        last = -1
+        for place, row in enumerate(self._rows.iterate(start, stop)):
+            key_hash = self._place(row[0])[1]
+            if place >= count and key_hash != last:
+                return key_hash, keys
+            last = key_hash
+            if (key := self._seen(row)) is not None:
+                keys.append(key)
+        return 0, keys
 
     def _place(self, row_key: bytes) -> tuple[int, int, bytes]:
         return rowkey.read_place(row_key[len(self._key_head) :])
@@ -101,7 +93,7 @@ class KeyScan:
         low, high = self._key_head + bytes((db,)), self._key_head + bytes((db + 1,))
         middle = low + drawn.to_bytes(6, "big")
         for start, stop in ((middle, high), (low, middle)):
-            for row in pages(self._rows, start, stop, PAGE_ROWS):
+            for row in self._rows.iterate(start, stop):
                 key = self._seen(row)
                 if key is not None:
                     return key

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from struct import Struct
 
-from trilemma.datatype.keyscan import PAGE_ROWS, KeyScan, rowkey_stop
+from trilemma.datatype.keyscan import KeyScan, rowkey_stop
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import pages
 
 WATCH_BUCKETS = 4_096
 """Buckets that vanished keys share; more would abort fewer transactions needlessly, at 14 bytes each."""
@@ -93,7 +92,7 @@ class PlainRows(KeyScan):
 
     def _empty(self, db: int) -> None:
         """Remove all keys of a db."""
-        for row_key, _ in list(pages(self._rows, self._expiry_head, rowkey_stop(self._expiry_head), PAGE_ROWS)):
+        for row_key, _ in self._rows.iterate(self._expiry_head, rowkey_stop(self._expiry_head)):
             if rowkey.read_expiry(row_key[len(self._expiry_head) :])[1][0] == db:
                 self._rows.delete(row_key)
         self._rows.delete_range(self._key_head + bytes((db,)), self._key_head + bytes((db + 1,)))
@@ -168,7 +167,7 @@ class PlainRows(KeyScan):
         """Return a hash of all rows that are the shard's content: equal on replicas that applied the same entries."""
         content = blake2b(digest_size=16)
         for start, stop in ranges:
-            for row_key, value in pages(self._rows, start, stop, PAGE_ROWS):
+            for row_key, value in self._rows.iterate(start, stop):
                 content.update(self.row_hash(row_key, value))
         return content.hexdigest()
 

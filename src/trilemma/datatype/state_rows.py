@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from trilemma.base.ids import Dot, NodeId
 from trilemma.crdt.entry import Context, Count, Deadline, KeyState, Written
 from trilemma.crdt.exact import exact_number
-from trilemma.datatype.keyscan import DBS, PAGE_ROWS, KeyScan, rowkey_stop
+from trilemma.datatype.keyscan import DBS, KeyScan, rowkey_stop
 from trilemma.datatype.operations import (
     ALL_DBS,
     DEADLINE,
@@ -27,7 +27,6 @@ from trilemma.datatype.operations import (
 from trilemma.replication.port import Batch
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import pages
 
 AT_ONCE_MS = 0
 """The moment under which stands what may go as soon as every replica was heard."""
@@ -101,7 +100,7 @@ class StateRows(KeyScan):
         resets = {(each[0], bytes(each[1])): read_resets(each[2]) for each in seen}
         for one in range(DBS) if db == ALL_DBS else (db,):
             head = self._key_head + bytes((one,))
-            for row_key, row in list(pages(self._rows, head, rowkey_stop(head), PAGE_ROWS)):
+            for row_key, row in self._rows.iterate(head, rowkey_stop(head)):
                 key = self._place(row_key)[2]
                 state = KeyState.decode(row)
                 before = _Marks.of(state)
@@ -175,7 +174,7 @@ class StateRows(KeyScan):
     def digest(self) -> str:
         """Return a hash of all that the shard holds, hidden and expired included, judged by no clock."""
         content = blake2b(digest_size=16)
-        for row_key, row in pages(self._rows, *self.key_range, PAGE_ROWS):
+        for row_key, row in self._rows.iterate(*self.key_range):
             content.update(self.row_hash(row_key, row))
         return content.hexdigest()
 

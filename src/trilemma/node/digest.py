@@ -7,9 +7,11 @@ whatever happens meanwhile, and two replicas whose views reflect the same must h
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
+from trilemma.base.limits import MIB
 from trilemma.storage.port import ReadView
 
 DIGEST_ROWS_PER_TURN = 1_024
+DIGEST_BYTES_PER_TURN = 8 * MIB
 DIGEST_BYTES = 16
 
 RowHash = Callable[[bytes, bytes], bytes]
@@ -30,17 +32,16 @@ class Digest:
 
     def step(self) -> None:
         """Take in one page of rows."""
-        left = DIGEST_ROWS_PER_TURN
-        while left and self._ranges:
-            start, stop = self._ranges[0]
-            rows = self._view.scan(start, stop, left)
-            for key, value in rows:
+        rows_left, bytes_left = DIGEST_ROWS_PER_TURN, DIGEST_BYTES_PER_TURN
+        while rows_left and bytes_left > 0 and self._ranges:
+            start, stop = self._ranges.pop(0)
+            for key, value in self._view.iterate(start, stop):
+                if not rows_left or bytes_left <= 0:
+                    self._ranges.insert(0, (key, stop))
+                    break
                 self._content.update(self._row_hash(key, value))
-            if len(rows) < left:
-                self._ranges.pop(0)
-            else:
-                self._ranges[0] = (rows[-1][0] + b"\x00", stop)
-            left -= len(rows)
+                rows_left -= 1
+                bytes_left -= len(value)
         if not self._ranges:
             self.is_done = True
             self.close()

@@ -91,15 +91,15 @@ class Donor:
     def _read(outgoing: _Outgoing) -> list[tuple[bytes, bytes]]:
         rows: list[tuple[bytes, bytes]] = []
         size = 0
-        found = outgoing.view.scan(outgoing.key, outgoing.stop, CHUNK_ROWS)
-        for key, value in found:
-            if rows and size > CHUNK_BYTES:
+        for key, value in outgoing.view.iterate(outgoing.key, outgoing.stop):
+            if rows and (size > CHUNK_BYTES or len(rows) == CHUNK_ROWS):
                 break
             size += len(key) + len(value)
             rows.append((key[HEAD_BYTES:], value))
             outgoing.key = key + b"\x00"
+        else:
+            outgoing.is_read = True
         outgoing.rows_sent += len(rows)
-        outgoing.is_read = len(rows) == len(found) and len(found) < CHUNK_ROWS
         return rows
 
     def took(self, shard: ShardId, peer: NodeId, message: Took) -> None:

@@ -5,7 +5,8 @@ RocksDB keeps the rows in memory, can be read, takes no writes, and goes on by i
 for its write buffers again; its binding has no call to hasten that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,12 @@ def _options() -> Options:
     return options
 
 
-def _forward(rows: RdictIter, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-    found: list[tuple[bytes, bytes]] = []
+def _forward(rows: RdictIter, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+    # Bounds are compared here: those of ReadOptions take keys in the library's own encoding, not as raw bytes.
     rows.seek(start)
-    while len(found) < limit and rows.valid() and (key := rows.key()) < stop:
-        found.append((key, rows.value()))
+    while rows.valid() and (key := rows.key()) < stop:
+        yield key, rows.value()
         rows.next()
-    return found
 
 
 def _backward(rows: RdictIter, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
@@ -70,6 +70,10 @@ def _backward(rows: RdictIter, start: bytes, stop: bytes, limit: int) -> list[tu
         found.append((key, rows.value()))
         rows.prev()
     return found
+
+
+def _scan(rows: RdictIter, start: bytes, stop: bytes, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
+    return _backward(rows, start, stop, limit) if reverse else list(islice(_forward(rows, start, stop), limit))
 
 
 class RocksView:
@@ -93,8 +97,11 @@ class RocksView:
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """See RowReader."""
-        rows = self._open()
-        return _backward(rows, start, stop, limit) if reverse else _forward(rows, start, stop, limit)
+        return _scan(self._open(), start, stop, limit, reverse)
+
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See RowReader."""
+        return _forward(self._open(), start, stop)
 
     def _open(self) -> RdictIter:
         if self._rows is None:
@@ -132,9 +139,11 @@ class RocksEngine:
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """See RowReader."""
-        # Bounds are compared here: those of ReadOptions take keys in the library's own encoding, not as raw bytes.
-        rows = self._rows.iter()
-        return _backward(rows, start, stop, limit) if reverse else _forward(rows, start, stop, limit)
+        return _scan(self._rows.iter(), start, stop, limit, reverse)
+
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See RowReader."""
+        return _forward(self._rows.iter(), start, stop)
 
     @property
     def takes_writes(self) -> bool:

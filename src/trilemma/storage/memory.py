@@ -4,7 +4,7 @@ Product code: the simulator and users' tests run on them. What was not synced is
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sortedcontainers import SortedDict
 
@@ -130,6 +130,11 @@ class MemoryView:
                 break
             found.append((key, self._rows[key]))
         return found
+
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See RowReader."""
+        for key in self._rows.irange(start, stop, inclusive=(True, False)):
+            yield key, self._rows[key]
 
     def close(self) -> None:
         """See ReadView."""

@@ -5,7 +5,7 @@ the engine, oldest first, as one batch. So the engine never runs ahead of the lo
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import MIB, limit
@@ -35,6 +35,12 @@ LARGE_ROWS_BYTES_MAX = limit(
 )
 
 Range = tuple[bytes, bytes]
+
+
+def _present(row: tuple[bytes, bytes | None]) -> Iterator[tuple[bytes, bytes]]:
+    key, value = row
+    if value is not None:
+        yield key, value
 
 
 class _Layer:
@@ -202,6 +208,21 @@ class ShardRows:
                 edge_stop = rows[-1][0]
             else:
                 edge_start = rows[-1][0] + b"\x00"
+
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows of the range in order, the overlay merged in as it is when the first is asked for."""
+        changed = sorted((key, value) for key, (value, _) in self._newest.items() if start <= key < stop)
+        names = {key for key, _ in changed}
+        ranges = [one for layer in (*self._sealed, self._open) for one in layer.ranges]
+        place = 0
+        for key, value in self._engine.iterate(start, stop):
+            while place < len(changed) and changed[place][0] <= key:
+                yield from _present(changed[place])
+                place += 1
+            if key not in names and not any(low <= key < high for low, high in ranges):
+                yield key, value
+        for row in changed[place:]:
+            yield from _present(row)
 
     @staticmethod
     def _covers(seen: bytes, wanted: bytes, reverse: bool) -> bool:

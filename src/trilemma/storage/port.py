@@ -90,7 +90,15 @@ class RowReader(Protocol):
         ...
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """Return up to `limit` rows with start <= key < stop, ascending (or descending) by key."""
+        """Return up to `limit` rows with start <= key < stop, ascending (or descending) by key. For few small rows."""
+        ...
+
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows with start <= key < stop in ascending order, read one at a time: values may be large.
+
+        Shows the rows as they are when the first is asked for. Until the last one is, nothing else may be read from the
+        same view, and nothing may be written to the engine.
+        """
         ...
 
 
@@ -131,12 +139,3 @@ def prefix_stop(prefix: bytes) -> bytes:
     """Return the smallest key above every key that begins with `prefix` (which holds a byte below 0xff)."""
     trimmed = prefix.rstrip(b"\xff")
     return trimmed[:-1] + bytes([trimmed[-1] + 1])
-
-
-def pages(reader: RowReader, start: bytes, stop: bytes, page: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield all rows of a range, reading `page` rows at a time."""
-    while rows := reader.scan(start, stop, page):
-        yield from rows
-        if len(rows) < page:
-            return
-        start = rows[-1][0] + b"\x00"

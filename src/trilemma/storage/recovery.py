@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from trilemma.storage.port import LogRecord
 from trilemma.storage.segment import (
-    GROUP_MAGIC,
     SEGMENT_HEADER_BYTES,
     CorruptLogError,
     Group,
     SegmentHeader,
     decode_header,
+    group_magic,
     read_group,
 )
 
@@ -48,8 +48,9 @@ def read_segment(data: bytes) -> FoundSegment | None:
 
 def _must_be_torn(data: bytes, end: int, header: SegmentHeader, groups: Sequence[Group]) -> None:
     """Look behind the end for a group that says that the end was durable."""
+    magic = group_magic(header.id)
     position = end
-    while (position := data.find(GROUP_MAGIC, position)) >= 0:
+    while (position := data.find(magic, position)) >= 0:
         later = read_group(data, position, header.id)
         if later is not None and later.durable > end:
             last = _last_of(groups)

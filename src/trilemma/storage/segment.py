@@ -4,8 +4,10 @@
     group     magic 4s | length u32 | durable offset u64 | crc u32 | records
     record    kind u8 | shard u32 | stream u32 | index u64 | term u64 | length u32 | body
 
-All big-endian. A group is what one turn wrote: it is there whole or not at all. Its checksum is seeded with the
-segment's random id, so that what an older file left behind never passes for one. The durable offset is how far this
+All big-endian. A group is what one turn wrote: it is there whole or not at all. Its magic is the higher half of the
+segment's random id, made odd: a client that wrote what looks like many groups into a value would have whoever looks
+for groups behind a bad end read them all, each to its end. Its checksum is seeded with the id, so that what an older
+file left behind never passes for one. The durable offset is how far this
 segment was known durable when the group was made; a group without records is a marker that only says that.
 """
 
@@ -17,9 +19,8 @@ from zlib import crc32
 from trilemma.base.ids import ShardId
 from trilemma.storage.port import LogRecord
 
-VERSION = 1
+VERSION = 2
 SEGMENT_MAGIC = b"TRILOG\x00\x01"
-GROUP_MAGIC = b"\xc7GR\x1e"
 GROUP_BYTES_MAX = 1 << 30
 
 _SEGMENT = Struct(">8sHQQQ")
@@ -27,6 +28,7 @@ _GROUP = Struct(">4sIQI")
 _RECORD = Struct(">BIIQQI")
 _CRC = Struct(">I")
 _LENGTH = Struct(">I")
+_MAGIC = Struct(">I")
 _DURABLE = Struct(">Q")
 
 SEGMENT_HEADER_BYTES = _SEGMENT.size + _CRC.size
@@ -70,6 +72,11 @@ def decode_header(data: bytes) -> SegmentHeader | None:
     return SegmentHeader(number, identity, previous_end)
 
 
+def group_magic(identity: int) -> bytes:
+    """Return what every group of the segment with this id begins with; never zeros."""
+    return _MAGIC.pack(identity >> 32 | 1)
+
+
 def _checksum(identity: int, durable: int, body: bytes) -> int:
     seed = (identity ^ (identity >> 32)) & 0xFFFFFFFF
     return crc32(body, crc32(_LENGTH.pack(len(body)) + _DURABLE.pack(durable), seed))
@@ -83,7 +90,7 @@ def encode_group(identity: int, durable: int, records: Sequence[LogRecord]) -> b
         parts.append(pack(kind, shard, stream, index, term, len(body)))
         parts.append(body)
     body = b"".join(parts)
-    return _GROUP.pack(GROUP_MAGIC, len(body), durable, _checksum(identity, durable, body)) + body
+    return _GROUP.pack(group_magic(identity), len(body), durable, _checksum(identity, durable, body)) + body
 
 
 def record_offsets(start: int, records: Sequence[LogRecord]) -> list[int]:
@@ -119,7 +126,7 @@ def read_group(data: bytes, start: int, identity: int) -> Group | None:
         return None
     magic, length, durable, checksum = _GROUP.unpack_from(data, start)
     end = start + GROUP_HEADER_BYTES + length
-    if magic != GROUP_MAGIC or length > GROUP_BYTES_MAX or end > len(data):
+    if magic != group_magic(identity) or length > GROUP_BYTES_MAX or end > len(data):
         return None
     body = data[start + GROUP_HEADER_BYTES : end]
     if _checksum(identity, durable, body) != checksum:
