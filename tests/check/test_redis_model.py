@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from shell import ended
 from trilemma.check.brute import is_linearizable
 from trilemma.check.forge import disturb, forge
 from trilemma.check.history import Operation
@@ -31,7 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
     folder: Path = tmp_path_factory.mktemp("redis")
     path = folder / "redis.sock"
     options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
-    with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as process:
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    with ended(process):
         client = redis.Redis(unix_socket_path=str(path))
         deadline = time.monotonic() + 10
         while not path.exists() and time.monotonic() < deadline:
@@ -39,7 +41,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
         client.ping()
         yield client
         client.close()
-        process.terminate()
 
 
 def _ask(server: redis.Redis, command: tuple[bytes, ...]) -> Any:

@@ -8,20 +8,19 @@ from typing import Any
 import pytest
 import redis
 
-from shell import CANNOT, Said, free_base, run, until
+from shell import CANNOT, Said, detached, free_base, run, until
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     """A directory in which a cluster runs, detached, and its base port."""
     cwd, base = tmp_path_factory.mktemp("cli"), free_base()
-    said = run("up", "--lab", "--detach", "--json", "--base-port", str(base), "--default-mode", "ap", cwd=cwd)
-    assert said.status == 0, said
-    told = json.loads(said.out)
-    assert told["nodes"] == {f"n{number + 1}": f"127.0.0.1:{base + number}" for number in range(3)}
-    yield cwd, base
-    said = run("down", cwd=cwd)
-    assert said == Said(0, "The cluster is down.\n", "")
+    with detached("--lab", "--json", "--base-port", str(base), "--default-mode", "ap", cwd=cwd) as said:
+        assert said.status == 0, said
+        told = json.loads(said.out)
+        assert told["nodes"] == {f"n{number + 1}": f"127.0.0.1:{base + number}" for number in range(3)}
+        yield cwd, base
+        assert run("down", cwd=cwd) == Said(0, "The cluster is down.\n", "")
     said = run("status", cwd=cwd)
     assert said.status == 1
     assert said.out.count("no answer") == 3

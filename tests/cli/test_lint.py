@@ -15,6 +15,7 @@ import pytest
 import redis
 
 import trilemma
+from shell import ended
 from trilemma.client.local import LocalCluster
 
 COMMAND = (sys.executable, "-m", "trilemma", "lint")
@@ -206,9 +207,10 @@ def listened(cluster: LocalCluster, places: list[str], send: Callable[[], object
         [*COMMAND, *words, "--time", "2", "--cluster", addresses(cluster)[0]],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
     )  # fmt: skip
-    while listening.poll() is None:
-        send()
-    out, err = listening.communicate()
+    with ended(listening):
+        while listening.poll() is None:
+            send()
+        out, err = listening.communicate()
     return Said(listening.returncode, out, err)
 
 

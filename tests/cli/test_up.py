@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from shell import CANNOT, COMMAND, ENVIRONMENT, PATIENCE_S, Said, free_base, run, until
+from shell import CANNOT, COMMAND, ENVIRONMENT, PATIENCE_S, Said, detached, free_base, run, until
 from trilemma.client import control
 from trilemma.client.layout import lay_out, places
 from trilemma.client.readiness import NotReadyError, wait_until_own_serve
@@ -40,13 +40,23 @@ class Cluster(NamedTuple):
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of one node that has the ports which the tests' own clusters are to have."""
     cwd, base = tmp_path_factory.mktemp("other"), free_base()
-    said = run("up", "--detach", "--nodes", "1", "--base-port", str(base), "--dir", "one", cwd=cwd)
-    try:
+    with detached("--nodes", "1", "--base-port", str(base), cwd=cwd, directory="one") as said:
         assert said.status == 0, said
         assert said.out.startswith("1 node is up.")
         yield Cluster(cwd / "one", base)
-    finally:
-        run("down", "--dir", "one", cwd=cwd)
+
+
+def test_a_cluster_that_is_set_up_for_tests_is_ended_where_its_set_up_fails(tmp_path: Path) -> None:
+    base = free_base()
+
+    def set_up() -> None:
+        with detached("--nodes", "1", "--base-port", str(base), cwd=tmp_path, directory="one") as said:
+            assert said.status == 0, said
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        set_up()
+    assert nothing_runs(tmp_path / "one", base)
 
 
 def refused(said: Said, *sentences: str) -> None:
@@ -161,8 +171,9 @@ def test_a_node_that_cannot_start_is_quoted_at_once(tmp_path: Path, detach: tupl
 def test_a_cluster_that_stands_is_started_again_and_keeps_its_password(tmp_path: Path) -> None:
     base = free_base()
     up = ("up", "--detach", "--dir", "kept", "--json")
-    assert run(*up, "--nodes", "1", "--base-port", str(base), "--default-mode", "ap", cwd=tmp_path).status == 0
-    try:
+    more = ("--json", "--nodes", "1", "--base-port", str(base), "--default-mode", "ap")
+    with detached(*more, cwd=tmp_path, directory="kept") as said:
+        assert said.status == 0, said
         with control.connect(f"127.0.0.1:{base}") as client:
             client.set("k", "v")
             client.config_set("requirepass", "of the file")
@@ -178,21 +189,16 @@ def test_a_cluster_that_stands_is_started_again_and_keeps_its_password(tmp_path:
             assert client.get("k") == "v"
         assert run("status", "--dir", "kept", cwd=tmp_path).status == 0
         assert run("lab", "status", "--dir", "kept", cwd=tmp_path).status == 0
-    finally:
-        run("down", "--dir", "kept", cwd=tmp_path)
 
 
 @pytest.fixture
 def stood(tmp_path: Path) -> Iterator[Cluster]:
     """Three nodes that have met, and were stopped; whatever runs at the end is ended."""
     base = free_base()
-    said = run("up", "--detach", "--base-port", str(base), "--dir", "c", cwd=tmp_path)
-    try:
+    with detached("--base-port", str(base), cwd=tmp_path, directory="c") as said:
         assert said.status == 0, said
         assert run("down", "--dir", "c", cwd=tmp_path) == Said(0, "The cluster is down.\n", "")
         yield Cluster(tmp_path / "c", base)
-    finally:
-        run("down", "--dir", "c", cwd=tmp_path)
 
 
 def test_a_majority_goes_on_without_a_node_that_lost_its_data(stood: Cluster) -> None:

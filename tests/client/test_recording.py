@@ -222,16 +222,67 @@ def test_an_error_that_nobody_knows_leaves_the_outcome_open(history: Recording) 
     assert [each.outcome for each in history] == ["info", "fail"]
 
 
-def test_a_transaction_whose_multi_was_refused_may_have_happened(history: Recording) -> None:  # noqa: F811
-    with server(b"-NOPERM no multi\r\n+OK\r\n-ERR EXEC without MULTI\r\n") as address:
+WITHOUT_MULTI = b"-NOPERM no multi\r\n%b-ERR EXEC without MULTI\r\n"
+
+
+def test_a_transaction_whose_multi_was_refused_is_as_many_operations_as_were_answered(history: Recording) -> None:  # noqa: F811
+    with server(b"+OK\r\n", WITHOUT_MULTI % b"+OK\r\n-NOPERM no get\r\n:1\r\n", b"+OK\r\n") as address:
+        client = plain_client(history, address)
+        client.set("a:k", "v")
+        with pytest.raises(redis.ResponseError):
+            client.pipeline().set("a:k", "w").get("b:k").incr("n").execute()
+        client.set("a:k", "x")
+    incr, wrote = (b"INCRBY", b"n", b"1"), (b"SET", b"a:k", b"w")
+    assert noted(history)[1:-1] == [
+        ("command", wrote, b"OK", "ok"),
+        ("command", (b"GET", b"b:k"), None, "fail"),
+        ("command", incr, 1, "ok"),
+    ]
+    before, *parts, after = history.operations
+    assert [(each.key, each.keyspace, each.node) for each in parts] == [
+        (b"a:k", "a", "s"),
+        (b"b:k", "b", "s"),
+        (b"n", "default", "s"),
+    ]
+    assert before.complete_us is not None
+    for part in parts:
+        assert part.complete_us is not None
+        assert before.complete_us <= part.invoke_us <= part.complete_us <= after.invoke_us
+    assert {each.process for each in history} == {1}
+    assert_linearizable(history)
+
+
+def test_of_a_transaction_that_came_apart_only_what_nobody_knows_is_open(history: Recording) -> None:  # noqa: F811
+    with server(WITHOUT_MULTI % b"+OK\r\n-ERR timed out\r\n", b"+OK\r\n") as address:
+        client = plain_client(history, address)
+        with pytest.raises(redis.ResponseError):
+            client.pipeline().set("k", "v").set("l", "v").execute()
+        client.set("k", "w")
+    assert [(each.outcome, each.process) for each in history] == [("ok", 1), ("info", 1), ("ok", 2)]
+
+
+def test_a_transaction_that_is_not_known_to_have_come_apart_stays_one(history: Recording) -> None:  # noqa: F811
+    with server(b"+OK\r\n+QUEUED\r\n-ERR EXEC without MULTI\r\n") as address:
         client = plain_client(history, address)
         with pytest.raises(redis.ResponseError):
             client.pipeline().set("k", "v").execute()
-    with server(b"-NOPERM no multi\r\n-NOPERM no set\r\n-ERR EXEC without MULTI\r\n") as address:
+    with server(WITHOUT_MULTI % b"+OK\r\n") as address:
         client = plain_client(history, address)
-        with pytest.raises(redis.ResponseError):
-            client.pipeline().set("k", "v").execute()
-    assert [each.outcome for each in history] == ["info", "fail"]
+        with pytest.raises(redis.ConnectionError):
+            client.pipeline().set("k", "v").set("k", "w").execute()
+    assert [(each.kind, each.outcome) for each in history] == [("transaction", "fail"), ("transaction", "info")]
+
+
+def test_a_clients_of_asyncio_transaction_comes_apart_alike(history: Recording) -> None:  # noqa: F811
+    async def use(address: str) -> None:
+        async with history.async_client(Elsewhere(address), "s", **QUIET) as client:
+            with pytest.raises(redis.ResponseError):
+                await client.pipeline().set("k", "v").get("k").execute()
+
+    with server(WITHOUT_MULTI % b"+OK\r\n$1\r\nv\r\n") as address:
+        asyncio.run(use(address))
+    found = [("command", (b"SET", b"k", b"v"), b"OK", "ok"), ("command", (b"GET", b"k"), b"v", "ok")]
+    assert noted(history) == found
 
 
 def test_attempts_of_a_command_that_is_executed_once_are_one_operation(history: Recording) -> None:  # noqa: F811

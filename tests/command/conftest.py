@@ -25,7 +25,11 @@ class RedisServer:
             ["redis-server", *arguments, "--dir", str(directory), "--proto-max-bulk-len", str(16 << 20)],
             stdout=subprocess.DEVNULL,
         )
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait(self) -> None:
         end = time.monotonic() + START_S

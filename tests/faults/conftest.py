@@ -40,7 +40,11 @@ class LiveNode:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "trilemma", "serve", "--config", str(file)], stderr=self.log, stdout=self.log
         )
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait(self) -> None:
         end = time.monotonic() + PATIENCE_S

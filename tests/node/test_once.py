@@ -121,7 +121,7 @@ def test_a_token_with_another_command_is_refused_and_nothing_is_written(calm: St
     assert calm.ask(1, "CAP", "ONCE", "other", "INCR", "bank:other").reply == 1
     for words in (("INCRBY", "bank:other", "1"), ("INCR", "bank:another"), ("DEL", "bank:other")):
         said = calm.ask(2, "CAP", "ONCE", "other", *words).reply
-        assert said == "ERR CAP ONCE: the token was given with another command before; nothing was written"
+        assert said == "ERR CAP ONCE: the token was given with another command before; this one was not executed"
     assert calm.ask(2, "GET", "bank:other").reply == b"1"
     assert calm.ask(2, "CAP", "ONCE", "other", "incr", "bank:other").reply == 1
 
@@ -263,7 +263,7 @@ def test_where_only_young_tokens_take_the_room_a_new_one_is_refused_and_a_known_
     assert [stage.ask(1, "CAP", "ONCE", f"t{number}", "INCR", "bank:k").reply for number in (1, 2)] == [1, 2]
     said = stage.ask(1, "CAP", "ONCE", "t3", "INCR", "bank:k").reply
     assert said.startswith("TRYAGAIN keyspace 'bank' (cp): all room is taken by tokens of CAP ONCE")
-    assert said.endswith("; nothing was written")
+    assert said.endswith("; this command was not executed")
     assert stage.ask(3, "CAP", "ONCE", "t1", "INCR", "bank:k").reply == 1
     stage.run(2_500_000)
     assert stage.ask(1, "CAP", "ONCE", "t3", "INCR", "bank:k").reply == 3
@@ -277,7 +277,7 @@ def test_old_tokens_make_room_for_a_long_reply_however_short_their_own_were(monk
     stage = Stage()
     stage.ask(1, "SET", "bank:big", "x" * 9_000)
     said = Raw(stage, 1).send(b"".join(request("CAP", "ONCE", f"s{number}", "INCR", "bank:k") for number in range(600)))
-    assert said.endswith(b"; nothing was written\r\n")
+    assert said.endswith(b"; this command was not executed\r\n")
     stage.run(11_000_000)
     asked = [stage.ask(1, "CAP", "ONCE", f"b{number}", "GET", "bank:big").reply for number in range(3)]
     assert asked == [b"x" * 9_000] * 3

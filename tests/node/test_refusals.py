@@ -93,7 +93,8 @@ def cut_off() -> Stage:
 @pytest.mark.parametrize(
     ("words", "keyspace"),
     [("GET bank:k", "bank"), ("MGET bank:k bank:l", "bank"), ("WATCH bank:k", "bank"),
-     ("KEYS bank:*", "bank"), ("DBSIZE", "default"), ("CAP EXPLAIN GET bank:k", "bank"), ("GET shop:k", "shop")],
+     ("KEYS bank:*", "bank"), ("DBSIZE", "default"), ("CAP EXPLAIN GET bank:k", "bank"), ("GET shop:k", "shop"),
+     ("CAP ONCE t GET bank:k", "bank"), ("CAP EXPLAIN CAP ONCE t MGET bank:k bank:l", "bank")],
 )  # fmt: skip
 def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Stage, words: str, keyspace: str) -> None:
     said = cut_off.ask(3, *words.split()).reply
@@ -103,8 +104,8 @@ def test_of_a_read_that_is_refused_it_is_said_that_nothing_was_read(cut_off: Sta
 
 @pytest.mark.parametrize(
     "words",
-    ["SET bank:k v", "GETEX bank:k PERSIST", "CAP EXPLAIN INCR bank:k", "CAP ONCE t GET bank:k",
-     "KEYSPACE LEAD bank n1"],
+    ["SET bank:k v", "GETEX bank:k PERSIST", "CAP EXPLAIN INCR bank:k", "CAP ONCE t INCR bank:k",
+     "CAP ONCE t GETEX bank:k PERSIST", "KEYSPACE LEAD bank n1"],
 )  # fmt: skip
 def test_of_what_would_write_or_change_it_is_said_that_nothing_was_written(cut_off: Stage, words: str) -> None:
     said = cut_off.ask(3, *words.split()).reply

@@ -170,6 +170,41 @@ def test_a_copy_of_this_directory_is_no_peer(tmp_path: Path) -> None:
     held.close()
 
 
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return the list to which the path of whatever is synced from now on is added."""
+    paths, sync = list[Path](), os.fsync
+
+    def spy(descriptor: int) -> None:
+        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    return paths
+
+
+def test_the_name_of_each_directory_that_a_start_makes_is_durable_before_anything_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, path = synced(monkeypatch), tmp_path / "a" / "b" / "c"
+    opened(path).close()
+    assert paths == [tmp_path, tmp_path / "a", tmp_path / "a" / "b", path / "identity.json.new", path]
+    paths.clear()
+    opened(path).close()
+    assert paths == [path / "identity.json.new", path]
+
+
+def test_a_directory_whose_name_cannot_be_made_durable_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(DirectoryRefused, match="d: Input/output error"):
+        opened(tmp_path / "d")
+    assert list((tmp_path / "d").iterdir()) == []
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_durably(tmp_path / "f", b"one")
     write_durably(tmp_path / "f", b"two")

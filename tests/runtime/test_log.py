@@ -1,7 +1,6 @@
 """The log on a real disk: what was called durable is there after kill -9, segments roll and go, damage is refused."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shell import ended
 from trilemma.base.ids import ShardId
 from trilemma.runtime import log_writer
 from trilemma.runtime.index import Index
@@ -439,15 +439,13 @@ def test_after_kill_9_everything_reported_durable_is_there(tmp_path: Path) -> No
     first = 0
     for _ in range(4):
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        reported = 0
-        for line in child.stdout:
-            reported = int(line)
-            if reported > 200:
-                break
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+        with ended(child):
+            assert child.stdout is not None
+            reported = 0
+            for line in child.stdout:
+                reported = int(line)
+                if reported > 200:
+                    break
         log = open_log(tmp_path, Waiter())
         indexes = [record.index for record in log.recovered.records]
         assert indexes == list(range(1, len(indexes) + 1))

@@ -1,17 +1,18 @@
-"""The command line in a process of its own, and ports for a cluster that it starts."""
+"""The command line in a process of its own, ports for a cluster that it starts, and the end of all that was started."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from secrets import randbelow
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trilemma.client.layout import PEER_PORT_OFFSET
+from trilemma.client.leftover import left_nodes
 from trilemma.runtime.listening import FREE_PORTS_FROM, OUTGOING_PORTS_FROM
 
 COMMAND = (sys.executable, "-m", "trilemma")
@@ -36,6 +37,31 @@ def run(*words: str, cwd: Path, columns: int = 160) -> Said:
         env=os.environ | {"COLUMNS": str(columns)},
     )  # fmt: skip
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def detached(*words: str, cwd: Path, directory: str = "trilemma-cluster") -> Iterator[Said]:
+    """Start a cluster that outlives its command; at the end none of its nodes runs, whatever came between.
+
+    Gives what `up` said, which may be that it failed; what is checked of it belongs inside.
+    """
+    place = cwd / directory
+    try:
+        yield run("up", "--detach", "--dir", str(place), *words, cwd=cwd)
+    finally:
+        run("down", "--dir", str(place), cwd=cwd)
+        left = left_nodes(place)
+        assert not left, f"{place} has still {left}"
+
+
+@contextmanager
+def ended(child: "subprocess.Popen[Any]") -> Iterator[None]:
+    """End a process at the end if it has not ended by itself, whatever came between."""
+    with child:
+        try:
+            yield
+        finally:
+            child.kill()
 
 
 def free_base() -> int:

@@ -19,7 +19,7 @@ from rich.markup import escape
 from trilemma.check.report.data import EXIT_STATUS, Report
 from trilemma.check.verdict import Validity
 from trilemma.cli import check_table
-from trilemma.cli.console import AsJson, console, errors, print_json
+from trilemma.cli.console import AsJson, Refusal, console, errors, print_json
 from trilemma.cli.guard import NOT_WRITTEN
 from trilemma.cli.judging import refuse
 from trilemma.target import catalogue, nemesis
@@ -142,8 +142,7 @@ def _make(name: str, mode: str, plan: Plan) -> Target:
 
 def _give_up(sentence: str) -> NoReturn:
     """End the command because what was begun came to nothing: nobody knows."""
-    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
-    raise typer.Exit(EXIT_STATUS[Validity.UNKNOWN])
+    raise Refusal(sentence, EXIT_STATUS[Validity.UNKNOWN])
 
 
 def _run(name: str, target: Target, plan: Plan, as_json: bool, keep: Callable[[Result], None]) -> Result:

@@ -87,7 +87,7 @@ def up(
         else:
             lacking = asyncio.run(_supervise(directory, cluster, wait, as_json))
     except (LayoutRefused, control.NoClusterError) as problem:
-        refuse(str(problem), as_json)
+        refuse(str(problem))
     if lacking:
         raise typer.Exit(DEGRADED)
 

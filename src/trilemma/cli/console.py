@@ -22,13 +22,25 @@ Address = Annotated[
 ]
 
 
-def refuse(sentence: str, as_json: bool = False) -> NoReturn:
-    """End the command because it cannot be done: with a line for people, or an object with `error` for programs."""
+class Refusal(typer.Exit):
+    """A command cannot be done. It is said in one place (`guard`), which knows who reads it."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(status)
+        self.sentence = sentence
+
+
+def refuse(sentence: str, status: int = CANNOT) -> NoReturn:
+    """End the command because it cannot be done."""
+    raise Refusal(sentence, status)
+
+
+def say_why(sentence: str, as_json: bool) -> None:
+    """Say why a command failed: with a line for people, or an object with `error` for programs."""
     if as_json:
         print_json({"error": sentence})
-        raise typer.Exit(CANNOT)
-    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
-    raise typer.Exit(CANNOT)
+    else:
+        errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

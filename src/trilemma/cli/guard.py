@@ -1,7 +1,8 @@
-"""What the command line does with what nobody foresaw: a sentence, and an exit status that no verdict has.
+"""How a command's failure is told, to people or, with --json, to programs: as one object with `error`.
 
-Commands say what they foresee by themselves. A traceback is for those who mend the program: it is printed where the
-environment says so, and by `serve`, whose output is a node's log. Source of the numbers: sysexits.h.
+What nobody foresaw gets a sentence too, and an exit status that no verdict has. A traceback is for those who mend the
+program: it is printed where the environment says so, and by `serve`, whose output is a node's log. Source of the
+numbers: sysexits.h.
 """
 
 import os
@@ -10,11 +11,10 @@ import traceback
 from typing import Any, Final
 
 import typer
-from rich.markup import escape
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from trilemma.cli.console import errors
+from trilemma.cli.console import Refusal, say_why
 
 INTERNAL: Final = 70
 """EX_SOFTWARE: a fault of this program."""
@@ -25,6 +25,9 @@ NOT_WRITTEN: Final = 74
 TRACEBACK: Final = "TRILEMMA_TRACEBACK"
 """The environment variable that asks for tracebacks."""
 
+AS_JSON: Final = "--json"
+NO_OPTIONS_AFTER: Final = "--"
+
 LOGGED: Final = ("serve",)
 """Commands that always show them."""
 
@@ -32,17 +35,30 @@ LOGGED: Final = ("serve",)
 class GuardedGroup(TyperGroup):
     """The group of all commands."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Remember what a failure is told as: also that of a command whose own words are not understood."""
+        ctx.obj = AS_JSON in args[: args.index(NO_OPTIONS_AFTER) if NO_OPTIONS_AFTER in args else None]
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, TyperException, EOFError):
+        except Refusal as refusal:
+            say_why(refusal.sentence, ctx.obj)
+            raise
+        except TyperException as problem:
+            if not ctx.obj:
+                raise  # it is shown with the command's usage
+            say_why(problem.format_message(), as_json=True)
+            raise typer.Exit(problem.exit_code) from problem
+        except (typer.Exit, typer.Abort, EOFError):
             raise  # foreseen: these have an exit status of their own
         except BrokenPipeError:
             _leave_output()
             raise typer.Exit(NOT_WRITTEN) from None
         except Exception as problem:  # it is for what nobody foresaw
-            _say(problem, ctx.invoked_subcommand)
+            _say(problem, ctx.invoked_subcommand, as_json=ctx.obj)
             raise typer.Exit(INTERNAL) from problem
 
 
@@ -51,12 +67,8 @@ def _leave_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say(problem: Exception, command: str | None) -> None:
+def _say(problem: Exception, command: str | None, *, as_json: bool) -> None:
     told = f"{type(problem).__name__}: {problem}".splitlines()[0]
     if command in LOGGED or os.environ.get(TRACEBACK):
         traceback.print_exception(problem)
-    errors.print(
-        f"[bold red]trilemma:[/] {escape(told)}. This is a fault of trilemma, not a verdict; "
-        f"{TRACEBACK}=1 shows where it is.",
-        soft_wrap=True,
-    )
+    say_why(f"{told}. This is a fault of trilemma, not a verdict; {TRACEBACK}=1 shows where it is.", as_json)

@@ -7,12 +7,10 @@ this program ends with 70, a finding that could not be written with 74: see `gua
 
 from typing import Any, Final, NoReturn
 
-import typer
-from rich.markup import escape
 from typer.core import TyperCommand
 from typer.exceptions import TyperException
 
-from trilemma.cli.console import errors
+from trilemma.cli.console import Refusal
 
 BAD_INPUT: Final = 64
 
@@ -31,5 +29,4 @@ class JudgingCommand(TyperCommand):
 
 def refuse(sentence: str) -> NoReturn:
     """End the command because there is nothing to judge."""
-    errors.print(f"[bold red]trilemma:[/] {escape(sentence)}", soft_wrap=True)
-    raise typer.Exit(BAD_INPUT)
+    raise Refusal(sentence, BAD_INPUT)

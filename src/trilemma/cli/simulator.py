@@ -1,5 +1,6 @@
 """`trilemma sim`: the deterministic simulator. A failure prints the one command that shows it again."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -60,9 +61,12 @@ def run(
         tally.add(finding)
     left = [seed for seed in wanted if seed not in known]
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+        closing(run_seeds(left, mode, nodes)) as findings,
+    ):
         task = progress.add_task(f"{mode} schedules", total=len(wanted), completed=len(wanted) - len(left))
-        for finding in run_seeds(left, mode, nodes):
+        for finding in findings:
             tally.add(finding)
             if record is not None:
                 append(record, finding, mode, nodes)

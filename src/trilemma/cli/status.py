@@ -37,7 +37,7 @@ def status(
                     live.update(_shown(gather(directory)))
         found = gather(directory)
     except control.NoClusterError as problem:
-        refuse(str(problem), as_json)
+        refuse(str(problem))
     except KeyboardInterrupt:
         raise typer.Exit from None
     if as_json:

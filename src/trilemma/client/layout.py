@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from trilemma.runtime.directory import make_durably, sync_directory
 from trilemma.runtime.listening import bind_free
 from trilemma.runtime.toml import toml_string
 
@@ -104,7 +105,7 @@ def lay_out(directory: Path, members: list[NodePlace], default_mode: str, *, lab
         LayoutRefused: another one has begun to make it.
         OSError: it cannot be written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    make_durably(directory)
     secret = directory / "secret"
     try:
         secret.touch(mode=0o600, exist_ok=False)
@@ -118,3 +119,4 @@ def lay_out(directory: Path, members: list[NodePlace], default_mode: str, *, lab
     nodes = [{"name": each.name, "address": each.address} for each in members]
     known = {"cluster_id": settings.cluster_id, "nodes": nodes}
     (directory / CLUSTER).write_text(json.dumps(known, indent=2) + "\n")
+    sync_directory(directory)  # below it are the nodes' data directories, whose own names each node makes durable

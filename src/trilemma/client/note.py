@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from trilemma.check.history import Outcome
 from trilemma.check.redis_history import Command
-from trilemma.workload.reply import judge, judge_exec
+from trilemma.workload.reply import came_apart, judge, judge_exec
 
 if TYPE_CHECKING:
     from trilemma.client.recording import Recording
@@ -41,9 +41,12 @@ class Note:
         """Note the outcome, now; the process number is free again unless the outcome is unknown."""
         self._recording.complete(self._number, outcome, result)
         if outcome != "info":
-            with self._recording.lock:
-                if self.process not in self._free:
-                    self._free.append(self.process)
+            self._release()
+
+    def _release(self) -> None:
+        with self._recording.lock:
+            if self.process not in self._free:
+                self._free.append(self.process)
 
     def unsent(self) -> None:
         """Note that no byte has left: it did not happen and never will."""
@@ -56,19 +59,36 @@ class Note:
     def answered(self, reply: Any) -> None:
         """Note what the reply says; an error reply is its text. One that only the command is to blame for, as for too
         many arguments, did nothing and says nothing of the data."""
-        recorded = judge(reply)
-        self.close(recorded.outcome, recorded.result if recorded.outcome == "ok" else None)
+        self.close(*_told(reply))
 
-    def executed(self, seen: Sequence[Any], replies: Sequence[Any], commands: int) -> None:
-        """Note what became of a transaction.
+    def executed(self, seen: Sequence[Any], replies: Sequence[Any], commands: Sequence[Command]) -> None:
+        """Note what became of a transaction; where it came apart, of each of its commands.
 
         Args:
             seen: replies to guarded reads, which belong to it.
             replies: to MULTI, to each command, to EXEC, as far as they came.
-            commands: how many were queued.
+            commands: what was to be queued.
         """
-        recorded = judge_exec(replies, commands + 2)
+        sent = len(commands) + 2
+        if came_apart(replies, sent):
+            self._came_apart(commands, replies[1:-1])
+            return
+        recorded = judge_exec(replies, sent)
         self.close(recorded.outcome, (*seen, *recorded.result) if recorded.outcome == "ok" else None)
+
+    def _came_apart(self, commands: Sequence[Command], replies: Sequence[Any]) -> None:
+        """Note commands that were carried out one by one. What was read before is noted already, and guards nothing."""
+        numbers = self._recording.divide(self._number, commands)
+        told = [_told(reply) for reply in replies]
+        for number, (outcome, result) in zip(numbers, told, strict=True):
+            self._recording.complete(number, outcome, result)
+        if all(outcome != "info" for outcome, _ in told):
+            self._release()
+
+
+def _told(reply: Any) -> tuple[Outcome, Any]:
+    recorded = judge(reply)
+    return recorded.outcome, recorded.result if recorded.outcome == "ok" else None
 
 
 class Processes:
@@ -100,7 +120,7 @@ class Processes:
         """
         with self._recording.lock:
             number = self._recording.attempts.get(token)
-            known = None if number is None else self._recording.operations[number]
+            known = None if number is None else self._recording.operation(number)
             if number is not None and known is not None and known.outcome == "info":
                 return Note(self._recording, self._free_of_caller(), known.process, number)
             if known is not None and known.outcome == "ok":

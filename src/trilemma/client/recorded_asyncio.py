@@ -126,7 +126,7 @@ class AsyncRecordedPipeline(Pipeline):
         try:
             return await super().execute(raise_on_error)
         finally:
-            note.executed([reply for _, reply in seen], self._attention.heard, len(commands))
+            note.executed([reply for _, reply in seen], self._attention.heard, commands)
 
     async def reset(self) -> None:  # type: ignore[override]
         """Forget what was queued, watched and seen."""

@@ -146,7 +146,7 @@ class RecordedPipeline(Pipeline):
         try:
             return super().execute(raise_on_error)
         finally:
-            note.executed([reply for _, reply in seen], self._attention.heard, len(commands))
+            note.executed([reply for _, reply in seen], self._attention.heard, commands)
 
     def reset(self) -> None:  # type: ignore[override]
         """Forget what was queued, watched and seen."""

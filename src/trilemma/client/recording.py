@@ -7,7 +7,7 @@ Source: Jepsen, doc/tutorial/03-client.md; FAULTS §4, pitfalls 1, 3 and 6.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -71,7 +71,11 @@ class Recording:
     def operations(self) -> list[Operation]:
         """Everything recorded so far, in order of invocation; what is still open is unknown."""
         with self.lock:
-            return list(self._operations)
+            return sorted(self._operations, key=lambda each: each.invoke_us)
+
+    def operation(self, number: int) -> Operation:
+        """Return what is known of an operation by now."""
+        return self._operations[number]
 
     def history(self) -> History:
         """Return everything recorded so far."""
@@ -124,8 +128,7 @@ class Recording:
 
     def invoke(self, process: int, node: str, kind: str, argument: Any, first: Command) -> int:
         """Add an operation that begins now; return its number."""
-        keys = keys_of(first)
-        key = keys[0] if keys else b""
+        key = _first_key(first)
         with self.lock:
             keyspace = keyspace_of(key)
             begun = Operation(process, self.now_us(), None, kind, key, argument, None, "info", node, keyspace)
@@ -138,6 +141,19 @@ class Recording:
         with self.lock:
             begun = self._operations[number]
             self._operations[number] = begun._replace(complete_us=now_us, outcome=outcome, result=result)
+
+    def divide(self, number: int, commands: Sequence[Command]) -> list[int]:
+        """Make of an open transaction its commands, each an operation that began when it did; return their numbers."""
+        with self.lock:
+            begun = self._operations[number]
+            parts = []
+            for command in commands:
+                key = _first_key(command)
+                named = begun._replace(kind="command", key=key, keyspace=keyspace_of(key), argument=command)
+                parts.append(named)
+            self._operations[number] = parts[0]
+            self._operations += parts[1:]
+            return [number, *range(len(self._operations) - len(parts) + 1, len(self._operations))]
 
     # The end
 
@@ -194,6 +210,11 @@ class Recording:
                 if begun_us > end_us:
                     raise
                 time.sleep(FINAL_POLL_S)
+
+
+def _first_key(command: Command) -> bytes:
+    keys = keys_of(command)
+    return keys[0] if keys else b""
 
 
 def keyspace_of(key: bytes) -> str:

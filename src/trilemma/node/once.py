@@ -32,7 +32,7 @@ register(
 register(
     "once_on_ap",
     "ERR CAP ONCE: keyspace '{name}' is ap, where each side of a cut would execute the command without asking the "
-    "other; nothing was written",
+    "other; it was not executed",
     "keep what must happen once in a cp or ca keyspace; on ap use commands that may happen twice, such as SET",
 )
 register(
@@ -42,7 +42,7 @@ register(
 )
 register(
     "once_other_command",
-    "ERR CAP ONCE: the token was given with another command before; nothing was written",
+    "ERR CAP ONCE: the token was given with another command before; this one was not executed",
     "draw a fresh token per request, and repeat a token only with the very same command",
 )
 register(
@@ -54,7 +54,7 @@ register(
 register(
     "once_full",
     "TRYAGAIN keyspace '{name}' ({mode}): all room is taken by tokens of CAP ONCE younger than {minutes} minutes; "
-    "nothing was written",
+    "this command was not executed",
     "send it again later, with the same token",
 )
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import SYSTEM_KEYSPACE
-from trilemma.command.table import keys_of, lookup
+from trilemma.command.table import keys_of, lookup, lookup_argv
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal
 from trilemma.node.unit import Unit
@@ -18,14 +18,21 @@ def down(keyspace: Keyspace, reason: str, unit: Unit | None = None) -> bytes:
     """Return the encoded CLUSTERDOWN: it did not happen and never will.
 
     Args:
-        unit: what is refused; of what only reads it is said that nothing was read.
+        unit: what is refused; of what only reads it is said that nothing was read, also where CAP ONCE stands before.
     """
     if is_catalogue(keyspace):
         # Nobody made it, and nobody can look at it: what clients ask for is a change of the keyspaces.
         return _encoded("catalogue_down", reason=reason)
-    reads = unit is not None and unit.is_read and not (unit.argv and unit.argv[0] in internal.FOR_CHANGES)
-    name = "cluster_down_read" if reads else "cluster_down"
+    name = "cluster_down_read" if unit is not None and _only_reads(unit) else "cluster_down"
     return _encoded(name, keyspace=keyspace.name, mode=keyspace.mode.value, reason=reason)
+
+
+def _only_reads(unit: Unit) -> bool:
+    """Say whether a unit shows its client what there is and changes nothing of it (a token of CAP ONCE is no key)."""
+    word = unit.argv[0] if unit.argv else b""
+    if word == internal.ONCE:
+        return not lookup_argv(internal.own_words(unit.argv)).is_write
+    return unit.is_read and word not in internal.FOR_CHANGES
 
 
 def uncertain(keyspace: Keyspace, reason: str) -> bytes:

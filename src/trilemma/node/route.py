@@ -124,7 +124,7 @@ class Route:
             ):
                 stay.append(request)
             elif why is not None and not request.unit.is_read:
-                request.finish(refusal.down(self.keyspace, why), 0)
+                request.finish(refusal.down(self.keyspace, why, request.unit), 0)
             else:
                 go.append(request)
                 bytes_left -= request.held_bytes

@@ -63,7 +63,7 @@ class DataDirectory:
     def __init__(self, path: Path, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_durably(path)
             self._lock = _lock(path)
         except OSError as problem:
             raise DirectoryRefused(f"{path}: {problem.strerror}") from problem
@@ -206,8 +206,33 @@ def write_durably(file: Path, data: bytes) -> None:
     finally:
         os.close(descriptor)
     os.replace(new, file)
-    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_directory(file.parent)
+
+
+def make_durably(path: Path) -> None:
+    """Make a directory, and the parents that it lacks, so that no crash takes any of them.
+
+    That a file in a directory is durable does not say that the directory's own name is (fsync(2)). Each one's is before
+    the next is made in it: a start that is cut off leaves one at most for which that is not so.
+
+    Raises:
+        OSError: one cannot be made, or the disk refuses.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        sync_directory(each.parent)
+    path.mkdir(exist_ok=True)  # refuses what is there and is no directory
+
+
+def sync_directory(path: Path) -> None:
+    """Make durable which entries a directory has.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)

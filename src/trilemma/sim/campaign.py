@@ -89,7 +89,9 @@ def _run_chunk(seeds: list[int], mode: str, nodes: int, mutant: str) -> list[Fin
 def run_seeds(seeds: Iterable[int], mode: str, nodes: int, mutant: str = "") -> Generator[Finding, None, None]:
     """Yield the findings of many seeds as they come, in the order of the seeds, from all processors.
 
-    Whoever has seen enough closes the iterator: what has not begun by then is not run.
+    Whoever has seen enough closes the iterator: what has not begun by then is not run, and when it is closed the pool's
+    processes and its thread have ended. A thread that closes its pipes while Python ends, and wakes it through them,
+    makes Python complain of a bad file descriptor.
     """
     wanted = list(seeds)
     chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
@@ -98,9 +100,9 @@ def run_seeds(seeds: Iterable[int], mode: str, nodes: int, mutant: str = "") -> 
         for future in [pool.submit(_run_chunk, chunk, mode, nodes, mutant) for chunk in chunks]:
             yield from future.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         for worker in multiprocessing.active_children():
             worker.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
 def done_seeds(path: Path, mode: str, nodes: int) -> dict[int, Finding]:

@@ -23,6 +23,11 @@ REFUSALS: Final = frozenset(
 NO_ROOM: Final = "ERR max number of clients reached"
 """What a connection is told that is closed at once."""
 
+NOT_BEGUN: Final = "ERR EXEC without MULTI"
+"""How EXEC says that it met no transaction."""
+
+QUEUED: Final = b"QUEUED"
+
 BLAMES: Final = (
     *(NO_ROOM, "ERR unknown command", "ERR unknown subcommand", "ERR wrong number of arguments", "ERR syntax error"),
     *("ERR invalid expire time", "ERR NX and XX", "ERR GT and LT", "ERR Unsupported option", "ERR DB index is out of"),
@@ -32,7 +37,7 @@ BLAMES: Final = (
         "ERR key is longer than",
         "ERR not executed",
     ),
-    *("ERR EXEC without MULTI", "ERR MULTI calls can not be nested", "ERR Command not allowed inside a transaction"),
+    *(NOT_BEGUN, "ERR MULTI calls can not be nested", "ERR Command not allowed inside a transaction"),
     *("ERR keyspace '", "ERR no keyspace '"),
 )
 """How the other errors begin that prove it, because they blame the command, or the connection that it came on."""
@@ -102,6 +107,17 @@ def judge_exec(replies: Sequence[Reply], sent: int) -> Recorded:
     return Recorded("ok" if is_done else "info", done)
 
 
+def came_apart(replies: Sequence[Reply], sent: int) -> bool:
+    """Say whether each command of a transaction was answered by itself: EXEC met none, and nothing was queued.
+
+    Args:
+        replies: to MULTI, to each command and to EXEC, as far as they came.
+        sent: how many commands that were, MULTI and EXEC included.
+    """
+    said = [plain(each) for each in replies]
+    return len(said) == sent and isinstance(said[-1], str) and said[-1].startswith(NOT_BEGUN) and QUEUED not in said
+
+
 def _shown(reply: Reply) -> str:
     shown = plain(reply)
     return shown if isinstance(shown, str) else repr(shown)
@@ -110,4 +126,4 @@ def _shown(reply: Reply) -> str:
 def _is_queued(replies: Sequence[Reply]) -> bool:
     """Say whether MULTI was answered OK, and each command after it was queued, or refused."""
     begun, *queued = map(plain, replies)
-    return begun == b"OK" and all(each == b"QUEUED" or isinstance(each, str) for each in queued)
+    return begun == b"OK" and all(each == QUEUED or isinstance(each, str) for each in queued)
