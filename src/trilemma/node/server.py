@@ -16,7 +16,8 @@ from trilemma.node.leaving import Leaving
 from trilemma.node.monitor import Monitors
 from trilemma.node.peers import Peers
 from trilemma.node.request import Lane, Request
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.system_shard import SystemShard
 from trilemma.node.unit import NOT_EXECUTED, Unit
 from trilemma.resp.reply import OK, ErrorReply, Reply, encode

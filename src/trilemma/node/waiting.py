@@ -12,7 +12,8 @@ from trilemma.node import internal
 from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.server import Server
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.number import parse_double, parse_int64
 from trilemma.resp.reply import ErrorReply, Reply, encode
