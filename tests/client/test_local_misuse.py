@@ -150,7 +150,7 @@ def test_a_node_that_cannot_be_stopped_cleanly_leaves_nothing_behind_and_is_told
 
     def use() -> None:
         with made:
-            monkeypatch.setattr(type(made._servers["n2"].storage.engine), "flush", fail)
+            monkeypatch.setattr(type(made._nodes.servers["n2"].storage.engine), "flush", fail)
             raise KeyError("the body's own")
 
     with pytest.raises(KeyError, match="the body's own") as caught:

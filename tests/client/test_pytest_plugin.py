@@ -80,7 +80,7 @@ def test_a_cluster_heals_whatever_happened_within_the_cut() -> None:
         for node in cluster.names:
             assert cluster.client(node).set("a", node)
         with cluster.down("n2"):
-            assert "n2" not in cluster._servers
+            assert "n2" not in cluster._nodes.servers
         assert cluster.client("n2").get("a") == "n3"
         with cluster.slowed("n1-n3", "20ms"):
             began = time.monotonic()

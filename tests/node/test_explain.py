@@ -131,7 +131,7 @@ def test_a_connection_remembers_a_bounded_number_of_short_keys() -> None:
     assert asker.warned("SET", "k7", "1") == []
     assert asker.warned("SET", "k8", "1") == []
     assert len(asker.warned("SET", "k30", "1")) == 1
-    (session,) = asker._solo.node._sessions.values()
+    (session,) = asker._solo.node._server.sessions.values()
     assert len(session.explained) == 32
     for _ in range(20):
         asker.warned("GET", "k30")

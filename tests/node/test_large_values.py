@@ -186,16 +186,16 @@ def test_reads_of_many_large_values_from_the_engine_are_spread_over_turns(stage:
 
 def test_replies_of_reads_that_are_answered_at_once_do_not_outgrow_what_a_client_may_have_ahead(stage: Stage) -> None:
     def made_bytes(node: Any) -> int:
-        return sum(len(slot.data or b"") for session in node._sessions.values() for slot in session._slots)
+        return sum(len(slot.data or b"") for session in node._server.sessions.values() for slot in session._slots)
 
     made: Any = stage.cluster.processes[2].node
-    run, most = made._dispatcher.run, []
+    run, most = made._commands.dispatcher.run, []
 
     def noted(session: Any) -> None:
         run(session)
         most.append(made_bytes(made))
 
-    made._dispatcher.run = noted
+    made._commands.dispatcher.run = noted
     small = [request("READONLY"), *[request("GET", "bank:none")] * 100]
     sent = Pipeline(stage, 2, [*small, *[request("GET", "bank:k")] * 40])
     assert sent.wait()[-40:] == [b"x" * VALUE_BYTES] * 40

@@ -45,7 +45,7 @@ def test_a_leader_that_cannot_hand_over_gives_nothing_back_meanwhile() -> None:
     assert connection.replies == [b"OK", b"OK", b"2"]
     node = stage.cluster.processes[2].node
     assert node is not None
-    (stream,) = node._executors.routes[stage._shard("bank")]._streams.values()
+    (stream,) = node._executors.routes[stage._shard("bank")]._outgoing._streams.values()
     assert stream._next == 3, "two batches were sent, each once"
 
 

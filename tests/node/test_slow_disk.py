@@ -146,7 +146,7 @@ def test_of_one_connection_no_more_is_begun_than_may_be_held_until_it_is_answere
         slow_down(stage, each, 100_000)
     client = Trickle(stage, node)
     made: Any = stage.cluster.processes[node].node
-    mine = list(made._sessions.values())[-1]
+    mine = list(made._server.sessions.values())[-1]
     assert client.received == b""
     assert mine.pending == 2
     stage.run(8_000_000)

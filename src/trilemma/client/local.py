@@ -7,34 +7,27 @@ with trilemma.local(nodes=3) as cluster:
     cluster.cut("n3")
 """
 
-import asyncio
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import redis
-import uvloop
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from trilemma.base.errors import ReplyError
 from trilemma.client.control import create
 from trilemma.client.layout import HOST
+from trilemma.client.nodes import Nodes
 from trilemma.keyspace.settings import Mode
-from trilemma.lab.desk import Desk
 from trilemma.lab.faults import parse
 from trilemma.runtime.config import MemberOptions, ServerConfig
 from trilemma.runtime.listening import Sockets
 from trilemma.runtime.server import Server
-
-T = TypeVar("T")
 
 READY_S = 10.0
 POLL_S = 0.005
@@ -71,17 +64,11 @@ class LocalCluster:
         self._default_mode = default_mode
         self._stage = _Stage.NEW
         self._owns_directory = directory is None
-        # The directory, the loop and the thread come with `start`: a cluster that nobody starts leaves nothing behind.
+        # The directory and the nodes' thread come with `start`: a cluster that nobody starts leaves nothing behind.
         self._directory = directory or Path()
-        self._loop: asyncio.AbstractEventLoop
-        self._thread: threading.Thread
         self._process = 0
         """The process that it runs in: in one that was forked from it there are no nodes."""
-        self._servers: dict[str, Server] = {}
-        """Those that run; what changes it runs on the loop."""
-        self._turns = {name: asyncio.Lock() for name in self.names}
-        """Who starts or stops a node is through with it before the next one."""
-        self._watches: set[asyncio.Task[None]] = set()
+        self._nodes = Nodes(self.names)
         self._configs: dict[str, ServerConfig] = {}
         self._clients: list[redis.Redis] = []
 
@@ -97,9 +84,6 @@ class LocalCluster:
                 raise
             problem.add_note(f"besides, the cluster could not be stopped cleanly: {second}")
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
     # Life
 
     def start(self) -> None:
@@ -112,17 +96,15 @@ class LocalCluster:
             raise RuntimeError(f"the cluster {self._stage.value}")
         if self._owns_directory:
             self._directory = Path(tempfile.mkdtemp(prefix="trilemma-"))
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="trilemma-local", daemon=True)
+        self._nodes.begin()
         self._stage = _Stage.RUNNING
         self._process = os.getpid()
-        self._thread.start()
         try:
             sockets = {name: Sockets.free(HOST) for name in self.names}
             members = tuple(self._member(number, sockets[name]) for number, name in enumerate(self.names, 1))
             for name in self.names:
                 self._configs[name] = self._config(name, members)
-            self._run(self._start_all(sockets))
+            self._nodes.start_all(self._configs, sockets)
             self.wait_until_ready()
         except BaseException:
             self.stop()
@@ -145,44 +127,6 @@ class LocalCluster:
             log_level="error",
         )
 
-    async def _start_all(self, sockets: dict[str, Sockets]) -> None:
-        await asyncio.gather(*(self._start_one(name, sockets[name]) for name in self.names))
-
-    async def _start_one(self, name: str, sockets: Sockets | None = None) -> None:
-        config = self._configs[name]
-        names = {member.id: member.name for member in config.members}
-        async with self._turns[name]:
-            server = Server(config, lab=Desk(config.me.id, names), sockets=sockets)
-            await server.start()
-            self._servers[name] = server
-        watch = asyncio.create_task(self._take_down_at_its_end(name, server))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
-
-    async def _take_down_at_its_end(self, name: str, server: Server) -> None:
-        """Take a node down that a client's SHUTDOWN or its own defect has ended, as its process would end."""
-        with suppress(Exception):  # the node has logged what broke it
-            await server.wait()
-        await self._stop_one(name, server)
-
-    async def _stop_one(self, name: str, only: Server | None = None) -> None:
-        """Take a node down if it is up; `only`: and has not been started again since."""
-        async with self._turns[name]:
-            server = self._servers.get(name)
-            if server is None or (only is not None and server is not only):
-                return
-            try:
-                await server.stop()
-            finally:
-                del self._servers[name]
-
-    async def _stop_all(self) -> None:
-        ended = await asyncio.gather(*map(self._stop_one, self.names), return_exceptions=True)
-        await asyncio.gather(*self._watches, return_exceptions=True)
-        for problem in ended:
-            if problem is not None:
-                raise problem
-
     def wait_until_ready(self) -> None:
         """Wait until every running node answers a read and a write of the keyspace `default`.
 
@@ -190,7 +134,7 @@ class LocalCluster:
             TimeoutError: one does not within READY_S.
         """
         end = time.monotonic() + READY_S
-        for name in list(self._servers):
+        for name in list(self._nodes.servers):
             with self._client(name) as client:
                 while (problem := _why_not_served(client)) is not None:
                     if time.monotonic() > end:
@@ -210,12 +154,8 @@ class LocalCluster:
             client.close()
         self._clients.clear()
         try:
-            if self._thread.is_alive():
-                self._run(self._stop_all())
+            self._nodes.end()
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
             if self._owns_directory:
                 shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -234,14 +174,14 @@ class LocalCluster:
 
     def _running(self, name: str) -> Server:
         self._known(name)
-        server = self._servers.get(name)
+        server = self._nodes.servers.get(name)
         if server is None:
             raise RuntimeError(f"{name} is down; `restart` starts it")
         return server
 
     def _any_running(self) -> str:
         self._must_run()
-        running = list(self._servers)
+        running = list(self._nodes.servers)
         if not running:
             raise RuntimeError("every node is down; `restart` starts one")
         return running[0]
@@ -300,27 +240,21 @@ class LocalCluster:
     def kill(self, name: str) -> None:
         """End a node at once: nothing is handed over."""
         self._running(name)
-        self._run(self._stop_one(name))
+        self._nodes.stop(name)
 
     def restart(self, name: str) -> None:
         """Start a node again on its data and its ports."""
         self._known(name)
-        self._run(self._stop_one(name))
-        self._run(self._start_one(name))
+        self._nodes.stop(name)
+        self._nodes.start(name)
 
     def pause(self, name: str) -> None:
         """Have a node stand still."""
-        self._on_loop(self._running(name).turns.pause)
+        self._nodes.do(self._running(name).turns.pause)
 
     def resume(self, name: str) -> None:
         """Have it go on."""
-        self._on_loop(self._running(name).turns.resume)
-
-    def _on_loop(self, action: Callable[[], None]) -> None:
-        async def act() -> None:
-            action()
-
-        self._run(act())
+        self._nodes.do(self._running(name).turns.resume)
 
 
 def _why_not_served(client: redis.Redis) -> redis.RedisError | None:

@@ -13,7 +13,8 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal, refusal
 from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Result, Unit
 from trilemma.resp.reply import OK, encode, encode_error
 

@@ -15,7 +15,8 @@ from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
-from trilemma.node.session import Multi, Queued, Session, Slot
+from trilemma.node.session import Multi, Queued, Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import OK, QUEUED, ErrorReply, Reply, encode
 

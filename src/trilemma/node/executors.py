@@ -60,6 +60,23 @@ class Executors(Surroundings):
         """See Surroundings."""
         return self._misroutes(shard, unit)
 
+    def dispatch(self, mono_us: int) -> None:
+        """Send on what waits at the routes, and what is to be sent again; time out what is due."""
+        for route in self.routes.values():
+            if not route.is_at_rest:
+                route.advance(mono_us)
+                route.dispatch(mono_us)
+
+    def soonest_us(self, soonest_us: int) -> int:
+        """Return when a replica or a route next has something to do, if that is before `soonest_us`."""
+        for replica in self.replicas.values():
+            if (due_us := replica.next_deadline_us) < soonest_us:
+                soonest_us = due_us
+        for route in self.routes.values():
+            if not route.is_at_rest and (due := route.next_deadline_us) is not None and due < soonest_us:
+                soonest_us = due
+        return soonest_us
+
     def refuse_fenced(self) -> None:
         """Have replicas refuse what came before a fence and would take effect behind it (PROTOCOLS §7.2)."""
         for shard, replica in self.replicas.items():

@@ -11,7 +11,8 @@ from trilemma.command.safety import warnings
 from trilemma.command.table import CommandSpec, keys_of
 from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Result
 from trilemma.resp.decode import decode_reply
 from trilemma.resp.reply import MapReply, Reply, encode

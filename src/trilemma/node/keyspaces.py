@@ -13,7 +13,8 @@ from trilemma.node.change import ChangeSlot
 from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.route import deadline_us
 from trilemma.node.server import Server
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import MapReply, Reply, encode
 

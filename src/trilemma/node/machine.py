@@ -2,46 +2,32 @@
 
 from collections.abc import Callable
 
-from trilemma.base.errors import error, register
 from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
 from trilemma.base.time import Now
 from trilemma.cluster.messages import Forward, ForwardReply
-from trilemma.command.spec import SessionHandler
 from trilemma.keyspace.catalogue import Catalogue
-from trilemma.node.cap import Cap
 from trilemma.node.causal_shard import CausalShard
+from trilemma.node.clients import Clients
+from trilemma.node.commands import Commands
 from trilemma.node.config import NodeConfig
-from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.effects import DEFECT, NO_SHARD, AdminRequest, Effects, Trace
 from trilemma.node.executors import Executors
 from trilemma.node.flushing import Flushing
 from trilemma.node.information import Information
-from trilemma.node.keyspaces import Keyspaces
 from trilemma.node.log import NodeLog
 from trilemma.node.options import Options
 from trilemma.node.peers import Peers
 from trilemma.node.placement import Placement
 from trilemma.node.port import Hub, Port
 from trilemma.node.remains import Remains
-from trilemma.node.server import Server, Statistics
+from trilemma.node.server import Server
 from trilemma.node.session import Session
 from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
-from trilemma.node.transactions import Transactions
 from trilemma.node.transfer import Transfers
-from trilemma.node.waiting import Waiting
-from trilemma.node.wholedb import WholeDb
 from trilemma.replication.port import Message
 from trilemma.replication.transfer import Ask, TransferMessage
-from trilemma.resp.reply import OK, ErrorReply, encode
 from trilemma.storage.port import Engine, LogReader, LogRecord, Recovered
-
-register(
-    "protected",
-    "DENIED Trilemma is running in protected mode: no password is set, so only this machine is served",
-    "set requirepass, or protected_mode = false where the network itself is trusted",
-)
-
 
 NOTHING_NEEDED = 1 << 62
 """Above every index and sequence."""
@@ -64,14 +50,8 @@ class Node:
         self._executors = Executors(config, self._peers, placement.fence, placement.version, placement.is_misrouted)
         self._executors.add(self._system.keyspace, SYSTEM_SHARD, self._system)
         self._effects = Effects()
-        self._sessions: dict[ConnId, Session] = {}
-        self._touched: list[Session] = []
         self._flushing = Flushing(config.segment_bytes, now.mono_us, has_recovered=bool(recovered.records))
         self._remains = Remains(engine, self._system)
-        self._is_leaving = False
-        self._has_left = False
-        """Whether the shell was asked to stop this node: nothing calls that off."""
-        self._leave_us = 0
         self._administrators: dict[int, Callable[[bytes], None]] = {}
         self._next_request = 1
         self._transfers = Transfers(engine, self._executors.replicas.get, self._peers.send, now)
@@ -79,41 +59,18 @@ class Node:
         self._server = Server(
             config, self._executors, self._peers, placement.router, self._system, self._port, entropy, now
         )
-        self._server.sessions = self._sessions
         self._server.admin = self._ask_shell
-        self._server.leave = self.begin_shutdown
-        self._server.stay = self.abort_shutdown
-        self._server.has_left = lambda: self._has_left
-        self._information = Information(self._server, lambda: len(self._sessions))
+        self._information = Information(self._server, lambda: len(self._server.sessions))
         self._hub = Hub(
-            self._sessions,
+            self._server.sessions,
             self._options,
             lambda: self._now,
             self._information.text,
             self._information.cluster_text,
-            self._reset_statistics,
+            self._server.reset_statistics,
         )
-        node_commands: dict[str, NodeCommand] = {}
-        self._dispatcher = Dispatcher(self._server, node_commands)
-        self._keyspaces = Keyspaces(self._server, self._dispatcher)
-        self._waiting = Waiting(
-            self._server, self._dispatcher, self._options.changeable, lambda: bool(self.facts.get("config_file"))
-        )
-        alone: dict[str, SessionHandler] = {
-            "wait": self._waiting.wait_in_multi,
-            "config|rewrite": self._waiting.rewrite_in_multi,
-            "monitor": self._server.monitors.refuse_in_multi,
-            "unwatch": lambda _port, _argv: OK,
-        }
-        for part in (
-            Transactions(self._server, self._dispatcher, alone),
-            WholeDb(self._server, self._dispatcher),
-            Cap(self._server, self._dispatcher, self._waiting, engine),
-            self._keyspaces,
-            self._waiting,
-            self._server.monitors,
-        ):
-            node_commands.update(part.commands())
+        self._clients = Clients(self._server, self._options)
+        self._commands = Commands(self._server, self._options, engine, lambda: bool(self.facts.get("config_file")))
         self._placement.follow(self._executors, self._now)
 
     def _port(self, session: Session) -> Port:
@@ -123,9 +80,6 @@ class Node:
         self._administrators[self._next_request] = take
         self._effects.admin.append(AdminRequest(self._next_request, words, protocol))
         self._next_request += 1
-
-    def _reset_statistics(self) -> None:
-        self._server.statistics = Statistics()
 
     @property
     def replicas(self) -> dict[ShardId, ShardReplica]:
@@ -140,7 +94,7 @@ class Node:
     @property
     def is_waiting(self) -> bool:
         """Say whether a reply waits for time to pass (WAIT, DEBUG SLEEP, CAP WAIT)."""
-        return self._waiting.next_deadline_us is not None
+        return self._commands.waiting.next_deadline_us is not None
 
     @property
     def facts(self) -> dict[str, str]:
@@ -156,68 +110,23 @@ class Node:
 
     def client_connected(self, conn: ConnId, address: str, local_address: str) -> None:
         """A client has connected. Addresses are `host:port` texts."""
-        session = Session(conn, address, local_address, self._touch)
-        session.created_us = session.active_us = self._now.mono_us
-        session.on_reset = self._welcome
-        session.on_defect = self._server.defects.append
-        self._sessions[conn] = session
-        self._server.statistics.connections += 1
-        self._welcome(session)
-        if self._is_protected_from(address):
-            session.reply(encode(ErrorReply(error("protected").text), 2))
-            session.closing = True
-
-    def _welcome(self, session: Session) -> None:
-        session.authenticated = not self._options.values["requirepass"]
-        self._server.monitors.leave(session)
-
-    def _is_protected_from(self, address: str) -> bool:
-        """Redis' protected mode: without a password only the machine itself is served."""
-        values = self._options.values
-        if values["protected-mode"] == "no" or values["requirepass"]:
-            return False
-        host = address.rpartition(":")[0].strip("[]")
-        return not (host.startswith("127.") or host in ("::1", "localhost", "unix"))
-
-    def _touch(self, session: Session) -> None:
-        self._touched.append(session)
+        self._clients.connected(conn, address, local_address)
 
     def receive_client(self, conn: ConnId, data: bytes) -> None:
         """Bytes came from a client."""
-        session = self._sessions.get(conn)
-        if session is not None and not session.closing:
-            session.parser.feed(data)
-            session.has_unparsed = True
-            session.input_bytes += len(data)
-            session.ahead_bytes += len(data)
-            if session.received_us is None:
-                session.received_us = self._now.mono_us
-            session.touched()
+        self._clients.received(conn, data)
 
     def client_stalled(self, conn: ConnId, is_stalled: bool) -> None:
         """A client does not read its replies, or does again."""
-        session = self._sessions.get(conn)
-        if session is not None:
-            session.is_stalled = is_stalled
-            # TIMEOUT bounds how long the store keeps a client waiting, not how long the client keeps itself waiting.
-            session.batch_us = self._now.mono_us
-            session.touched()
+        self._clients.stalled(conn, is_stalled)
 
     def client_ended(self, conn: ConnId) -> None:
         """A client sends nothing more: its connection is closed once all it asked for is answered."""
-        session = self._sessions.get(conn)
-        if session is not None:
-            session.has_ended = True
-            session.touched()
+        self._clients.ended(conn)
 
     def client_gone(self, conn: ConnId) -> None:
         """A connection is gone; what it had under way goes on without it."""
-        session = self._sessions.pop(conn, None)
-        if session is not None:
-            session.closing = session.is_gone = True
-            session.commands.clear()
-            session.drop_replies()
-            self._server.monitors.leave(session)
+        self._clients.gone(conn)
 
     def receive_peer(self, peer: NodeId, frame: bytes) -> None:
         """A frame came from a peer."""
@@ -266,16 +175,7 @@ class Node:
 
     def begin_shutdown(self) -> None:
         """Hand over what this node leads; Effects.shutdown follows."""
-        if self._is_leaving:
-            return
-        self._is_leaving = True
-        self._leave_us = self._now.mono_us + self.config.timing.detection_us
-
-    def abort_shutdown(self) -> bool:
-        """Stay after all; return whether a shutdown was under way. What was handed over already is not taken back."""
-        was_leaving, self._is_leaving = self._is_leaving, False
-        self._effects.stays |= was_leaving
-        return was_leaving
+        self._server.leaving.begin(self._now.mono_us)
 
     def advance(self, now: Now) -> None:
         """Move time on; the last input of a turn."""
@@ -298,34 +198,24 @@ class Node:
         knows_keyspaces = self._system.is_caught_up
         self._server.has_met = self._system.has_met
         if knows_keyspaces:
-            self._dispatch()
+            self._clients.dispatch(self._commands.dispatcher.run)
+            self._executors.dispatch(self._now.mono_us)
         self._collect()
         self._move_rows()
         self._placement.follow(self._executors, self._now)
         self._placement.refresh_fences(self._executors)
-        self._keyspaces.advance()
-        self._leave()
-        self._waiting.advance()
+        self._commands.keyspaces.advance()
+        self._server.leaving.advance(self._executors.replicas.values(), self._now.mono_us)
+        self._commands.waiting.advance()
         self._tell_defects(NO_SHARD, self._server.defects)
         effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.durable_applied)
         self._write_rows(effects)
-        self._send_replies(effects, knows_keyspaces)
+        self._clients.send(effects, knows_keyspaces)
+        self._server.leaving.tell(effects)
         effects.next_deadline_us = self._next_deadline_us()
         return effects
-
-    def _dispatch(self) -> None:
-        touched, self._touched = self._touched, []
-        for session in touched:
-            session.is_touched = False
-            self._dispatcher.run(session)
-        # Whoever is answered at once is touched again, and is looked after in _send_replies.
-        self._touched.extend(touched)
-        for route in self._executors.routes.values():
-            if not route.is_at_rest:
-                route.advance(self._now.mono_us)
-                route.dispatch(self._now.mono_us)
 
     def _collect(self) -> None:
         for shard, replica in self._executors.replicas.items():
@@ -378,52 +268,18 @@ class Node:
             for replica in self._executors.replicas.values():
                 replica.flush_begins()
 
-    def _send_replies(self, effects: Effects, are_dispatched: bool) -> None:
-        """Send what is answered. `are_dispatched`: whether what came from clients was looked at this turn."""
-        again: list[Session] = []
-        seen: set[ConnId] = set()
-        for session in self._touched:
-            session.is_touched = False
-            if session.id in seen:
-                continue
-            seen.add(session.id)
-            effects.client_bytes.extend(session.take_bytes())
-            if session.is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
-                session.closing = True
-                effects.close.append(session.id)
-            elif not are_dispatched or (session.has_input and session.can_go_on):
-                again.append(session)
-            reads = session.judge_input()
-            if reads is not None:
-                effects.reading.append((session.id, reads))
-        self._touched = []
-        for session in again:
-            session.touched()
-
-    def _leave(self) -> None:
-        if not self._is_leaving:
-            return
-        leads = [replica for replica in self._executors.replicas.values() if replica.hand_over()]
-        self._effects.shutdown = self._has_left = not leads or self._now.mono_us >= self._leave_us
-
     def _next_deadline_us(self) -> int:
-        if self._touched or self._remains.wants_turn:
+        if self._clients.wants_turn or self._remains.wants_turn:
             return self._now.mono_us
         soonest_us = self._peers.next_deadline_us
         for deadline_us in (
             self._transfers.next_deadline_us,
-            self._waiting.next_deadline_us,
+            self._commands.waiting.next_deadline_us,
             self._flushing.deadline_us,
         ):
             if deadline_us is not None and deadline_us < soonest_us:
                 soonest_us = deadline_us
-        for replica in self._executors.replicas.values():
-            if (due_us := replica.next_deadline_us) < soonest_us:
-                soonest_us = due_us
-        for route in self._executors.routes.values():
-            if not route.is_at_rest and (due := route.next_deadline_us) is not None and due < soonest_us:
-                soonest_us = due
-        return soonest_us
+        return self._executors.soonest_us(soonest_us)
 
     # The log
 

@@ -1,30 +1,27 @@
 """The way of requests from this node to the executor of one shard: hand over, forward, hold, refuse, time out.
 
 One `Route` per shard. The three outcomes of PROMISES §2 are decided here for everything that this node's clients sent:
-what no executor was given is refused definitely; what one was given and nobody answered is UNCERTAIN, unless it is a
-read.
+what no executor was given is refused definitely; what one was given and nobody answered in time is UNCERTAIN, unless it
+is a read. What executors elsewhere answer, and what becomes of what one has that is lost, is for node/outgoing.py.
 
 Keeps the order of each session (PROTOCOLS §2.5). Requests have numbers, and what an executor gives back takes its old
 place by its own. That is enough because an executor gives back only what it will never execute, with all that it has of
 the same session behind it; and because nothing goes to one executor while another has something before it.
 """
 
-from collections.abc import Sequence
 from heapq import heappop, heappush
-
-import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import US_PER_MS
 from trilemma.cluster.messages import ForwardReply
-from trilemma.cluster.stream import OutStream
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.backlog import Backlog
 from trilemma.node.batch import LocalBatch
-from trilemma.node.request import Lane, Request, Target
+from trilemma.node.outgoing import Outgoing
+from trilemma.node.request import Request, Target
 from trilemma.node.surroundings import Surroundings
-from trilemma.node.unit import NOT_EXECUTED, UNIT_BYTES_PER_TURN, Path, Result, decode_results, encode_first
+from trilemma.node.unit import UNIT_BYTES_PER_TURN, Path, encode_first
 
 RETRY_US = 1_000
 """What an executor refused waits so long unless something else happens: it may refuse it again at once."""
@@ -39,7 +36,6 @@ class Route:
         self.keyspace = keyspace
         self.shard = shard
         self._origin = origin
-        self._origin_start = origin_start
         self._around = around
         self._waiting = Backlog()
         self._open: list[tuple[int, int, Request]] = []
@@ -50,9 +46,7 @@ class Route:
         """When what an executor refused is sent on its way again, at the latest."""
         self._is_fresh = False
         """Whether something came in that `dispatch` has not looked at."""
-        self._streams: dict[Target, OutStream] = {}
-        self._forwarded: dict[tuple[Target, int], list[Request]] = {}
-        """By executor and number of the batch. The list is what its requests are held by while they are out in it."""
+        self._outgoing = Outgoing(origin, origin_start, shard, around, self.retry)
 
     def add(self, request: Request) -> None:
         """Take in a request; it goes on its way in this turn's `dispatch`."""
@@ -140,21 +134,14 @@ class Route:
             self._around.submit(self.shard, batch)
 
     def _forward(self, target: Target, mono_us: int) -> None:
-        stream = self._streams.get(target)
-        if stream is None:
-            stream = OutStream(self._origin, self._origin_start, target[0], self.shard, target[1])
-            self._streams[target] = stream
+        stream = self._outgoing.stream(target)
         is_more = True
         while is_more and stream.has_room:
             requests = self._take(target, is_forwarded=True)
             if not requests:
                 return
             requests, body, is_more = self._first_batch(requests)
-            for request in requests:
-                request.hand_to(target, requests)
-            forward = stream.push(body, self._around.catalogue_version(), mono_us)
-            self._forwarded[target, forward.sequence] = requests
-            self._around.forward(forward)
+            self._outgoing.send(target, requests, body, mono_us)
 
     def _first_batch(self, requests: list[Request]) -> tuple[list[Request], bytes, bool]:
         """Return as many of the first requests as one frame may hold, at least one, their body, and whether some are
@@ -167,41 +154,13 @@ class Route:
 
     def answered(self, executor: NodeId, reply: ForwardReply, token: int = 0) -> None:
         """Take in the answer to a forwarded batch."""
-        target = (executor, reply.epoch)
-        stream = self._streams.get(target)
-        if stream is not None:
-            stream.answered(reply.sequence)
-        requests = self._forwarded.pop((target, reply.sequence), None)
-        if requests is None:
-            return
-        for request, result in zip(requests, self._results(requests, reply), strict=True):
-            if request.holder is not requests:
-                # It was answered meanwhile, or another executor has it: this one's word counts no more.
-                continue
-            if result is False:
-                self.retry(request)
-            else:
-                request.finish(result, token)
-
-    def _results(self, requests: Sequence[Request], reply: ForwardReply) -> Sequence[Result]:
-        reason = reply.reason
-        if reply.outcome == "done":
-            results = _read(reply.replies)
-            if len(results) == len(requests):
-                return results
-            reason = "the answer to it cannot be read"
-        if reply.outcome == "refused":
-            return [NOT_EXECUTED] * len(requests)
-        text = refusal.uncertain(self.keyspace, reason)
-        return [NOT_EXECUTED if request.unit.is_read else text for request in requests]
+        self._outgoing.answered(self.keyspace, executor, reply, token)
 
     def advance(self, mono_us: int) -> None:
         """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
         self._mono_us = mono_us
         self._time_out(mono_us)
-        if self._streams:
-            self._give_up_on_the_lost()
-            self._resend(mono_us)
+        self._outgoing.advance(self.keyspace, mono_us)
 
     def _time_out(self, mono_us: int) -> None:
         overdue = False
@@ -212,7 +171,7 @@ class Route:
                 request.finish(self._too_late(request), 0)
         if overdue:
             self._waiting.drop_answered()
-            self._void_finished()
+            self._outgoing.void_finished()
 
     def _too_late(self, request: Request) -> bytes:
         within = f"within {self.keyspace.timeout_ms} ms"
@@ -229,57 +188,6 @@ class Route:
             is_there = self._around.has_path(target[0])
             missing = f"{'no room on the way' if is_there else 'no path'} to the leader {self._around.name(target[0])}"
         return refusal.down(self.keyspace, f"{missing} {within}", request.unit)
-
-    def _void_finished(self) -> None:
-        for (target, sequence), requests in list(self._forwarded.items()):
-            if all(request.holder is not requests for request in requests):
-                del self._forwarded[target, sequence]
-                self._streams[target].void(sequence)
-
-    def _give_up_on_the_lost(self) -> None:
-        """Deal with what an executor has that another one has replaced.
-
-        Reads go to the new one: they have no effect, so twice does no harm. Of writes nothing more will be heard where
-        no path leads to the old one: waiting longer would not make them less uncertain.
-        """
-        if not self._forwarded:
-            return
-        target = self._around.local_target(self.shard) or self._around.remote_target(self.shard)
-        if target is None:
-            return
-        stranded = {place: requests for place, requests in self._forwarded.items() if place[0] != target}
-        text = refusal.uncertain(self.keyspace, "the leader was lost before the write was confirmed")
-        busy: set[Lane] = set()
-        for ((executor, _), _), requests in stranded.items():
-            is_silent = not self._around.has_path(executor)
-            for request in requests:
-                if request.holder is requests and not request.unit.is_read:
-                    if is_silent:
-                        request.finish(text, 0)
-                    else:
-                        busy.add(request.lane)
-        for requests in stranded.values():
-            for request in requests:
-                if request.holder is requests and request.unit.is_read and self._may_go_on(request, busy):
-                    self.retry(request)
-        if stranded:
-            self._void_finished()
-
-    @staticmethod
-    def _may_go_on(request: Request, busy: set[Lane]) -> bool:
-        """Say whether a read is not among writes of its session: one behind it may yet be carried out before it."""
-        return request.lane not in busy
-
-    def _resend(self, mono_us: int) -> None:
-        for target, stream in list(self._streams.items()):
-            for forward in stream.due(mono_us):
-                self._around.forward(forward)
-            if stream.is_idle and self._is_superseded(target):
-                del self._streams[target]
-
-    def _is_superseded(self, target: Target) -> bool:
-        # A stream that may be needed again must go on counting: its numbers are used once.
-        return any(executor == target[0] and epoch > target[1] for executor, epoch in self._streams)
 
     def refuse_misrouted(self) -> None:
         """Refuse what waits but belongs elsewhere since the catalogue changed."""
@@ -317,18 +225,7 @@ class Route:
         """Say whether there is nothing to time out, to dispatch or to send again."""
         if self._open or self._waiting:
             return False
-        for stream in self._streams.values():  # noqa: SIM110 - asked twice a turn, and `all` costs twice as much
-            if not stream.is_idle:
-                return False
-        return True
-
-
-def _read(replies: bytes) -> Sequence[Result]:
-    """Return the results of an answer, none where it cannot be read."""
-    try:
-        return decode_results(replies)
-    except msgspec.MsgspecError:
-        return []
+        return self._outgoing.is_idle
 
 
 def deadline_us(keyspace: Keyspace, mono_us: int) -> int:

@@ -12,10 +12,12 @@ from trilemma.keyspace.routing import Router
 from trilemma.node.config import NodeConfig
 from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.executors import Executors
+from trilemma.node.leaving import Leaving
 from trilemma.node.monitor import Monitors
 from trilemma.node.peers import Peers
 from trilemma.node.request import Lane, Request
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.system_shard import SystemShard
 from trilemma.node.unit import NOT_EXECUTED, Unit
 from trilemma.resp.reply import OK, ErrorReply, Reply, encode
@@ -66,12 +68,7 @@ class Server:
         """Whether this node's disk was ever in the cluster's company; before, it may be a new one under an old name."""
         self.admin: Callable[[list[bytes], Callable[[bytes], None], int], None]
         """Ask the shell for something: words, what takes its reply, RESP version."""
-        self.leave: Callable[[], None]
-        """Hand over and stop the node."""
-        self.stay: Callable[[], bool]
-        """Do not stop after all; False where the node was not about to."""
-        self.has_left: Callable[[], bool]
-        """Whether the node has handed over and is being stopped."""
+        self.leaving = Leaving(config.timing.detection_us)
         self.sessions: dict[ConnId, Session] = {}
         self.monitors = Monitors(lambda: self.now.wall_us)
         self._random = SplitMix64(entropy)
@@ -79,6 +76,10 @@ class Server:
     def session(self, conn: ConnId) -> Session | None:
         """Return the session of a connection, None once it is gone."""
         return self.sessions.get(conn)
+
+    def reset_statistics(self) -> None:
+        """Set the counters of INFO to zero."""
+        self.statistics = Statistics()
 
     def draw(self, bound: int) -> int:
         """Return a number from 0 to bound - 1; for replies that need not be the same anywhere else."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from trilemma.base.ids import ConnId, ShardId
 from trilemma.base.limits import KIB, MIB, limit
 from trilemma.command.table import CommandSpec
-from trilemma.node.defect import described, refused
 from trilemma.node.effects import NO_TOKEN, ClientBytes
-from trilemma.node.request import Lane, Request
-from trilemma.node.unit import Result, Watch
-from trilemma.resp.reply import ErrorReply, encode
+from trilemma.node.request import Lane
+from trilemma.node.slot import Slot
+from trilemma.node.unit import Watch
 from trilemma.resp.request import RequestParser
 
 REPLIES_AHEAD_BYTES = limit(
@@ -42,36 +41,6 @@ ARGUMENTS_AHEAD_BYTES = limit(
     "what a client has sent and not been answered is held in memory",
     "its next commands wait until all before them are answered",
 )
-
-
-class Slot:
-    """The place of one reply in the order of a session's replies."""
-
-    __slots__ = ("data", "session", "token")
-
-    def __init__(self, session: "Session") -> None:
-        self.session = session
-        self.data: bytes | None = None
-        self.token = 0
-
-    def fill(self, data: bytes, token: int = 0) -> None:
-        """Put the encoded reply in; it leaves once `token` is durable and all earlier replies have left."""
-        # Nobody reads a connection that is gone: what it had asked for must not pile up.
-        self.data = b"" if self.session.is_gone else data
-        self.session.ready_bytes += len(self.data)
-        self.token = token
-        self.session.is_waiting = False
-        self.session.touched()
-
-    def broken(self, problem: Exception, name: str = "defect_after") -> bytes:
-        """Take note of a defect in what makes this reply; return the error that answers in its place."""
-        words = [self.session.last_command.encode()]
-        self.session.on_defect(described(words, problem))
-        return encode(ErrorReply(refused(words, problem, name).text), self.session.protocol)
-
-    def result(self, request: Request, result: Result, token: int) -> None:
-        """Be the sink of a plain command's request."""
-        self.fill(result[0] if type(result) is list else result, token)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)

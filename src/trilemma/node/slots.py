@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from trilemma.node.defect import DEFECTS
 from trilemma.node.request import Request
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Result
 from trilemma.resp.reply import NIL_ARRAY, encode
 

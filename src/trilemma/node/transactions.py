@@ -13,7 +13,8 @@ from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.request import Request
 from trilemma.node.server import Server
-from trilemma.node.session import Multi, Queued, Session, Slot
+from trilemma.node.session import Multi, Queued, Session
+from trilemma.node.slot import Slot
 from trilemma.node.slots import TransactionSlot
 from trilemma.node.unit import Part, Path, Result, Unit, Watch
 from trilemma.node.wholedb import WHOLE_DB_PARTS

@@ -12,7 +12,8 @@ from trilemma.node import internal
 from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.server import Server
-from trilemma.node.session import Session, Slot
+from trilemma.node.session import Session
+from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.number import parse_double, parse_int64
 from trilemma.resp.reply import ErrorReply, Reply, encode
@@ -216,7 +217,7 @@ class Waiting:
             return
         if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or words >= {b"SAVE", b"NOSAVE"}:
             raise error("syntax")
-        self._server.leave()
+        self._server.leaving.begin(self._server.now.mono_us)
         self.until(session, ENDLESS_US, self._shutdown_ends(session))
 
     def _shutdown_ends(self, session: Session) -> Callable[[bool], bytes | None]:
@@ -226,7 +227,7 @@ class Waiting:
         def poll(_is_late: bool) -> bytes | None:
             if self._aborts > aborts:
                 return encode(ErrorReply(error("shutdown_aborted").text), session.protocol)
-            if not self._server.has_left():
+            if not self._server.leaving.has_left:
                 return None
             session.closing = True
             return b""
@@ -234,11 +235,11 @@ class Waiting:
         return poll
 
     def _abort_shutdown(self, session: Session) -> None:
-        if self._server.has_left():
+        if self._server.leaving.has_left:
             # Too late, and no shutdown to be denied either: like all others this connection ends with the node.
             session.closing = True
             return
-        if not self._server.stay():
+        if not self._server.leaving.call_off():
             raise error("no_shutdown")
         self._aborts += 1
         session.reply(ok(session))

@@ -6,11 +6,20 @@ lines) is not put in place.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trilemma.base.errors import error, register
+from trilemma.resp.reply import encode_error
 from trilemma.runtime.config import ConfigError, parse
 from trilemma.runtime.toml import toml_string
+
+register(
+    "not_rewritten",
+    "ERR Rewriting config file: {reason}",
+    "see that the node may write its configuration file, and that each option stands there as name = value on a line "
+    "of its own; what CONFIG SET changed is in force until it stops",
+)
 
 _TABLE = re.compile(r"\s*\[")
 
@@ -48,3 +57,25 @@ def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def answer_rewrite(path: Path | None, words: Sequence[bytes]) -> bytes:
+    """Carry out CONFIG REWRITE and return its encoded reply. `words` are names and values of options."""
+    if path is None:
+        return encode_error(error("no_config_file").text)
+    try:
+        texts = [word.decode() for word in words]
+    except UnicodeDecodeError:
+        return encode_error(error("not_rewritten", reason="the password is no UTF-8, and TOML holds no other").text)
+    options = dict(zip(texts[::2], texts[1::2], strict=True))
+    values: dict[str, str | bool] = {
+        "requirepass": options["requirepass"],
+        "protected_mode": options["protected-mode"] == "yes",
+    }
+    try:
+        rewrite(path, values)
+    except OSError as problem:
+        return encode_error(error("not_rewritten", reason=problem.strerror or str(problem)).text)
+    except ConfigError as problem:
+        return encode_error(error("not_rewritten", reason=str(problem)).text)
+    return b"+OK\r\n"

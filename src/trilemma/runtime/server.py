@@ -35,7 +35,7 @@ from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
-from trilemma.runtime.rewrite import rewrite
+from trilemma.runtime.rewrite import answer_rewrite
 from trilemma.runtime.room import Room, free_bytes
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.runtime.watch import Watch
@@ -53,14 +53,6 @@ SHUTDOWN_S = limit(
 ENTROPY_BITS = 62
 
 MakeNode = Callable[[NodeConfig, Recovered, LogReader, Engine, Now, int], Core]
-
-
-register(
-    "not_rewritten",
-    "ERR Rewriting config file: {reason}",
-    "see that the node may write its configuration file, and that each option stands there as name = value on a line "
-    "of its own; what CONFIG SET changed is in force until it stops",
-)
 
 
 class Server:
@@ -273,32 +265,11 @@ class Server:
 
     def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
         if words[0].lower() == b"config":
-            done(self._rewrite(words[2:]))
+            done(answer_rewrite(self._config_file, words[2:]))
         elif self._lab is None:
             done(encode_error(error("lab_off").text))
         else:
             self._lab.answer(words, protocol, done)
-
-    def _rewrite(self, words: list[bytes]) -> bytes:
-        """Answer CONFIG REWRITE; `words` are names and values of options."""
-        if self._config_file is None:
-            return encode_error(error("no_config_file").text)
-        try:
-            texts = [word.decode() for word in words]
-        except UnicodeDecodeError:
-            return encode_error(error("not_rewritten", reason="the password is no UTF-8, and TOML holds no other").text)
-        options = dict(zip(texts[::2], texts[1::2], strict=True))
-        values: dict[str, str | bool] = {
-            "requirepass": options["requirepass"],
-            "protected_mode": options["protected-mode"] == "yes",
-        }
-        try:
-            rewrite(self._config_file, values)
-        except OSError as problem:
-            return encode_error(error("not_rewritten", reason=problem.strerror or str(problem)).text)
-        except ConfigError as problem:
-            return encode_error(error("not_rewritten", reason=str(problem)).text)
-        return b"+OK\r\n"
 
     def _end(self) -> None:
         if not self._ended.done():

@@ -20,7 +20,7 @@ def _o10() -> list[tuple[Any, str, Any]]:
     original = Route.advance
 
     def advance(self: Any, mono_us: int) -> None:
-        for (target, _), requests in list(self._forwarded.items()):
+        for (target, _), requests in list(self._outgoing._batches.items()):
             if not self._around.has_path(target[0]):
                 for request in requests:
                     request.finish(refusal.down(self.keyspace, "the leader is out of reach"), 0)
@@ -46,9 +46,9 @@ def _h13() -> list[tuple[Any, str, Any]]:
 
 @mutant("H14", "cp", "a read among writes is sent on when their executor is replaced, the writes behind it stay")
 def _h14() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.route import Route
+    from trilemma.node.outgoing import Outgoing
 
-    return [(Route, "_may_go_on", staticmethod(lambda request, busy: True))]
+    return [(Outgoing, "_may_go_on", staticmethod(lambda request, busy: True))]
 
 
 @mutant("X5", "cp", "'did not happen' is said of what may have happened")

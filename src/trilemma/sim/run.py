@@ -1,4 +1,7 @@
-"""One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges."""
+"""One schedule: a cluster of a seed's options, clients and a nemesis; then the heal, probes, final reads, judges.
+
+Owns the phases and their order. What comes of them is judged by sim/seen.py.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -6,9 +9,7 @@ from random import Random
 
 from trilemma.base.ids import NodeId
 from trilemma.check.history import Operation
-from trilemma.check.liveness import check_recovery, check_waits
-from trilemma.check.recorder import Recorder
-from trilemma.check.revival import check_revivals
+from trilemma.check.liveness import check_recovery
 from trilemma.check.verdict import invalid
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.bounds import tightened
@@ -16,13 +17,14 @@ from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.founders import Founders
 from trilemma.sim.generators import READABLE, REVIVED, Reads, make_generator, revivals
-from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
+from trilemma.sim.judge import judge_digests
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
 from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
 from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.probe import Prober
 from trilemma.sim.scheduler import Scheduler
+from trilemma.sim.seen import SERVED_US, Seen
 from trilemma.sim.solo import request
 from trilemma.sim.trace import Trace
 from trilemma.workload.bank import Bank
@@ -32,18 +34,10 @@ from trilemma.workload.step import Generator
 READY_US = 1_500_000
 """By when a fresh cluster has leaders and its keyspaces."""
 
-SERVED_US = 2_600_000
-"""After the heal every keyspace serves again within this: 2 s, and the slowest drawn clocks and disks on top."""
-
 REST_US = 3_000_000
 """After the final reads replicas have this long to agree."""
 
 REST_STEP_US = 20_000
-WAIT_US_MAX = 2_400_000
-"""No request waits longer than TIMEOUT, plus the slowest drawn clock's lag, delays and the length of a turn."""
-
-TURNS_PER_S_MAX = 1_500
-"""No schedule has so many inputs that a node could need more turns a virtual second."""
 
 SAFETY_EXTRA_US = 12_000_000
 """How much longer the safety phase may last where few operations were answered."""
@@ -60,14 +54,11 @@ class Schedule:
         self._scheduler = Scheduler()
         self._cluster = Cluster(options, self._scheduler, self._rng, self._trace)
         self._nemesis = Nemesis(self._cluster, Random(self._rng.getrandbits(62)))
-        self._recorders = {name: Recorder() for name in options.workloads}
-        self._finals = {name: Recorder() for name in options.workloads}
-        self._revivals = Recorder()
         self._generators = {name: self._generator(name) for name in options.workloads}
         self._clients: list[tuple[str, Client]] = []
         self._numbers = Numbers()
         self._passing = PassingKeyspaces(self._cluster, self._numbers)
-        self._probes: list[Operation] = []
+        self._seen = Seen(options.workloads, self._passing, self._bank)
         self._outcome = Outcome(options)
 
     @property
@@ -83,7 +74,7 @@ class Schedule:
 
     def _founder(self, rng: Random, node: NodeId) -> Client:
         client = Client(
-            self._cluster, self._recorders["founding"], rng, self._numbers, node, self._generators["founding"]
+            self._cluster, self._seen.runs["founding"], rng, self._numbers, node, self._generators["founding"]
         )
         self._clients.append(("founding", client))
         return client
@@ -95,17 +86,15 @@ class Schedule:
             self._disturb()
             if self.options.left_out:
                 self._heal_majority()
-            healed_us = self._scheduler.now_us
             self._nemesis.heal()
             if self.options.rests_first:
                 self._agree_in_silence()
-                healed_us = self._scheduler.now_us
-            self._probe(healed_us)
+            self._probe()
             self._read_finals()
             if self.options.mode == "ap":
                 self._begin_anew()
             self._rest()
-            self._judge(healed_us)
+            self._seen.judge(self._outcome, self._cluster, self._nemesis)
         self._outcome.failures = self._cluster.failures
         self._outcome.fired = dict(sorted(self._nemesis.fired.items()))
         self._outcome.trace_hash = self._trace.digest
@@ -128,11 +117,11 @@ class Schedule:
     def _open_bank(self, bank: Bank) -> bool:
         step = bank.opening(0)
         operation = Operation(0, self._scheduler.now_us, None, step.kind, step.key, step.argument)
-        number = self._recorders["bank"].invoke(operation)
+        number = self._seen.runs["bank"].invoke(operation)
         if self._ask(request(*step.commands[0])) != b"OK":
             self._outcome.verdicts.append(invalid("preparation", "the bank was not opened"))
             return False
-        self._recorders["bank"].complete(number, self._scheduler.now_us, "ok", b"OK")
+        self._seen.runs["bank"].complete(number, self._scheduler.now_us, "ok", b"OK")
         return True
 
     @property
@@ -170,7 +159,7 @@ class Schedule:
             only_reads = readonly or (name in READABLE and rng.random() < options.reader_share)
             client = Client(
                 self._cluster,
-                self._recorders[name],
+                self._seen.runs[name],
                 Random(rng.getrandbits(62)),
                 self._numbers,
                 1 + number % options.nodes,
@@ -192,7 +181,7 @@ class Schedule:
             client.is_running = False
 
     def _recorded(self) -> int:
-        return sum(recorder.size for recorder in self._recorders.values())
+        return sum(recorder.size for recorder in self._seen.runs.values())
 
     def _heal_majority(self) -> None:
         """The first liveness phase: a majority that is whole serves without the others (PROMISES §2); on `ap` its
@@ -222,9 +211,10 @@ class Schedule:
         self._rest()
         self._outcome.verdicts.append(judge_digests(self._cluster.digests()))
 
-    def _probe(self, healed_us: int) -> None:
+    def _probe(self) -> None:
         """The liveness phase: every node must serve the keyspace again."""
-        probers = self._start_probers(self._cluster.processes, self._probes)
+        healed_us = self._seen.healed_us = self._scheduler.now_us
+        probers = self._start_probers(self._cluster.processes, self._seen.probes)
         self._scheduler.run_until(
             healed_us + SERVED_US,
             lambda: all(prober.is_served for prober in probers) and all(c.is_at_rest for _, c in self._clients),
@@ -242,7 +232,13 @@ class Schedule:
         for name, generator in self._generators.items():
             for node in self._cluster.processes:
                 reader = Client(
-                    self._cluster, self._finals[name], Random(node), self._numbers, node, generator, can_pipeline=False
+                    self._cluster,
+                    self._seen.finals[name],
+                    Random(node),
+                    self._numbers,
+                    node,
+                    generator,
+                    can_pipeline=False,
                 )
                 reader.drive(generator.finals(0))
                 reader.start()
@@ -257,9 +253,9 @@ class Schedule:
         """Count, at rest, on keys that were gone: nothing of an earlier life may show."""
         for name, generator in self._generators.items():
             if name in REVIVED:
-                steps = revivals(self._finals[name].history().operations)
+                steps = revivals(self._seen.finals[name].history().operations)
                 numbers, rng = self._numbers, Random(0)
-                client = Client(self._cluster, self._revivals, rng, numbers, 1, generator, can_pipeline=False)
+                client = Client(self._cluster, self._seen.revivals, rng, numbers, 1, generator, can_pipeline=False)
                 client.drive(steps)
                 client.start()
                 self._wait_for([client])
@@ -269,46 +265,6 @@ class Schedule:
         limit_us = self._scheduler.now_us + REST_US
         while self._scheduler.now_us < limit_us and not self._agree(names):
             self._scheduler.run_until(self._scheduler.now_us + REST_STEP_US)
-
-    # The judges
-
-    def _check_turns(self) -> None:
-        """See that no node kept itself busy with turns in which there was nothing to do."""
-        seconds = self._scheduler.now_us / 1_000_000
-        for process in self._cluster.processes.values():
-            if process.turns > seconds * TURNS_PER_S_MAX:
-                self._cluster.failures.append(f"{process.name} took {process.turns} turns in {seconds:.0f} s")
-
-    def _judge(self, healed_us: int) -> None:
-        self._check_turns()
-        outcome, options = self._outcome, self.options
-        everything: list[Operation] = []
-        always: list[Operation] = []
-        for name in options.workloads:
-            operations = self._recorders[name].history().operations
-            finals = self._finals[name].history().operations
-            everything.extend(operations)
-            # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
-            always.extend(operations if name != "founding" else ())
-            apart_us = (options.nodes - 1) * options.apart_us
-            part = Judged(name, operations, finals, apart_us, has_quorums=options.has_quorums)
-            outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
-        if self._revivals.size:
-            outcome.verdicts.append(check_revivals(self._revivals.history().operations))
-        outcome.operations = len(everything)
-        done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
-        outcome.ok_reads = sum("read" in each.kind or each.kind == "command" for each in done)
-        outcome.ok_writes = sum("read" not in each.kind for each in done)
-        outages = self._nemesis.all_outages()
-        down = {outage.node for outage in outages}
-        live = [each for each in everything if each.node not in down]
-        outcome.verdicts.append(check_waits(live, WAIT_US_MAX, self._scheduler.now_us))
-        places = [(options.keyspace, process.name) for process in self._cluster.processes.values()]
-        outcome.verdicts.append(check_recovery(self._probes, places, healed_us + SERVED_US))
-        outcome.verdicts.append(judge_digests(self._cluster.digests()))
-        outcome.verdicts.append(self._passing.judge())
-        if options.mode == "ap" and "WRITE" not in options.settings:
-            outcome.verdicts.append(judge_availability(always, outages + self._nemesis.refusals))
 
 
 def run_schedule(options: Options, keep_trace: bool = False, safety_us: int | None = None) -> Outcome:
