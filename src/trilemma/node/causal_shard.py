@@ -292,7 +292,7 @@ class CausalShard:
     def _run(self, unit: Unit) -> tuple[Result, int, bool]:
         """Execute a unit; return its result, the token its replies wait for by what they show, whether it wrote."""
         if unit.argv and unit.argv[0] == internal.HELD:
-            return [encode(self.held_by(self.position), unit.protocol)], 0, False
+            return [encode(self.held_by(int(unit.argv[1])), unit.protocol)], 0, False
         if unit.argv and unit.argv[0] == internal.POSITION:
             # What it names must not be lost any more: the reply waits until all of it is durable.
             return [encode(encode_vector(self._position()), unit.protocol)], self._rows.shown_token(), False
