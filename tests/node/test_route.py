@@ -25,6 +25,7 @@ class Around(Surroundings):
 
     def __init__(self) -> None:
         self.target: Target | None = (2, 7)
+        self.starts = {2: 7, 3: 9}
         self.version = 1
         self.moved: set[bytes] = set()
         self.sent: list[Forward] = []
@@ -35,6 +36,9 @@ class Around(Surroundings):
 
     def remote_target(self, shard: int) -> Target | None:
         return self.target
+
+    def target_at(self, node: int) -> Target | None:
+        return (node, self.starts[node]) if node in self.paths else None
 
     def has_path(self, node: int) -> bool:
         return node in self.paths
@@ -309,3 +313,39 @@ def test_of_a_write_whose_answer_cannot_be_read_it_is_said_that_it_may_have_happ
     forward = around.sent.pop()
     answer(route, forward, done(forward, replies))
     assert [reply[:10] for reply in client.replies] == [b"-UNCERTAIN"]
+
+
+SHOP = Keyspace(2, "shop", Mode.AP, (2, 3), 1, "1", "1", "sync", TIMEOUT_MS_DEFAULT)
+
+
+@pytest.mark.parametrize("path", [Path.WRITE, Path.READ])
+def test_what_only_one_node_may_execute_stays_with_it_though_another_one_executes_for_the_rest(path: Path) -> None:
+    around, client = Around(), Client()
+    route = Route(1, 5, SHOP, SHARD, around)
+    named, other = Lane(), Lane()
+    for lane, only in ((named, 3), (other, None), (named, 3)):
+        route.add(Request(SHARD, Unit(path, 0, 2, [b"SET", b"k", b"v"]), 9_000_000, lane, client, only))
+    route.dispatch(0)
+    assert [(message.executor, len(decode_units(message.body or b""))) for message in around.sent] == [(2, 1), (3, 2)]
+    route.advance(RETRY_US)
+    route.dispatch(RETRY_US)
+    assert len(around.sent) == 2
+    assert client.replies == []
+
+
+def test_what_only_one_node_may_execute_follows_it_to_its_next_start_and_ends_with_the_last_path_to_it() -> None:
+    around, client = Around(), Client()
+    route = Route(1, 5, SHOP, SHARD, around)
+    route.add(Request(SHARD, Unit(Path.READ, 0, 2, [b"GET", b"k"]), 9_000_000, Lane(), client, 3))
+    route.dispatch(0)
+    around.starts[3] = 10
+    route.advance(RETRY_US)
+    route.dispatch(RETRY_US)
+    assert [(message.executor, message.epoch) for message in around.sent] == [(3, 9), (3, 10)]
+    around.paths = {2}
+    route.advance(2 * RETRY_US)
+    route.dispatch(2 * RETRY_US)
+    assert client.replies == [
+        b"-CLUSTERDOWN keyspace 'shop' (ap): no path to n3, for whose replica CAP WAIT was answered: send it again; "
+        b"nothing was read\r\n"
+    ]

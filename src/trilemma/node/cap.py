@@ -3,46 +3,34 @@
 from itertools import chain
 from typing import cast
 
-import msgspec
-
 from trilemma.base.errors import error, register
-from trilemma.base.ids import NodeId, ShardId, keyspace_of
+from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import US_PER_MS
 from trilemma.command.arguments import integer
 from trilemma.command.table import lookup_argv
-from trilemma.crdt.vector import covers, text
+from trilemma.crdt.vector import join
 from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, Keyspace
 from trilemma.node import internal, once
-from trilemma.node.causal_shard import CausalShard
 from trilemma.node.digest import Digest
-from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
+from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.explained import ExplainSlot
+from trilemma.node.far_waits import position_in
 from trilemma.node.server import Server
 from trilemma.node.session import Session
 from trilemma.node.slots import GatherSlot
-from trilemma.node.token import Seen, decode_token, encode_token
+from trilemma.node.token import decode_token, encode_token
+from trilemma.node.token_wait import TokenWait
 from trilemma.node.unit import Path, Result, Unit
 from trilemma.node.waiting import Waiting, integer_timeout
 from trilemma.resp.decode import decode_reply
-from trilemma.resp.reply import ErrorReply, Reply, encode
+from trilemma.resp.reply import Reply, encode, encode_error
 from trilemma.storage.port import Engine
 
-register("no_replica_here", "ERR keyspace '{name}' has no replica at {node}", "ask a node that has one")
-register(
-    "token_not_reached",
-    "TRYAGAIN {node} does not hold yet what the token names: keyspace '{name}' holds {held}, the token names {wanted}",
-    "send CAP WAIT again, or go to the node that gave the token",
-)
-register(
-    "token_of_unknown",
-    "TRYAGAIN {node} does not know yet of a keyspace that the token names: id {id}, of which it names {wanted}",
-    "send CAP WAIT again, or go to the node that gave the token; a token of another cluster holds nowhere else",
-)
 register(
     "session_moved",
-    "ERR no token can name what this connection has seen of keyspace '{name}': {node} has no replica of it, and more "
-    "than one node has executed the connection's commands",
-    "ask at a node that has a replica; or send RESET, which forgets what was seen, and read again what is to be named",
+    "CLUSTERDOWN keyspace '{name}' (ap): {node} has no path to {executor}, which alone knows what it has shown to this "
+    "connection since its last token; ask again later, or send RESET, which forgets what was seen",
+    "ask again; or send RESET, and read again what is to be named; the last token names what was seen before it",
 )
 register("not_ap", "ERR keyspace '{name}' is {mode}: only on ap can concurrent writes be hidden", "name an ap keyspace")
 register("not_positive", "ERR value is out of range, must be positive", "name a count of 1 or more")
@@ -59,8 +47,6 @@ WAIT_MS = 5_000
 
 CONFLICTS_SHOWN = 100
 CONFLICTS_SHOWN_MAX = 10_000
-
-_decode_vector = msgspec.msgpack.Decoder(dict[NodeId, int]).decode
 
 
 class Cap:
@@ -127,24 +113,41 @@ class Cap:
     def _token(self, session: Session, _argv: list[bytes]) -> None:
         """Answer with what this session may have seen: what its executors hold, once that is durable.
 
-        Where this node has no replica of a shard and the executor has changed, the new one may lack what the old one
-        has shown; and the old one may be out of reach.
+        Where this node has no replica of a shard the executor may have changed, and the new one may lack what the old
+        one has shown. So each node that has answered since the last token is asked, and a token joins what they hold
+        with what the last one named. It is refused where one of them is out of reach: no other node knows what it has
+        shown.
         """
-        shards = self._seen_shards(session)
-        if not shards:
-            session.reply(encode(encode_token({}), session.protocol))
-            return
+        here = [shard for shard in self._seen_shards(session) if shard in self._server.executors.replicas]
+        far = [shard for shard in self._seen_shards(session) if shard not in self._server.executors.replicas]
+        known = {shard: session.lane(shard).known for shard in far}
+        asked = [(shard, node) for shard in far for node in session.lane(shard).shown_by]
 
         def combined(replies: list[bytes]) -> bytes:
-            moved = next((shard for shard in shards if not session.lane(shard).is_known_whole), None)
-            if moved is not None:
-                name = self._server.executors.keyspace(moved).name
-                text = error("session_moved", name=name, node=self._server.config.name).text
-                return encode(ErrorReply(text), session.protocol)
-            vectors = [_decode_vector(cast(bytes, decode_reply(reply))) for reply in replies]
-            return encode(encode_token(dict(zip(shards, vectors, strict=True))), session.protocol)
+            seen = {shard: dict(vector) for shard, vector in known.items() if vector}
+            for shard, reply in zip(sorted([*here, *(shard for shard, _ in asked)]), replies, strict=True):
+                seen[shard] = join((seen.get(shard, {}), position_in(reply)))
+            for shard in far:
+                session.lane(shard).was_named(seen.get(shard, {}))
+            return encode(encode_token(dict(sorted(seen.items()))), session.protocol)
 
-        self._ask(session, shards, [internal.POSITION], GatherSlot(session, len(shards), combined, _first_error))
+        if not here and not asked:
+            session.reply(combined([]))
+            return
+        slot = GatherSlot(session, len(here) + len(asked), combined, lambda results: self._unnamed(asked, results))
+        self._ask(session, here, [internal.POSITION], slot)
+        for shard, node in asked:
+            self._dispatcher.ask(shard, node, [internal.POSITION], slot, session.batch_us)
+
+    def _unnamed(self, asked: list[tuple[ShardId, NodeId]], results: list[Result]) -> bytes:
+        """Return the refusal of a token, some part of which is not known."""
+        executors = self._server.executors
+        for shard, node in asked:
+            if shard in executors.routes and not executors.has_path(node):
+                name, executor = executors.keyspace(shard).name, executors.name(node)
+                problem = error("session_moved", name=name, node=self._server.config.name, executor=executor)
+                return encode_error(problem.text)
+        return _first_error(results)
 
     def _ask(self, session: Session, shards: list[ShardId], argv: list[bytes], slot: GatherSlot) -> None:
         """Ask shards, each in the place that its session has reached there."""
@@ -160,28 +163,8 @@ class Cap:
         seen = decode_token(argv[2])
         timeout_ms = integer_timeout(argv[3]) if len(argv) == 4 else WAIT_MS
         deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else 1 << 62
-        self._waiting.until(session, deadline_us, lambda is_late: self._reached(session, seen, is_late=is_late))
-
-    def _reached(self, session: Session, wanted: Seen, *, is_late: bool) -> bytes | None:
-        """Return the reply of CAP WAIT, None while it has to wait. Of a keyspace that is gone nobody sees anything."""
-        node, executors = self._server.config.name, self._server.executors
-        for shard, vector in wanted.items():
-            replica = executors.replicas.get(shard)
-            if self._server.system.catalogue.is_gone(keyspace_of(shard)):
-                continue
-            if isinstance(replica, CausalShard):
-                if covers(replica.replica.vector, vector):
-                    continue
-                held = text(replica.replica.vector) or "nothing"
-                name = replica.keyspace.name
-                problem = error("token_not_reached", node=node, name=name, held=held, wanted=text(vector))
-            elif shard in executors.routes:
-                problem = error("no_replica_here", name=executors.keyspace(shard).name, node=node)
-                return encode(ErrorReply(problem.text), session.protocol)
-            else:
-                problem = error("token_of_unknown", node=node, id=keyspace_of(shard), wanted=text(vector))
-            return encode(ErrorReply(problem.text), session.protocol) if is_late else None
-        return ok(session)
+        wait = TokenWait(self._server, self._dispatcher, session, seen)
+        self._waiting.until(session, deadline_us, wait.poll, when=lambda: wait.next_us)
 
     # What a cut has hidden
 

@@ -106,8 +106,7 @@ class CausalExecution:
     def _run(self, unit: Unit) -> tuple[Result, int, bool]:
         """Execute a unit; return its result, the token its replies wait for by what they show, whether it wrote."""
         if unit.argv and unit.argv[0] == internal.HELD:
-            replica = self._replica
-            return [encode(report.held_by(replica, report.position(replica)), unit.protocol)], 0, False
+            return [encode(report.held_by(self._replica, int(unit.argv[1])), unit.protocol)], 0, False
         if unit.argv and unit.argv[0] == internal.POSITION:
             # What it names must not be lost any more: the reply waits until all of it is durable.
             return [encode(encode_vector(self._position()), unit.protocol)], self._rows.shown_token(), False

@@ -67,6 +67,7 @@ class CausalIntake:
     def submit(self, batch: Batch, keyspace: Keyspace) -> None:
         """Take in a batch's units: each waits in the line of its kind, or is refused."""
         count = keyspace.read_count
+        ahead = self._questions.lines() if count == 1 else ()
         refused = self.why_not_written()
         units, reads, barriers = self._execution.waiting, self._questions.reads, self._questions.barriers
         for place, unit in enumerate(batch.units):
@@ -75,7 +76,7 @@ class CausalIntake:
             if refused is not None and not unit.is_read:
                 batch.complete(place, refusal.down(keyspace, refused), 0)
                 continue
-            asks = count > 1 and asks_others(unit)
+            asks = asks_others(unit) if count > 1 else bool(ahead) and batch.line(place) in ahead
             is_barrier = bool(unit.argv) and unit.argv[0] == internal.HOLDS_PREFIX
             (barriers if is_barrier else reads if asks else units).append((batch, place))
 

@@ -7,10 +7,10 @@ overtakes an earlier write of its session (it then goes through the log itself),
 from collections.abc import Callable
 
 from trilemma.base.errors import ReplyError, error, register
-from trilemma.base.ids import ShardId
+from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
 from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
-from trilemma.node import once, refusal
+from trilemma.node import internal, once, refusal
 from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
@@ -51,7 +51,7 @@ IN_MULTI = frozenset(
 NEEDING_KEYSPACES = frozenset({"@string", "@keyspace", "@trilemma"})
 """The ACL categories of the commands that mean nothing to a node that does not know the keyspaces."""
 
-AFTER_ALL = frozenset({"cap|explain", "wait"})
+AFTER_ALL = frozenset({"cap|explain", "cap|token", "cap|wait", "wait"})
 """Commands that speak of what was before them: they begin once all of it is answered."""
 
 COMMANDS_PER_TURN = 1_024
@@ -261,13 +261,27 @@ class Dispatcher:
         """Set a unit on its way."""
         route = self._server.executors.routes[shard]
         lane = session.lane(shard)
-        request = Request(shard, unit, deadline_us(route.keyspace, session.batch_us), lane, sink)
+        # What KEYSPACE asks shows its client no keys, so no promise to it is at stake.
+        only = None if unit.argv and unit.argv[0] in internal.FOR_CHANGES else lane.only
+        request = Request(shard, unit, deadline_us(route.keyspace, session.batch_us), lane, sink, only)
         reason = self._server.executors.why_fenced(shard, unit)
         if reason is None:
             route.add(request)
         else:
             request.finish(refusal.down(route.keyspace, reason, unit), 0)
         return request
+
+    def ask(self, shard: ShardId, node: NodeId, argv: list[bytes], sink: Sink, since_us: int) -> None:
+        """Ask one replica of an `ap` shard that is elsewhere, whoever executes for a session now, and beside its order.
+
+        The answer is one for RESP2.
+
+        Args:
+            since_us: from when its TIMEOUT counts.
+        """
+        route = self._server.executors.routes[shard]
+        unit = Unit(Path.READ, 0, 2, argv)
+        route.add(Request(shard, unit, deadline_us(route.keyspace, since_us), Lane(), sink, node))
 
 
 def ok(session: Session) -> bytes:

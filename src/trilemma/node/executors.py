@@ -142,11 +142,19 @@ class Executors(Surroundings):
         return (known.leader, known.term)
 
     def _nearest_replica(self, shard: ShardId) -> Target | None:
+        reached = self.reached_replicas(shard)
+        return self.target_at(reached[0]) if reached else None
+
+    def reached_replicas(self, shard: ShardId) -> list[NodeId]:
+        """Return the nodes with a replica that are reached directly, the one that executes first; or over a relay."""
         replicas = self._keyspaces[shard].replicas
-        reachable = [node for node in replicas if node in self._peers.up] or [
+        return [node for node in replicas if node in self._peers.up] or [
             node for node in replicas if self._peers.has_path(node)
         ]
-        return (reachable[0], self._peers.start_of(reachable[0])) if reachable else None
+
+    def target_at(self, node: NodeId) -> Target | None:
+        """See Surroundings."""
+        return (node, self._peers.start_of(node)) if self._peers.has_path(node) else None
 
     def note_own_view(self, shard: ShardId, replica: ShardReplica) -> None:
         """Make what a replica here knows of its leader part of what this node tells others."""

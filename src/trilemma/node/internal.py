@@ -21,7 +21,8 @@ LEAD = b"\x00LEAD"
 """Hand the leadership of the shard to the node argv[1]; carried out by the shard itself."""
 
 HELD = b"\x00HELD"
-"""How many other replicas durably hold all that this one has acknowledged (WAIT); answered by the shard itself."""
+"""How many other replicas durably hold all that this one has acknowledged (WAIT), on `ap` all of its own up to its
+batch argv[1]; answered by the shard itself."""
 
 WITHOUT_DATA = frozenset((LEAD, HELD))
 """Of these commands no reply depends on any key."""

@@ -96,17 +96,23 @@ class Outgoing:
         for ((executor, _), _), requests in stranded.items():
             is_silent = not self._around.has_path(executor)
             for request in requests:
-                if request.holder is requests and not request.unit.is_read:
+                if request.holder is requests and not request.unit.is_read and not self._is_at_its_own(request):
                     if is_silent:
                         request.finish(text, 0)
                     else:
                         busy.add(request.lane)
         for requests in stranded.values():
             for request in requests:
+                if self._is_at_its_own(request):
+                    continue
                 if request.holder is requests and request.unit.is_read and self._may_go_on(request, busy):
                     self._retry(request)
         if stranded:
             self.void_finished()
+
+    def _is_at_its_own(self, request: Request) -> bool:
+        """Say whether the one node that may execute a request has it, and is there still."""
+        return request.only is not None and request.lane.target == self._around.target_at(request.only)
 
     @staticmethod
     def _may_go_on(request: Request, busy: set[Lane]) -> bool:

@@ -3,6 +3,9 @@
 Owns which units are asked about, which wait for answers, how many and until when; what is asked waits until enough
 replicas have answered and what they hold is here as well, so that its execution shows it (PROTOCOLS §5). A barrier asks
 all, and wants whatever they had made by then. Does not execute units: those whose answers have come are handed back.
+
+READ may be altered to less while something waits. What is asked for later, of fewer replicas or of none, is then not
+handed back before what is in front of it in its session (Batch.line): the reply in front would be the newer one.
 """
 
 from collections.abc import Callable
@@ -52,6 +55,10 @@ class _Asked:
     deadline_us: int
     waiters: list[Waiter]
 
+    def lines(self) -> set[object]:
+        """Return the lines in which something waits here that a read behind it must not overtake."""
+        return set() if self.is_barrier else {_line(waiter) for waiter in self.waiters}
+
 
 class Questions:
     """One replica's questions. `name` is this node's, for refusals."""
@@ -79,7 +86,13 @@ class Questions:
         self._ask([each for each in waiting if _is_read(each)], keyspace.read_count - 1, is_barrier=False)
         self._ask([each for each in waiting if not _is_read(each)], keyspace.read_count - 1, is_barrier=False)
         self._ask(barriers, len(self._replica.peers), is_barrier=True)
-        self._asked = [asked for asked in self._asked if not self._is_over(asked)]
+        left: list[_Asked] = []
+        ahead: set[object] = set()
+        for asked in self._asked:
+            if not self._is_over(asked, ahead):
+                left.append(asked)
+                ahead |= asked.lines()
+        self._asked = left
         answered, self._answered = self._answered, []
         return answered
 
@@ -111,11 +124,19 @@ class Questions:
         for batch, place in waiters:
             batch.complete(place, refusal.down(self._keyspace, reason, batch.units[place]), 0)
 
-    def _is_over(self, asked: _Asked) -> bool:
-        """Deal with what was asked for if the answers have come, or did not in time; say whether that is done."""
+    def _is_over(self, asked: _Asked, ahead: set[object]) -> bool:
+        """Deal with what was asked for if the answers have come, or did not in time; say whether that is done.
+
+        Args:
+            ahead: the lines in which something asked for earlier waits on.
+        """
         answers = self._replica.answers[asked.question]
         if sum(self._has_come(asked, peer, answer) for peer, answer in answers.items()) >= asked.wanted:
-            self._answered.extend(asked.waiters)
+            waiters, asked.waiters = asked.waiters, []
+            for waiter in waiters:
+                (asked.waiters if ahead and _line(waiter) in ahead else self._answered).append(waiter)
+            if asked.waiters:
+                return False
         elif self._mono_us >= asked.deadline_us:
             text = f"{1 + len(answers)} of {1 + asked.wanted} replicas answered in time"
             self._refuse(asked.waiters, text)
@@ -129,9 +150,20 @@ class Questions:
         is_made_here = not asked.is_barrier or vector.get(peer, 0) >= answer.made
         return is_made_here and covers(vector, answer.durable)
 
+    def lines(self) -> set[object]:
+        """Return the lines in which something waits that a read behind it must not overtake, however few it asks."""
+        if not self.reads and not self._asked:
+            return set()
+        return {_line(waiter) for waiter in self.reads}.union(*(asked.lines() for asked in self._asked))
+
     def deadlines_us(self) -> list[int]:
         """Return until when what is asked waits."""
         return [asked.deadline_us for asked in self._asked]
+
+
+def _line(waiter: Waiter) -> object:
+    batch, place = waiter
+    return batch.line(place)
 
 
 def _is_read(waiter: Waiter) -> bool:

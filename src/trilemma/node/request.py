@@ -7,20 +7,23 @@ was handed over may have (PROMISES §2).
 from typing import Protocol
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.node import internal
+from trilemma.crdt.vector import Vector, join
 from trilemma.node.unit import Result, Unit
 
-TOKEN_PART = [internal.POSITION]
-"""What asks for a part of a token shows nothing of any key."""
+NOTHING: Vector = {}
+UNCERTAIN = b"-UNCERTAIN"
 
 Target = tuple[NodeId, int]
 """An executor and its epoch: its term (Raft) or its start (leaderless)."""
 
 
 class Lane:
-    """What one session has under way on one shard: keeps the order of its commands there (PROTOCOLS §2.5)."""
+    """What one session has under way on one shard: keeps the order of its commands there (PROTOCOLS §2.5).
 
-    __slots__ = ("executor", "handed", "has_moved", "logged", "reads", "target")
+    Knows as well who has answered it: of an `ap` shard whose executor is elsewhere, and may change, nobody else does.
+    """
+
+    __slots__ = ("handed", "logged", "only", "promised", "reads", "seen", "shown_by", "target", "wrote_at")
 
     def __init__(self) -> None:
         self.reads = 0
@@ -28,26 +31,49 @@ class Lane:
         self.handed = 0
         self.target: Target | None = None
         """To whom the `handed` requests went. Later ones must not overtake them by way of another executor."""
-        self.executor: NodeId | None = None
-        """The node that was the first to answer something."""
-        self.has_moved = False
-        """Whether another one has answered as well, which may not have seen what the first one had shown."""
+        self.shown_by: tuple[NodeId, ...] = ()
+        """The nodes that have answered something since `seen` was noted."""
+        self.seen: Vector = NOTHING
+        """What the session's last token named: all that it was shown before."""
+        self.promised: Vector = NOTHING
+        """What CAP WAIT has waited for, and `only` holds."""
+        self.only: NodeId | None = None
+        """The node that executes all that comes, because of another one it is not known whether it holds `promised`."""
+        self.wrote_at: NodeId | None = None
+        """The node to which the last write went that was carried out, or may have been."""
 
-    def was_answered(self) -> None:
-        """Take note that the executor to which the requests went has answered one."""
-        if self.target is not None and self.executor is None:
-            self.executor = self.target[0]
-        self.has_moved = not self.is_known_whole
+    def was_answered(self, unit: Unit, result: Result) -> None:
+        """Take note of what the executor to which the requests went has answered, or has left without an answer."""
+        if self.target is None:
+            return
+        node = self.target[0]
+        if type(result) is not bytes:
+            if node not in self.shown_by:
+                self.shown_by += (node,)
+        elif not result.startswith(UNCERTAIN):
+            return
+        if unit.path == 0:
+            self.wrote_at = node
+
+    def was_named(self, vector: Vector) -> None:
+        """Take note that a token names all that was shown so far."""
+        self.seen, self.shown_by = vector, ()
+
+    def was_promised(self, node: NodeId, vector: Vector) -> None:
+        """Take note that CAP WAIT is answered because a node holds a vector: it executes all that comes."""
+        self.only, self.promised = node, join((self.promised, vector))
 
     @property
-    def is_known_whole(self) -> bool:
-        """Say whether the executor to which the last request went has seen all that the session was answered."""
-        is_other = self.executor is not None and self.target is not None and self.target[0] != self.executor
-        return not (self.has_moved or is_other)
+    def known(self) -> Vector:
+        """What the session has seen, or may count on, whoever executed it; `shown_by` have shown more since."""
+        return join((self.seen, self.promised))
 
     def forget(self) -> None:
         """Begin anew with what was seen, as a connection does that has sent RESET."""
-        self.executor, self.has_moved = None, False
+        self.seen, self.shown_by, self.promised = NOTHING, (), NOTHING
+        if self.is_idle:
+            # What comes must not overtake, by way of another node, what is still on its way.
+            self.only = None
 
     @property
     def is_idle(self) -> bool:
@@ -66,14 +92,18 @@ class Sink(Protocol):
 class Request:
     """One unit with its deadline, its lane, and the one who waits for its result."""
 
-    __slots__ = ("deadline_us", "held_bytes", "holder", "is_done", "lane", "number", "shard", "sink", "unit")
+    __slots__ = ("deadline_us", "held_bytes", "holder", "is_done", "lane", "number", "only", "shard", "sink", "unit")
 
-    def __init__(self, shard: ShardId, unit: Unit, deadline_us: int, lane: Lane, sink: Sink) -> None:
+    def __init__(
+        self, shard: ShardId, unit: Unit, deadline_us: int, lane: Lane, sink: Sink, only: NodeId | None = None
+    ) -> None:
         self.shard = shard
         self.unit = unit
         self.deadline_us = deadline_us
         self.lane = lane
         self.sink = sink
+        self.only = only
+        """The one node that may execute it, where it is not for whoever executes now."""
         self.holder: object = None
         """What an executor was given it in, until it is answered or refused; None where no executor has it."""
         self.held_bytes = 0
@@ -104,7 +134,9 @@ class Request:
         return self.unit.path != 1 and self.lane.reads > 0
 
     def may_go_to(self, target: Target) -> bool:
-        """Say whether nothing earlier of its lane is still with another executor."""
+        """Say whether that may execute it, and nothing earlier of its lane is still with another executor."""
+        if self.only is not None and self.only != target[0]:
+            return False
         return not self.lane.handed or self.lane.target == target
 
     @property
@@ -116,8 +148,8 @@ class Request:
         """Answer it, unless it was answered before."""
         if self.is_done:
             return
-        if self.holder is not None and type(result) is not bytes and self.unit.argv[:1] != TOKEN_PART:
-            self.lane.was_answered()
+        if self.holder is not None:
+            self.lane.was_answered(self.unit, result)
         self.take_back()
         self.is_done = True
         if self.unit.path == 1:

@@ -91,13 +91,28 @@ class Route:
         target = self._around.remote_target(self.shard)
         if target is not None and self._around.has_path(target[0]):
             self._forward(target, mono_us)
+        if self.keyspace.is_leaderless:
+            self._forward_to_named(mono_us)
         self._waiting.hold()
+
+    def _forward_to_named(self, mono_us: int) -> None:
+        """Send on what only one node may execute, or refuse it at once where that node is not reached."""
+        for node in sorted({request.only for request in self._waiting.in_order() if request.only is not None}):
+            target = self._around.target_at(node)
+            if target is not None:
+                self._forward(target, mono_us, is_named=True)
+                continue
+            text = f"no path to {self._around.name(node)}, for whose replica CAP WAIT was answered: send it again"
+            for request in self._waiting.in_order():
+                if request.only == node:
+                    request.finish(refusal.down(self.keyspace, text, request.unit), 0)
+            self._waiting.drop_answered()
 
     def _refuse_waiting(self, why: str) -> None:
         for request in self._waiting.take_all():
             request.finish(refusal.down(self.keyspace, why, request.unit), 0)
 
-    def _take(self, target: Target, *, is_forwarded: bool) -> list[Request]:
+    def _take(self, target: Target, *, is_forwarded: bool, is_named: bool = False) -> list[Request]:
         """Return what may go to this executor now; the rest waits for what its session has elsewhere, or for its turn:
         what has waited goes on little by little, because only what no executor has can be refused definitely."""
         why = self._around.why_not_written(self.shard)
@@ -114,6 +129,7 @@ class Route:
             elif (
                 not request.may_go_to(target)
                 or (is_forwarded and request.is_behind_forwarded_reads)
+                or (is_named and request.only is None)
                 or (holds_writes and request.unit.path is not Path.READ)
             ):
                 stay.append(request)
@@ -133,11 +149,11 @@ class Route:
                 request.hand_to(target, batch)
             self._around.submit(self.shard, batch)
 
-    def _forward(self, target: Target, mono_us: int) -> None:
+    def _forward(self, target: Target, mono_us: int, *, is_named: bool = False) -> None:
         stream = self._outgoing.stream(target)
         is_more = True
         while is_more and stream.has_room:
-            requests = self._take(target, is_forwarded=True)
+            requests = self._take(target, is_forwarded=True, is_named=is_named)
             if not requests:
                 return
             requests, body, is_more = self._first_batch(requests)

@@ -21,6 +21,10 @@ class Surroundings:
         """Return the executor elsewhere, as far as this node knows."""
         raise NotImplementedError
 
+    def target_at(self, node: NodeId) -> Target | None:
+        """Return a node as the target of what only it may execute, on `ap`; None where no message reaches it."""
+        raise NotImplementedError
+
     def has_path(self, node: NodeId) -> bool:
         """Say whether a message reaches the node, directly or over one relay."""
         raise NotImplementedError

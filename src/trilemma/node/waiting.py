@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from trilemma.base.errors import error, register
+from trilemma.base.ids import ShardId
 from trilemma.base.time import US_PER_MS, US_PER_S
 from trilemma.command.arguments import integer
 from trilemma.command.help import status_lines
@@ -11,6 +12,7 @@ from trilemma.command.unknown import subcommand_syntax
 from trilemma.node import internal
 from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
+from trilemma.node.far_waits import FarWrite
 from trilemma.node.server import Server
 from trilemma.node.session import Session
 from trilemma.node.slot import Slot
@@ -60,18 +62,30 @@ class ConditionSlot(Slot):
     """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait.
 
     `poll` is told whether it is late: time is up, or the client is gone, or it sends no more and would wait for ever.
-    `works`: it wants every turn it can get.
+    `works`: it wants every turn it can get; `when`: by when it wants one though nothing comes in.
     """
 
-    __slots__ = ("_poll", "deadline_us", "works")
+    __slots__ = ("_poll", "deadline_us", "when", "works")
 
     def __init__(
-        self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None], *, works: bool = False
+        self,
+        session: Session,
+        deadline_us: int,
+        poll: Callable[[bool], bytes | None],
+        *,
+        works: bool = False,
+        when: Callable[[], int] | None = None,
     ) -> None:
         super().__init__(session)
         self.deadline_us = deadline_us
         self.works = works
+        self.when = when
         self._poll = poll
+
+    @property
+    def next_us(self) -> int:
+        """When it is to be looked at though nothing comes in."""
+        return self.deadline_us if self.when is None else min(self.deadline_us, self.when())
 
     def advance(self, mono_us: int) -> bool:
         """Look again; return whether it is answered."""
@@ -118,10 +132,16 @@ class Waiting:
         }
 
     def until(
-        self, session: Session, deadline_us: int, poll: Callable[[bool], bytes | None], *, works: bool = False
+        self,
+        session: Session,
+        deadline_us: int,
+        poll: Callable[[bool], bytes | None],
+        *,
+        works: bool = False,
+        when: Callable[[], int] | None = None,
     ) -> None:
         """Answer the next command once `poll(it is late)` returns its reply; the session waits for it."""
-        slot = ConditionSlot(session, deadline_us, poll, works=works)
+        slot = ConditionSlot(session, deadline_us, poll, works=works, when=when)
         session.open(slot)
         session.blocked = True
         if not slot.advance(self._server.now.mono_us):
@@ -140,7 +160,7 @@ class Waiting:
             return None
         if any(slot.works for slot in self._slots):
             return self._server.now.mono_us
-        return min(slot.deadline_us for slot in self._slots)
+        return min(slot.next_us for slot in self._slots)
 
     def _debug(self, session: Session, argv: list[bytes]) -> None:
         word = argv[1].upper()
@@ -174,19 +194,39 @@ class Waiting:
         if shard is None or shard not in self._server.executors.routes:
             session.reply(encode(0, session.protocol))
             return
+        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else ENDLESS_US
         replica = self._server.executors.replicas.get(shard)
+        if replica is None and self._server.executors.keyspace(shard).is_leaderless:
+            self._wait_afar(session, shard, wanted, deadline_us)
+            return
         if replica is None or replica.target() is None:
             slot = session.slot()
             self._dispatcher.send(session, shard, Unit(Path.READ, session.db, session.protocol, [internal.HELD]), slot)
             return
         position = replica.position
-        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else ENDLESS_US
 
         def poll(is_late: bool) -> bytes | None:
             held = replica.held_by(position)
             return encode(held, session.protocol) if is_late or held >= wanted else None
 
         self.until(session, deadline_us, poll)
+
+    def _wait_afar(self, session: Session, shard: ShardId, wanted: int, deadline_us: int) -> None:
+        """Wait for a write that the replica of another node has executed."""
+        executor = session.lane(shard).wrote_at
+        if executor is None:
+            # Nothing was written.
+            session.reply(encode(0, session.protocol))
+            return
+        write = FarWrite(self._server, self._dispatcher, shard, executor)
+
+        def poll(is_late: bool) -> bytes | None:
+            if is_late or shard not in self._server.executors.routes:
+                return encode(write.held or 0, session.protocol)
+            write.look()
+            return encode(write.held, session.protocol) if write.held is not None and write.held >= wanted else None
+
+        self.until(session, deadline_us, poll, when=lambda: write.next_us)
 
     def _admin(self, session: Session, argv: list[bytes]) -> None:
         slot = session.slot()
