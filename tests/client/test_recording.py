@@ -213,6 +213,24 @@ def test_a_client_goes_on_under_a_new_number_after_an_unknown_outcome(history: R
     assert [(each.outcome, each.process) for each in history] == [("info", 1), ("fail", 2), ("ok", 2), ("fail", 2)]
 
 
+def test_a_pipeline_of_which_one_outcome_is_unknown_has_its_number_for_itself(history: Recording) -> None:  # noqa: F811
+    with server(b"+OK\r\n-ERR timed out\r\n+OK\r\n", b"+OK\r\n+OK\r\n", b"+OK\r\n") as address:
+        client = plain_client(history, address)
+        pipeline = client.pipeline(transaction=False)
+        with pytest.raises(redis.ResponseError):
+            pipeline.set("k", "u").set("k", "v").set("k", "w").execute()
+        pipeline.set("k", "x").set("k", "y").execute()
+        client.set("k", "z")
+    assert [(each.outcome, each.process) for each in history] == [
+        ("ok", 1),
+        ("info", 1),
+        ("ok", 1),
+        ("ok", 2),
+        ("ok", 2),
+        ("ok", 2),
+    ]
+
+
 def test_an_error_that_nobody_knows_leaves_the_outcome_open(history: Recording) -> None:  # noqa: F811
     with server(b"-ERR timed out\r\n", b"-ERR unknown command 'SET'\r\n") as address:
         client = plain_client(history, address)

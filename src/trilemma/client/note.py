@@ -26,27 +26,44 @@ UNRECORDED: Final = frozenset(
 """Commands that change no data and are not judged. All others are recorded, whether a checker knows them or not."""
 
 
+class Use:
+    """One use of a process number, by one operation or a pipeline of them. It is free again once all of them are closed
+    and none of the outcomes is unknown: what may happen yet is still under way."""
+
+    __slots__ = ("_free", "_is_lost", "_open", "process")
+
+    def __init__(self, free: list[int], process: int, operations: int = 1) -> None:
+        self._free = free
+        self._open = operations
+        self._is_lost = False
+        self.process = process
+
+    def closed(self, *, is_known: bool) -> None:
+        """Take note that one operation is closed."""
+        self._open -= 1
+        self._is_lost |= not is_known
+        if not self._open and not self._is_lost and self.process not in self._free:
+            self._free.append(self.process)
+
+
 class Note:
     """One operation under way: closed once, by what became of it."""
 
-    __slots__ = ("_free", "_number", "_recording", "process")
+    __slots__ = ("_number", "_recording", "_use")
 
-    def __init__(self, recording: "Recording", free: list[int], process: int, number: int) -> None:
+    def __init__(self, recording: "Recording", use: Use, number: int) -> None:
         self._recording = recording
-        self._free = free
+        self._use = use
         self._number = number
-        self.process = process
 
     def close(self, outcome: Outcome, result: Any = None) -> None:
-        """Note the outcome, now; the process number is free again unless the outcome is unknown."""
+        """Note the outcome, now."""
         self._recording.complete(self._number, outcome, result)
-        if outcome != "info":
-            self._release()
+        self._release(is_known=outcome != "info")
 
-    def _release(self) -> None:
+    def _release(self, *, is_known: bool) -> None:
         with self._recording.lock:
-            if self.process not in self._free:
-                self._free.append(self.process)
+            self._use.closed(is_known=is_known)
 
     def unsent(self) -> None:
         """Note that no byte has left: it did not happen and never will."""
@@ -82,8 +99,7 @@ class Note:
         told = [_told(reply) for reply in replies]
         for number, (outcome, result) in zip(numbers, told, strict=True):
             self._recording.complete(number, outcome, result)
-        if all(outcome != "info" for outcome, _ in told):
-            self._release()
+        self._release(is_known=all(outcome != "info" for outcome, _ in told))
 
 
 def _told(reply: Any) -> tuple[Outcome, Any]:
@@ -103,11 +119,14 @@ class Processes:
     def begin(self, kind: str, argument: Any, first: Command) -> Note:
         """Note that an operation begins, now, before its first byte leaves."""
         with self._recording.lock:
-            free = self._free_of_caller()
-            process = free.pop() if free else self._recording.new_process()
-            return Note(
-                self._recording, free, process, self._recording.invoke(process, self.node, kind, argument, first)
-            )
+            return self._note(self._use(), kind, argument, first)
+
+    def _use(self, operations: int = 1) -> Use:
+        free = self._free_of_caller()
+        return Use(free, free.pop() if free else self._recording.new_process(), operations)
+
+    def _note(self, use: Use, kind: str, argument: Any, first: Command) -> Note:
+        return Note(self._recording, use, self._recording.invoke(use.process, self.node, kind, argument, first))
 
     def _free_of_caller(self) -> list[int]:
         return self._free.setdefault(_caller(), [])
@@ -122,7 +141,7 @@ class Processes:
             number = self._recording.attempts.get(token)
             known = None if number is None else self._recording.operation(number)
             if number is not None and known is not None and known.outcome == "info":
-                return Note(self._recording, self._free_of_caller(), known.process, number)
+                return Note(self._recording, Use(self._free_of_caller(), known.process), number)
             if known is not None and known.outcome == "ok":
                 return None
             note = self.begin("command", command, command)
@@ -131,14 +150,9 @@ class Processes:
 
     def begin_all(self, commands: Sequence[Command]) -> list[Note]:
         """Note that commands of one pipeline begin together; they share a process, because their order is sure."""
-        notes = [self.begin("command", commands[0], commands[0])]
-        process = notes[0].process
         with self._recording.lock:
-            free = self._free_of_caller()
-            for command in commands[1:]:
-                number = self._recording.invoke(process, self.node, "command", command, command)
-                notes.append(Note(self._recording, free, process, number))
-        return notes
+            use = self._use(len(commands))
+            return [self._note(use, "command", command, command) for command in commands]
 
 
 def _caller() -> object:
