@@ -6,7 +6,7 @@ from trilemma.base.ids import SYSTEM_SHARD, ShardId
 from trilemma.cluster.messages import Forward, ForwardReply
 from trilemma.keyspace.catalogue import Abort, encode_change
 from trilemma.node.batch import ForwardedBatch
-from trilemma.node.forwarding import Incoming
+from trilemma.node.forwarding import EPOCHS_KEPT, Incoming
 from trilemma.node.unit import Part, Path, Unit, Watch, encode_units
 
 SHARD = ShardId(1024)
@@ -19,9 +19,13 @@ class Scene:
         self.submitted: list[ForwardedBatch] = []
         self.replies: list[ForwardReply] = []
         self.bad = 0
+        self.target: tuple[int, int] | None = (1, 7)
+        self.executed: set[int] = set()
+        """Epochs of which this start of the node was the executor, and is no more."""
         self.incoming = Incoming(
             1,
-            lambda _: (1, 7),
+            lambda _: self.target,
+            lambda _, epoch: epoch in self.executed,
             lambda _, batch: self.submitted.append(batch),
             lambda _, reply, __: self.replies.append(reply),
             self._bad,
@@ -30,8 +34,10 @@ class Scene:
     def _bad(self) -> None:
         self.bad += 1
 
-    def receive(self, sequence: int, body: bytes | None, shard: ShardId = SHARD) -> None:
-        self.incoming.receive(Forward(2, 1, 1, shard, 7, sequence, 0, 1, body))
+    def receive(
+        self, sequence: int, body: bytes | None, shard: ShardId = SHARD, epoch: int = 7, start: int = 1
+    ) -> None:
+        self.incoming.receive(Forward(2, start, 1, shard, epoch, sequence, 0, 1, body))
 
 
 @pytest.mark.parametrize(
@@ -71,3 +77,33 @@ def test_what_is_no_change_of_the_catalogue_never_comes_into_its_log(words: list
     assert scene.bad == 1
     scene.receive(2, encode_units([Unit(Path.WRITE, 0, 2, [encode_change(Abort(3))])]), SYSTEM_SHARD)
     assert len(scene.submitted) == 1
+
+
+GET = encode_units([Unit(Path.READ, 0, 2, [b"GET", b"k"])])
+
+
+def test_a_first_batch_for_who_has_led_and_leads_no_more_is_refused_for_good() -> None:
+    """It was UNCERTAIN, over and over, as long as another node said that this one leads."""
+    scene = Scene()
+    scene.executed = {5}
+    scene.receive(1, GET, epoch=5)
+    scene.receive(1, GET, epoch=5)
+    assert [reply.outcome for reply in scene.replies] == ["refused", "refused"]
+    assert scene.submitted == []
+
+
+def test_what_an_earlier_start_may_have_executed_is_unknown() -> None:
+    scene = Scene()
+    scene.executed = {5}
+    scene.receive(1, GET, epoch=4)
+    assert [reply.outcome for reply in scene.replies] == ["lost"]
+
+
+def test_what_came_on_a_stream_that_is_not_kept_any_more_is_unknown() -> None:
+    scene = Scene()
+    for start in range(1, EPOCHS_KEPT + 2):
+        scene.receive(1, GET, start=start)
+    scene.target, scene.executed = None, {7, 8}
+    scene.receive(1, GET)
+    scene.receive(1, GET, epoch=8)
+    assert [reply.outcome for reply in scene.replies] == ["lost", "refused"]

@@ -41,7 +41,9 @@ class Executors(Surroundings):
         self._version = version
         self._misroutes = misroutes
         peers.is_served = lambda shard: shard in self.routes
-        self._incoming = Incoming(config.node_id, self.local_target, self.submit_forwarded, self._reply, self._bad)
+        self._incoming = Incoming(
+            config.node_id, self.local_target, self._has_executed, self.submit_forwarded, self._reply, self._bad
+        )
 
     def is_disk_behind(self) -> bool:
         """See Surroundings."""
@@ -236,6 +238,10 @@ class Executors(Surroundings):
 
     def _reply(self, forward: Forward, reply: ForwardReply, token: int) -> None:
         self._peers.send_any_way(forward.origin, forward.shard, reply, token)
+
+    def _has_executed(self, shard: ShardId, epoch: int) -> bool:
+        replica = self.replicas.get(shard)
+        return replica is not None and replica.has_executed(epoch)
 
     def _bad(self) -> None:
         self._peers.bad_frames += 1

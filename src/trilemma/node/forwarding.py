@@ -32,17 +32,24 @@ class Incoming:
         self,
         node: NodeId,
         target_of: Callable[[ShardId], Target | None],
+        has_executed: Callable[[ShardId, int], bool],
         submit: Callable[[ShardId, ForwardedBatch], None],
         reply: Callable[[Forward, ForwardReply, int], None],
         bad: Callable[[], None],
     ) -> None:
-        """Args: bad: told of every batch that no sound node would have sent."""
+        """Args:
+        has_executed: whether this start of the node was the executor of an epoch, and never will be again.
+        bad: told of every batch that no sound node would have sent.
+        """
         self._node = node
         self._target_of = target_of
+        self._has_executed = has_executed
         self._submit = submit
         self._reply = reply
         self._bad = bad
         self._streams: dict[StreamKey, InStream] = {}
+        self._ended: dict[tuple[NodeId, ShardId], int] = {}
+        """The highest epoch of which a stream was not kept any more."""
 
     def receive(self, forward: Forward) -> None:
         """Execute a batch in its turn, answer a repeat, or refuse what this node will never execute."""
@@ -51,8 +58,7 @@ class Incoming:
         stream = self._streams.get(key)
         if stream is None:
             if not executes:
-                # Without the stream nobody here knows whether an earlier start of this node executed it.
-                self._reply(forward, lost(forward, "the executor has changed"), 0)
+                self._reply(forward, self._unknown(forward), 0)
                 return
             stream = self._open(key)
         batches, kept = stream.take(forward)
@@ -61,14 +67,25 @@ class Incoming:
         for batch in batches:
             self._execute(batch, executes)
 
+    def _unknown(self, forward: Forward) -> ForwardReply:
+        """Return the answer to a batch of no known stream, in an epoch that is not this node's now."""
+        shard, epoch = forward.shard, forward.epoch
+        if self._has_executed(shard, epoch) and epoch > self._ended.get((forward.origin, shard), -1):
+            # Who hears late that a leader was replaced sends it a first batch: nothing of it has come before.
+            return refused(forward, "the leader has changed")
+        # An earlier start of this node may have executed it.
+        return lost(forward, "the executor has changed")
+
     def forget(self, shard: ShardId) -> None:
         """End the streams of a shard that is dropped: nothing that comes for it is taken in any more."""
         self._streams = {key: stream for key, stream in self._streams.items() if key[1] != shard}
+        self._ended = {place: epoch for place, epoch in self._ended.items() if place[1] != shard}
 
     def _open(self, key: StreamKey) -> InStream:
         mine = [known for known in self._streams if known[:2] == key[:2]]
         if len(mine) >= EPOCHS_KEPT:
             del self._streams[mine[0]]
+            self._ended[key[:2]] = max(mine[0][3], self._ended.get(key[:2], -1))
         stream = self._streams[key] = InStream()
         return stream
 

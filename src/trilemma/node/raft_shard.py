@@ -74,6 +74,10 @@ class RaftShard:
         """See ShardReplica."""
         return (self._config.node_id, self.raft.term) if self.raft.is_leader else None
 
+    def has_executed(self, epoch: int) -> bool:
+        """See ShardReplica."""
+        return self.raft.has_led(epoch)
+
     def leader(self) -> Target | None:
         """See ShardReplica."""
         return None if self.raft.leader is None else (self.raft.leader, self.raft.term)

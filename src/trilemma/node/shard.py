@@ -35,6 +35,11 @@ class ShardReplica(Movable, Protocol):
         """Return (this node, epoch) where this replica executes commands now."""
         ...
 
+    def has_executed(self, epoch: int) -> bool:
+        """Say whether this replica was the executor of an epoch in this very start of the node, and never will be
+        again."""
+        ...
+
     def leader(self) -> Target | None:
         """Return the executor as this replica knows it."""
         ...

@@ -218,6 +218,10 @@ class Raft:
         """Say whether this replica leads in its term."""
         return isinstance(self._roles.current, Leader)
 
+    def has_led(self, term: int) -> bool:
+        """Say whether this replica has led in a term since its start, does no more, and so never will again."""
+        return term in self._roles.led_terms and not (self.is_leader and term == self.term)
+
     @property
     def holds_back(self) -> bool:
         """Say whether this replica leads and takes no proposal in now: it hands over, or too much is uncommitted."""

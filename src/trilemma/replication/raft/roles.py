@@ -4,6 +4,7 @@ Owns the current role, the passing of time in it, and what a leadership that end
 messages are judged: `votes` and `appends` do that. Paper figure 4, §5.1; thesis §9.6.
 """
 
+from collections import deque
 from enum import Enum
 
 from trilemma.base.ids import NodeId
@@ -11,6 +12,9 @@ from trilemma.replication.raft.campaign import Campaign, Candidacy, PreCampaign
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.follower import Follower
 from trilemma.replication.raft.leader import Leader
+
+LED_TERMS_KEPT = 64
+"""Of a term longer ago nobody is told any more that this replica leads in it."""
 
 
 class Role(Enum):
@@ -39,6 +43,8 @@ class Roles:
         self.current: Follower | Campaign | Leader = Follower(core, None, wait_us)
         self.candidacy: Candidacy | None = None
         """The newest one, given up or not: its votes count as long as its term does."""
+        self.led_terms: deque[int] = deque(maxlen=LED_TERMS_KEPT)
+        """The newest terms in which this replica has led since its start."""
         self._quorum_was_reachable = False
         self._confirmed_reads: list[tuple[int, int]] = []
         self._failed_reads: list[int] = []
@@ -120,6 +126,7 @@ class Roles:
             else:
                 self._core.timer.led()
                 self.current = leader = Leader(self._core)
+                self.led_terms.append(self._core.term)
                 leader.tick()
         elif campaign.ballot.is_lost and campaign is self.current:
             self.follow(None, self._core.timer.retry_us())
