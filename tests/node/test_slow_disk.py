@@ -83,23 +83,26 @@ def test_reads_are_answered_while_writes_wait(stage: Stage, keyspace: str) -> No
     assert [stage.wait(asked).reply for asked in written] == [b"OK"] * COUNT
 
 
-def test_what_has_waited_for_the_disk_until_its_time_was_up_was_not_written(stage: Stage) -> None:
+def test_what_has_waited_for_the_disk_until_its_time_was_up_is_answered_as_far_as_anybody_knows(stage: Stage) -> None:
     slow_down(stage, 1, 30_000_000)
     written = one_by_one(stage, "shop")
     stage.run(3_000_000)
-    refused = {asked.answer.reply for asked in written if asked.answer is not None}
-    assert refused == {
-        "CLUSTERDOWN keyspace 'shop' (ap): the disk of n1 did not keep up within 2000 ms; nothing was written"
-    }
-    assert sum(asked.answer is None for asked in written) <= 12
+    reason = "keyspace 'shop' (ap): the disk of n1 did not keep up within 2000 ms; "
+    handed, waited = f"UNCERTAIN {reason}it may still take effect", f"CLUSTERDOWN {reason}nothing was written"
+    replies = [asked.answer.reply for asked in written if asked.answer is not None]
+    assert len(replies) == COUNT
+    assert set(replies) == {handed, waited}
+    assert replies.count(handed) <= 12
 
 
-def test_what_waits_goes_on_little_by_little_so_that_what_is_late_was_not_written(stage: Stage) -> None:
+def test_what_waits_goes_on_little_by_little_so_that_most_of_what_is_late_was_not_written(stage: Stage) -> None:
     slow_down(stage, 1, 300_000)
     replies = [stage.wait(asked) for asked in one_by_one(stage, "shop")]
-    assert all(answer.reply == b"OK" or answer.is_refusal for answer in replies)
-    assert sum(answer.reply == b"OK" for answer in replies) >= 25
-    assert any(answer.is_refusal for answer in replies)
+    done = [answer for answer in replies if answer.reply == b"OK"]
+    refused = [answer for answer in replies if answer.is_refusal]
+    assert len(done) >= 20
+    assert len(refused) > len(replies) - len(done) - len(refused)
+    assert all(answer.took_us < 2_100_000 for answer in replies)
 
 
 @pytest.mark.parametrize("keyspace", ["bank", "shop"])

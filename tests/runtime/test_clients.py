@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -46,12 +45,8 @@ class Harness:
         self._writers.append(writer)
         return reader, writer
 
-    def reply(self, conn: int, data: bytes, after: int = 0) -> None:
-        self.clients.put(conn, data, after)
-        self.clients.flush()
-
-    def persisted(self, token: int) -> None:
-        self.clients.release(token)
+    def reply(self, conn: int, data: bytes) -> None:
+        self.clients.put(conn, data)
         self.clients.flush()
 
     def received(self, conn: int) -> bytes:
@@ -118,38 +113,20 @@ def test_replies_of_a_turn_leave_as_one_piece_in_order(serve: Any, until: Any) -
         writer.write(b"PING\r\n")
         await until(lambda: harness.received(1) == b"PING\r\n")
         for part in (b"+a\r\n", b"+b\r\n", b"+c\r\n"):
-            harness.clients.put(1, part, 0)
+            harness.clients.put(1, part)
         harness.clients.flush()
         assert await reader.readexactly(12) == b"+a\r\n+b\r\n+c\r\n"
 
     serve(body)
 
 
-def test_a_reply_behind_one_that_waits_for_the_disk_waits_with_it(serve: Any, until: Any) -> None:
-    async def body(harness: Harness) -> None:
-        reader, _ = await harness.connect()
-        await until(lambda: harness.seen)
-        harness.reply(1, b"write", after=4)
-        harness.reply(1, b"read")
-        assert harness.clients.counters.written_bytes == 0
-        harness.persisted(3)
-        assert harness.clients.counters.written_bytes == 0
-        harness.persisted(4)
-        assert await reader.readexactly(9) == b"writeread"
-        harness.reply(1, b"later", after=4)
-        assert await reader.readexactly(5) == b"later"
-
-    serve(body)
-
-
-def test_a_close_comes_after_all_that_was_put_before_it_held_or_not(serve: Any, until: Any) -> None:
+def test_a_close_comes_after_all_that_was_put_before_it(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         reader, _ = await harness.connect()
         await until(lambda: harness.seen)
         harness.reply(1, b"x" * 500_000)
-        harness.reply(1, b"end", after=2)
+        harness.reply(1, b"end")
         harness.clients.close(1)
-        harness.persisted(2)
         assert await reader.read(-1) == b"x" * 500_000 + b"end"
         await until(lambda: ("gone", 1) in harness.seen)
 
@@ -160,12 +137,9 @@ def test_what_comes_after_the_close_is_not_read(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         _, writer = await harness.connect()
         await until(lambda: harness.seen)
-        harness.reply(1, b"held", after=1)
+        harness.reply(1, b"+OK\r\n")
         harness.clients.close(1)
         writer.write(b"SET k v\r\n")
-        writer.write_eof()
-        await until(lambda: harness.clients._connections[1]._has_ended)
-        harness.persisted(1)
         await until(lambda: ("gone", 1) in harness.seen)
         assert harness.received(1) == b""
 
@@ -216,18 +190,6 @@ def test_a_client_whose_unread_replies_pass_the_bound_is_closed_and_costs_no_mor
     serve(body, ClientLimits(output_bytes_max=8 << 20, output_pause_bytes=64 * KIB))
 
 
-def test_replies_held_for_the_disk_count_towards_the_bound(serve: Any, until: Any) -> None:
-    async def body(harness: Harness) -> None:
-        await harness.connect()
-        await until(lambda: harness.seen)
-        for _ in range(5):
-            harness.reply(1, b"x" * 300_000, after=9)
-        await until(lambda: ("gone", 1) in harness.seen)
-        assert harness.clients._held.bytes_of(1) == 0
-
-    serve(body, ClientLimits(output_bytes_max=1 << 20))
-
-
 def test_a_client_that_sends_no_more_may_still_read_until_the_node_closes(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         reader, writer = await harness.connect()
@@ -242,35 +204,5 @@ def test_a_client_that_sends_no_more_may_still_read_until_the_node_closes(serve:
         harness.clients.close(1)
         assert await reader.read(-1) == b""
         assert harness.seen.count(("ended", 1)) == 1
-
-    serve(body)
-
-
-def test_what_is_held_for_a_client_that_was_reset_is_forgotten(serve: Any, until: Any) -> None:
-    async def body(harness: Harness) -> None:
-        _, writer = await harness.connect()
-        await until(lambda: harness.seen)
-        harness.reply(1, b"x" * 1000, after=7)
-        # Without lingering a close is a reset, not an end of input, behind which held replies would still leave.
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
-        await until(lambda: ("gone", 1) in harness.seen)
-        assert harness.clients._held.bytes_of(1) == 0
-        harness.persisted(7)
-
-    serve(body)
-
-
-def test_a_close_behind_an_end_of_input_lets_out_what_waits_for_the_disk(serve: Any, until: Any) -> None:
-    async def body(harness: Harness) -> None:
-        reader, writer = await harness.connect()
-        await until(lambda: harness.seen)
-        harness.reply(1, b"+OK\r\n", after=7)
-        writer.write_eof()
-        await until(lambda: ("ended", 1) in harness.seen)
-        harness.clients.close(1)
-        harness.persisted(7)
-        assert await reader.read(-1) == b"+OK\r\n"
-        await until(lambda: ("gone", 1) in harness.seen)
 
     serve(body)

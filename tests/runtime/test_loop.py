@@ -25,14 +25,11 @@ class Outlets:
         self.out: list[tuple[Any, ...]] = []
         self.flushes = 0
 
-    def put(self, target: int, data: bytes, after: int | None = None) -> None:
-        self.out.append(("frame", target, data) if after is None else ("reply", target, data, after))
+    def put(self, target: int, data: bytes) -> None:
+        self.out.append(("put", target, data))
 
     def close(self, conn: int) -> None:
         self.out.append(("close", conn))
-
-    def release(self, durable: int) -> None:
-        self.out.append(("release", durable))
 
     def flush(self) -> None:
         self.flushes += 1
@@ -108,7 +105,7 @@ def test_inputs_of_one_poll_share_one_turn_and_time_is_read_last(rig: Any, until
         node.seen.clear()
         rig.turns.client_connected(1, "a", "b")
         rig.turns.receive_client(1, b"PING")
-        rig.turns.receive_peer(2, b"frame")
+        rig.turns.receive_peer(2, b"put")
         rig.turns.client_gone(1)
         before_us = read_clock().mono_us
         await until(lambda: rig.turns.turns == 2)
@@ -135,10 +132,10 @@ def test_a_frame_that_names_a_token_leaves_once_the_log_is_durable(rig: Any, unt
             log=write, send=[PeerFrame(2, b"held", 1), PeerFrame(3, b"now", 0)], next_deadline_us=NEVER_US
         )
         await until(lambda: rig.turns.turns == 1)
-        assert rig.outlets.said("frame", "log") == [("frame", 3, b"now"), ("log", 1)]
+        assert rig.outlets.said("put", "log") == [("put", 3, b"now"), ("log", 1)]
         rig.turns.persisted(1)
         await until(lambda: rig.turns.turns == 2)
-        assert rig.outlets.said("frame")[-1] == ("frame", 2, b"held")
+        assert rig.outlets.said("put")[-1] == ("put", 2, b"held")
         assert ("persisted", 1) in node.inputs()
 
     rig(body)
@@ -150,7 +147,7 @@ def test_a_frame_whose_token_is_durable_already_leaves_at_once(rig: Any, until: 
         await until(lambda: ("persisted", 5) in node.inputs())
         node.next = Effects(send=[PeerFrame(2, b"x", 5)], next_deadline_us=NEVER_US)
         rig.turns.wake()
-        await until(lambda: rig.outlets.said("frame"))
+        await until(lambda: rig.outlets.said("put"))
 
     rig(body)
 
@@ -169,9 +166,9 @@ def test_the_node_hears_of_the_newest_token_once_per_turn(rig: Any, until: Any, 
 
 def test_replies_are_put_before_their_connection_is_closed(rig: Any, until: Any, node: Any) -> None:
     async def body(rig: Rig) -> None:
-        node.next = Effects(client_bytes=[ClientBytes(4, b"+OK\r\n", 0)], close=[4], next_deadline_us=NEVER_US)
+        node.next = Effects(client_bytes=[ClientBytes(4, b"+OK\r\n")], close=[4], next_deadline_us=NEVER_US)
         await until(lambda: rig.turns.turns == 1)
-        assert rig.outlets.out == [("release", 0), ("reply", 4, b"+OK\r\n", 0), ("close", 4)]
+        assert rig.outlets.out == [("put", 4, b"+OK\r\n"), ("close", 4)]
         assert rig.outlets.flushes == 2
 
     rig(body)

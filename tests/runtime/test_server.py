@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, ResponseError
 
 from trilemma.lab.desk import Desk
-from trilemma.node.effects import ClientBytes, Effects
+from trilemma.node.effects import Effects
 from trilemma.runtime import server as module
 from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
@@ -24,7 +24,6 @@ from trilemma.runtime.disk import MemoryStorage
 from trilemma.runtime.listening import Sockets, StartRefused
 from trilemma.runtime.server import Server
 from trilemma.runtime.trace import make_logger
-from trilemma.storage.port import LogWrite
 
 SECRET = "sixteen bytes or more"
 
@@ -303,41 +302,6 @@ def test_a_look_at_the_disk_that_breaks_is_not_the_last_one(
 
         monkeypatch.setattr(server.room, "look", look)
         await until(lambda: looks > 2)
-
-    cluster(body)
-
-
-def test_replies_never_leave_before_the_log_is_durable(cluster: Any, node: Any, until: Any) -> None:
-    storage = MemoryStorage()
-    written: list[LogWrite] = []
-    storage.log.append = written.append  # type: ignore[method-assign]
-
-    def plan(recording: Any) -> None:
-        if ("client", 1, b"SET") in recording.seen and not written:
-            recording.next = Effects(
-                log=LogWrite(1, 1, True, (), True, 0),
-                client_bytes=[ClientBytes(1, b"+OK\r\n", 1)],
-                next_deadline_us=1 << 60,
-            )
-
-    node.plan = plan
-
-    async def body(cluster: Cluster) -> None:
-        server = cluster.servers["n1"] = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: storage,
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
-        await server.start()
-        reader, writer = await asyncio.open_connection(*server.client_address)
-        writer.write(b"SET")
-        await until(lambda: written)
-        assert server.clients.counters.written_bytes == 0
-        storage.log.persisted(1)
-        assert await reader.readexactly(5) == b"+OK\r\n"
-        writer.transport.abort()
 
     cluster(body)
 

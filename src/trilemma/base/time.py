@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 US_PER_MS = 1_000
 US_PER_S = 1_000_000
+NEVER_US = 1 << 62
+"""A deadline that no clock reaches."""
 
 
 def on_grid(mono_us: int, step_us: int) -> int:

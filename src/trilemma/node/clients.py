@@ -1,15 +1,19 @@
 """The connections of this node's clients: who is there, what comes from each, what leaves for each at a turn's end.
 
-Owns the welcome of a connection, protected mode included, and which sessions a turn has to look at: those that were
-touched. Does not know what a command is or does, nor what has to be durable before a reply leaves.
+Owns the welcome of a connection, protected mode included; which sessions a turn looks at, those that were touched; and
+when a reply leaves that shows what is not durable yet: once it is, or, with an error in its place, when its time is
+up. Does not know what a command is or does.
 """
 
 from collections.abc import Callable
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import ConnId
-from trilemma.node.effects import Effects
+from trilemma.base.time import NEVER_US
+from trilemma.node import refusal
+from trilemma.node.effects import ClientBytes, Effects
 from trilemma.node.options import Options
+from trilemma.node.request import Request
 from trilemma.node.server import Server
 from trilemma.node.session import Session
 from trilemma.resp.reply import ErrorReply, encode
@@ -29,6 +33,13 @@ class Clients:
         self._options = options
         self._sessions = server.sessions
         self._touched: list[Session] = []
+        self._durable = 0
+        self._waiting: dict[int, list[Session]] = {}
+        """By token, the sessions whose next reply waits for it."""
+        self._released: list[Session] = []
+        """Sessions whose next reply waits no longer."""
+        self._late_us = NEVER_US
+        """Before this no reply is late; looked for anew then, so that a turn costs nothing where the disk keeps up."""
 
     # Inputs
 
@@ -97,6 +108,12 @@ class Clients:
             session.drop_replies()
             self._server.monitors.leave(session)
 
+    def persisted(self, token: int) -> None:
+        """The log is durable up to a token. Cost: one step per connection let go, none for those that still wait."""
+        self._durable = max(self._durable, token)
+        for awaited in sorted(each for each in self._waiting if each <= token):
+            self._released += self._waiting.pop(awaited)
+
     # The turn
 
     def dispatch(self, run: Callable[[Session], None]) -> None:
@@ -112,13 +129,21 @@ class Clients:
         """Send what is answered. `are_dispatched`: whether what came from clients was looked at this turn."""
         again: list[Session] = []
         seen: set[ConnId] = set()
-        for session in self._touched:
+        if self._server.now.mono_us >= self._late_us:
+            self._give_up_late()
+        released, self._released = self._released, []
+        for session in (*self._touched, *released):
             session.is_touched = False
-            if session.id in seen:
+            if session.id in seen or session.is_gone:
                 continue
             seen.add(session.id)
-            effects.client_bytes.extend(session.take_bytes())
-            if session.is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
+            data = session.take_bytes(self._durable)
+            if data:
+                effects.client_bytes.append(ClientBytes(session.id, data))
+            is_answered = session.is_answered
+            if session.registered_token or not is_answered:
+                self._wait_for_disk(session)
+            if is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
                 session.closing = True
                 effects.close.append(session.id)
             elif not are_dispatched or (session.has_input and session.can_go_on):
@@ -129,6 +154,43 @@ class Clients:
         self._touched = []
         for session in again:
             session.touched()
+
+    def _wait_for_disk(self, session: Session) -> None:
+        """Look at a session again when its next reply, which is made, is durable, or late."""
+        token = session.awaited_token
+        if token == session.registered_token:
+            return
+        session.registered_token = token
+        if token:
+            self._waiting.setdefault(token, []).append(session)
+            self._late_us = min(self._late_us, session.reply_due_us)
+
+    def _give_up_late(self) -> None:
+        """Answer what has waited for the disk for too long, and find out when the next reply is late."""
+        now_us, soonest_us = self._server.now.mono_us, NEVER_US
+        for sessions in self._waiting.values():
+            for session in sessions:
+                late_us = session.give_up_late(self._durable, now_us, self._too_late)
+                if late_us is not None:
+                    soonest_us = min(soonest_us, late_us)
+                if session.awaited_token != session.registered_token:
+                    self._released.append(session)
+        self._late_us = soonest_us
+
+    def _too_late(self, request: Request) -> bytes | None:
+        """Return what is said in place of a result; None where its keyspace is gone, and it is shown, if late."""
+        if request.shard not in self._server.executors.routes:
+            return None
+        keyspace = self._server.executors.keyspace(request.shard)
+        reason = f"the disk of {self._server.config.name} did not keep up within {keyspace.timeout_ms} ms"
+        if request.unit.is_read:
+            return refusal.down(keyspace, reason, request.unit)
+        return refusal.uncertain(keyspace, reason)
+
+    @property
+    def next_deadline_us(self) -> int:
+        """When the next reply may be late."""
+        return self._late_us
 
     @property
     def wants_turn(self) -> bool:

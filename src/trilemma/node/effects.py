@@ -1,7 +1,7 @@
 """What a node wants done after one turn: the only way out of the pure core.
 
 Carried out by `runtime` (really) and by `sim` (virtually). Order within one turn does not matter except where a token
-is named: what names a token leaves only after `persisted` for that token, and bytes for one connection leave in order.
+is named: a frame that names one leaves only after `persisted` for it. Bytes for one connection leave in order, at once.
 """
 
 from dataclasses import dataclass, field
@@ -23,11 +23,10 @@ class PeerFrame(NamedTuple):
 
 
 class ClientBytes(NamedTuple):
-    """Reply bytes for a connection. Bytes of one connection keep their order, whatever tokens they name."""
+    """Reply bytes for a connection: all that they show is durable."""
 
     conn: ConnId
     data: bytes
-    after: int
 
 
 class AdminRequest(NamedTuple):

@@ -42,6 +42,7 @@ class ExplainSlot(Slot):
 
     def result(self, request: Request, result: Result, token: int) -> None:
         """Be the sink of the explained command's request."""
+        self.request = request
         self.session.blocked = False
         if type(result) is not list:
             self.fill(result, token)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ Owns when it is asked next, and the newest answer. Does not know what an answer 
 from collections.abc import Sequence
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.time import US_PER_MS
+from trilemma.base.time import NEVER_US, US_PER_MS
 from trilemma.node.dispatch import Dispatcher
 from trilemma.node.request import Request
 from trilemma.node.server import Server
@@ -18,8 +18,6 @@ AGAIN_US_MIN = 20 * US_PER_MS
 
 AGAIN_US_MAX = 320 * US_PER_MS
 """To this the pause grows, doubled each time: ten thousand clients that wait must not be what the links carry."""
-
-NEVER_US = 1 << 62
 
 
 class Inquiry:

@@ -145,6 +145,7 @@ class Node:
     def persisted(self, token: int) -> None:
         """The log is durable up to a token."""
         self._log.persisted(token)
+        self._clients.persisted(token)
         for replica in self._executors.replicas.values():
             replica.persisted(token)
         self._transfers.persisted(token)
@@ -271,7 +272,7 @@ class Node:
     def _next_deadline_us(self) -> int:
         if self._clients.wants_turn or self._remains.wants_turn:
             return self._now.mono_us
-        soonest_us = self._peers.next_deadline_us
+        soonest_us = min(self._peers.next_deadline_us, self._clients.next_deadline_us)
         for deadline_us in (
             self._transfers.next_deadline_us,
             self._commands.waiting.next_deadline_us,

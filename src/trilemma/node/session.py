@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from trilemma.base.ids import ConnId, ShardId
 from trilemma.base.limits import KIB, MIB, limit
 from trilemma.command.table import CommandSpec
-from trilemma.node.effects import NO_TOKEN, ClientBytes
-from trilemma.node.request import Lane
+from trilemma.node.request import Lane, Request
 from trilemma.node.slot import Slot
 from trilemma.node.unit import Watch
 from trilemma.resp.request import RequestParser
@@ -120,6 +119,8 @@ class Session:
         """Told what broke while a reply was made."""
         self.ready_bytes = 0
         """Bytes of replies that are made and have not left."""
+        self.registered_token = 0
+        """By which token the session is to be looked at again, because its next reply waits for it; 0 for none."""
         self._slots: deque[Slot] = deque()
         self._pushed: list[bytes] = []
         self._reply_bytes = REPLY_BYTES_EXPECTED
@@ -247,32 +248,55 @@ class Session:
         """Say whether no command waits for its reply."""
         return not self._slots
 
-    def take_bytes(self) -> list[ClientBytes]:
-        """Return the replies that can leave, in order, joined where they wait for the same token."""
-        out: list[ClientBytes] = []
+    def take_bytes(self, durable: int) -> bytes:
+        """Return, in order, the replies that can leave: those that are made and wait for no token above this one."""
         parts: list[bytes] = []
-        token = largest = 0
+        largest = 0
         slots = self._slots
-        while slots and (data := slots[0].data) is not None:
-            slot = slots.popleft()
-            if slot.token > token:
-                if parts:
-                    out.append(ClientBytes(self.id, b"".join(parts), token))
-                    parts = []
-                token = slot.token
+        while slots:
+            slot = slots[0]
+            data = slot.data
+            if data is None or slot.token > durable:
+                break
+            slots.popleft()
             parts.append(data)
             self.ready_bytes -= len(data)
             largest = max(largest, len(data))
         if not slots:
             self.ahead_bytes = 0
         if parts:
-            out.append(ClientBytes(self.id, b"".join(parts), token))
             # A burst of small replies after a large one soon counts for what it is.
             self._reply_bytes = max(largest, self._reply_bytes >> 4, 1)
         if self._pushed:
-            out.append(ClientBytes(self.id, b"".join(self._pushed), NO_TOKEN))
+            parts += self._pushed
             self._pushed = []
-        return out
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @property
+    def awaited_token(self) -> int:
+        """The token that the next reply waits for; 0 where it is not made yet, or there is none."""
+        slots = self._slots
+        return slots[0].token if slots and slots[0].data is not None else 0
+
+    @property
+    def reply_due_us(self) -> int:
+        """When the time of the next reply is up, which is made."""
+        return self._slots[0].due_us
+
+    def give_up_late(self, durable: int, now_us: int, told: Callable[[Request], bytes | None]) -> int | None:
+        """Answer replies whose time is up, and that show what is not durable, with what `told` says of their requests.
+
+        Returns: when the time of the next one is up, None where no further one is next to leave.
+        """
+        for slot in self._slots:
+            if slot.data is None:
+                return None
+            if slot.token > durable:
+                if slot.due_us > now_us:
+                    return slot.due_us
+                if not slot.give_up(durable, told):
+                    return None
+        return None
 
     def judge_input(self) -> bool | None:
         """Say whether reading from the client is to go on (True) or to pause (False) from now; None for no change."""

@@ -31,6 +31,7 @@ class TransactionSlot(Slot):
 
     def result(self, request: Request, result: Result, token: int) -> None:
         """Be the sink of the transaction's request."""
+        self.request = request
         self.session.blocked = False
         if type(result) is bytes:
             self.fill(result, token)
@@ -75,7 +76,7 @@ class GatherSlot(Slot):
     `failed`, which may add what had been done. The session goes on only afterwards.
     """
 
-    __slots__ = ("_combine", "_failed", "_left", "_results", "_token")
+    __slots__ = ("_combine", "_failed", "_left", "_results")
 
     def __init__(
         self,
@@ -87,25 +88,31 @@ class GatherSlot(Slot):
         super().__init__(session)
         self._combine = combine
         self._failed = failed
-        self._results: list[tuple[Request, Result]] = []
+        self._results: list[tuple[Request, Result, int]] = []
         self._left = parts
-        self._token = 0
 
     def result(self, request: Request, result: Result, token: int) -> None:
         """Be the sink of one part's request."""
-        self._results.append((request, result))
-        self._token = max(self._token, token)
+        self.request = request
+        self._results.append((request, result, token))
         self._left -= 1
         if self._left == 0:
             self._finish()
 
     def _finish(self) -> None:
         self.session.blocked = False
-        results = [result for _, result in sorted(self._results, key=lambda part: part[0].shard)]
+        self._results.sort(key=lambda part: part[0].shard)
+        results = [result for _, result, _ in self._results]
         replies = [result[0] for result in results if type(result) is list]
         is_whole = len(replies) == len(results) and not any(reply[:1] == b"-" for reply in replies)
         try:
             reply = self._combine(replies) if is_whole else self._failed(results)
         except DEFECTS as problem:
             reply = self.broken(problem, "defect_after" if is_whole else "defect")
-        self.fill(reply, self._token)
+        self.fill(reply, max(token for _, _, token in self._results))
+
+    def _too_late(self, durable: int, told: Callable[[Request], bytes | None]) -> bytes | None:
+        late = [told(request) if token > durable else None for request, _, token in self._results]
+        if not any(late):
+            return None
+        return self._failed([told or result for told, (_, result, _) in zip(late, self._results, strict=True)])

@@ -6,11 +6,11 @@ Of a shard with a replica here that is this replica; of one without, whichever r
 
 from trilemma.base.errors import ReplyError, error, register
 from trilemma.base.ids import ShardId, keyspace_of
+from trilemma.base.time import NEVER_US
 from trilemma.crdt.vector import Vector, covers, text
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.dispatch import Dispatcher, ok
 from trilemma.node.far_waits import FarPosition
-from trilemma.node.inquiry import NEVER_US
 from trilemma.node.server import Server
 from trilemma.node.session import Session
 from trilemma.node.token import Seen

@@ -38,6 +38,7 @@ class WatchSlot(Slot):
 
     def result(self, request: Request, result: Result, token: int) -> None:
         """Be the sink of the version request."""
+        self.request = request
         self.session.blocked = False
         reply = result[0] if type(result) is list else result
         if type(reply) is not bytes or reply[:1] == b"-":

@@ -15,7 +15,6 @@ from trilemma.base.ids import ConnId
 from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX, limit
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import join_address
-from trilemma.runtime.held import HeldReplies
 from trilemma.runtime.port import Inputs
 
 OUTPUT_PAUSE_BYTES = limit(
@@ -145,8 +144,6 @@ class Clients:
         self._closed = closed
         self._connections: dict[ConnId, ClientConnection] = {}
         self._dirty: list[ClientConnection] = []
-        self._held = HeldReplies()
-        self._durable = 0
         self._last_id = 0
 
     def __len__(self) -> int:
@@ -178,46 +175,24 @@ class Clients:
     def lost(self, connection: ClientConnection) -> None:
         """Forget a connection."""
         if self._connections.pop(connection.id, None) is not None:
-            self._held.drop(connection.id)
             self.inputs.client_gone(connection.id)
 
     # From the node
 
-    def put(self, conn: ConnId, data: bytes, after: int) -> None:
+    def put(self, conn: ConnId, data: bytes) -> None:
         """See ClientOutlet."""
         connection = self._connections.get(conn)
         if connection is None or connection.transport.is_closing():
             return
-        if after > self._durable or conn in self._held:
-            self._hold(connection, data, after)
-        else:
-            self._put(connection, data)
-
-    def _put(self, connection: ClientConnection, data: bytes) -> None:
         if not connection.parts:
             self._dirty.append(connection)
         connection.parts.append(data)
-
-    def _hold(self, connection: ClientConnection, data: bytes, after: int) -> None:
-        self._held.hold(connection.id, data, after)
-        if self._held.bytes_of(connection.id) > self._limits.output_bytes_max:
-            self._drop(connection)
 
     def read_on(self, conn: ConnId, reads: bool) -> None:
         """See ClientOutlet."""
         connection = self._connections.get(conn)
         if connection is not None:
             connection.read_on(reads)
-
-    def release(self, durable: int) -> None:
-        """See ClientOutlet."""
-        self._durable = durable
-        for conn, data in self._held.release(durable):
-            connection = self._connections.get(conn)
-            if connection is not None:
-                self._put(connection, data)
-                if connection.is_closing and conn not in self._held:
-                    asyncio.get_running_loop().call_soon(self._end, connection)
 
     def flush(self) -> None:
         """See ClientOutlet. Cost: one write per connection that has something to say (SPEED §1.2)."""
@@ -232,14 +207,13 @@ class Clients:
             return
         self.counters.written_bytes += len(data)
         transport.write(data)
-        if transport.get_write_buffer_size() + self._held.bytes_of(connection.id) > self._limits.output_bytes_max:
+        if transport.get_write_buffer_size() > self._limits.output_bytes_max:
             self._drop(connection)
 
     def _drop(self, connection: ClientConnection) -> None:
         """Close a client whose unread replies have passed the bound."""
         connection.is_closing = True
         self.counters.closed_for_output += 1
-        self._held.drop(connection.id)
         self._closed(_address(connection.transport, "peername"), "its unread replies passed the bound")
         connection.transport.abort()
 
@@ -248,8 +222,7 @@ class Clients:
         connection = self._connections.get(conn)
         if connection is not None and not connection.is_closing:
             connection.is_closing = True
-            if conn not in self._held:
-                self._end(connection)
+            self._end(connection)
 
     def _end(self, connection: ClientConnection) -> None:
         """Close once the socket has taken what was written, or has not for too long."""

@@ -220,9 +220,8 @@ class NodeLoop:
 
     def _reply(self, effects: Effects) -> None:
         clients = self._clients
-        clients.release(self._durable)
-        for conn, data, after in effects.client_bytes:
-            clients.put(conn, data, after)
+        for conn, data in effects.client_bytes:
+            clients.put(conn, data)
         clients.flush()
         for conn, reads in effects.reading:
             clients.read_on(conn, reads)

@@ -80,8 +80,8 @@ class Inputs(Protocol):
 class ClientOutlet(Protocol):
     """Where replies go. What is put leaves at the next `flush`, one write per connection."""
 
-    def put(self, conn: ConnId, data: bytes, after: int) -> None:
-        """Take reply bytes that may leave once the log is durable up to `after`."""
+    def put(self, conn: ConnId, data: bytes) -> None:
+        """Take reply bytes."""
 
     def close(self, conn: ConnId) -> None:
         """Close a connection once everything put so far has left."""
@@ -89,11 +89,8 @@ class ClientOutlet(Protocol):
     def read_on(self, conn: ConnId, reads: bool) -> None:
         """Read on from a connection, or not for now."""
 
-    def release(self, durable: int) -> None:
-        """Let out what waited for a token up to `durable`."""
-
     def flush(self) -> None:
-        """Write out what this turn put or released."""
+        """Write out what this turn put."""
 
 
 class PeerOutlet(Protocol):

@@ -13,6 +13,10 @@ LAZY_SYNC_US = 40_000
 
 FLUSH_US = 3_000
 
+STALL_US = 1_200_000
+"""What has to be durable may not be within the shortest TIMEOUT (1.5 s) where a sync ends this long after the one
+before it has begun; the rest is for the slowest drawn clocks and turns."""
+
 SLOWEST = 3
 """How many times the average a slow sync takes at most: one that began before the heal must soon be over."""
 
@@ -26,6 +30,8 @@ class Disk:
         self.fails_next_sync = False
         self.is_healed = False
         self.is_slow = False
+        self.stalls: list[tuple[int, int]] = []
+        """Times (from, until) in which what was written was not durable within STALL_US."""
         self.on_sync: Callable[[int], None] = lambda _: None
         """Told when a sync begins, and how long it takes in microseconds."""
         self._scheduler = scheduler
@@ -34,6 +40,8 @@ class Disk:
         self._epoch = 0
         self._written = 0
         self._syncing = 0
+        self._newest = (0, 0)
+        """When the newest sync began, and when it ends."""
         self._due = False
         self._persisted: Callable[[int], None] = lambda _: None
         self._failed: Callable[[], None] = lambda: None
@@ -63,8 +71,16 @@ class Disk:
         self._syncing = self._written
         epoch = self._epoch
         delay_us = 1 + self._sync_us()
+        self._note_stall(delay_us)
         self._scheduler.after(delay_us, lambda: self._synced(epoch))
         self.on_sync(delay_us)
+
+    def _note_stall(self, delay_us: int) -> None:
+        """Note how long what came just after the last sync had begun waits, if this one follows it at once."""
+        before, now_us = self._newest, self._scheduler.now_us
+        self._newest = (now_us, now_us + delay_us)
+        if before[1] == now_us and now_us + delay_us - before[0] > STALL_US:
+            self.stalls.append((before[0], now_us + delay_us))
 
     def _sync_us(self) -> int:
         options = self._options

@@ -89,12 +89,12 @@ def _p4() -> list[tuple[Any, str, Any]]:
 
     original = Session.take_bytes
 
-    def take(self: Any) -> Any:
-        ready = [slot for slot in self._slots if slot.data is not None]
-        waiting = [slot for slot in self._slots if slot.data is None]
+    def take(self: Any, durable: int) -> Any:
+        ready = [slot for slot in self._slots if slot.data is not None and slot.token <= durable]
+        waiting = [slot for slot in self._slots if slot not in ready]
         self._slots.clear()
         self._slots.extend(ready + waiting)
-        return original(self)
+        return original(self, durable)
 
     return [(Session, "take_bytes", take)]
 

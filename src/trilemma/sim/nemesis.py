@@ -36,8 +36,10 @@ class Nemesis:
 
     @property
     def refusals(self) -> list[Outage]:
-        """Times in which a node's disk was full: it takes no writes then."""
-        return self._harm.refusals
+        """Times in which a node's disk was full, or too slow: what is to be on it cannot be answered in time then."""
+        processes = self._harm.cluster.processes.values()
+        stalls = [Outage(process.name, *stall) for process in processes for stall in process.disk.stalls]
+        return self._harm.refusals + stalls
 
     def all_outages(self) -> list[Outage]:
         """Return all outages, those that go on included."""

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from trilemma.base.ids import ConnId
 from trilemma.node.config import Member, NodeConfig
-from trilemma.node.effects import ClientBytes, Effects, PeerFrame
+from trilemma.node.effects import Effects, PeerFrame
 from trilemma.node.machine import Node
 from trilemma.sim.clock import Clock
 from trilemma.sim.disk import FLUSH_US, Disk
@@ -33,7 +32,7 @@ class Process:
         self._rng = rng
         self._epoch = 0
         self._due_us: int | None = None
-        self._held: list[PeerFrame | ClientBytes] = []
+        self._held: list[PeerFrame] = []
         self._persisted_token = 0
         self._inbox: list[Callable[[Node], None]] = []
 
@@ -145,8 +144,9 @@ class Process:
         if effects.log is not None:
             self.disk.append(effects.log)
         self._held.extend(effects.send)
-        self._held.extend(effects.client_bytes)
         self._release()
+        for conn, data in effects.client_bytes:
+            self._cluster.reply(self, conn, data)
         for conn in effects.close:
             self._cluster.close(self, conn)
         for request in effects.admin:
@@ -162,20 +162,12 @@ class Process:
         self._cluster.scheduler.after(FLUSH_US, lambda: self.give(lambda node: node.rows_flushed(token)))
 
     def _release(self) -> None:
-        """Let out what waited for the disk; bytes of one connection keep their order."""
+        """Let out what waited for the disk."""
         if not self._held:
             return
-        left: list[PeerFrame | ClientBytes] = []
-        blocked: set[ConnId] = set()
+        left: list[PeerFrame] = []
         for out in self._held:
-            waits = out.after > self._persisted_token
-            if isinstance(out, ClientBytes):
-                if waits or out.conn in blocked:
-                    blocked.add(out.conn)
-                    left.append(out)
-                else:
-                    self._cluster.reply(self, out.conn, out.data)
-            elif waits:
+            if out.after > self._persisted_token:
                 left.append(out)
             else:
                 self._cluster.network.send(self.member.id, out.peer, out.frame)
