@@ -18,17 +18,22 @@ class Scene:
     def __init__(self) -> None:
         self.submitted: list[ForwardedBatch] = []
         self.replies: list[ForwardReply] = []
+        self.tokens: list[int] = []
         self.bad = 0
         self.incoming = Incoming(
             1,
             lambda _: (1, 7),
             lambda _, batch: self.submitted.append(batch),
-            lambda _, reply, __: self.replies.append(reply),
+            self._reply,
             self._bad,
         )
 
     def _bad(self) -> None:
         self.bad += 1
+
+    def _reply(self, _forward: Forward, reply: ForwardReply, token: int) -> None:
+        self.replies.append(reply)
+        self.tokens.append(token)
 
     def receive(self, sequence: int, body: bytes | None, shard: ShardId = SHARD) -> None:
         self.incoming.receive(Forward(2, 1, 1, shard, 7, sequence, 0, 1, body))
@@ -71,3 +76,14 @@ def test_what_is_no_change_of_the_catalogue_never_comes_into_its_log(words: list
     assert scene.bad == 1
     scene.receive(2, encode_units([Unit(Path.WRITE, 0, 2, [encode_change(Abort(3))])]), SYSTEM_SHARD)
     assert len(scene.submitted) == 1
+
+
+def test_a_repeat_is_answered_no_sooner_than_the_first_answer_may_leave() -> None:
+    """The reply to a repeat left at once, so a write was acknowledged that a crash of its executor took back."""
+    scene = Scene()
+    body = encode_units([Unit(Path.WRITE, 0, 2, [b"SET", b"k", b"v"])])
+    scene.receive(1, body)
+    scene.submitted[0].complete(0, [b"+OK\r\n"], 33)
+    scene.receive(1, body)
+    assert scene.replies[0] == scene.replies[1]
+    assert scene.tokens == [33, 33]
