@@ -120,6 +120,14 @@ class Cluster:
         """The shard that clients drive: of `default`, or of the one keyspace that is created."""
         return 1024 if self.options.keyspace == "default" else 2048
 
+    def holders(self) -> frozenset[str]:
+        """Return the names of the nodes that hold a replica of the keyspace that is driven, by the newest catalogue."""
+        if not self.options.replicas:
+            return frozenset(member.name for member in self.members)
+        catalogues = [process.node.catalogue for process in self.processes.values() if process.node is not None]
+        newest = max(catalogues, key=lambda each: each.version)
+        return frozenset(self.processes[node].name for node in newest.keyspaces[self.options.keyspace].replicas)
+
     def leader(self) -> Process | None:
         """Return the node that leads the driven shard in the highest term, None where nobody does or needs to."""
         led = {}
@@ -190,12 +198,16 @@ class Cluster:
             known[0].give(lambda node: node.client_gone(conn))
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
-        """Return for each user shard every replica's digest, or those of some nodes, as `reflects digest`."""
+        """Return for each user shard every replica's digest, or those of some nodes, as `reflects digest`.
+
+        Not where a shard has one replica by design: it has nobody to agree with.
+        """
+        alone = self.driven_shard if self.options.replicas == 1 else None
         found: dict[str, dict[str, str]] = {}
         for process in self.processes.values():
             if names is not None and process.name not in names:
                 continue
             for shard, replica in process.node.replicas.items() if process.node is not None else ():
-                if shard >= 1024:
+                if shard >= 1024 and shard != alone:
                     found.setdefault(str(shard), {})[process.name] = " ".join(replica.digest())
         return found

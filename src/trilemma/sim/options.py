@@ -1,6 +1,6 @@
 """The options of one schedule, drawn from its seed: each run switches on a random subset of faults (FAULTS §1.2)."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 from trilemma.replication.raft.bounds import APPEND_BYTES_MAX, APPLY_BYTES_MAX
@@ -38,6 +38,12 @@ APART_US = 600_000
 
 PASSING_SHARE = 0.25
 """How many schedules have keyspaces that come and go."""
+
+FEW_SHARE = 0.125
+"""How many schedules drive a keyspace with fewer replicas than there are nodes."""
+
+FEW = {3: (2, 2, 2, 1), 5: (3, 2, 3, 2, 1)}
+"""By the number of nodes: how many replicas such a keyspace has, each as likely."""
 
 SLOW_SYNC_US = 250_000
 """A slow disk's sync: with several of them an election takes longer than the shortest time-outs."""
@@ -111,12 +117,16 @@ class Options:
     passes: bool
     """Whether keyspaces are made, written to and dropped beside the others, unless whole databases are flushed."""
 
+    replicas: int
+    """How many nodes hold a replica of the keyspace that is driven, 0: all of them. The others' clients are served
+    by replicas elsewhere."""
+
     @property
     def has_quorums(self) -> bool:
         """Whether, on `ap`, a read asks some replica of each acknowledged write."""
         numbers = dict(zip(self.settings[::2], self.settings[1::2], strict=True))
         asked = int(numbers.get("READ", 1)) + int(numbers.get("WRITE", 1)) if self.mode == "ap" else 0
-        return asked > self.nodes
+        return asked > (self.replicas or self.nodes)
 
     def describe(self) -> str:
         """Return all options, one per line."""
@@ -133,7 +143,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     workloads = list(WORKLOADS[chosen_mode])
     rng.shuffle(workloads)
     keyspace, settings = _keyspace(rng, chosen_mode)
-    return Options(
+    drawn = Options(
         seed=seed,
         mode=chosen_mode,
         nodes=nodes or (5 if rng.random() < 0.15 else 3),
@@ -175,7 +185,27 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         passes=rng.random() < PASSING_SHARE,
         packet_gap_us=rng.choice((0, 0, 300, 1_500)),
         slow_sync_us=rng.choice((0, 0, 0, 0, 0, 0, 0, SLOW_SYNC_US)),
+        replicas=0,
     )
+    if drawn.nodes in FEW and rng.random() < FEW_SHARE:
+        return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
+    return drawn
+
+
+def with_replicas(options: Options, replicas: int) -> Options:
+    """Return the options of a schedule whose keyspace has so many replicas, fewer than nodes, and what else was drawn.
+
+    Nobody is left out of it at first: a majority of the nodes need not hold a majority of the replicas.
+    """
+    settings = dict(zip(options.settings[::2], options.settings[1::2], strict=True))
+    if options.mode == "ap":
+        settings.setdefault("TIMEOUT", "1500")
+    for word in ("WRITE", "READ"):
+        if settings.get(word, "").isdecimal():
+            settings[word] = str(min(int(settings[word]), replicas))
+    settings["REPLICAS"] = str(replicas)
+    words = tuple(word for pair in settings.items() for word in pair)
+    return replace(options, keyspace="few", settings=words, left_out="", replicas=replicas)
 
 
 def _left_out(rng: Random, mode: str, settings: tuple[str, ...]) -> str:
