@@ -1,14 +1,18 @@
 """Keyspaces with fewer replicas than nodes: who draws one, and what is judged at a node without a replica."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from trilemma.check.history import Operation, Outcome
 from trilemma.sim.campaign import judge, run_seed
+from trilemma.sim.client import Numbers
 from trilemma.sim.faults.operators import OperatorFaults
+from trilemma.sim.generators import make_generator
 from trilemma.sim.judge import Judged, judge_workload
 from trilemma.sim.options import MODES, Options, draw, with_replicas
+from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.run import Schedule, run_schedule
 from trilemma.sim.sessions import as_executed
 
@@ -123,3 +127,21 @@ def test_clocks_are_wrong_at_a_minority_of_the_replicas_and_wherever_there_is_no
 def test_a_write_that_is_sent_to_two_executors_is_seen_to_count_twice() -> None:
     assert run_seed(107, "ap", 0, "H15").verdict == "broken"
     assert run_seed(107, "ap", 0).verdict == "clean"
+
+
+def test_keyspaces_that_are_founded_have_as_many_replicas() -> None:
+    def create(options: Options) -> tuple[bytes, ...]:
+        return make_generator("founding", Random(1), b"", options).next(1).commands[0][5:]
+
+    assert create(few(4, "ca", 2)) == (b"REPLICAS", b"2")
+    assert create(replace(few(4, "ca", 2), replicas=0)) == ()
+
+
+def test_passing_keyspaces_have_as_many_unless_their_client_could_go_back_in_time() -> None:
+    def settings(mode: str, node: int, replicas: int) -> tuple[bytes, ...]:
+        cluster = Schedule(replace(few(3, mode, replicas), seed=node - 1))._cluster
+        return PassingKeyspaces(cluster, Numbers()).client.generator.next(1).commands[0][5:]
+
+    assert settings("cp", 3, 2) == settings("ap", 2, 2) == (b"REPLICAS", b"2")
+    assert settings("ap", 3, 1) == (b"REPLICAS", b"1")
+    assert settings("ap", 3, 2) == ()

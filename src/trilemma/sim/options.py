@@ -128,6 +128,11 @@ class Options:
         asked = int(numbers.get("READ", 1)) + int(numbers.get("WRITE", 1)) if self.mode == "ap" else 0
         return asked > (self.replicas or self.nodes)
 
+    @property
+    def placement(self) -> tuple[bytes, ...]:
+        """The setting by which a further keyspace has as many replicas as the one that is driven."""
+        return (b"REPLICAS", b"%d" % self.replicas) if self.replicas else ()
+
     def describe(self) -> str:
         """Return all options, one per line."""
         return "\n".join(f"{field.name} = {getattr(self, field.name)!r}" for field in fields(self))

@@ -58,7 +58,8 @@ class Seen:
             # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
             everywhere = self._operations(name for name in options.workloads if name != "founding")
             # A node that holds no replica, and reaches none, refuses.
-            always = [each for each in everywhere if each.node in cluster.holders()]
+            holders = cluster.holders()
+            always = [each for each in everywhere if each.node in holders]
             outcome.verdicts.append(judge_availability(always, nemesis.all_outages() + nemesis.refusals))
 
     def _operations(self, workloads: Iterable[str]) -> list[Operation]:
