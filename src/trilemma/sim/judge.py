@@ -18,7 +18,12 @@ from trilemma.check.linearizable import check_linearizable
 from trilemma.check.lost import CHECKER as LOST_CHECKER
 from trilemma.check.lost import check_lost_elements, check_lost_keys, check_lost_writes, check_returned_keys
 from trilemma.check.once import check_once
-from trilemma.check.pipeline import check_pipelined_appends, check_pipelined_counters, check_pipelined_registers
+from trilemma.check.pipeline import (
+    check_early_reads,
+    check_pipelined_appends,
+    check_pipelined_counters,
+    check_pipelined_registers,
+)
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
@@ -73,6 +78,7 @@ def _registers(part: Judged) -> list[Verdict]:
         check_lost_writes(part.operations, part.finals),
         check_stale(part.operations),
         check_pipelined_registers(operations),
+        check_early_reads(operations),
     ]
 
 
@@ -163,6 +169,8 @@ def _causal(part: Judged) -> list[Verdict]:
     if not part.has_all_replicas:
         # What a node without a replica acknowledged is in nobody's past, so the order does not tell that it was lost.
         verdicts += [_not_lost(_single(part.operations), _single(part.finals)), check_equal_reads(part.finals)]
+        # What one connection has sent at once keeps its order all the same.
+        verdicts.append(check_early_reads(part.operations))
     return verdicts
 
 
