@@ -19,7 +19,7 @@ from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
 from trilemma.node.unit import NOT_EXECUTED, Result, decode_results
 
-TOO_LATE = "the executor was lost, and may have carried out what this connection sent behind the read"
+TOO_LATE = "its executor was lost, and what this connection sent behind the read may have been carried out"
 
 
 class Outgoing:
@@ -94,8 +94,8 @@ class Outgoing:
 
     def _rescue(self, keyspace: Keyspace, read: Request, newest: dict[Lane, int]) -> None:
         """Have the next executor carry out a read that this one may have carried out or not: twice does no harm. But it
-        must not show what its session has sent behind it. `newest`: the writes of each session that may be done."""
-        if read.number < newest.get(read.lane, 0):
+        must not show what its session has sent behind it. `newest`: each session's newest write without an answer."""
+        if read.number < max(newest.get(read.lane, 0), read.lane.last_write):
             read.finish(refusal.down(keyspace, TOO_LATE, read.unit), 0)
         else:
             self._retry(read)
