@@ -76,6 +76,13 @@ def _h16() -> list[tuple[Any, str, Any]]:
     return [(InStream, "keep", lambda self, reply, token: original(self, reply, 0))]
 
 
+@mutant("H17", "ap", "a read whose executor is lost is sent on although a write behind it may have been carried out")
+def _h17() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.outgoing import Outgoing
+
+    return [(Outgoing, "_rescue", lambda self, keyspace, read, newest: self._retry(read))]
+
+
 @mutant("X5", "cp", "'did not happen' is said of what may have happened")
 def _x5() -> list[tuple[Any, str, Any]]:
     from trilemma.node import refusal
