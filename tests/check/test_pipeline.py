@@ -8,7 +8,12 @@ import pytest
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.model import COUNTER
-from trilemma.check.pipeline import check_pipelined_appends, check_pipelined_counters, check_pipelined_registers
+from trilemma.check.pipeline import (
+    check_early_reads,
+    check_pipelined_appends,
+    check_pipelined_counters,
+    check_pipelined_registers,
+)
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict
 
@@ -74,6 +79,16 @@ IN_ORDER: list[tuple[Check, list[Operation]]] = [
 def test_what_others_did_meanwhile_may_come_in_between(case: int) -> None:
     check, operations = IN_ORDER[case]
     assert check(operations).is_valid
+
+
+@pytest.mark.parametrize("outcome", ["ok", "info", "fail"])
+def test_what_was_sent_behind_a_read_is_not_shown_by_it_whatever_became_of_it(outcome: Any) -> None:
+    early, late = sent(read(b"mine"), write(b"mine"))
+    late = late._replace(outcome=outcome)
+    assert check_early_reads([early, late]).is_invalid
+    assert check_early_reads([late, early]).is_valid
+    assert check_early_reads([early._replace(process=2), late]).is_valid
+    assert check_early_reads([early, late._replace(key=b"other")]).is_valid
 
 
 def test_what_is_in_doubt_has_no_place_in_the_order() -> None:

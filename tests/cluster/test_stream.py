@@ -30,15 +30,15 @@ def test_a_repeat_gets_the_kept_reply_and_is_not_executed_again() -> None:
     assert bodies(into.take(batch)[0]) == [b"a"]
     assert into.take(batch) == ([], None)
     reply = done(batch, b"OK")
-    into.keep(reply)
-    assert into.take(batch) == ([], reply)
+    into.keep(reply, 5)
+    assert into.take(batch) == ([], (reply, 5))
 
 
 def test_a_kept_reply_goes_once_the_origin_says_that_it_has_it() -> None:
     out, into = out_stream(), InStream()
     first = out.push(b"a", 0, 0)
     into.take(first)
-    into.keep(done(first, b"OK"))
+    into.keep(done(first, b"OK"), 0)
     out.answered(first.sequence)
     into.take(out.push(b"b", 0, 0))
     assert into.take(first) == ([], None)
@@ -94,7 +94,7 @@ def test_every_batch_is_executed_exactly_once_in_order_under_loss_and_repeats(se
             ready, kept = into.take(frame)
             executed.extend(bodies(ready))
             for batch in ready:
-                into.keep(done(batch, b""))
+                into.keep(done(batch, b""), 0)
             if draw.random() < 0.6 and (ready or kept is not None):
                 out.answered(frame.sequence if kept is not None else ready[0].sequence)
     assert executed == sent

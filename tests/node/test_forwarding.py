@@ -18,6 +18,7 @@ class Scene:
     def __init__(self) -> None:
         self.submitted: list[ForwardedBatch] = []
         self.replies: list[ForwardReply] = []
+        self.tokens: list[int] = []
         self.bad = 0
         self.target: tuple[int, int] | None = (1, 7)
         self.executed: set[int] = set()
@@ -27,12 +28,16 @@ class Scene:
             lambda _: self.target,
             lambda _, epoch: epoch in self.executed,
             lambda _, batch: self.submitted.append(batch),
-            lambda _, reply, __: self.replies.append(reply),
+            self._reply,
             self._bad,
         )
 
     def _bad(self) -> None:
         self.bad += 1
+
+    def _reply(self, _forward: Forward, reply: ForwardReply, token: int) -> None:
+        self.replies.append(reply)
+        self.tokens.append(token)
 
     def receive(
         self, sequence: int, body: bytes | None, shard: ShardId = SHARD, epoch: int = 7, start: int = 1
@@ -107,3 +112,14 @@ def test_what_came_on_a_stream_that_is_not_kept_any_more_is_unknown() -> None:
     scene.receive(1, GET)
     scene.receive(1, GET, epoch=8)
     assert [reply.outcome for reply in scene.replies] == ["lost", "refused"]
+
+
+def test_a_repeat_is_answered_no_sooner_than_the_first_answer_may_leave() -> None:
+    """The reply to a repeat left at once, so a write was acknowledged that a crash of its executor took back."""
+    scene = Scene()
+    body = encode_units([Unit(Path.WRITE, 0, 2, [b"SET", b"k", b"v"])])
+    scene.receive(1, body)
+    scene.submitted[0].complete(0, [b"+OK\r\n"], 33)
+    scene.receive(1, body)
+    assert scene.replies[0] == scene.replies[1]
+    assert scene.tokens == [33, 33]

@@ -29,6 +29,7 @@ def kept(path: Path) -> tuple[str, Options]:
             "packet_gap_us": 0,
             "passes": False,
             "slow_sync_us": 0,
+            "replicas": 0,
             **options,
         },
     )

@@ -3,7 +3,8 @@
 To the other checkers the operations of a pipeline are concurrent, for none is over before the next begins; so commands
 that a store executes out of order look legal to them. A *pipeline* here is what one process invoked at one moment on
 one key, in the order of the history. Only operations that happened are held to their order: what is in doubt may take
-effect at any time. Necessary conditions, each cheap; what they accept the searches may still refuse.
+effect at any time, but not before what was sent ahead of it. Necessary conditions, each cheap; what they accept the
+searches may still refuse.
 
 Operations: those of the workloads of registers, counters and appends. Source: Redis, "pipelining"; PROMISES §5.
 """
@@ -45,6 +46,20 @@ def check_pipelined_registers(operations: Iterable[Operation]) -> Verdict:
             found = _turned_round(sent, writes) or _came_back(sent, newest_reads)
             if found is not None:
                 return found
+    return valid(CHECKER)
+
+
+def check_early_reads(operations: Iterable[Operation]) -> Verdict:
+    """Judge registers with unique values: no read shows what its own pipeline wrote behind it, also where nobody can
+    tell what became of that write."""
+    sent: dict[tuple[int, int, bytes], dict[Any, Operation]] = {}
+    for each in operations:
+        reads = sent.setdefault((each.process, each.invoke_us, each.key), {})
+        if each.kind == "read" and each.outcome == "ok":
+            reads.setdefault(each.result, each)
+        elif each.kind == "write" and each.argument in reads:
+            reason = f"{each.argument!r} was read before it was sent"
+            return invalid(CHECKER, reason, [reads[each.argument], each])
     return valid(CHECKER)
 
 

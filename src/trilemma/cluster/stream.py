@@ -114,10 +114,11 @@ class InStream:
     def __init__(self) -> None:
         self._expected = 1
         self._early: dict[int, Forward] = {}
-        self._kept: dict[int, ForwardReply] = {}
+        self._kept: dict[int, tuple[ForwardReply, int]] = {}
 
-    def take(self, forward: Forward) -> tuple[list[Forward], ForwardReply | None]:
-        """Take in a frame; return the batches to execute now, in order, and a kept reply to send again."""
+    def take(self, forward: Forward) -> tuple[list[Forward], tuple[ForwardReply, int] | None]:
+        """Take in a frame; return the batches to execute now, in order, and a kept reply to send again with the token
+        that it waits for."""
         self._forget(forward.answered)
         if forward.sequence < self._expected:
             return [], self._kept.get(forward.sequence)
@@ -132,9 +133,10 @@ class InStream:
             ready.append(forward)
         return ready
 
-    def keep(self, reply: ForwardReply) -> None:
-        """Keep a reply until the origin says that it has it."""
-        self._kept[reply.sequence] = reply
+    def keep(self, reply: ForwardReply, token: int) -> None:
+        """Keep a reply until the origin says that it has it. No copy of it may leave before `token` is durable: the
+        disk may be slower than the origin is in asking again."""
+        self._kept[reply.sequence] = reply, token
 
     def _forget(self, answered: int) -> None:
         for sequence in [sequence for sequence in self._kept if sequence <= answered]:

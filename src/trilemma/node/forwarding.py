@@ -63,7 +63,7 @@ class Incoming:
             stream = self._open(key)
         batches, kept = stream.take(forward)
         if kept is not None:
-            self._reply(forward, kept, 0)
+            self._reply(forward, *kept)
         for batch in batches:
             self._execute(batch, executes)
 
@@ -107,7 +107,7 @@ class Incoming:
         key = (forward.origin, forward.shard, forward.origin_start, forward.epoch)
         stream = self._streams.get(key)
         if stream is not None:
-            stream.keep(reply)
+            stream.keep(reply, token)
         self._reply(forward, reply, token)
 
 

@@ -1,11 +1,12 @@
 """The origin's side of forwarded batches: what one route has given executors elsewhere, until it is answered or lost.
 
 Owns the streams and what is out in which batch, and decides what becomes of that (PROMISES §2): what was refused for
-good goes to the next executor, and so does a read where this one is lost; a write then is UNCERTAIN. Does not know what
-waits at the route, nor when a request is due. The executor's side is node/forwarding.py.
+good goes to the next executor, and so does a read where this one is lost; a write then is UNCERTAIN, and a read before
+it in its session is refused: it can take its place no more. Does not know what waits at the route, nor when a request
+is due. The executor's side is node/forwarding.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +18,8 @@ from trilemma.node import refusal
 from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
 from trilemma.node.unit import NOT_EXECUTED, Result, decode_results
+
+TOO_LATE = "its executor was lost, and what this connection sent behind the read may have been carried out"
 
 
 class Outgoing:
@@ -64,7 +67,11 @@ class Outgoing:
         requests = self._batches.pop((target, reply.sequence), None)
         if requests is None:
             return
-        for request, result in zip(requests, _results(keyspace, requests, reply), strict=True):
+        results = _results(requests, reply)
+        if results is None:
+            self._lose(keyspace, target, requests, reply.reason or "the answer to it cannot be read")
+            return
+        for request, result in zip(requests, results, strict=True):
             if request.holder is not requests:
                 # It was answered meanwhile, or another executor has it: this one's word counts no more.
                 continue
@@ -72,6 +79,26 @@ class Outgoing:
                 self._retry(request)
             else:
                 request.finish(result, token)
+
+    def _lose(self, keyspace: Keyspace, target: Target, requests: list[Request], reason: str) -> None:
+        """Deal with a batch of which nobody can tell what became."""
+        out = [requests, *(batch for (executor, _), batch in self._batches.items() if executor == target)]
+        newest = _newest_writes(out)
+        for request in requests:
+            if request.holder is not requests:
+                continue
+            if request.unit.is_read:
+                self._rescue(keyspace, request, newest)
+            else:
+                request.finish(refusal.uncertain(keyspace, reason), 0)
+
+    def _rescue(self, keyspace: Keyspace, read: Request, newest: dict[Lane, int]) -> None:
+        """Have the next executor carry out a read that this one may have carried out or not: twice does no harm. But it
+        must not show what its session has sent behind it. `newest`: each session's newest write without an answer."""
+        if read.number < max(newest.get(read.lane, 0), read.lane.last_write):
+            read.finish(refusal.down(keyspace, TOO_LATE, read.unit), 0)
+        else:
+            self._retry(read)
 
     def advance(self, keyspace: Keyspace, mono_us: int) -> None:
         """Rescue reads from executors that are gone, send unanswered batches again."""
@@ -92,6 +119,7 @@ class Outgoing:
             return
         stranded = {place: requests for place, requests in self._batches.items() if place[0] != target}
         text = refusal.uncertain(keyspace, "the leader was lost before the write was confirmed")
+        newest = _newest_writes(stranded.values())
         busy: set[Lane] = set()
         for ((executor, _), _), requests in stranded.items():
             is_silent = not self._around.has_path(executor)
@@ -106,7 +134,7 @@ class Outgoing:
                 if self._is_at_its_own(request):
                     continue
                 if request.holder is requests and request.unit.is_read and self._may_go_on(request, busy):
-                    self._retry(request)
+                    self._rescue(keyspace, request, newest)
         if stranded:
             self.void_finished()
 
@@ -146,17 +174,22 @@ class Outgoing:
         return True
 
 
-def _results(keyspace: Keyspace, requests: Sequence[Request], reply: ForwardReply) -> Sequence[Result]:
-    reason = reply.reason
-    if reply.outcome == "done":
-        results = _read(reply.replies)
-        if len(results) == len(requests):
-            return results
-        reason = "the answer to it cannot be read"
+def _newest_writes(batches: Iterable[list[Request]]) -> dict[Lane, int]:
+    """Return the number of the newest write of each session that is out in some batches."""
+    newest: dict[Lane, int] = {}
+    for requests in batches:
+        for request in requests:
+            if request.holder is requests and not request.unit.is_read:
+                newest[request.lane] = max(request.number, newest.get(request.lane, 0))
+    return newest
+
+
+def _results(requests: Sequence[Request], reply: ForwardReply) -> Sequence[Result] | None:
+    """Return what became of each request, None where the answer does not tell."""
     if reply.outcome == "refused":
         return [NOT_EXECUTED] * len(requests)
-    text = refusal.uncertain(keyspace, reason)
-    return [NOT_EXECUTED if request.unit.is_read else text for request in requests]
+    results = _read(reply.replies) if reply.outcome == "done" else []
+    return results if len(results) == len(requests) else None
 
 
 def _read(replies: bytes) -> Sequence[Result]:

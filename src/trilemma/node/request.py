@@ -23,7 +23,18 @@ class Lane:
     Knows as well who has answered it: of an `ap` shard whose executor is elsewhere, and may change, nobody else does.
     """
 
-    __slots__ = ("handed", "logged", "only", "promised", "reads", "seen", "shown_by", "target", "wrote_at")
+    __slots__ = (
+        "handed",
+        "last_write",
+        "logged",
+        "only",
+        "promised",
+        "reads",
+        "seen",
+        "shown_by",
+        "target",
+        "wrote_at",
+    )
 
     def __init__(self) -> None:
         self.reads = 0
@@ -41,9 +52,14 @@ class Lane:
         """The node that executes all that comes, because of another one it is not known whether it holds `promised`."""
         self.wrote_at: NodeId | None = None
         """The node to which the last write went that was carried out, or may have been."""
+        self.last_write = 0
+        """The highest number of such a write: what was sent before it must not be carried out any more."""
 
-    def was_answered(self, unit: Unit, result: Result) -> None:
-        """Take note of what the executor to which the requests went has answered, or has left without an answer."""
+    def was_answered(self, unit: Unit, number: int, result: Result) -> None:
+        """Take note of what the executor to which the requests went has answered, or has left without an answer.
+
+        `number`: of the request of that unit.
+        """
         if self.target is None:
             return
         node = self.target[0]
@@ -53,7 +69,7 @@ class Lane:
         elif not result.startswith(UNCERTAIN):
             return
         if unit.path == 0:
-            self.wrote_at = node
+            self.wrote_at, self.last_write = node, max(self.last_write, number)
 
     def was_named(self, vector: Vector) -> None:
         """Take note that a token names all that was shown so far."""
@@ -149,7 +165,7 @@ class Request:
         if self.is_done:
             return
         if self.holder is not None:
-            self.lane.was_answered(self.unit, result)
+            self.lane.was_answered(self.unit, self.number, result)
         self.take_back()
         self.is_done = True
         if self.unit.path == 1:

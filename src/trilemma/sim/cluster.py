@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from random import Random
 from typing import Protocol
 
-from trilemma.base.ids import SYSTEM_SHARD, ConnId, NodeId, ShardId
+from trilemma.base.ids import DEFAULT_KEYSPACE, SYSTEM_SHARD, ConnId, NodeId, ShardId, shard_id
 from trilemma.node.config import Member
 from trilemma.node.raft_shard import RaftShard
 from trilemma.node.system_shard import SystemShard
@@ -14,6 +14,10 @@ from trilemma.sim.options import Options
 from trilemma.sim.process import Process
 from trilemma.sim.scheduler import Scheduler
 from trilemma.sim.trace import Trace
+from trilemma.storage.rowkey import SHARD_MAX
+
+DEFAULT_SHARD = shard_id(DEFAULT_KEYSPACE, 0)
+"""The only shard of `default`; the keyspace that a schedule makes for its clients is the next one."""
 
 CLIENT_DELAY_US = 120
 WALL_SKEW_US = 80_000
@@ -118,7 +122,15 @@ class Cluster:
     @property
     def driven_shard(self) -> int:
         """The shard that clients drive: of `default`, or of the one keyspace that is created."""
-        return 1024 if self.options.keyspace == "default" else 2048
+        return DEFAULT_SHARD if self.options.keyspace == "default" else 2 * DEFAULT_SHARD
+
+    def holders(self) -> frozenset[str]:
+        """Return the names of the nodes that hold a replica of the keyspace that is driven, by the newest catalogue."""
+        if not self.options.replicas:
+            return frozenset(member.name for member in self.members)
+        catalogues = [process.node.catalogue for process in self.processes.values() if process.node is not None]
+        newest = max(catalogues, key=lambda each: each.version)
+        return frozenset(self.processes[node].name for node in newest.keyspaces[self.options.keyspace].replicas)
 
     def leader(self) -> Process | None:
         """Return the node that leads the driven shard in the highest term, None where nobody does or needs to."""
@@ -190,12 +202,16 @@ class Cluster:
             known[0].give(lambda node: node.client_gone(conn))
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
-        """Return for each user shard every replica's digest, or those of some nodes, as `reflects digest`."""
+        """Return for each user shard every replica's digest, or those of some nodes, as `reflects digest`.
+
+        Of keyspaces that were made only where they have several replicas: one has nobody to agree with.
+        """
+        last = DEFAULT_SHARD if self.options.replicas == 1 else SHARD_MAX
         found: dict[str, dict[str, str]] = {}
         for process in self.processes.values():
             if names is not None and process.name not in names:
                 continue
             for shard, replica in process.node.replicas.items() if process.node is not None else ():
-                if shard >= 1024:
+                if DEFAULT_SHARD <= shard <= last:
                     found.setdefault(str(shard), {})[process.name] = " ".join(replica.digest())
         return found

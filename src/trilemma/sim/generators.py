@@ -55,7 +55,7 @@ def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> G
         prefix: what the names of keys begin with.
     """
     if name == "founding":
-        return Foundings(rng, _founded_modes(options), options.founded_together)
+        return Foundings(rng, _founded_modes(options), options.founded_together, options.placement)
     if name == "databases":
         return Databases(rng, prefix, alone=len(options.workloads) == 1)
     if name == "expiry" and options.apart_us:

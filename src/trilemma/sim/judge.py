@@ -15,12 +15,19 @@ from trilemma.check.counter import check_counter, check_final_sums, check_quorum
 from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
+from trilemma.check.lost import CHECKER as LOST_CHECKER
 from trilemma.check.lost import check_lost_elements, check_lost_keys, check_lost_writes, check_returned_keys
 from trilemma.check.once import check_once
-from trilemma.check.pipeline import check_pipelined_appends, check_pipelined_counters, check_pipelined_registers
+from trilemma.check.pipeline import (
+    check_early_reads,
+    check_pipelined_appends,
+    check_pipelined_counters,
+    check_pipelined_registers,
+)
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
+from trilemma.sim.sessions import as_executed
 from trilemma.workload.bank import Bank
 
 STALE = "stale_"
@@ -43,6 +50,18 @@ class Judged(NamedTuple):
     """How far apart most wall clocks were for a while."""
     has_quorums: bool = False
     """Whether the replicas that hold an acknowledged write and those that a read asks have one in common (`ap`)."""
+    nodes: frozenset[str] = frozenset()
+    holders: frozenset[str] = frozenset()
+    """Which of the nodes hold a replica of the keyspace that is driven."""
+
+    @property
+    def has_all_replicas(self) -> bool:
+        """Whether every node holds one."""
+        return self.holders == self.nodes
+
+    def executed(self, operations: Sequence[Operation]) -> list[Operation]:
+        """Return a part of the history in the order that `ap` promises to keep."""
+        return as_executed(operations, self.nodes, self.holders)
 
 
 Judge = Callable[[Judged], list[Verdict]]
@@ -59,6 +78,7 @@ def _registers(part: Judged) -> list[Verdict]:
         check_lost_writes(part.operations, part.finals),
         check_stale(part.operations),
         check_pipelined_registers(operations),
+        check_early_reads(operations),
     ]
 
 
@@ -145,26 +165,54 @@ ORDERED: dict[str, Judge] = {
 
 
 def _causal(part: Judged) -> list[Verdict]:
-    return [check_causal([*part.operations, *part.finals])]
+    verdicts = [check_causal(part.executed([*part.operations, *part.finals]))]
+    if not part.has_all_replicas:
+        # What a node without a replica acknowledged is in nobody's past, so the order does not tell that it was lost.
+        verdicts += [_not_lost(_single(part.operations), _single(part.finals)), check_equal_reads(part.finals)]
+        # What one connection has sent at once keeps its order all the same.
+        verdicts.append(check_early_reads(part.operations))
+    return verdicts
+
+
+def _single(operations: Sequence[Operation]) -> list[Operation]:
+    """Return a history with what was written to, or read from, several keys at once said of each key."""
+    single: list[Operation] = []
+    for each in operations:
+        if each.kind == "multi_write":
+            single += [each._replace(kind="write", key=key, argument=value) for key, value in each.argument]
+        elif each.kind == "multi_read" and each.outcome == "ok":
+            pairs = zip(each.argument, each.result, strict=True)
+            single += [each._replace(kind="read", key=key, argument=None, result=value) for key, value in pairs]
+        else:
+            single.append(each)
+    return single
+
+
+def _not_lost(operations: Sequence[Operation], finals: Sequence[Operation]) -> Verdict:
+    """Judge that no key ends as absent that was written: of concurrent writes any may win, but one does."""
+    hidden = [each for each in finals if each.result is None]
+    if not hidden:
+        return valid(LOST_CHECKER)
+    keys = {each.key for each in hidden}
+    return check_lost_writes([each for each in operations if each.key in keys], hidden)
 
 
 def _lagging_foundings(part: Judged) -> list[Verdict]:
     """Of concurrent writes any may win, but whatever was written is not hidden by a keyspace that is made later."""
-    hidden = [each for each in part.finals if each.result is None]
-    keys = {each.key for each in hidden}
-    operations = [each for each in part.operations if each.kind != "create" and each.key in keys]
-    return [check_lost_writes(operations, hidden), check_equal_reads(part.finals)]
+    operations = [each for each in part.operations if each.kind != "create"]
+    return [_not_lost(operations, part.finals), check_equal_reads(part.finals)]
 
 
 def _lagging_counters(part: Judged) -> list[Verdict]:
-    verdicts = [check_counter(part.operations, replicas_lag=True), check_final_sums(part.operations, part.finals)]
+    executed = part.executed(part.operations)
+    verdicts = [check_counter(executed, replicas_lag=True), check_final_sums(part.operations, part.finals)]
     if part.has_quorums:
         verdicts.append(check_quorum_reads(part.operations))
     return verdicts
 
 
 def _lagging_expiry(part: Judged) -> list[Verdict]:
-    return [check_expiry(part.operations, EXPIRY_ERROR_US + part.apart_us, replicas_lag=True)]
+    return [check_expiry(part.executed(part.operations), EXPIRY_ERROR_US + part.apart_us, replicas_lag=True)]
 
 
 def _equal(part: Judged) -> list[Verdict]:
@@ -172,7 +220,7 @@ def _equal(part: Judged) -> list[Verdict]:
 
 
 def _equal_databases(part: Judged) -> list[Verdict]:
-    operations = _in_every_database(part.operations)
+    operations = _in_every_database(part.executed(part.operations))
     return [
         check_equal_reads(part.finals),
         check_lost_keys(operations, part.finals),

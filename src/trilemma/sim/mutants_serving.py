@@ -51,6 +51,38 @@ def _h14() -> list[tuple[Any, str, Any]]:
     return [(Outgoing, "_may_go_on", staticmethod(lambda request, busy: True))]
 
 
+@mutant("H15", "ap", "a write that a lost executor may have carried out is sent again to the next one")
+def _h15() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.outgoing import Outgoing
+
+    original = Outgoing._give_up_on_the_lost
+
+    def send_again(self: Any, keyspace: Any) -> None:
+        target = self._around.remote_target(self._shard)
+        for (executor, _), requests in list(self._batches.items()):
+            for request in requests if target not in (None, executor) else ():
+                if request.holder is requests and not self._is_at_its_own(request):
+                    self._retry(request)
+        original(self, keyspace)
+
+    return [(Outgoing, "_give_up_on_the_lost", send_again)]
+
+
+@mutant("H16", "ap", "the answer to a repeated batch leaves before what it tells of is durable")
+def _h16() -> list[tuple[Any, str, Any]]:
+    from trilemma.cluster.stream import InStream
+
+    original = InStream.keep
+    return [(InStream, "keep", lambda self, reply, token: original(self, reply, 0))]
+
+
+@mutant("H17", "ap", "a read whose executor is lost is sent on although a write behind it may have been carried out")
+def _h17() -> list[tuple[Any, str, Any]]:
+    from trilemma.node.outgoing import Outgoing
+
+    return [(Outgoing, "_rescue", lambda self, keyspace, read, newest: self._retry(read))]
+
+
 @mutant("X5", "cp", "'did not happen' is said of what may have happened")
 def _x5() -> list[tuple[Any, str, Any]]:
     from trilemma.node import refusal

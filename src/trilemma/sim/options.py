@@ -39,6 +39,12 @@ APART_US = 600_000
 PASSING_SHARE = 0.25
 """How many schedules have keyspaces that come and go."""
 
+FEW_SHARE = 0.125
+"""How many schedules drive a keyspace with fewer replicas than there are nodes."""
+
+FEW = {3: (2, 2, 2, 1), 5: (3, 2, 3, 2, 1)}
+"""By the number of nodes: how many replicas such a keyspace has, each as likely."""
+
 SLOW_SYNC_US = 250_000
 """A slow disk's sync: with several of them an election takes longer than the shortest time-outs."""
 
@@ -111,12 +117,21 @@ class Options:
     passes: bool
     """Whether keyspaces are made, written to and dropped beside the others, unless whole databases are flushed."""
 
+    replicas: int
+    """How many nodes hold a replica of the keyspace that is driven, 0: all of them. The others' clients are served
+    by replicas elsewhere."""
+
     @property
     def has_quorums(self) -> bool:
         """Whether, on `ap`, a read asks some replica of each acknowledged write."""
         numbers = dict(zip(self.settings[::2], self.settings[1::2], strict=True))
         asked = int(numbers.get("READ", 1)) + int(numbers.get("WRITE", 1)) if self.mode == "ap" else 0
-        return asked > self.nodes
+        return asked > (self.replicas or self.nodes)
+
+    @property
+    def placement(self) -> tuple[bytes, ...]:
+        """The setting by which a further keyspace has as many replicas as the one that is driven."""
+        return (b"REPLICAS", b"%d" % self.replicas) if self.replicas else ()
 
     def describe(self) -> str:
         """Return all options, one per line."""
@@ -133,7 +148,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     workloads = list(WORKLOADS[chosen_mode])
     rng.shuffle(workloads)
     keyspace, settings = _keyspace(rng, chosen_mode)
-    options = Options(
+    drawn = Options(
         seed=seed,
         mode=chosen_mode,
         nodes=nodes or (5 if rng.random() < 0.15 else 3),
@@ -175,11 +190,30 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         passes=rng.random() < PASSING_SHARE,
         packet_gap_us=rng.choice((0, 0, 300, 1_500)),
         slow_sync_us=rng.choice((0, 0, 0, 0, 0, 0, 0, SLOW_SYNC_US)),
+        replicas=0,
     )
-    if options.slow_sync_us:
+    if drawn.slow_sync_us:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.
-        options = replace(options, tight=tuple(name for name in options.tight if name != "replies ahead"))
-    return options
+        drawn = replace(drawn, tight=tuple(name for name in drawn.tight if name != "replies ahead"))
+    if drawn.nodes in FEW and rng.random() < FEW_SHARE:
+        return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
+    return drawn
+
+
+def with_replicas(options: Options, replicas: int) -> Options:
+    """Return the options of a schedule whose keyspace has so many replicas, fewer than nodes, and what else was drawn.
+
+    Nobody is left out of it at first: a majority of the nodes need not hold a majority of the replicas.
+    """
+    settings = dict(zip(options.settings[::2], options.settings[1::2], strict=True))
+    if options.mode == "ap":
+        settings.setdefault("TIMEOUT", "1500")
+    for word in ("WRITE", "READ"):
+        if settings.get(word, "").isdecimal():
+            settings[word] = str(min(int(settings[word]), replicas))
+    settings["REPLICAS"] = str(replicas)
+    words = tuple(word for pair in settings.items() for word in pair)
+    return replace(options, keyspace="few", settings=words, left_out="", replicas=replicas)
 
 
 def _left_out(rng: Random, mode: str, settings: tuple[str, ...]) -> str:

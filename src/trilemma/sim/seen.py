@@ -13,7 +13,6 @@ from trilemma.check.revival import check_revivals
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
 from trilemma.sim.nemesis import Nemesis
-from trilemma.sim.options import Options
 from trilemma.sim.outcome import Outcome
 from trilemma.sim.passing import PassingKeyspaces
 from trilemma.workload.bank import Bank
@@ -49,7 +48,7 @@ class Seen:
         """Put into the outcome every verdict, and how much there was to judge; into the cluster, what it did wrong."""
         _check_turns(cluster)
         options = cluster.options
-        self._judge_workloads(outcome, options)
+        self._judge_workloads(outcome, cluster)
         everything = self._operations(options.workloads)
         _count(outcome, everything)
         self._judge_waits(outcome, cluster, nemesis, everything)
@@ -57,18 +56,23 @@ class Seen:
         outcome.verdicts.append(self._passing.judge())
         if options.mode == "ap" and "WRITE" not in options.settings:
             # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
-            always = self._operations(name for name in options.workloads if name != "founding")
+            everywhere = self._operations(name for name in options.workloads if name != "founding")
+            # A node that holds no replica, and reaches none, refuses.
+            holders = cluster.holders()
+            always = [each for each in everywhere if each.node in holders]
             outcome.verdicts.append(judge_availability(always, nemesis.all_outages() + nemesis.refusals))
 
     def _operations(self, workloads: Iterable[str]) -> list[Operation]:
         return [each for name in workloads for each in self.runs[name].history().operations]
 
-    def _judge_workloads(self, outcome: Outcome, options: Options) -> None:
+    def _judge_workloads(self, outcome: Outcome, cluster: Cluster) -> None:
+        options = cluster.options
         apart_us = (options.nodes - 1) * options.apart_us
+        nodes, holders = frozenset(member.name for member in cluster.members), cluster.holders()
         for name in options.workloads:
             operations = self.runs[name].history().operations
             finals = self.finals[name].history().operations
-            part = Judged(name, operations, finals, apart_us, has_quorums=options.has_quorums)
+            part = Judged(name, operations, finals, apart_us, options.has_quorums, nodes, holders)
             outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
         if self.revivals.size:
             outcome.verdicts.append(check_revivals(self.revivals.history().operations))

@@ -28,14 +28,18 @@ class Foundings:
     Args:
         modes: of the keyspaces, in turn.
         together: how many names are founded at a time.
+        settings: words that each CREATE ends with.
     """
 
-    def __init__(self, rng: Random, modes: Sequence[str] = ("cp",), together: int = 1) -> None:
+    def __init__(
+        self, rng: Random, modes: Sequence[str] = ("cp",), together: int = 1, settings: Sequence[bytes] = ()
+    ) -> None:
         self.beside: Callable[[list[Step]], None] = lambda _: None
         """Told of the other CREATEs that belong to the same moment as the one that `next` returns."""
         self._rng = rng
         self._modes = modes
         self._together = together
+        self._settings = settings
         self._names = 0
         self._newest = range(0)
         self._steps = STEPS_A_NAME
@@ -66,7 +70,8 @@ class Foundings:
 
     def _create(self, process: int, number: int) -> Step:
         name, mode = b"f%d" % number, self._modes[number % len(self._modes)].encode()
-        return Step(process, ((b"KEYSPACE", b"CREATE", name, b"MODE", mode),), "create", name, name)
+        words = (b"KEYSPACE", b"CREATE", name, b"MODE", mode, *self._settings)
+        return Step(process, (words,), "create", name, name)
 
     def record(self, step: Step, replies: Sequence[Reply]) -> Recorded:
         """Return what became of a step."""

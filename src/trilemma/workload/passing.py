@@ -22,11 +22,12 @@ EMPTY_STEPS = 2
 
 
 class Passing:
-    """One name after the other."""
+    """One name after the other. `settings`: words that each CREATE ends with."""
 
-    def __init__(self, rng: Random, mode: str) -> None:
+    def __init__(self, rng: Random, mode: str, settings: Sequence[bytes] = ()) -> None:
         self._rng = rng
         self._mode = mode.encode()
+        self._settings = settings
         self._number = 1
         self._is_made = False
         self._left = FILLED_STEPS
@@ -40,7 +41,7 @@ class Passing:
         """Return the step that the newest name has come to."""
         key = self._name + b":a"
         if not self._is_made and self._left == FILLED_STEPS:
-            words = (b"KEYSPACE", b"CREATE", self._name, b"MODE", self._mode)
+            words = (b"KEYSPACE", b"CREATE", self._name, b"MODE", self._mode, *self._settings)
             return Step(process, (words,), "create", self._name, self._name)
         self._left -= 1
         if self._is_made and self._left < 0:

@@ -6,6 +6,7 @@ from trilemma.base.ids import ConnId, ShardId
 from trilemma.node.machine import Node
 from trilemma.sim.faults.harm import Harm
 from trilemma.sim.faults.strike import Strike
+from trilemma.sim.process import Process
 from trilemma.sim.solo import request
 
 CLOCK_STEP_US = 3_000_000
@@ -80,11 +81,16 @@ class OperatorFaults:
         process = self._harm.any()
         by_us = self._harm.rng.randint(-CLOCK_STEP_US, CLOCK_STEP_US)
         if self._harm.cluster.options.mode == "ap":
-            # Deadlines on `ap` are judged by what most wall clocks say: most of them are right.
-            minority = (len(self._harm.cluster.processes) - 1) // 2
-            process = list(self._harm.cluster.processes.values())[self._harm.rng.randrange(minority)]
+            process = self._harm.rng.choice(self._with_clocks_that_may_be_wrong())
         if process.node is None:
             return
         self._harm.fired["clock_step"] += 1
         self._harm.trace("clock_step", f"{process.name} by {by_us} us")
         process.clock.step(by_us)
+
+    def _with_clocks_that_may_be_wrong(self) -> list[Process]:
+        """Return a minority of the replicas, and who has none: deadlines on `ap` are judged by what most wall clocks
+        of the replicas say, so most of them are right."""
+        processes = list(self._harm.cluster.processes.values())
+        replicas = self._harm.cluster.options.replicas or len(processes)
+        return processes[: (replicas - 1) // 2] + processes[replicas:]
