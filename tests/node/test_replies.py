@@ -149,6 +149,7 @@ def test_a_connection_that_goes_while_its_reply_waits_is_forgotten() -> None:
     effects = turn(solo, [(conn, request("SET", "k", "v"))])
     solo.node.client_gone(conn)
     assert leaving(later(solo, 3_000)) == {}
+    assert [*solo.node._clients._waiting.values()] == [[]]
     assert durable(solo, token_of(effects)) == {}
 
 

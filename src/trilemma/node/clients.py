@@ -168,13 +168,16 @@ class Clients:
     def _give_up_late(self) -> None:
         """Answer what has waited for the disk for too long, and find out when the next reply is late."""
         now_us, soonest_us = self._server.now.mono_us, NEVER_US
-        for sessions in self._waiting.values():
+        for token, sessions in list(self._waiting.items()):
+            left = self._waiting[token] = []
             for session in sessions:
                 late_us = session.give_up_late(self._durable, now_us, self._too_late)
+                if session.is_gone or session.awaited_token != token:
+                    self._released.append(session)
+                    continue
+                left.append(session)
                 if late_us is not None:
                     soonest_us = min(soonest_us, late_us)
-                if session.awaited_token != session.registered_token:
-                    self._released.append(session)
         self._late_us = soonest_us
 
     def _too_late(self, request: Request) -> bytes | None:
