@@ -6,7 +6,6 @@ token what a result shows is durable. Does not know which units may be executed,
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from trilemma.base.ids import NodeId
 from trilemma.base.prng import SplitMix64
@@ -21,18 +20,13 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.execute import run_unit
 from trilemma.node.unit import VALUE_BYTES_PER_TURN, Path, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
-from trilemma.resp.reply import encode
+from trilemma.resp.reply import Reply, encode
 
+REPORTS = frozenset({internal.HELD, internal.POSITION, internal.CONFLICTS})
 
-class Executed(NamedTuple):
-    """A unit that was executed."""
-
-    waiter: Waiter
-    result: Result
-    token: int
-    """By which what the result shows, and what the unit wrote, is durable."""
-    seq: int
-    """The own batch that holds what it wrote, 0 for none."""
+Executed = tuple[Waiter, Result, int, int]
+"""A unit that was executed: who waits for it; its result; the token by which what that shows, and what the unit wrote,
+is durable; and the own batch that holds what it wrote, 0 for none. One is made per command, so it is a bare tuple."""
 
 
 class CausalExecution:
@@ -87,7 +81,8 @@ class CausalExecution:
         overlay = self._rows.overlay
         handled_max = overlay.handled_bytes + VALUE_BYTES_PER_TURN
         taken = 0
-        for batch, place in self.waiting:
+        for waiter in self.waiting:
+            batch, place = waiter
             unit = batch.units[place]
             if overlay.handled_bytes > handled_max or not allowance.has_room_for(unit):
                 break
@@ -98,21 +93,15 @@ class CausalExecution:
                 continue
             result, shown, has_written = self._run(unit)
             allowance.spend(result)
-            token, written = (self._rows.last_token, seq) if has_written else (shown, 0)
-            executed.append(Executed((batch, place), result, token, written))
+            executed.append((waiter, result, self._rows.last_token, seq) if has_written else (waiter, result, shown, 0))
         del self.waiting[:taken]
         return executed
 
     def _run(self, unit: Unit) -> tuple[Result, int, bool]:
         """Execute a unit; return its result, the token its replies wait for by what they show, whether it wrote."""
-        if unit.argv and unit.argv[0] == internal.HELD:
-            return [encode(report.held_by(self._replica, int(unit.argv[1])), unit.protocol)], 0, False
-        if unit.argv and unit.argv[0] == internal.POSITION:
-            # What it names must not be lost any more: the reply waits until all of it is durable.
-            return [encode(encode_vector(self._position()), unit.protocol)], self._rows.shown_token(), False
-        if unit.argv and unit.argv[0] == internal.CONFLICTS:
-            told = report.conflicts(self._config, self._rows.view, int(unit.argv[1]))
-            return [encode(told, unit.protocol)], self._rows.shown_token(), False
+        argv = unit.argv
+        if argv and argv[0] in REPORTS:
+            return self._report(unit)
         if unit.parts and (refused := why_not_executed(unit)) is not None:
             return refused, 0, False
         view = self._rows.view
@@ -121,6 +110,17 @@ class CausalExecution:
         result = run_unit(view, unit)
         shown = self._rows.shown_token() if view.looks_at_all else view.touched_token
         return result, shown, len(view.operations) > before
+
+    def _report(self, unit: Unit) -> tuple[Result, int, bool]:
+        """Answer what nodes ask about the replica itself."""
+        word, *arguments = unit.argv
+        if word == internal.HELD:
+            return [encode(report.held_by(self._replica, int(arguments[0])), unit.protocol)], 0, False
+        # What these name must not be lost any more: the reply waits until all of it is durable.
+        told: Reply = encode_vector(self._position())
+        if word == internal.CONFLICTS:
+            told = report.conflicts(self._config, self._rows.view, int(arguments[0]))
+        return [encode(told, unit.protocol)], self._rows.shown_token(), False
 
     def _position(self) -> dict[NodeId, int]:
         """Return what is applied up to here, this turn's own batch included."""

@@ -32,23 +32,25 @@ class CausalReplies:
         self._replica = replica
         self._rows = rows
         self._spreading = spreading
-        self._now = Now(0, 0)
+        self.begin(keyspace, Now(0, 0))
 
     def begin(self, keyspace: Keyspace, now: Now) -> None:
         """Begin a turn: receipts say how things stand in the one that answers, under its settings."""
         self._keyspace, self._now = keyspace, now
+        self._is_shared_first = keyspace.write_count > 1
+        self._is_durable_first = keyspace.durability != "everysec"
 
     def give(self, executed: Executed) -> None:
         """Hand back a result, to be shown once what it waits for is so."""
-        batch, place = executed.waiter
-        unit, result, seq = batch.units[place], executed.result, executed.seq
-        if seq and self._keyspace.write_count > 1:
+        waiter, result, token, seq = executed
+        batch, place = waiter
+        unit = batch.units[place]
+        if seq and self._is_shared_first:
             receipt = partial(self._explain, unit, result, seq) if unit.explain else None
             deadline_us = until_us(batch.deadline_us(place), self._keyspace, self._now.mono_us)
-            self._spreading.add(executed.waiter, result, seq, deadline_us, receipt)
+            self._spreading.add(waiter, result, seq, deadline_us, receipt)
             return
-        token = executed.token
-        waits = self._keyspace.durability != "everysec" or (unit.argv and unit.argv[0] == internal.POSITION)
+        waits = self._is_durable_first or (unit.argv and unit.argv[0] == internal.POSITION)
         if unit.explain:
             # What a receipt names must not be lost any more, as that which its reply shows.
             token = max(token, self._rows.shown_token())

@@ -262,7 +262,9 @@ class Dispatcher:
         route = self._server.executors.routes[shard]
         lane = session.lane(shard)
         # What KEYSPACE asks shows its client no keys, so no promise to it is at stake.
-        only = None if unit.argv and unit.argv[0] in internal.FOR_CHANGES else lane.only
+        only = lane.only
+        if only is not None and unit.argv and unit.argv[0] in internal.FOR_CHANGES:
+            only = None
         request = Request(shard, unit, deadline_us(route.keyspace, session.batch_us), lane, sink, only)
         reason = self._server.executors.why_fenced(shard, unit)
         if reason is None:
