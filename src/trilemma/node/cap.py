@@ -5,7 +5,7 @@ from typing import cast
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.time import US_PER_MS
+from trilemma.base.time import NEVER_US, US_PER_MS
 from trilemma.command.arguments import integer
 from trilemma.command.table import lookup_argv
 from trilemma.crdt.vector import join
@@ -99,7 +99,7 @@ class Cap:
             keyspace = self._server.executors.keyspace(shard)
             if replica is not None and (not wanted or keyspace.name in wanted):
                 digests.append((keyspace.name.encode(), shard, replica.paged_digest(self._engine.read_view())))
-        self._waiting.until(session, 1 << 62, lambda is_late: _digested(session, digests, is_late=is_late), works=True)
+        self._waiting.until(session, NEVER_US, lambda is_late: _digested(session, digests, is_late=is_late), works=True)
 
     # Sessions
 
@@ -162,7 +162,7 @@ class Cap:
             raise error("arity", command="cap|wait")
         seen = decode_token(argv[2])
         timeout_ms = integer_timeout(argv[3]) if len(argv) == 4 else WAIT_MS
-        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else 1 << 62
+        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else NEVER_US
         wait = TokenWait(self._server, self._dispatcher, session, seen)
         self._waiting.until(session, deadline_us, wait.poll, when=lambda: wait.next_us)
 

@@ -185,7 +185,7 @@ class Clients:
         if request.shard not in self._server.executors.routes:
             return None
         keyspace = self._server.executors.keyspace(request.shard)
-        reason = f"the disk of {self._server.config.name} did not keep up within {keyspace.timeout_ms} ms"
+        reason = f"{refusal.disk_behind(self._server.config.name)} within {keyspace.timeout_ms} ms"
         if request.unit.is_read:
             return refusal.down(keyspace, reason, request.unit)
         return refusal.uncertain(keyspace, reason)

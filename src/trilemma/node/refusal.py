@@ -58,6 +58,11 @@ def disk_full(names: Sequence[str]) -> str:
     return f"disk full on {', '.join(names)}"
 
 
+def disk_behind(name: str) -> str:
+    """Return the reason of what a node's disk has not taken in time."""
+    return f"the disk of {name} did not keep up"
+
+
 def is_catalogue(keyspace: Keyspace) -> bool:
     """Say whether it is the keyspace of the catalogue, of which clients know changes only: those need all members."""
     return keyspace.id == SYSTEM_KEYSPACE

@@ -197,7 +197,7 @@ class Route:
             return refusal.down(self.keyspace, f"the read was not confirmed {within}", request.unit)
         target = self._around.remote_target(self.shard)
         if self._around.local_target(self.shard) is not None:
-            missing = f"the disk of {self._around.name(self._origin)} did not keep up"
+            missing = refusal.disk_behind(self._around.name(self._origin))
         elif target is None:
             missing = "no leader was found"
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from trilemma.base.errors import error, register
 from trilemma.base.ids import ShardId
-from trilemma.base.time import US_PER_MS, US_PER_S
+from trilemma.base.time import NEVER_US, US_PER_MS, US_PER_S
 from trilemma.command.arguments import integer
 from trilemma.command.help import status_lines
 from trilemma.command.session import SessionPort
@@ -46,8 +46,6 @@ def integer_timeout(word: bytes) -> int:
 
 
 SLEEP_S_MAX = 60.0
-ENDLESS_US = 1 << 62
-"""The deadline of what waits for ever."""
 
 DEBUG_HELP: Reply = status_lines(
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -90,7 +88,7 @@ class ConditionSlot(Slot):
     def advance(self, mono_us: int) -> bool:
         """Look again; return whether it is answered."""
         is_late = mono_us >= self.deadline_us or self.session.closing
-        is_late |= self.session.has_ended and self.deadline_us >= ENDLESS_US
+        is_late |= self.session.has_ended and self.deadline_us >= NEVER_US
         try:
             reply = self._poll(is_late)
         except DEFECTS as problem:
@@ -194,7 +192,7 @@ class Waiting:
         if shard is None or shard not in self._server.executors.routes:
             session.reply(encode(0, session.protocol))
             return
-        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else ENDLESS_US
+        deadline_us = self._server.now.mono_us + timeout_ms * US_PER_MS if timeout_ms else NEVER_US
         replica = self._server.executors.replicas.get(shard)
         if replica is None and self._server.executors.keyspace(shard).is_leaderless:
             self._wait_afar(session, shard, wanted, deadline_us)
@@ -258,7 +256,7 @@ class Waiting:
         if not words <= {b"SAVE", b"NOSAVE", b"NOW", b"FORCE"} or words >= {b"SAVE", b"NOSAVE"}:
             raise error("syntax")
         self._server.leaving.begin(self._server.now.mono_us)
-        self.until(session, ENDLESS_US, self._shutdown_ends(session))
+        self.until(session, NEVER_US, self._shutdown_ends(session))
 
     def _shutdown_ends(self, session: Session) -> Callable[[bool], bytes | None]:
         """Return what answers SHUTDOWN: Redis' error once it is called off; else the connection ends with the node."""

@@ -46,10 +46,10 @@ def elections_are_plain() -> list[tuple[Any, str, Any]]:
 def leaders_stay() -> list[tuple[Any, str, Any]]:
     """Masks C2: a leader steps down when its links go, which is before another one can be elected; and a node
     that reaches no majority refuses before any replica is asked."""
+    from trilemma.base.time import NEVER_US
     from trilemma.node.executors import Executors
     from trilemma.node.raft_shard import RaftShard
     from trilemma.replication.raft.authority import Authority
-    from trilemma.replication.raft.timing import NEVER_US
 
     return [
         (Authority, "is_lost", lambda self: False),

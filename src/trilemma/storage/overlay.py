@@ -6,6 +6,7 @@ the engine, oldest first, as one batch. So the engine never runs ahead of the lo
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from trilemma.base.ids import ShardId
 from trilemma.base.limits import MIB, limit
@@ -177,56 +178,43 @@ class ShardRows:
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """Return up to `limit` rows of the range in order, the overlay merged in."""
-        changed = {key: value for key, (value, _) in self._newest.items() if start <= key < stop}
-        ranges = [one for layer in (*self._sealed, self._open) for one in layer.ranges]
-        if not changed and not ranges:
-            return self._engine.scan(start, stop, limit, reverse)
-        return self._merged(start, stop, limit, reverse, changed, ranges)
+        return self._backward(start, stop, limit) if reverse else list(islice(self.iterate(start, stop), limit))
 
-    def _merged(
-        self,
-        start: bytes,
-        stop: bytes,
-        limit: int,
-        reverse: bool,
-        changed: dict[bytes, bytes | None],
-        ranges: list[Range],
-    ) -> list[tuple[bytes, bytes]]:
+    def _changed(self, start: bytes, stop: bytes) -> dict[bytes, bytes | None]:
+        return {key: value for key, (value, _) in self._newest.items() if start <= key < stop}
+
+    def _ranges(self) -> list[Range]:
+        return [one for layer in (*self._sealed, self._open) for one in layer.ranges]
+
+    def _backward(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        changed, ranges = self._changed(start, stop), self._ranges()
         merged: dict[bytes, bytes] = {key: value for key, value in changed.items() if value is not None}
-        edge_start, edge_stop = start, stop
+        edge = stop
         while True:
-            rows = self._engine.scan(edge_start, edge_stop, limit, reverse)
+            rows = self._engine.scan(start, edge, limit, True)
             merged.update(
                 (key, value)
                 for key, value in rows
                 if key not in changed and not any(low <= key < high for low, high in ranges)
             )
-            ordered = sorted(merged, reverse=reverse)[:limit]
-            if len(rows) < limit or (len(ordered) == limit and self._covers(rows[-1][0], ordered[-1], reverse)):
+            ordered = sorted(merged, reverse=True)[:limit]
+            if len(rows) < limit or (len(ordered) == limit and rows[-1][0] <= ordered[-1]):
                 return [(key, merged[key]) for key in ordered]
-            if reverse:
-                edge_stop = rows[-1][0]
-            else:
-                edge_start = rows[-1][0] + b"\x00"
+            edge = rows[-1][0]
 
     def iterate(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield the rows of the range in order, the overlay merged in as it is when the first is asked for."""
-        changed = sorted((key, value) for key, (value, _) in self._newest.items() if start <= key < stop)
-        names = {key for key, _ in changed}
-        ranges = [one for layer in (*self._sealed, self._open) for one in layer.ranges]
+        changed, ranges = self._changed(start, stop), self._ranges()
+        ordered = sorted(changed.items())
         place = 0
         for key, value in self._engine.iterate(start, stop):
-            while place < len(changed) and changed[place][0] <= key:
-                yield from _present(changed[place])
+            while place < len(ordered) and ordered[place][0] <= key:
+                yield from _present(ordered[place])
                 place += 1
-            if key not in names and not any(low <= key < high for low, high in ranges):
+            if key not in changed and not any(low <= key < high for low, high in ranges):
                 yield key, value
-        for row in changed[place:]:
+        for row in ordered[place:]:
             yield from _present(row)
-
-    @staticmethod
-    def _covers(seen: bytes, wanted: bytes, reverse: bool) -> bool:
-        return seen <= wanted if reverse else seen >= wanted
 
     def seal(self, token: int) -> None:
         """Close the open layer; it may enter the engine once `token` is durable (0: at once)."""

@@ -4,10 +4,10 @@ Paper §5.2; thesis §9.6 (pre-vote) and §3.10 (a transfer skips it). Disks may
 the moment at which its own is durable, for longer the longer that took, and asks again meanwhile.
 """
 
+from trilemma.base.time import NEVER_US
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.election import Ballot
 from trilemma.replication.raft.messages import PreVote, RequestVote
-from trilemma.replication.raft.timing import NEVER_US
 
 
 class Campaign:

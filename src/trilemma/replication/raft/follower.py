@@ -5,9 +5,10 @@ Paper §5.3, figure 2 (AppendEntries, receiver); PROTOCOLS §2.1, §2.2. Also a 
 
 from trilemma.base.ids import NodeId
 from trilemma.base.invariant import invariant
+from trilemma.base.time import NEVER_US
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendAccepted, AppendEntries, AppendRejected
-from trilemma.replication.raft.timing import NEVER_US, hearsay_us
+from trilemma.replication.raft.timing import hearsay_us
 
 
 class Follower:

@@ -4,8 +4,8 @@ Owns how long the oldest write waits, and when another voter's disk had it. Does
 PROTOCOLS §2.1.
 """
 
+from trilemma.base.time import NEVER_US
 from trilemma.replication.raft.core import Core
-from trilemma.replication.raft.timing import NEVER_US
 
 PATIENCE = 2
 """How many times as long as another disk the own one may take, and the detection time on top: the next sync may be the

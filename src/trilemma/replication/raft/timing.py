@@ -3,9 +3,7 @@
 from typing import Protocol
 
 from trilemma.base.prng import SplitMix64
-
-NEVER_US = 1 << 62
-"""A deadline that does not come."""
+from trilemma.base.time import NEVER_US
 
 LONG_AGO_US = -NEVER_US
 """A time before all others."""
