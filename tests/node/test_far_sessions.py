@@ -122,6 +122,16 @@ def test_reset_forgets_what_was_waited_for(stage: Stage) -> None:
     assert session.ask("GET", "one:x") is None
 
 
+def test_reset_behind_a_command_under_way_forgets_it_as_well(stage: Stage) -> None:
+    session = Connection(stage, 3)
+    assert session.ask("CAP", "WAIT", write(stage, 1, "v")) == b"OK"
+    session.send(("GET", "one:x"), ("RESET",))
+    stage.run(SETTLED_US)
+    assert session.replies[1:] == [b"v", b"RESET"]
+    cut(stage, (1, 2), (1, 3))
+    assert session.ask("GET", "one:x") == b"v"
+
+
 def test_a_later_token_does_not_put_what_an_earlier_one_named_out_of_sight(stage: Stage) -> None:
     cut(stage, (1, 2))
     first, second = write(stage, 2, "first"), write(stage, 1, "second")

@@ -1,10 +1,13 @@
 """MONITOR: who is shown what, when, and what it may cost the others."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from connection import Connection
+from stage import Stage
 from trilemma.base.ids import ConnId
 from trilemma.node import monitor
 from trilemma.node.config import Member, NodeConfig
@@ -241,3 +244,24 @@ def test_nothing_is_made_while_nobody_monitors(monkeypatch: pytest.MonkeyPatch) 
     solo.send(watcher, request("MONITOR"))
     solo.send(conn, request("PING"))
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("node", [1, 2])
+@pytest.mark.parametrize("keyspace", ["shop", "bank"])
+def test_lines_come_only_once_the_replies_before_monitor_have_left(keyspace: str, node: int) -> None:
+    """Where its write still waited for the disk, a client took a stranger's line, a status, for the write's reply."""
+    stage = Stage()
+    stage.lead(1)
+    for process in stage.cluster.processes.values():
+        process.disk._options = replace(stage.options, sync_us=50_000)
+    watcher = Connection(stage, node)
+    watcher.send(("SET", f"{keyspace}:a", "1"), ("MONITOR",))
+    stage.run(2_000)
+    other = Connection(stage, node)
+    assert other.ask("ECHO", "early") == b"early"
+    assert watcher.replies == []
+    stage.run(2_000_000)
+    assert watcher.replies == [b"OK", b"OK"]
+    assert other.ask("ECHO", "late") == b"late"
+    stage.run(2_000)
+    assert watcher.replies[2].endswith(b'"ECHO" "late"')

@@ -34,3 +34,41 @@ def test_wait_at_a_node_without_a_replica_asks_for_the_write_ahead_of_it() -> No
     connection.send(("SET", "pair:w", "1"), ("WAIT", "1", str(WAIT_MS)))
     stage.run(2 * WAIT_MS * 1_000)
     assert connection.replies == [b"OK", 0]
+
+
+def test_wait_without_end_is_answered_when_its_node_leads_no_more() -> None:
+    """It would learn of no further replica, and what is behind it on its connection would never begin."""
+    stage = Stage()
+    stage.lead(1)
+    stage.crash(3)
+    stage.run(2_000_000)
+    connection = Connection(stage, 1)
+    connection.send(("SET", "bank:w", "1"), ("WAIT", "2", "0"), ("GET", "bank:w"))
+    stage.run(5_000_000)
+    assert connection.replies == [b"OK"]
+    assert stage.ask(1, "KEYSPACE", "LEAD", "bank", "n2").reply == b"OK"
+    stage.run(2_000_000)
+    assert connection.replies == [b"OK", 1, b"1"]
+
+
+def test_wait_without_end_is_answered_when_the_keyspace_is_dropped() -> None:
+    stage = Stage()
+    stage.lead(1)
+    connection = Connection(stage, 1)
+    connection.send(("SET", "shop:w", "1"), ("WAIT", "3", "0"), ("PING",))
+    stage.run(1_000_000)
+    assert connection.replies == [b"OK"]
+    assert stage.ask(2, "FLUSHALL").reply == b"OK"
+    assert stage.ask(2, "KEYSPACE", "DROP", "shop").reply == b"OK"
+    stage.run(1_000_000)
+    assert connection.replies == [b"OK", 2, b"PONG"]
+
+
+@pytest.mark.parametrize("node", [1, 2])
+def test_the_time_that_wait_was_told_to_take_is_not_counted_against_what_is_behind_it(node: int) -> None:
+    stage = Stage()
+    stage.lead(1)
+    connection = Connection(stage, node)
+    connection.send(("SET", "shop:w", "1"), ("WAIT", "3", "9000"), ("SET", "bank:w", "1"), ("GET", "bank:w"))
+    stage.run(10_000_000)
+    assert connection.replies == [b"OK", 2, b"OK", b"1"]

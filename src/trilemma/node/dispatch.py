@@ -54,6 +54,10 @@ NEEDING_KEYSPACES = frozenset({"@string", "@keyspace", "@trilemma"})
 AFTER_ALL = frozenset({"cap|explain", "cap|token", "cap|wait", "wait"})
 """Commands that speak of what was before them: they begin once all of it is answered."""
 
+AFTER_REPLIES = frozenset({"monitor", "reset"})
+"""Commands that begin once all replies before them have left: what MONITOR shows must not be taken for one of those,
+and RESET forgets what keeps commands under way in their order."""
+
 COMMANDS_PER_TURN = 1_024
 """What one session may have dispatched in a turn: a long pipeline must not keep the node from its links."""
 
@@ -169,6 +173,8 @@ class Dispatcher:
     def _dispatch(self, session: Session, spec: CommandSpec, argv: list[bytes]) -> bool:
         if spec.handler is not None:
             return self.data(session, spec, argv)
+        if spec.name in AFTER_REPLIES and session.pending:
+            return False
         if spec.session_handler is not None:
             reply = spec.session_handler(self._server.port(session), argv)
             session.reply(encode(reply, session.protocol))

@@ -4,7 +4,7 @@ The deadline decides what happens when nobody does: what was never handed to an 
 was handed over may have (PROMISES §2).
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.crdt.vector import Vector, join
@@ -85,11 +85,8 @@ class Lane:
         return join((self.seen, self.promised))
 
     def forget(self) -> None:
-        """Begin anew with what was seen, as a connection does that has sent RESET."""
-        self.seen, self.shown_by, self.promised = NOTHING, (), NOTHING
-        if self.is_idle:
-            # What comes must not overtake, by way of another node, what is still on its way.
-            self.only = None
+        """Begin anew with what was seen, as a connection does that has sent RESET and has nothing under way."""
+        self.seen, self.shown_by, self.promised, self.only = NOTHING, (), NOTHING, None
 
     @property
     def is_idle(self) -> bool:
@@ -103,6 +100,16 @@ class Sink(Protocol):
     def result(self, request: "Request", result: Result, token: int) -> None:
         """Take the result; a reply made of it must wait for `token`."""
         ...
+
+
+class _Answered:
+    """The sink of what is answered."""
+
+    def result(self, request: "Request", result: Result, token: int) -> None:
+        """Nobody waits any more."""
+
+
+ANSWERED: Final[Sink] = _Answered()
 
 
 class Request:
@@ -172,4 +179,6 @@ class Request:
             self.lane.reads -= 1
         else:
             self.lane.logged -= 1
-        self.sink.result(self, result, token)
+        # Whoever keeps it from now on, so that it is told again or timed out, must not keep the reply with it.
+        sink, self.sink = self.sink, ANSWERED
+        sink.result(self, result, token)

@@ -9,8 +9,6 @@ place by its own. That is enough because an executor gives back only what it wil
 the same session behind it; and because nothing goes to one executor while another has something before it.
 """
 
-from heapq import heappop, heappush
-
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import US_PER_MS
 from trilemma.cluster.messages import ForwardReply
@@ -18,6 +16,7 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node import refusal
 from trilemma.node.backlog import Backlog
 from trilemma.node.batch import LocalBatch
+from trilemma.node.deadlines import Deadlines
 from trilemma.node.outgoing import Outgoing
 from trilemma.node.request import Request, Target
 from trilemma.node.surroundings import Surroundings
@@ -38,8 +37,7 @@ class Route:
         self._origin = origin
         self._around = around
         self._waiting = Backlog()
-        self._open: list[tuple[int, int, Request]] = []
-        """Requests without an answer, as a heap by deadline."""
+        self._open = Deadlines()
         self._added = 0
         self._mono_us = 0
         self._retry_us: int | None = None
@@ -56,7 +54,7 @@ class Route:
         self._waiting.add(request)
         self._added += 1
         request.number = self._added
-        heappush(self._open, (request.deadline_us, request.number, request))
+        self._open.add(request)
         self._is_fresh = True
 
     def retry(self, request: Request) -> None:
@@ -179,13 +177,11 @@ class Route:
         self._outgoing.advance(self.keyspace, mono_us)
 
     def _time_out(self, mono_us: int) -> None:
-        overdue = False
-        while self._open and (self._open[0][2].is_done or self._open[0][0] <= mono_us):
-            request = heappop(self._open)[2]
-            if not request.is_done:
-                overdue = True
-                request.finish(self._too_late(request), 0)
-        if overdue:
+        has_overdue = False
+        for request in self._open.overdue(mono_us):
+            has_overdue = True
+            request.finish(self._too_late(request), 0)
+        if has_overdue:
             self._waiting.drop_answered()
             self._outgoing.void_finished()
 
@@ -218,7 +214,7 @@ class Route:
     def drop(self) -> None:
         """Answer what still waits, here or at an executor: the keyspace is gone, and nobody else will."""
         self._refuse_waiting("the keyspace was dropped")
-        for _, _, request in self._open:
+        for request in self._open:
             if request.unit.is_read:
                 request.finish(refusal.down(self.keyspace, "the keyspace was dropped", request.unit), 0)
             else:
@@ -231,7 +227,7 @@ class Route:
         """When `advance` next has something to do, or None."""
         if self._is_fresh:
             return 0
-        deadline_us = self._open[0][0] if self._open else None
+        deadline_us = self._open.next_us
         if self._retry_us is not None and (deadline_us is None or self._retry_us < deadline_us):
             return self._retry_us
         return deadline_us

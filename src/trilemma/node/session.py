@@ -203,7 +203,8 @@ class Session:
     @property
     def can_go_on(self) -> bool:
         """Say whether the next command could begin now."""
-        return not (self.blocked or self.is_waiting or self.is_stalled or self.is_full)
+        waits = self.is_waiting and bool(self._slots)  # at the latest until no reply is left to wait for
+        return not (self.blocked or waits or self.is_stalled or self.is_full)
 
     @property
     def has_input(self) -> bool:

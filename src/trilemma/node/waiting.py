@@ -96,6 +96,8 @@ class ConditionSlot(Slot):
         if reply is None and not self.session.closing:
             return False
         self.session.blocked = False
+        # TIMEOUT bounds how long the store keeps a client waiting; this wait was asked for.
+        self.session.batch_us = mono_us
         self.fill(reply or b"")
         return True
 
@@ -201,11 +203,14 @@ class Waiting:
             slot = session.slot()
             self._dispatcher.send(session, shard, Unit(Path.READ, session.db, session.protocol, [internal.HELD]), slot)
             return
-        position = replica.position
+        position, most = replica.position, 0
 
         def poll(is_late: bool) -> bytes | None:
-            held = replica.held_by(position)
-            return encode(held, session.protocol) if is_late or held >= wanted else None
+            nonlocal most
+            # Who executes no more, or has lost its keyspace, learns nothing new of who holds the write.
+            is_over = replica.target() is None or shard not in self._server.executors.routes
+            most = max(most, replica.held_by(position))
+            return encode(most, session.protocol) if is_late or is_over or most >= wanted else None
 
         self.until(session, deadline_us, poll)
 
