@@ -60,6 +60,9 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
 }
 """By name: where a bound stands, what it is called there, and how tight it is made."""
 
+ONE_BY_ONE = frozenset({"arguments ahead", "replies ahead", "stream bytes", "stream window"})
+"""With one of these tight, what a client sends at once goes on its way one by one, each once another one is durable."""
+
 
 def tightened(names: Iterable[str]) -> AbstractContextManager[None]:
     """Make some bounds tight while the block runs."""

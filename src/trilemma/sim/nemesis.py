@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 
 from trilemma.check.availability import Outage
+from trilemma.sim.bounds import ONE_BY_ONE
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.faults.harm import Harm
 from trilemma.sim.faults.leaders import LeaderFaults
@@ -28,6 +29,8 @@ class Nemesis:
         self._kinds: dict[str, Strike] = {}
         for family in families:
             self._kinds.update(family(self._harm).kinds())
+        self._slow_all_along: list[Outage] = []
+        """Times in which a request may have to wait for any number of slow syncs."""
 
     @property
     def fired(self) -> Counter[str]:
@@ -39,7 +42,7 @@ class Nemesis:
         """Times in which a node's disk was full, or too slow: what is to be on it cannot be answered in time then."""
         processes = self._harm.cluster.processes.values()
         stalls = [Outage(process.name, *stall) for process in processes for stall in process.disk.stalls]
-        return self._harm.refusals + stalls
+        return self._harm.refusals + self._slow_all_along + stalls
 
     def all_outages(self) -> list[Outage]:
         """Return all outages, those that go on included."""
@@ -57,6 +60,12 @@ class Nemesis:
     def _set_disks(self, *, slow: bool) -> None:
         for process in self._harm.cluster.processes.values():
             process.disk.is_slow = slow
+
+    def _waited_one_by_one(self) -> list[Outage]:
+        options, now_us = self._harm.cluster.options, self._harm.cluster.scheduler.now_us
+        if not options.slow_sync_us or ONE_BY_ONE.isdisjoint(options.tight):
+            return []
+        return [Outage(process.name, 0, now_us) for process in self._harm.cluster.processes.values()]
 
     def _set_clocks_right(self) -> None:
         self._harm.trace("clocks", "are set right")
@@ -118,6 +127,7 @@ class Nemesis:
         self._harm.trace("heal", what)
         self._harm.cluster.network.heal()
         self._set_disks(slow=False)
+        self._slow_all_along = self._waited_one_by_one()
         for process in self._harm.cluster.processes.values():
             process.disk.is_healed = True
             process.disk.fails_next_sync = False
