@@ -18,7 +18,7 @@ from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.recovery import read_segment
-from trilemma.storage.segment import GROUP_HEADER_BYTES, CorruptLogError
+from trilemma.storage.segment import GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES, CorruptLogError
 
 SHARD = ShardId(1024)
 WAIT_S = 10.0
@@ -275,6 +275,39 @@ def test_damage_in_what_was_durable_stops_the_start_with_its_place(tmp_path: Pat
     path.write_bytes(bytes(data))
     with pytest.raises(CorruptLogError, match="segment 1 is damaged"):
         open_log(tmp_path, Waiter())
+
+
+@pytest.mark.parametrize("byte", range(SEGMENT_HEADER_BYTES))
+def test_damage_in_the_newest_header_stops_the_start_and_removes_nothing(tmp_path: Path, byte: int) -> None:
+    """Once taken for a file that a crash had left before its header was written: the log of all that was
+    acknowledged was removed, and the node served without it."""
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    waiter.wait(1)
+    log.close()
+    path = next(tmp_path.glob("*.segment"))
+    damaged = bytearray(path.read_bytes())
+    damaged[byte] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(CorruptLogError, match="segment 1 is damaged in its header"):
+        open_log(tmp_path, Waiter())
+    assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("written", [0, 20, SEGMENT_HEADER_BYTES - 1])
+def test_a_segment_whose_header_a_crash_tore_is_made_anew(tmp_path: Path, written: int) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    log.append(write(2, [entry(2)], segment=2, opens=True))
+    waiter.wait(2)
+    log.close()
+    path = tmp_path / f"{2:016d}.segment"
+    path.write_bytes(path.read_bytes()[:written] + bytes(5_000))
+    log = open_log(tmp_path, Waiter())
+    assert [record.index for record in log.recovered.records] == [1]
+    log.close()
 
 
 def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

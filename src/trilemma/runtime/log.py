@@ -17,7 +17,7 @@ from trilemma.runtime.index import Index, Place
 from trilemma.runtime.log_writer import LogWriter, PendingGroup
 from trilemma.runtime.segment_files import SegmentFiles
 from trilemma.storage.port import LogRecord, LogWrite, Recovered
-from trilemma.storage.recovery import FoundSegment, check_chain, read_segment, records_of
+from trilemma.storage.recovery import FoundSegment, check_chain, holds_groups, read_segment, records_of
 from trilemma.storage.segment import (
     SEGMENT_HEADER_BYTES,
     CorruptLogError,
@@ -77,10 +77,13 @@ class Log:
         numbers = self._files.numbers()
         found: list[FoundSegment] = []
         for number in numbers:
-            segment = read_segment(self._files.path(number).read_bytes())
+            data = self._files.path(number).read_bytes()
+            segment = read_segment(data)
             if segment is None:
                 if number != numbers[-1]:
                     raise CorruptLogError(f"segment {number} has no readable header, but segments follow it")
+                if holds_groups(data):
+                    raise CorruptLogError(f"segment {number} is damaged in its header, which was durable")
                 self._files.path(number).unlink()
                 numbers = numbers[:-1]
                 break

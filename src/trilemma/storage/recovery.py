@@ -1,7 +1,8 @@
 """Reading a log back: where it ends, and whether what is missing was never promised or was lost (PROTOCOLS §6.1).
 
 A bad group behind which a good one names a durable offset beyond it was durable once: that is damage, and the node
-must not start. Anything else that is bad at the end is the torn tail of a crash: it is cut.
+must not start. So is a bad header behind which anything stands: it was durable before that was written. Anything else
+that is bad at the end is the torn tail of a crash: it is cut.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class FoundSegment(NamedTuple):
 
 
 def read_segment(data: bytes) -> FoundSegment | None:
-    """Return what a segment holds, None where not even its header was written whole.
+    """Return what a segment holds, None where its header cannot be read.
 
     Raises:
         CorruptLogError: something is damaged that was durable.
@@ -44,6 +45,11 @@ def read_segment(data: bytes) -> FoundSegment | None:
         offset = group.end
     _must_be_torn(data, offset, header, groups)
     return FoundSegment(header, groups, offset)
+
+
+def holds_groups(data: bytes) -> bool:
+    """Say whether anything was written behind a segment's header, which was durable before that."""
+    return data.count(0, SEGMENT_HEADER_BYTES) < len(data) - SEGMENT_HEADER_BYTES
 
 
 def _must_be_torn(data: bytes, end: int, header: SegmentHeader, groups: Sequence[Group]) -> None:
