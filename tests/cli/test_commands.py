@@ -156,6 +156,10 @@ def test_help_of_lab_names_every_word(tmp_path: Path) -> None:
 
 
 def test_a_schedule_is_run_and_replayed(tmp_path: Path) -> None:
+    said = run("sim", "run", "--seeds", "3:5", "--record", "found.jsonl", "--json", cwd=tmp_path)
+    told = json.loads(said.out)
+    assert told["counted"] + told["vacuous"] == 2
+    assert told["failed"] == []
     said = run("sim", "run", "--seeds", "3:5", "--record", "found.jsonl", cwd=tmp_path)
     assert said.status == 0
     assert "2 schedules counted" in said.out

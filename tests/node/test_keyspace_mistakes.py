@@ -37,6 +37,7 @@ def said(solo: SoloNode, line: str) -> str:
         ("KEYSPACE CREATE x MODE cp SHARDS 2", "keyspace 'x': SHARDS above 1 is not built yet"),
         ("KEYSPACE CREATE x MODE", "keyspace 'x': MODE has no value behind it"),
         ("KEYSPACE CREATE x MODE cp write", "keyspace 'x': WRITE has no value behind it"),
+        ("KEYSPACE ALTER default", "keyspace 'default': ALTER names no setting: WRITE, READ, DURABILITY or TIMEOUT"),
         ("KEYSPACE ALTER default TIMEOUT", "keyspace 'default': TIMEOUT has no value behind it"),
         ("KEYSPACE CREATE x MODE cp COLOUR", "keyspace 'x': unknown option 'COLOUR'"),
         ("KEYSPACE CREATE x COLOUR red MODE", "keyspace 'x': unknown option 'COLOUR'"),

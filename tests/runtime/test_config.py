@@ -61,7 +61,7 @@ def test_times_are_given_in_milliseconds() -> None:
         ("id = 2", "id = 1", "two members have the same id: 1"),
         ('name = "n1"', 'name = "n2"', "two members have the same name: n2"),
         ("[::1]:7002", "127.0.0.1:7001", "two members have the same address"),
-        ('name = "n1"', 'name = "n 1"', "name"),
+        ('name = "n1"', 'name = "n 1"', r"members\[0\].name': expected a name of 1 to 64 letters, digits"),
         ('"127.0.0.1:7001"', '"127.0.0.1"', "'127.0.0.1' is no address of the form host:port"),
         ('"127.0.0.1:7001"', '"127.0.0.1:70010"', "no address"),
         ('"127.0.0.1:7001"', '"127.0.0.1:0"', "n1: port 0 is for this node's own addresses only"),
@@ -69,7 +69,7 @@ def test_times_are_given_in_milliseconds() -> None:
         ("secret =", 'secret_file = "s"\nsecret =', "set either secret or secret_file"),
         ('dir = "/data/n2"', 'dir = "/d"\nsegment_bytes = 10', "segment_bytes is 10"),
         ('dir = "/data/n2"', 'dir = "/d"\noutput_bytes_max = 2000', "output_pause_bytes is greater"),
-        ('dir = "/data/n2"', 'dir = "/d"\ndefault_mode = "xp"', "option 'default_mode': invalid enum value 'xp'"),
+        ('dir = "/data/n2"', 'dir = "/d"\ndefault_mode = "xp"', "option 'default_mode' is ap, ca or cp, not 'xp'"),
         (
             'dir = "/data/n2"',
             'dir = "/d"\nmaxclients = "many"',

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from trilemma.runtime.clients import Counters
 from trilemma.runtime.facts import fixed_facts, human, moving_facts
 from trilemma.runtime.room import Room
 
@@ -16,8 +17,9 @@ def test_sizes_are_written_as_redis_writes_them(size: int, text: str) -> None:
 
 
 def test_facts_are_those_of_this_process() -> None:
-    fixed, moving = fixed_facts(7001, 50), moving_facts(123, Room(0))
+    fixed, moving = fixed_facts(7001, 50), moving_facts(123, Room(0), Counters())
     assert (fixed["process_id"], fixed["tcp_port"], fixed["maxclients"]) == (str(os.getpid()), "7001", "50")
     assert moving["log_bytes"] == "123"
+    assert moving["rejected_connections"] == "0"
     assert int(moving["used_memory_rss"]) > 1 << 20
     assert float(moving["used_cpu_user"]) > 0

@@ -121,7 +121,10 @@ def test_config_rewrite_keeps_what_config_set_changed(process: Process) -> None:
     with process.client() as client:
         assert client.set("k", "v")
         assert client.config_set("requirepass", 'two "words"')
+        lines = process.file.read_text("utf-8").splitlines()
         assert client.config_rewrite()
+        added = [line for line in process.file.read_text("utf-8").splitlines() if line not in lines]
+        assert added == ['requirepass = "two \\"words\\""']
     process.end(signal.SIGTERM)
     process.start()
     with pytest.raises(AuthenticationError):

@@ -41,7 +41,7 @@ def test_a_key_that_is_not_there_goes_above_the_tables() -> None:
 @pytest.mark.parametrize("password", ['"', "\\", "line\nline", "ü", "pass😀word", "\x7f", "]", "= [x]"])
 def test_a_value_is_read_back_as_it_was(tmp_path: Path, password: str) -> None:
     path = tmp_path / "n1.toml"
-    path.write_text(FILE, "utf-8")
+    path.write_text("protected_mode = false\n" + FILE, "utf-8")
     path.chmod(0o600)
     rewrite(path, {"requirepass": password, "protected_mode": True})
     found = tomllib.loads(path.read_text("utf-8"))

@@ -39,7 +39,7 @@ def create(
     mode: Annotated[str, typer.Option(help="cp, ap or ca.")],
     replicas: Annotated[int | None, typer.Option(help="How many nodes hold it.")] = None,
     write: Annotated[str | None, typer.Option(help="majority, all, or a number (ap).")] = None,
-    read: Annotated[str | None, typer.Option(help="linearizable, lease, local, or a number (ap).")] = None,
+    read: Annotated[str | None, typer.Option(help="linearizable, lease, local; ap: majority, all, a number.")] = None,
     durability: Annotated[str | None, typer.Option(help="sync, or everysec (ap).")] = None,
     timeout: Annotated[int | None, typer.Option(help="How long a request may wait, in ms.")] = None,
     directory: Directory = DEFAULT_DIRECTORY,
@@ -54,7 +54,7 @@ def create(
 def alter(
     name: str,
     write: Annotated[str | None, typer.Option(help="majority, all, or a number (ap).")] = None,
-    read: Annotated[str | None, typer.Option(help="linearizable, lease, local, or a number (ap).")] = None,
+    read: Annotated[str | None, typer.Option(help="linearizable, lease, local; ap: majority, all, a number.")] = None,
     durability: Annotated[str | None, typer.Option(help="sync, or everysec (ap).")] = None,
     timeout: Annotated[int | None, typer.Option(help="How long a request may wait, in ms.")] = None,
     directory: Directory = DEFAULT_DIRECTORY,

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from trilemma.cli.console import console, refuse
+from trilemma.cli.console import AsJson, console, errors, print_json, refuse
 from trilemma.sim.campaign import Finding, Tally, append, done_seeds, run_seeds
 from trilemma.sim.hunt import Hunt, append_hunt, hunt, known_hunts, page
 from trilemma.sim.mutants import MUTANTS, planted, varied
@@ -51,6 +51,7 @@ def run(
     mode: Mode = "all",
     nodes: Nodes = 0,
     record: Annotated[Path | None, typer.Option(help="Add results to this file; skip seeds in it.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run schedules; exit status 1 if one found something."""
     _check(mode, nodes)
@@ -62,7 +63,7 @@ def run(
     left = [seed for seed in wanted if seed not in known]
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
-        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+        Progress(*columns, TimeElapsedColumn(), console=errors if as_json else console) as progress,
         closing(run_seeds(left, mode, nodes)) as findings,
     ):
         task = progress.add_task(f"{mode} schedules", total=len(wanted), completed=len(wanted) - len(left))
@@ -73,12 +74,26 @@ def run(
             if finding.verdict in ("broken", "failed"):
                 progress.console.print(_failure(finding, nodes))
             progress.advance(task)
+    if as_json:
+        print_json(_as_json(tally))
+        raise typer.Exit(1 if tally.bad else 0)
+    counted = f"{tally.counted} schedule{'' if tally.counted == 1 else 's'} counted"
     console.print(
-        f"{tally.counted} schedules counted, {tally.operations} operations; {tally.vacuous} vacuous, not counted; "
+        f"{counted}, {tally.operations} operations; {tally.vacuous} vacuous, not counted; "
         f"{tally.unknown} verdicts unknown; [bold]{len(tally.bad)} failed[/]"
     )
     if tally.bad:
         raise typer.Exit(1)
+
+
+def _as_json(tally: Tally) -> dict[str, object]:
+    return {
+        "counted": tally.counted,
+        "operations": tally.operations,
+        "vacuous": tally.vacuous,
+        "unknown": tally.unknown,
+        "failed": [{"seed": each.seed, "mode": each.mode, "text": each.text} for each in tally.bad],
+    }
 
 
 def _failure(finding: Finding, nodes: int) -> str:

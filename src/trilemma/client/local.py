@@ -243,7 +243,7 @@ class LocalCluster:
         self._nodes.stop(name)
 
     def restart(self, name: str) -> None:
-        """Start a node again on its data and its ports."""
+        """Start a node again on its data and its ports. It may reach no other at first: `wait_until_ready` waits."""
         self._known(name)
         self._nodes.stop(name)
         self._nodes.start(name)

@@ -81,6 +81,8 @@ def parse_alter(argv: list[bytes]) -> KeyspaceOptions:
         raise error("no_keyspace", keyspace=_text(argv[2]))
     options = KeyspaceOptions(argv[2].decode())
     _read(options, argv[3:], creates=False)
+    if len(argv) == 3:
+        raise refuse(options.name, "ALTER names no setting: WRITE, READ, DURABILITY or TIMEOUT, with its new value")
     return options
 
 

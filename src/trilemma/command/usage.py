@@ -10,9 +10,8 @@ import re
 _UNTIL = "EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds"
 _WHEN = "[NX|XX|GT|LT]"
 _HOW = "[ASYNC|SYNC]"
-_SETTINGS = (
-    "[WRITE majority/all/count] [READ linearizable/lease/local/count] [DURABILITY sync/everysec] [TIMEOUT milliseconds]"
-)
+_QUORUMS = "[WRITE majority/all/count] [READ linearizable/lease/local/majority/all/count]"
+_SETTINGS = f"{_QUORUMS} [DURABILITY sync/everysec] [TIMEOUT milliseconds]"
 
 USAGE = {
     "append": "key value",

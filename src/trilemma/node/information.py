@@ -95,6 +95,7 @@ class Information:
         return [
             ("total_connections_received", counted.connections),
             ("total_commands_processed", counted.commands),
+            *self._facts("rejected_connections", "total_net_input_bytes", "total_net_output_bytes"),
             ("clusterdown_replies", counted.refused),
             ("uncertain_replies", counted.uncertain),
             ("defects", counted.defects),

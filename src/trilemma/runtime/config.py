@@ -5,9 +5,10 @@ docs/configuration.md is made from `options()`. Unknown options are refused; eve
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 from trilemma.base.ids import NodeId
@@ -144,7 +145,9 @@ def load(path: Path) -> ServerConfig:
         return parse(path.read_text("utf-8"))
     except OSError as problem:
         raise ConfigError(f"{path}: {problem.strerror}") from problem
-    except (UnicodeDecodeError, ConfigError) as problem:
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{path}: TOML is UTF-8, and byte {problem.start} is not") from problem
+    except ConfigError as problem:
         raise ConfigError(f"{path}: {problem}") from problem
 
 
@@ -160,9 +163,20 @@ def parse(text: str) -> ServerConfig:
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(f"no TOML: {problem}") from problem
     except msgspec.ValidationError as problem:
-        raise ConfigError(complaint(problem)) from problem
+        raise ConfigError(complaint(problem, _choices())) from problem
     validate(config)
     return config
+
+
+def _choices() -> dict[str, tuple[str, ...]]:
+    """Return the options that are one of a few words, and these."""
+    table = cast(msgspec.inspect.StructType, msgspec.inspect.type_info(ServerConfig))
+    found = {}
+    for field in table.fields:
+        kind = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
+        if isinstance(kind, msgspec.inspect.LiteralType):
+            found[field.name] = tuple(map(str, kind.values))
+    return found
 
 
 def validate(config: ServerConfig) -> None:

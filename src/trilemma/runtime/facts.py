@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from trilemma.base.limits import KIB, MIB
+from trilemma.runtime.clients import Counters
 from trilemma.runtime.room import Room
 
 _STATM = Path("/proc/self/statm")
@@ -26,7 +27,7 @@ def fixed_facts(port: int, clients_max: int, config_file: str = "") -> dict[str,
     }
 
 
-def moving_facts(log_bytes: int, room: Room) -> dict[str, str]:
+def moving_facts(log_bytes: int, room: Room, clients: Counters) -> dict[str, str]:
     """Return what does."""
     used = rss_bytes()
     spent = resource.getrusage(resource.RUSAGE_SELF)
@@ -37,6 +38,9 @@ def moving_facts(log_bytes: int, room: Room) -> dict[str, str]:
         "log_bytes": str(log_bytes),
         "disk_free_bytes": str(room.free_bytes),
         "disk_full": "0" if room.is_enough else "1",
+        "rejected_connections": str(clients.rejected),
+        "total_net_input_bytes": str(clients.read_bytes),
+        "total_net_output_bytes": str(clients.written_bytes),
         "used_cpu_sys": f"{spent.ru_stime:.6f}",
         "used_cpu_user": f"{spent.ru_utime:.6f}",
     }

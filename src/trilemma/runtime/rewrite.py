@@ -46,7 +46,9 @@ def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
         OSError: it cannot be read or written.
         ConfigError: the next start could not read the new text, or would not read these values in it.
     """
-    text = rewritten(path.read_text("utf-8"), values)
+    before = path.read_text("utf-8")
+    set_before = parse(before)
+    text = rewritten(before, {name: value for name, value in values.items() if getattr(set_before, name) != value})
     found = parse(text)
     if any(getattr(found, name) != value for name, value in values.items()):
         raise ConfigError("its lines are laid out in a way that is not understood")

@@ -10,6 +10,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from trilemma.node.machine import Node
+from trilemma.runtime.clients import Counters
 from trilemma.runtime.facts import moving_facts
 from trilemma.runtime.loop import NodeLoop
 from trilemma.runtime.port import Core, Storage
@@ -34,6 +35,7 @@ class Watch:
         turns: NodeLoop,
         room: Room,
         directory: Path,
+        clients: Counters,
         peers: Callable[[], dict[str, str]],
         logger: FilteringBoundLogger,
     ) -> None:
@@ -42,6 +44,7 @@ class Watch:
         self._turns = turns
         self._room = room
         self._directory = directory
+        self._clients = clients
         self._peers = peers
         self._logger = logger
         self._facts_timer: asyncio.TimerHandle | None = None
@@ -63,7 +66,7 @@ class Watch:
     def _refresh_facts(self) -> None:
         self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
         if isinstance(self._node, Node):
-            self._node.facts.update(moving_facts(sum(self._storage.log.sizes().values()), self._room))
+            self._node.facts.update(moving_facts(sum(self._storage.log.sizes().values()), self._room, self._clients))
             self._node.peer_states.update(self._peers())
 
     def _look_at_room(self) -> None:
