@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connection import Connection
 from stage import Asked, Stage
 from trilemma.node import allowance, backlog, log, proposals, route, session
 from trilemma.sim.solo import request
@@ -93,6 +94,21 @@ def test_what_has_waited_for_the_disk_until_its_time_was_up_is_answered_as_far_a
     assert len(replies) == COUNT
     assert set(replies) == {handed, waited}
     assert replies.count(handed) <= 12
+
+
+def test_a_read_behind_a_write_that_is_late_is_answered_once_what_it_shows_is_durable(stage: Stage) -> None:
+    """Both wait for one token: once the write was given up, nobody knew any more that the connection waited for it."""
+    stage.run(1_000_000)
+    for process in stage.cluster.processes.values():
+        process.disk._sync_us = lambda: 2_800_000  # type: ignore[method-assign]
+    connection = Connection(stage, 1)
+    connection.send(("SET", "shop:late", "v"))
+    stage.run(1_500_000)
+    connection.send(("GET", "shop:late"))
+    stage.run(600_000)
+    assert [reply[:9] for reply in connection.replies] == ["UNCERTAIN"]
+    stage.run(1_000_000)
+    assert connection.replies[1:] == [b"v"]
 
 
 def test_what_waits_goes_on_little_by_little_so_that_most_of_what_is_late_was_not_written(stage: Stage) -> None:

@@ -173,6 +173,8 @@ class Clients:
             for session in sessions:
                 late_us = session.give_up_late(self._durable, now_us, self._too_late)
                 if session.is_gone or session.awaited_token != token:
+                    # It is not here any more, though what is behind may wait for the same token.
+                    session.registered_token = 0
                     self._released.append(session)
                     continue
                 left.append(session)

@@ -19,6 +19,8 @@ class Clock:
         self._wall_offset_us = wall_offset_us
         self._stepped_us = 0
         """How far the wall clock was set away from where it began."""
+        self.most_wrong_us = 0
+        """The farthest that it ever was, in either direction."""
 
     def now(self, virtual_us: int) -> Now:
         """Return both clocks."""
@@ -33,6 +35,7 @@ class Clock:
         """Set the wall clock forward or back."""
         self._wall_offset_us += by_us
         self._stepped_us += by_us
+        self.most_wrong_us = max(self.most_wrong_us, abs(self._stepped_us))
 
     def set_right(self) -> None:
         """Take back all steps."""

@@ -20,6 +20,9 @@ DEFAULT_SHARD = shard_id(DEFAULT_KEYSPACE, 0)
 """The only shard of `default`; the keyspace that a schedule makes for its clients is the next one."""
 
 CLIENT_DELAY_US = 120
+COLD_US = 3_000_000
+"""Who has started that long ago has surely heard of log time, if there was a leader."""
+
 WALL_SKEW_US = 80_000
 """How far apart wall clocks are at the start."""
 
@@ -64,6 +67,9 @@ class Cluster:
         self.on_term: Callable[[Process], None] = lambda _: None
         """Told when a node has moved on to a higher term of the shard that is driven, or of `_system`."""
 
+        self._started_us: dict[NodeId, int] = {}
+        self._was_cold = False
+        """Whether a majority was down, or had started within COLD_US, when a node started again."""
         self.on_leader: Callable[[Process], None] = lambda _: None
         """Told when a node leads the shard that is driven; or `_system`, where that one has no leader."""
 
@@ -161,6 +167,20 @@ class Cluster:
         if process.node is None:
             self.trace.add(self.scheduler.now_us, process.name, "start")
             process.start()
+            self._note_start(process)
+
+    def _note_start(self, process: Process) -> None:
+        now_us = self.scheduler.now_us
+        self._started_us[process.member.id] = now_us
+        running = [node for node, each in self.processes.items() if each.node is not None]
+        warm = [node for node in running if now_us - self._started_us.get(node, -COLD_US) >= COLD_US]
+        self._was_cold |= len(warm) <= len(self.processes) // 2
+
+    @property
+    def leap_us(self) -> int:
+        """By how much log time may have been wrong: where a majority had just started, and had heard none, it goes on
+        from the last stamp or a wall clock (PROTOCOLS §4.1)."""
+        return max(process.clock.most_wrong_us for process in self.processes.values()) if self._was_cold else 0
 
     # Clients
 

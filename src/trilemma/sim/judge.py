@@ -53,6 +53,8 @@ class Judged(NamedTuple):
     nodes: frozenset[str] = frozenset()
     holders: frozenset[str] = frozenset()
     """Which of the nodes hold a replica of the keyspace that is driven."""
+    leap_us: int = 0
+    """By how much log time may have been wrong (`cp`, `ca`)."""
 
     @property
     def has_all_replicas(self) -> bool:
@@ -143,7 +145,7 @@ def _databases(part: Judged) -> list[Verdict]:
 
 
 def _expiry(part: Judged) -> list[Verdict]:
-    return [check_expiry(_fresh(part), EXPIRY_ERROR_US)]
+    return [check_expiry(_fresh(part), EXPIRY_ERROR_US + part.leap_us)]
 
 
 def _once(part: Judged) -> list[Verdict]:

@@ -72,7 +72,7 @@ class Seen:
         for name in options.workloads:
             operations = self.runs[name].history().operations
             finals = self.finals[name].history().operations
-            part = Judged(name, operations, finals, apart_us, options.has_quorums, nodes, holders)
+            part = Judged(name, operations, finals, apart_us, options.has_quorums, nodes, holders, cluster.leap_us)
             outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
         if self.revivals.size:
             outcome.verdicts.append(check_revivals(self.revivals.history().operations))
