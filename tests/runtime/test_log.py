@@ -310,6 +310,21 @@ def test_a_segment_whose_header_a_crash_tore_is_made_anew(tmp_path: Path, writte
     log.close()
 
 
+def test_a_torn_segment_stays_where_the_log_before_it_is_refused(tmp_path: Path) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in (1, 2, 3):
+        log.append(write(token, [entry(token)], segment=token, opens=True))
+    waiter.wait(3)
+    log.close()
+    torn = tmp_path / f"{4:016d}.segment"
+    torn.write_bytes(bytes(5_000))
+    (tmp_path / f"{2:016d}.segment").unlink()
+    with pytest.raises(CorruptLogError, match="segment 2 is missing"):
+        open_log(tmp_path, Waiter())
+    assert torn.exists()
+
+
 def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waiter = Waiter()
     log = open_log(tmp_path, waiter)

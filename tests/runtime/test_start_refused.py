@@ -65,6 +65,36 @@ def test_nor_one_whose_log_was_emptied(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
+def test_nor_one_whose_log_has_a_damaged_header(tmp_path: Path, mode: str) -> None:
+    data = founded(tmp_path, mode)
+    (segment,) = (data / "log").iterdir()
+    damaged = bytearray(segment.read_bytes())
+    damaged[20] ^= 1
+    segment.write_bytes(damaged)
+    for _ in range(2):
+        said = start(tmp_path, mode)
+        assert said.startswith(f"{data}: segment 1 is damaged in its header, which was durable; put the whole")
+    assert segment.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+@pytest.mark.parametrize("left", [0, 20, MIB])
+def test_nor_one_whose_only_segment_was_blanked(tmp_path: Path, mode: str, left: int) -> None:
+    """It looks like one that a crash cut off: it was removed, and the node served with nothing."""
+    data = founded(tmp_path, mode)
+    (segment,) = (data / "log").iterdir()
+    shutil.rmtree(data / "rows")
+    segment.write_bytes(bytes(left))
+    for _ in range(2):
+        said = start(tmp_path, mode)
+        assert said.startswith(
+            f"{data}: segment 1 is blank and the only one, but the log has held what was durable; put"
+        )
+        assert said.endswith("a node that has lost a part of it must not return under its old id")
+    assert segment.read_bytes() == bytes(left)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
 def test_nor_one_whose_log_and_rows_were_emptied(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
     for lost in (data / "log", data / "rows"):

@@ -17,12 +17,16 @@ class DiskStorage:
     Args:
         log_begins: called when the log is known to hold a segment, before anything in it is called durable; called
             again with every token, on the log's thread.
+        log_has_begun: it was called in an earlier start.
     """
 
-    def __init__(self, directory: Path, segment_bytes: int, log_begins: Callable[[], None]) -> None:
+    def __init__(
+        self, directory: Path, segment_bytes: int, log_begins: Callable[[], None], log_has_begun: bool = False
+    ) -> None:
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._log_begins = log_begins
+        self._log_has_begun = log_has_begun
         self.log: Log
         self.engine: RocksEngine
 
@@ -32,7 +36,8 @@ class DiskStorage:
         log_path.mkdir(exist_ok=True)
         self.engine = RocksEngine(rows_path)
         try:
-            self.log = Log(log_path, self._segment_bytes, self._reporting(persisted), failed)
+            reporting = self._reporting(persisted)
+            self.log = Log(log_path, self._segment_bytes, reporting, failed, self._log_has_begun)
         except BaseException:
             self.engine.close()
             raise

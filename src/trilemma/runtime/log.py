@@ -41,6 +41,7 @@ class Log:
         segment_bytes: what is allocated ahead for a segment; one may grow beyond by its last group.
         on_persisted: called on the writer's thread with a token; everything up to it is durable.
         on_failed: called on the writer's thread, once, with what went wrong.
+        has_begun: something in the log was called durable once: it holds a segment ever after.
 
     Raises:
         CorruptLogError: see storage/recovery.py.
@@ -52,6 +53,7 @@ class Log:
         segment_bytes: int,
         on_persisted: Callable[[int], None],
         on_failed: Callable[[Exception], None],
+        has_begun: bool = False,
     ) -> None:
         self._files = SegmentFiles(directory, segment_bytes)
         self._on_persisted = on_persisted
@@ -66,29 +68,25 @@ class Log:
         `_durable` is, before the first of them is removed."""
         self._newest = 0
         self.failed: Exception | None = None
-        self.recovered = self._recover()
+        self.recovered = self._recover(has_begun)
         self._ending = threading.Lock()
         """Held while the end of the newest segment moves: by a write, or by a marker of the writer's thread."""
         self._writer = LogWriter(self._files, self._synced, self._mark, self._failed)
 
     # Start
 
-    def _recover(self) -> Recovered:
+    def _recover(self, has_begun: bool) -> Recovered:
         numbers = self._files.numbers()
-        found: list[FoundSegment] = []
-        for number in numbers:
-            data = self._files.path(number).read_bytes()
-            segment = read_segment(data)
-            if segment is None:
-                if number != numbers[-1]:
-                    raise CorruptLogError(f"segment {number} has no readable header, but segments follow it")
-                if holds_groups(data):
-                    raise CorruptLogError(f"segment {number} is damaged in its header, which was durable")
-                self._files.path(number).unlink()
-                numbers = numbers[:-1]
-                break
-            found.append(segment)
+        found = self._find(numbers)
         check_chain(found)
+        if len(found) < len(numbers):
+            torn = numbers.pop()
+            if has_begun and not found:
+                raise CorruptLogError(
+                    f"segment {torn} is blank and the only one, but the log has held what was durable"
+                )
+            # Last of all that may refuse the log, so that what is refused stays as it was found.
+            self._files.path(torn).unlink()
         for segment in found:
             self._take_found(segment)
         if found:
@@ -96,6 +94,20 @@ class Log:
             self._files.cut(found[-1].header.number, found[-1].end)
         self._newest = numbers[-1] if numbers else 0
         return Recovered(records_of(found), self._newest + 1, numbers)
+
+    def _find(self, numbers: Sequence[int]) -> list[FoundSegment]:
+        """Read all segments; the newest is left out where a crash tore its header."""
+        found: list[FoundSegment] = []
+        for number in numbers:
+            data = self._files.path(number).read_bytes()
+            segment = read_segment(data)
+            if segment is not None:
+                found.append(segment)
+            elif number != numbers[-1]:
+                raise CorruptLogError(f"segment {number} has no readable header, but segments follow it")
+            elif holds_groups(data):
+                raise CorruptLogError(f"segment {number} is damaged in its header, which was durable")
+        return found
 
     def _take_found(self, segment: FoundSegment) -> None:
         number = segment.header.number

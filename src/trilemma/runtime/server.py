@@ -85,7 +85,9 @@ class Server:
         self._sockets = sockets
         self._config_file = config_file
         self._make_storage = storage or (
-            lambda directory: DiskStorage(directory.path, config.segment_bytes, directory.log_begins)
+            lambda directory: DiskStorage(
+                directory.path, config.segment_bytes, directory.log_begins, directory.identity.log_has_begun
+            )
         )
         self._make_node = make_node
         self._stack = AsyncExitStack()
@@ -206,8 +208,10 @@ class Server:
             recovered = await loop.run_in_executor(
                 thread, storage.open, self.turns.persisted, self.turns.storage_failed
             )
-        except (OSError, CorruptLogError) as problem:
+        except OSError as problem:
             raise StartRefused(f"{self.config.dir}: {problem}") from problem
+        except CorruptLogError as problem:
+            raise StartRefused(f"{self.config.dir}: {problem}; {WHOLE}") from problem
 
         async def close() -> None:
             await loop.run_in_executor(thread, storage.close)
