@@ -52,7 +52,7 @@ def test_a_directory_from_before_the_founding_was_remembered_takes_what_it_is_to
     opened(tmp_path / "d").close()
     file = tmp_path / "d" / "identity.json"
     facts = msgspec.json.decode(file.read_bytes())
-    del facts["founding"]
+    del facts["founding"], facts["crc"]
     file.write_bytes(msgspec.json.encode(facts))
     other = Founding.of("ap", {1: "n1"})
     opened(tmp_path / "d", founding=other).close()
@@ -108,6 +108,21 @@ def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "identity.json").write_bytes(data)
     with pytest.raises(DirectoryRefused, match="is damaged"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["identity.json", "peers.json"])
+def test_a_flipped_bit_is_refused_wherever_it_is(tmp_path: Path, name: str) -> None:
+    """With one in the count of starts two starts would have had one number."""
+    held = opened(tmp_path)
+    assert held.check_disk(2, "disk-a") is None
+    held.close()
+    sound = (tmp_path / name).read_bytes()
+    for place in range(len(sound)):
+        (tmp_path / name).write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
+        with pytest.raises(DirectoryRefused):
+            opened(tmp_path)
+    (tmp_path / name).write_bytes(sound)
+    opened(tmp_path).close()
 
 
 def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:

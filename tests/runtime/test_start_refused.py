@@ -110,7 +110,7 @@ def test_a_first_start_that_was_cut_off_before_its_first_segment_is_no_loss(tmp_
     for lost in (data / "log", data / "rows"):
         shutil.rmtree(lost)
         lost.mkdir()
-    (data / "identity.json").write_bytes(msgspec.json.encode(facts | {"log_has_begun": False}))
+    (data / "identity.json").write_bytes(msgspec.json.encode(facts | {"log_has_begun": False, "crc": 0}))
     founded(tmp_path, mode)
     assert msgspec.json.decode((data / "identity.json").read_bytes())["log_has_begun"]
 
@@ -119,7 +119,7 @@ def test_a_first_start_that_was_cut_off_before_its_first_segment_is_no_loss(tmp_
 def test_a_start_that_finds_a_log_remembers_that_there_is_one(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
     facts = msgspec.json.decode((data / "identity.json").read_bytes())
-    del facts["log_has_begun"]
+    del facts["log_has_begun"], facts["crc"]
     (data / "identity.json").write_bytes(msgspec.json.encode(facts))
     founded(tmp_path, mode)
     for segment in (data / "log").iterdir():
@@ -193,4 +193,14 @@ def test_serve_says_so_where_the_log_is_gone(tmp_path: Path) -> None:
     done = served(config(tmp_path, "127.0.0.1:0", "127.0.0.1:0"))
     assert done.returncode == 2
     assert "has lost its log" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_serve_says_so_where_the_rows_are_damaged(tmp_path: Path) -> None:
+    (founded(tmp_path, "cp") / "rows" / "CURRENT").write_text("nonsense")
+    done = served(config(tmp_path, "127.0.0.1:0", "127.0.0.1:0"))
+    assert done.returncode == 2
+    assert "CURRENT" in done.stderr
+    assert "put the whole directory back" in done.stderr
     assert "Traceback" not in done.stderr

@@ -4,6 +4,7 @@
     identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, whether the
                    log has begun
     peers.json     the disk id that each peer proved itself with first
+                   (both with a checksum: a start that took a flipped bit for true would break a promise)
     log/ rows/     see runtime/log.py, runtime/rows.py
 
 The start count is durable before anything else happens in a start, so no two starts on a disk share a number. A wiped
@@ -15,6 +16,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -27,6 +29,9 @@ T = TypeVar("T")
 
 FORMAT = 1
 IDENTITY = "identity.json"
+PEERS = "peers.json"
+SUM = "crc"
+"""Among the disks in peers.json: the checksum of the others; files made before there was one lack it."""
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
@@ -38,7 +43,7 @@ class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was re
     """The directory cannot be used; the text says why, and what to do."""
 
 
-class Identity(msgspec.Struct, frozen=True):
+class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What identity.json holds."""
 
     format: int
@@ -51,6 +56,20 @@ class Identity(msgspec.Struct, frozen=True):
     log_has_begun: bool = False
     """Whether the log held a segment once: it holds one ever after, unless it was lost. Set before the first thing that
     is durable there is called so; a start that finds segments sets it, too."""
+    crc: int = 0
+    """CRC-32 of the rest as it is encoded with 0 here; 0 in directories made before there was one."""
+
+    def sealed(self) -> bytes:
+        """Return the file's bytes."""
+        return msgspec.json.encode(msgspec.structs.replace(self, crc=self._sum()))
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether nothing has changed since it was written."""
+        return self.crc in (0, self._sum())
+
+    def _sum(self) -> int:
+        return crc32(msgspec.json.encode(msgspec.structs.replace(self, crc=0))) or 1
 
 
 class DataDirectory:
@@ -88,20 +107,22 @@ class DataDirectory:
         """
         if not self.identity.log_has_begun:
             begun = msgspec.structs.replace(self.identity, log_has_begun=True)
-            write_durably(self.path / IDENTITY, msgspec.json.encode(begun))
+            write_durably(self.path / IDENTITY, begun.sealed())
             self.identity = begun
 
     def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
         file = self.path / IDENTITY
         if file.exists():
             found = _decode(file, Identity)
+            if not found.is_whole:
+                raise DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
             _check(self.path, found, cluster_id, node_id, founding)
         else:
             self._check_empty()
             (self.path / LOG).mkdir(exist_ok=True)
             found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0)
         started = msgspec.structs.replace(found, starts=found.starts + 1, founding=founding)
-        write_durably(file, msgspec.json.encode(started))
+        write_durably(file, started.sealed())
         return started
 
     def _check_empty(self) -> None:
@@ -116,8 +137,13 @@ class DataDirectory:
             )
 
     def _read_disks(self) -> dict[str, str]:
-        file = self.path / "peers.json"
-        return _decode(file, dict[str, str]) if file.exists() else {}
+        file = self.path / PEERS
+        if not file.exists():
+            return {}
+        disks = _decode(file, dict[str, str])
+        if disks.pop(SUM, None) not in (None, _sum_of(disks)) or not all(map(str.isdigit, disks)):
+            raise DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
+        return disks
 
     def check_disk(self, node: NodeId, disk_id: str) -> str | None:
         """Return why a peer's disk is refused, or None. The first disk a peer proves itself with is remembered.
@@ -138,7 +164,7 @@ class DataDirectory:
 
     def _remember(self, disks: dict[str, str]) -> str | None:
         try:
-            write_durably(self.path / "peers.json", msgspec.json.encode(disks, order="sorted"))
+            write_durably(self.path / PEERS, msgspec.json.encode({**disks, SUM: _sum_of(disks)}, order="sorted"))
         except OSError as problem:
             return f"which disk it has could not be remembered here: {problem.strerror or problem}"
         self._disks = disks
@@ -183,6 +209,10 @@ def _why_lost(log: Path, found: Identity) -> str | None:
 
 def _is_new_log(entry: Path) -> bool:
     return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
+
+
+def _sum_of(disks: dict[str, str]) -> str:
+    return f"{crc32(msgspec.json.encode(disks, order='sorted')):08x}"
 
 
 def _decode(file: Path, kind: type[T]) -> T:

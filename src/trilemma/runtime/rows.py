@@ -113,8 +113,16 @@ class RocksView:
         self._rows = None
 
 
+class CorruptRowsError(Exception):
+    """RocksDB cannot open the rows; the text is its own. The node must not start on them."""
+
+
 class RocksEngine:
-    """See storage.port.Engine. `flush` blocks: call it off the loop."""
+    """See storage.port.Engine. `flush` blocks: call it off the loop.
+
+    Raises:
+        CorruptRowsError: the rows cannot be opened.
+    """
 
     def __init__(self, directory: Path, free_bytes: Callable[[Path], int] = free_bytes) -> None:
         """Args: free_bytes: how much is free on the disk of a path."""
@@ -122,7 +130,10 @@ class RocksEngine:
         self._free_bytes = free_bytes
         self._errors = 0
         """Background errors that are known to be over."""
-        self._rows = Rdict(str(directory), options=_options())
+        try:
+            self._rows = Rdict(str(directory), options=_options())
+        except Exception as problem:  # noqa: BLE001 - the library raises nothing narrower
+            raise CorruptRowsError(str(problem)) from problem
         self._writes = WriteOptions()
         # A property, though the library's stub calls it a method.
         setattr(self._writes, "disable_wal", True)  # noqa: B010

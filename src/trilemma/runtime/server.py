@@ -37,6 +37,7 @@ from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
 from trilemma.runtime.rewrite import answer_rewrite
 from trilemma.runtime.room import Room, free_bytes
+from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.runtime.watch import Watch
 from trilemma.storage.port import Engine, LogReader, Recovered
@@ -210,7 +211,7 @@ class Server:
             )
         except OSError as problem:
             raise StartRefused(f"{self.config.dir}: {problem}") from problem
-        except CorruptLogError as problem:
+        except (CorruptLogError, CorruptRowsError) as problem:
             raise StartRefused(f"{self.config.dir}: {problem}; {WHOLE}") from problem
 
         async def close() -> None:
