@@ -132,7 +132,8 @@ class RocksEngine:
         """Background errors that are known to be over."""
         try:
             self._rows = Rdict(str(directory), options=_options())
-        except Exception as problem:  # noqa: BLE001 - the library raises nothing narrower
+        except Exception as problem:
+            # The library raises nothing narrower.
             raise CorruptRowsError(str(problem)) from problem
         self._writes = WriteOptions()
         # A property, though the library's stub calls it a method.
