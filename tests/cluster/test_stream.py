@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from trilemma.cluster import stream
 from trilemma.cluster.messages import Forward
 from trilemma.cluster.stream import RESEND_US, STREAM_WINDOW, InStream, OutStream, done
 
@@ -62,6 +63,90 @@ def test_a_late_original_behind_its_void_is_not_executed() -> None:
     assert into.take(original) == ([], None)
 
 
+def test_a_void_takes_the_place_of_its_original_that_was_early() -> None:
+    out, into = out_stream(), InStream()
+    first, early = out.push(b"a", 0, 0), out.push(b"b", 0, 0)
+    into.take(early)
+    out.void(early.sequence)
+    (void,) = [frame for frame in out.due(RESEND_US) if frame.sequence == early.sequence]
+    assert into.take(void) == ([], None)
+    assert bodies(into.take(first)[0]) == [b"a", None]
+
+
+def test_a_void_reaches_what_was_handed_out_and_is_acknowledged_at_once() -> None:
+    out, into = out_stream(), InStream()
+    batch = out.push(b"a", 0, 0)
+    into.take(batch)
+    withdrawn: list[str] = []
+    into.begin(batch.sequence, lambda: withdrawn.append("a"))
+    out.void(batch.sequence)
+    (void,) = out.due(RESEND_US)
+    for _ in range(2):
+        ready, answer = into.take(void)
+        assert ready == []
+        assert answer is not None
+        assert (answer[0].sequence, answer[0].outcome, answer[0].replies, answer[1]) == (1, "done", b"", 0)
+    assert withdrawn == ["a"]
+
+
+def test_a_void_drops_the_reply_that_was_kept_though_it_waits_for_the_disk() -> None:
+    out, into = out_stream(), InStream()
+    batch = out.push(b"a", 0, 0)
+    into.take(batch)
+    into.keep(done(batch, b"OK"), 5)
+    into.hold(batch.sequence)
+    out.void(batch.sequence)
+    (void,) = out.due(RESEND_US)
+    into.take(void)
+    assert not into.holds
+    assert into.release(5) == []
+    assert into._kept == {}
+    assert into._bytes == 0
+
+
+def test_what_was_voided_takes_up_room_until_its_executor_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It freed the room at once, so that an executor that did not come to it was sent more and more."""
+    monkeypatch.setattr(stream, "STREAM_BYTES_MAX", 10)
+    out = out_stream()
+    batch = out.push(b"x" * 10, 0, 0)
+    out.void(batch.sequence)
+    assert not out.has_room
+    out.answered(batch.sequence)
+    assert out.has_room
+
+
+def test_a_stream_that_falls_idle_says_once_that_all_replies_have_arrived() -> None:
+    out, into = out_stream(), InStream()
+    batch = out.push(b"a", 0, 0)
+    into.take(batch)
+    into.keep(done(batch, b"OK"), 0)
+    out.answered(batch.sequence)
+    assert not out.is_idle
+    assert list(out.due(RESEND_US - 1)) == []
+    (word,) = out.due(RESEND_US)
+    assert bodies(into.take(word)[0]) == [None]
+    assert into._kept == {}
+    assert [frame.sequence for frame in out.due(2 * RESEND_US)] == [word.sequence]
+    out.answered(word.sequence)
+    assert out.is_idle
+    assert list(out.due(9 * RESEND_US)) == []
+
+
+def test_beyond_the_bound_the_oldest_replies_go_and_are_lost_to_who_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "KEPT_BYTES_MAX", 2_000)
+    out, into = out_stream(), InStream()
+    batches = [out.push(b"a", 0, 0) for _ in range(3)]
+    replies = [done(batch, b"x" * size) for batch, size in zip(batches, (1_000, 1_000, 5_000), strict=True)]
+    for batch, reply, token in zip(batches, replies, (7, 8, 9), strict=True):
+        into.take(batch)
+        into.keep(reply, token)
+    assert into.take(batches[2]) == ([], (replies[2], 9))
+    for batch in batches[:2]:
+        answer = into.take(batch)[1]
+        assert answer is not None
+        assert (answer[0].outcome, answer[1]) == ("lost", 8)
+
+
 def test_the_window_bounds_what_is_unanswered_and_what_is_held_early() -> None:
     out, into = out_stream(), InStream()
     frames = [out.push(b"x", 0, 0) for _ in range(STREAM_WINDOW)]
@@ -92,7 +177,7 @@ def test_every_batch_is_executed_exactly_once_in_order_under_loss_and_repeats(se
             if draw.random() < 0.4:
                 continue
             ready, kept = into.take(frame)
-            executed.extend(bodies(ready))
+            executed.extend(body for body in bodies(ready) if body is not None)
             for batch in ready:
                 into.keep(done(batch, b""), 0)
             if draw.random() < 0.6 and (ready or kept is not None):

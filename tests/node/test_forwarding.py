@@ -18,7 +18,6 @@ class Scene:
     def __init__(self) -> None:
         self.submitted: list[ForwardedBatch] = []
         self.replies: list[ForwardReply] = []
-        self.tokens: list[int] = []
         self.bad = 0
         self.target: tuple[int, int] | None = (1, 7)
         self.executed: set[int] = set()
@@ -35,9 +34,8 @@ class Scene:
     def _bad(self) -> None:
         self.bad += 1
 
-    def _reply(self, _forward: Forward, reply: ForwardReply, token: int) -> None:
+    def _reply(self, reply: ForwardReply) -> None:
         self.replies.append(reply)
-        self.tokens.append(token)
 
     def receive(
         self, sequence: int, body: bytes | None, shard: ShardId = SHARD, epoch: int = 7, start: int = 1
@@ -106,20 +104,69 @@ def test_what_an_earlier_start_may_have_executed_is_unknown() -> None:
 
 def test_what_came_on_a_stream_that_is_not_kept_any_more_is_unknown() -> None:
     scene = Scene()
-    for start in range(1, EPOCHS_KEPT + 2):
-        scene.receive(1, GET, start=start)
-    scene.target, scene.executed = None, {7, 8}
+    for epoch in range(7, EPOCHS_KEPT + 8):
+        scene.target = (1, epoch)
+        scene.receive(1, GET, epoch=epoch)
+    scene.target, scene.executed = None, {7, 99}
     scene.receive(1, GET)
-    scene.receive(1, GET, epoch=8)
+    scene.receive(1, GET, epoch=99)
     assert [reply.outcome for reply in scene.replies] == ["lost", "refused"]
 
 
+SET = encode_units([Unit(Path.WRITE, 0, 2, [b"SET", b"k", b"v"])])
+
+
 def test_a_repeat_is_answered_no_sooner_than_the_first_answer_may_leave() -> None:
-    """The reply to a repeat left at once, so a write was acknowledged that a crash of its executor took back."""
+    """The reply to a repeat left at once, so a write was acknowledged that a crash of its executor took back; later
+    each repeat laid one more copy beside the first one, to wait for the disk."""
     scene = Scene()
-    body = encode_units([Unit(Path.WRITE, 0, 2, [b"SET", b"k", b"v"])])
-    scene.receive(1, body)
+    scene.receive(1, SET)
     scene.submitted[0].complete(0, [b"+OK\r\n"], 33)
-    scene.receive(1, body)
-    assert scene.replies[0] == scene.replies[1]
-    assert scene.tokens == [33, 33]
+    scene.receive(1, SET)
+    scene.incoming.persisted(32)
+    assert scene.replies == []
+    scene.incoming.persisted(33)
+    scene.incoming.persisted(34)
+    assert [(reply.sequence, reply.outcome) for reply in scene.replies] == [(1, "done")]
+    scene.receive(1, SET)
+    assert scene.replies[1:] == scene.replies[:1]
+
+
+def test_what_is_not_wanted_any_more_need_not_be_begun_and_its_reply_waits_for_no_disk() -> None:
+    scene = Scene()
+    scene.receive(1, SET)
+    scene.receive(2, SET)
+    scene.submitted[1].complete(0, [b"+OK\r\n"], 33)
+    assert not scene.submitted[0].is_answered(0)
+    scene.receive(1, None)
+    scene.receive(2, None)
+    assert [(reply.sequence, reply.outcome, reply.replies) for reply in scene.replies] == [
+        (1, "done", b""), (2, "done", b""),
+    ]  # fmt: skip
+    assert scene.submitted[0].is_answered(0)
+    assert scene.incoming.take_withdrawn() == [SHARD]
+    assert scene.incoming.take_withdrawn() == []
+    scene.submitted[0].complete(0, [b"+OK\r\n"], 34)
+    scene.incoming.persisted(34)
+    assert len(scene.replies) == 2
+
+
+def test_a_newer_start_of_an_origin_ends_what_the_one_before_had_here() -> None:
+    scene = Scene()
+    scene.receive(1, SET)
+    scene.receive(2, SET)
+    scene.submitted[0].complete(0, [b"x" * 1_000], 33)
+    scene.receive(1, SET, start=2)
+    assert len(scene.incoming._streams) == 1
+    assert [batch.is_answered(0) for batch in scene.submitted] == [False, True, False]
+    scene.incoming.persisted(33)
+    assert scene.replies == []
+
+
+def test_what_comes_late_of_an_earlier_start_is_not_carried_out_a_second_time() -> None:
+    scene = Scene()
+    scene.receive(1, SET)
+    scene.receive(1, SET, start=2)
+    scene.receive(1, SET)
+    assert [batch.forward.origin_start for batch in scene.submitted] == [1, 2]
+    assert scene.replies == []

@@ -46,7 +46,7 @@ def test_a_leader_that_cannot_hand_over_gives_nothing_back_meanwhile() -> None:
     node = stage.cluster.processes[2].node
     assert node is not None
     (stream,) = node._executors.routes[stage._shard("bank")]._outgoing._streams.values()
-    assert stream._next == 3, "two batches were sent, each once"
+    assert stream._next == 4, "two batches were sent, each once, and the word that all replies have arrived"
 
 
 def test_a_leader_that_cannot_hand_over_keeps_only_so_many_commands_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:

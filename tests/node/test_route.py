@@ -6,7 +6,7 @@ import pytest
 
 from trilemma.cluster import stream
 from trilemma.cluster.messages import Forward, ForwardReply
-from trilemma.cluster.stream import done, lost, refused
+from trilemma.cluster.stream import done, lost, refused, withdrawn
 from trilemma.keyspace.settings import TIMEOUT_MS_DEFAULT, Keyspace, Mode
 from trilemma.node import backlog
 from trilemma.node import route as routes
@@ -359,6 +359,11 @@ def test_no_more_is_under_way_to_an_executor_than_its_window_in_bytes(monkeypatc
     assert b"no room on the way to the leader n2 within 2000 ms; nothing was written" in client.replies[-1]
     assert [reply[:10] for reply in client.replies[1:-1]] == [b"-UNCERTAIN"] * 4
     write(route, lane, client, b"again")
+    route.dispatch(9_000_000)
+    voids = [message for message in around.sent if message.body is None]
+    assert around.sent[-1] is voids[-1], "the executor may hold what it was sent until it says that it does not"
+    for void in voids:
+        answer(route, void, withdrawn(void))
     route.dispatch(9_000_000)
     assert [unit.argv[2] for unit in decode_units(around.sent[-1].body or b"")] == [b"again"]
 

@@ -33,7 +33,8 @@ class Forward(msgspec.Struct, frozen=True, array_like=True, tag=81):
 
     `epoch`: the executor's term (Raft) or start (leaderless). `answered`: every number up to it has been answered, so
     kept replies may go. `catalogue`: the version of the catalogue by which the origin routed it. `body` None is a void:
-    the batch is not wanted any more, but its number must be used up.
+    the batch is not wanted any more, but its number must be used up; what of it was not begun need not be. Where all
+    before it is answered, it was never more than a void: it is there to say `answered`.
     """
 
     origin: NodeId

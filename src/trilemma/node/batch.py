@@ -97,7 +97,7 @@ class LocalBatch(Batch):
 class ForwardedBatch(Batch):
     """A batch of another node: answered whole, once its last unit is complete."""
 
-    __slots__ = ("_answer", "_bytes", "_is_too_long", "_left", "_results", "_token", "forward")
+    __slots__ = ("_answer", "_bytes", "_is_too_long", "_is_withdrawn", "_left", "_results", "_token", "forward")
 
     def __init__(
         self, forward: Forward, units: Sequence[Unit], answer: Callable[[Forward, list[Result], int], None]
@@ -112,9 +112,24 @@ class ForwardedBatch(Batch):
         """Of `_results`."""
         self._is_too_long = False
         """Whether some result was too much."""
+        self._is_withdrawn = False
+
+    def withdraw(self) -> None:
+        """Take note that nobody waits for it any more: what of it was not begun need not be, and nothing is answered.
+
+        Its writes are UNCERTAIN to those who had sent them.
+        """
+        self._is_withdrawn = True
+        self._results.clear()
+
+    def is_answered(self, position: int) -> bool:
+        """See Batch: of all of it at once, since it is answered whole."""
+        return self._is_withdrawn
 
     def complete(self, position: int, result: Result, token: int) -> None:
         """See Batch."""
+        if self._is_withdrawn:
+            return
         invariant(self._left > 0, "a batch is completed once")
         size = result_bytes(result)
         if size > SHORT_RESULT_BYTES and self._bytes + size > RESULT_BYTES_MAX:
@@ -153,6 +168,12 @@ def _too_long() -> bytes:
 
 Waiter = tuple[Batch, int]
 """A unit that waits for its result: the batch and its position in it."""
+
+
+def is_awaited(waiter: Waiter) -> bool:
+    """Say whether somebody waits for a unit still."""
+    batch, position = waiter
+    return not batch.is_answered(position)
 
 
 def complete_all(waiters: Iterable[Waiter], result: Result) -> None:

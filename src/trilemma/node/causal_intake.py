@@ -10,7 +10,7 @@ from trilemma.base.ids import NodeId
 from trilemma.base.limits import GIB, MIB, limit
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal, refusal
-from trilemma.node.batch import Batch, Waiter
+from trilemma.node.batch import Batch, Waiter, is_awaited
 from trilemma.node.causal_execution import CausalExecution
 from trilemma.node.config import NodeConfig
 from trilemma.node.questions import Questions, asks_others
@@ -88,6 +88,11 @@ class CausalIntake:
                 self._execution.waiting.append((batch, place))
             else:
                 batch.complete(place, refusal.down(keyspace, refused), 0)
+
+    def drop_answered(self) -> None:
+        """Let go, barriers apart, what waits and for which nobody does any more."""
+        self._execution.keep(is_awaited)
+        self._questions.keep(is_awaited)
 
     def refuse_fenced(self, keyspace: Keyspace, why: Callable[[Unit], str | None]) -> None:
         """Refuse what waits and is fenced, barriers apart: `why` returns the reason, None where a unit is not."""

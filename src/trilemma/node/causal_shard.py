@@ -134,6 +134,11 @@ class CausalShard:
         self._wake()
         self._intake.submit(batch, self.keyspace)
 
+    def drop_answered(self) -> None:
+        """See ShardReplica."""
+        self._wake()
+        self._intake.drop_answered()
+
     def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
         """See ShardReplica: behind a fence no replica makes a batch that touches what it fences."""
         self._intake.refuse_fenced(self.keyspace, why)

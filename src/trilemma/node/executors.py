@@ -34,6 +34,8 @@ class Executors(Surroundings):
         self.holds_writes = False
         """Whether this node's disk has to catch up before anything more is written."""
         self._full_disks: frozenset[NodeId] = frozenset()
+        self._up: frozenset[NodeId] = frozenset()
+        """The links that were up when the starts of peers were last looked at."""
         self._keyspaces: dict[ShardId, Keyspace] = {}
         self._config = config
         self._peers = peers
@@ -63,11 +65,22 @@ class Executors(Surroundings):
         return self._misroutes(shard, unit)
 
     def dispatch(self, mono_us: int) -> None:
-        """Send on what waits at the routes, and what is to be sent again; time out what is due."""
+        """Send on what waits at the routes, and what is to be sent again; time out what is due. What other nodes do not
+        want any more goes first."""
+        self._drop_what_nobody_wants()
         for route in self.routes.values():
             if not route.is_at_rest:
                 route.advance(mono_us)
                 route.dispatch(mono_us)
+
+    def _drop_what_nobody_wants(self) -> None:
+        if self._peers.up is not self._up:
+            self._up = self._peers.up
+            for peer in self._up:
+                self._incoming.note_start(peer, self._peers.start_of(peer))
+        for shard in self._incoming.take_withdrawn():
+            if shard in self.replicas:
+                self.replicas[shard].drop_answered()
 
     def soonest_us(self, soonest_us: int) -> int:
         """Return when a replica or a route next has something to do, if that is before `soonest_us`."""
@@ -236,8 +249,12 @@ class Executors(Surroundings):
         elif message.shard in self.routes and message.origin_start == self._config.starts:
             self.routes[message.shard].answered(sender, message)
 
-    def _reply(self, forward: Forward, reply: ForwardReply, token: int) -> None:
-        self._peers.send_any_way(forward.origin, forward.shard, reply, token)
+    def persisted(self, token: int) -> None:
+        """Take note that the log is durable up to a token: replies to other nodes wait for it."""
+        self._incoming.persisted(token)
+
+    def _reply(self, reply: ForwardReply) -> None:
+        self._peers.send_any_way(reply.origin, reply.shard, reply)
 
     def _has_executed(self, shard: ShardId, epoch: int) -> bool:
         replica = self.replicas.get(shard)

@@ -1,4 +1,8 @@
-"""The executor's side of forwarded batches: one stream per origin's start, shard and epoch (PROTOCOLS §1.4)."""
+"""The executor's side of forwarded batches: one stream per origin's start, shard and epoch (PROTOCOLS §1.4).
+
+Owns when a reply leaves: once what it shows is durable here, and until then it waits in its stream, where a void, or a
+bound, reaches it. Only an origin's newest start is heard: nobody waits for what an earlier one has sent.
+"""
 
 from collections.abc import Callable
 
@@ -7,7 +11,7 @@ import msgspec
 from trilemma.base.ids import SYSTEM_SHARD, NodeId, ShardId
 from trilemma.base.limits import limit
 from trilemma.cluster.messages import Forward, ForwardReply
-from trilemma.cluster.stream import InStream, done, lost, refused
+from trilemma.cluster.stream import InStream, done, lost, refused, withdrawn
 from trilemma.keyspace.catalogue import decode_change
 from trilemma.node.batch import ForwardedBatch
 from trilemma.node.request import Target
@@ -34,7 +38,7 @@ class Incoming:
         target_of: Callable[[ShardId], Target | None],
         has_executed: Callable[[ShardId, int], bool],
         submit: Callable[[ShardId, ForwardedBatch], None],
-        reply: Callable[[Forward, ForwardReply, int], None],
+        reply: Callable[[ForwardReply], None],
         bad: Callable[[], None],
     ) -> None:
         """Args:
@@ -50,22 +54,61 @@ class Incoming:
         self._streams: dict[StreamKey, InStream] = {}
         self._ended: dict[tuple[NodeId, ShardId], int] = {}
         """The highest epoch of which a stream was not kept any more."""
+        self._starts: dict[NodeId, int] = {}
+        """The newest start of each origin that was heard of."""
+        self._durable = 0
+        """Of the log here."""
+        self._holding: dict[StreamKey, InStream] = {}
+        """Streams with replies that wait for the log."""
+        self._withdrawn: set[ShardId] = set()
+        """Shards with units that need not be begun, of which `take_withdrawn` has not told."""
 
     def receive(self, forward: Forward) -> None:
         """Execute a batch in its turn, answer a repeat, or refuse what this node will never execute."""
-        key = (forward.origin, forward.shard, forward.origin_start, forward.epoch)
+        self.note_start(forward.origin, forward.origin_start)
+        if forward.origin_start < self._starts[forward.origin]:
+            # Nobody waits for it, and it must not be taken for the first of a stream that has ended.
+            return
+        key = _key(forward)
         executes = self._target_of(forward.shard) == (self._node, forward.epoch)
         stream = self._streams.get(key)
         if stream is None:
             if not executes:
-                self._reply(forward, self._unknown(forward), 0)
+                self._reply(self._unknown(forward))
                 return
             stream = self._open(key)
         batches, kept = stream.take(forward)
-        if kept is not None:
-            self._reply(forward, *kept)
+        if kept is not None and kept[1] <= self._durable:
+            # Else the first copy has not left yet, and answers this one too.
+            self._reply(kept[0])
         for batch in batches:
-            self._execute(batch, executes)
+            self._execute(stream, batch, executes)
+
+    def note_start(self, origin: NodeId, start: int) -> None:
+        """Hear of a start of a node: a newer one ends what those before had here."""
+        if start <= self._starts.get(origin, -1):
+            return
+        self._starts[origin] = start
+        for key in [key for key in self._streams if key[0] == origin]:
+            self._streams.pop(key).end()
+            self._holding.pop(key, None)
+        self._ended = {place: epoch for place, epoch in self._ended.items() if place[0] != origin}
+
+    def persisted(self, token: int) -> None:
+        """Let out the replies of which the log is durable now."""
+        self._durable = max(self._durable, token)
+        for key, stream in list(self._holding.items()):
+            for reply in stream.release(self._durable):
+                self._reply(reply)
+            if not stream.holds:
+                del self._holding[key]
+
+    def take_withdrawn(self) -> list[ShardId]:
+        """Return, once, the shards that were given units for which nobody waits any more."""
+        if not self._withdrawn:
+            return []
+        shards, self._withdrawn = self._withdrawn, set()
+        return sorted(shards)
 
     def _unknown(self, forward: Forward) -> ForwardReply:
         """Return the answer to a batch of no known stream, in an epoch that is not this node's now."""
@@ -79,6 +122,8 @@ class Incoming:
     def forget(self, shard: ShardId) -> None:
         """End the streams of a shard that is dropped: nothing that comes for it is taken in any more."""
         self._streams = {key: stream for key, stream in self._streams.items() if key[1] != shard}
+        self._holding = {key: stream for key, stream in self._holding.items() if key[1] != shard}
+        self._withdrawn.discard(shard)
         self._ended = {place: epoch for place, epoch in self._ended.items() if place[1] != shard}
 
     def _open(self, key: StreamKey) -> InStream:
@@ -89,26 +134,44 @@ class Incoming:
         stream = self._streams[key] = InStream()
         return stream
 
-    def _execute(self, forward: Forward, executes: bool) -> None:
+    def _execute(self, stream: InStream, forward: Forward, executes: bool) -> None:
         if not executes:
             self._answer(forward, refused(forward, "the leader has changed"), 0)
         elif forward.body is None:
-            self._answer(forward, done(forward, encode_results([])), 0)
+            self._answer(forward, withdrawn(forward), 0)
         elif (units := _units(forward.shard, forward.body)) is None:
             self._bad()
             self._answer(forward, refused(forward, "the batch cannot be read"), 0)
         else:
-            self._submit(forward.shard, ForwardedBatch(forward, units, self._done))
+            batch = ForwardedBatch(forward, units, self._done)
+            stream.begin(forward.sequence, lambda: self._withdraw(batch))
+            self._submit(forward.shard, batch)
+
+    def _withdraw(self, batch: ForwardedBatch) -> None:
+        batch.withdraw()
+        self._withdrawn.add(batch.forward.shard)
 
     def _done(self, forward: Forward, results: list[Result], token: int) -> None:
         self._answer(forward, done(forward, encode_results(results)), token)
 
     def _answer(self, forward: Forward, reply: ForwardReply, token: int) -> None:
-        key = (forward.origin, forward.shard, forward.origin_start, forward.epoch)
+        key = _key(forward)
         stream = self._streams.get(key)
-        if stream is not None:
-            stream.keep(reply, token)
-        self._reply(forward, reply, token)
+        if stream is None:
+            # It was one of too many, or the keyspace is dropped: what is not durable is not told, a repeat is unknown.
+            if token <= self._durable:
+                self._reply(reply)
+            return
+        stream.keep(reply, token)
+        if token <= self._durable:
+            self._reply(reply)
+        else:
+            stream.hold(reply.sequence)
+            self._holding[key] = stream
+
+
+def _key(forward: Forward) -> StreamKey:
+    return forward.origin, forward.shard, forward.origin_start, forward.epoch
 
 
 def _units(shard: ShardId, body: bytes) -> list[Unit] | None:

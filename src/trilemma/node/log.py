@@ -15,7 +15,8 @@ UNDURABLE_BYTES_MAX = limit(
     64 * MIB,
     "bytes",
     "what the disk has not taken is held in memory, and the node stops where that is far too much",
-    "writes wait until the disk has caught up; of those held_bytes_max is the bound",
+    "writes wait until the disk has caught up; of those held_bytes_max is the bound, and forward_window_bytes per node "
+    "that forwards",
 )
 
 Stream = tuple[ShardId, int]

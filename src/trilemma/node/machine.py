@@ -146,6 +146,7 @@ class Node:
         """The log is durable up to a token."""
         self._log.persisted(token)
         self._clients.persisted(token)
+        self._executors.persisted(token)
         for replica in self._executors.replicas.values():
             replica.persisted(token)
         self._transfers.persisted(token)

@@ -146,10 +146,10 @@ class Peers:
         """Send a message over the direct link, up or not."""
         self._put(target, Envelope(self.node, target, shard, message), after)
 
-    def send_any_way(self, target: NodeId, shard: ShardId, message: AnyMessage, after: int = NO_TOKEN) -> None:
+    def send_any_way(self, target: NodeId, shard: ShardId, message: AnyMessage) -> None:
         """Send a message directly where the link is up, else over one relay, else directly all the same."""
         relay = target if target in self.up else self._relay(target)
-        self._put(target if relay is None else relay, Envelope(self.node, target, shard, message), after)
+        self._put(target if relay is None else relay, Envelope(self.node, target, shard, message), NO_TOKEN)
 
     def _put(self, via: NodeId, envelope: Envelope, after: int) -> None:
         self._outgoing.setdefault((via, after), []).append(envelope)

@@ -8,7 +8,7 @@ from trilemma.base.ids import NodeId
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import admission
 from trilemma.node.backlog import HELD_REQUESTS_MAX
-from trilemma.node.batch import Batch
+from trilemma.node.batch import Batch, is_awaited
 from trilemma.node.config import NodeConfig
 from trilemma.node.proposals import Proposals
 from trilemma.node.raft_reads import RaftReads
@@ -41,6 +41,11 @@ class RaftIntake:
             if position in batch.skipped:
                 continue
             (reads if unit.path is Path.READ else logged).append((batch, position))
+
+    def drop_answered(self) -> None:
+        """Let go what waits to be asked about or proposed, and for which nobody waits any more."""
+        self._reads.waiting = list(filter(is_awaited, self._reads.waiting))
+        self._proposals.waiting = list(filter(is_awaited, self._proposals.waiting))
 
     def why_not_written(self, keyspace: Keyspace, up: frozenset[NodeId]) -> str | None:
         """Return why writes are refused now, by the admission rule (PROTOCOLS §3.7) or for a full disk, or None."""

@@ -147,6 +147,12 @@ class RaftShard:
         self._wake()
         self._intake.submit(batch)
 
+    def drop_answered(self) -> None:
+        """See ShardReplica."""
+        self._has_input = True
+        self._wake()
+        self._intake.drop_answered()
+
     def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
         """See ShardReplica: what was submitted goes into the log ahead of the barrier that looks for it."""
 

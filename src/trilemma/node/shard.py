@@ -82,6 +82,11 @@ class ShardReplica(Movable, Protocol):
         """Execute a batch; results come by its `complete`."""
         ...
 
+    def drop_answered(self) -> None:
+        """Let go units that were not begun and for which nobody waits any more: they hold memory as long as they are
+        here, and may be in the way of others."""
+        ...
+
     def refuse_fenced(self, why: Callable[[Unit], str | None]) -> None:
         """Refuse units that were submitted before a fence, would be executed behind it, and that no barrier awaits.
 

@@ -1,4 +1,8 @@
-"""What waits for the log: frames for peers that name a token, let out once it is durable."""
+"""What waits for the log: frames for peers that name a token, let out once it is durable.
+
+Only what replicas tell each other waits here: it is made once, and is not made again because the disk is slow. An
+answer to another node's clients waits in the node, where it can be withdrawn and is bounded (node/forwarding.py).
+"""
 
 from trilemma.base.ids import NodeId
 
