@@ -6,7 +6,7 @@ import pytest
 
 from trilemma.cluster import stream
 from trilemma.cluster.messages import Forward
-from trilemma.cluster.stream import RESEND_US, STREAM_WINDOW, InStream, OutStream, done
+from trilemma.cluster.stream import RESEND_BYTES, RESEND_US, STREAM_WINDOW, InStream, OutStream, done
 
 
 def out_stream() -> OutStream:
@@ -183,3 +183,22 @@ def test_every_batch_is_executed_exactly_once_in_order_under_loss_and_repeats(se
             if draw.random() < 0.6 and (ready or kept is not None):
                 out.answered(frame.sequence if kept is not None else ready[0].sequence)
     assert executed == sent
+
+
+def test_what_is_large_is_sent_again_less_and_less_often() -> None:
+    out = out_stream()
+    out.push(b"x" * RESEND_BYTES, 1, 0)
+    out.push(b"y", 1, 0)
+    sent: dict[int, list[int]] = {1: [], 2: []}
+    for mono_us in range(0, 3_000_001, 50_000):
+        for forward in out.due(mono_us):
+            sent[forward.sequence].append(mono_us)
+    assert sent[1] == [150_000, 450_000, 1_050_000, 2_250_000]
+    assert sent[2] == list(range(150_000, 3_000_001, 150_000))
+
+
+def test_a_large_reply_is_sent_again_less_and_less_often() -> None:
+    out, into = out_stream(), InStream()
+    large, small = (done(out.push(b"a", 0, 0), replies) for replies in (b"x" * RESEND_BYTES, b"y"))
+    assert [into.leaves_again(large) for _ in range(8)] == [True, True, False, True, False, False, False, True]
+    assert all(into.leaves_again(small) for _ in range(8))

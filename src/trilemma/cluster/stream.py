@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.limits import MIB, limit
+from trilemma.base.limits import KIB, MIB, limit
 from trilemma.cluster.messages import Forward, ForwardReply
 
 RESEND_US = 150_000
 """How long an unanswered batch waits before it is sent again; a few round trips of a slow link."""
+
+RESEND_BYTES = 64 * KIB
+RESEND_US_MAX = 1_200_000
+"""So much is sent again after twice as long each time, up to this: whoever is behind, with its disk or on its link, is
+not helped by more of the same."""
 
 STREAM_WINDOW = limit(
     "forward_window", 256, "batches", "early batches are held in the executor's memory", "CLUSTERDOWN … busy"
@@ -44,6 +49,8 @@ class _Unanswered:
     """Bytes of what was sent, also where it is a void by now: the executor may hold it until it answers."""
     catalogue: int
     sent_us: int
+    wait_us: int = RESEND_US
+    """How long it waits for its answer until it is sent again."""
 
 
 class OutStream:
@@ -109,14 +116,11 @@ class OutStream:
             yield self._push(_Unanswered(None, 0, 0, mono_us))
             return
         for sequence, batch in self._unanswered.items():
-            if mono_us - batch.sent_us >= RESEND_US:
+            if mono_us - batch.sent_us >= batch.wait_us:
                 batch.sent_us = mono_us
+                if batch.body is not None and len(batch.body) >= RESEND_BYTES:
+                    batch.wait_us = min(2 * batch.wait_us, RESEND_US_MAX)
                 yield self._frame(sequence, batch)
-
-    @property
-    def next_deadline_us(self) -> int | None:
-        """When `due` next has something to yield, or None."""
-        return min((batch.sent_us for batch in self._unanswered.values()), default=None)
 
     def _frame(self, sequence: int, batch: _Unanswered) -> Forward:
         return Forward(
@@ -153,6 +157,8 @@ class InStream:
         """Of `_kept`."""
         self._held: dict[int, None] = {}
         """Of `_kept`: what has not left yet."""
+        self._repeats: dict[int, int] = {}
+        """How often a large one of `_kept` was asked for again."""
         self._dropped_token = 0
         """The highest token of a reply that was dropped because too much was kept."""
 
@@ -188,6 +194,14 @@ class InStream:
         if kept is not None or sequence in self._running or sequence <= self._answered:
             return kept
         return lost(forward, "its reply was not kept, as too much was"), self._dropped_token
+
+    def leaves_again(self, reply: ForwardReply) -> bool:
+        """Say whether a reply that may leave is sent again now that it is asked for; a large one only at the first
+        repeat, the second, the fourth, the eighth."""
+        if len(reply.replies) < RESEND_BYTES:
+            return True
+        times = self._repeats[reply.sequence] = self._repeats.get(reply.sequence, 0) + 1
+        return times & (times - 1) == 0
 
     def begin(self, sequence: int, withdraw: Callable[[], None]) -> None:
         """Take note that a number that was handed out is being carried out; `withdraw` is called where its origin does
@@ -239,6 +253,7 @@ class InStream:
         if kept is not None:
             self._bytes -= _weight(kept[0])
             self._held.pop(sequence, None)
+            self._repeats.pop(sequence, None)
 
 
 def _weight(reply: ForwardReply) -> int:

@@ -78,7 +78,7 @@ class Incoming:
                 return
             stream = self._open(key)
         batches, kept = stream.take(forward)
-        if kept is not None and kept[1] <= self._durable:
+        if kept is not None and kept[1] <= self._durable and stream.leaves_again(kept[0]):
             # Else the first copy has not left yet, and answers this one too.
             self._reply(kept[0])
         for batch in batches:
