@@ -79,6 +79,15 @@ def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...])
     assert check_commands([odd._replace(kind="read")]).validity is Validity.UNKNOWN
 
 
+@pytest.mark.parametrize("words", [("NOSUCH", "k"), ("LPUSH", "k", "x"), ("PING",), ("EXPIRE", "k", "9")])
+def test_what_failed_did_nothing_and_hinders_no_judgement(words: tuple[str, ...]) -> None:
+    refused = command(*words, result=None, outcome="fail")
+    done = [command("SET", "k", "v"), command("GET", "k", result=b"v", at=2)]
+    assert check_commands([*done, refused]).is_valid
+    ghost = [command("SET", "k", "w", result=None, outcome="fail"), command("GET", "k", result=b"w", at=4)]
+    assert check_commands([*done, refused, *ghost]).is_invalid
+
+
 def test_plain_reads_and_writes_become_registers_and_nothing_else_does() -> None:
     plain = [command("SET", "k", "v"), command("GET", "k", result=b"v", at=5)]
     translated = as_registers(plain)

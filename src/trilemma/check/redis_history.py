@@ -147,8 +147,11 @@ def _as_read(operation: Operation, commands: tuple[Command, ...]) -> Operation:
 
 
 def judged(operations: Iterable[Operation], checker: str, check: Callable[[list[Operation]], Verdict]) -> Verdict:
-    """Return the gravest verdict on groups without common keys; `unknown` where an operation cannot be judged."""
-    listed = list(operations)
+    """Return the gravest verdict on groups without common keys; `unknown` where an operation cannot be judged.
+
+    One that failed did nothing, so it hinders no judgement, whatever it was.
+    """
+    listed = [each for each in operations if each.outcome != "fail" or not refusal(each)]
     for operation in listed:
         reason = refusal(operation)
         if reason:

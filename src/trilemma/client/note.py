@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from trilemma.check.history import Outcome
 from trilemma.check.redis_history import Command
+from trilemma.client.attempts import Asked, Attempts, asked, own_reply
 from trilemma.workload.reply import came_apart, judge, judge_exec
 
 if TYPE_CHECKING:
@@ -47,19 +48,37 @@ class Use:
 
 
 class Note:
-    """One operation under way: closed once, by what became of it."""
+    """One operation under way, or one attempt at it: closed once, by what became of it."""
 
-    __slots__ = ("_number", "_recording", "_use")
+    __slots__ = ("_attempts", "_is_explained", "_number", "_recording", "_use")
 
-    def __init__(self, recording: "Recording", use: Use, number: int) -> None:
+    def __init__(self, recording: "Recording", use: Use, number: int, attempts: Attempts | None = None) -> None:
         self._recording = recording
         self._use = use
         self._number = number
+        self._attempts = attempts
+        self._is_explained = False
+        if attempts is not None:
+            attempts.begin()
+
+    def explained(self) -> "Note":
+        """Expect a receipt beside the reply (CAP EXPLAIN); return this note."""
+        self._is_explained = True
+        return self
 
     def close(self, outcome: Outcome, result: Any = None) -> None:
         """Note the outcome, now."""
-        self._recording.complete(self._number, outcome, result)
-        self._release(is_known=outcome != "info")
+        with self._recording.lock:
+            if self._attempts is None:
+                self._recording.complete(self._number, outcome, result)
+            else:
+                self._close_attempt(self._attempts, outcome, result)
+            self._release(is_known=self._recording.operation(self._number).outcome != "info")
+
+    def _close_attempt(self, attempts: Attempts, outcome: Outcome, result: Any) -> None:
+        told = attempts.close(outcome)
+        if told is not None and self._recording.operation(self._number).outcome != "ok":
+            self._recording.complete(self._number, told, result)
 
     def _release(self, *, is_known: bool) -> None:
         with self._recording.lock:
@@ -76,7 +95,7 @@ class Note:
     def answered(self, reply: Any) -> None:
         """Note what the reply says; an error reply is its text. One that only the command is to blame for, as for too
         many arguments, did nothing and says nothing of the data."""
-        self.close(*_told(reply))
+        self.close(*_told(own_reply(reply) if self._is_explained else reply))
 
     def executed(self, seen: Sequence[Any], replies: Sequence[Any], commands: Sequence[Command]) -> None:
         """Note what became of a transaction; where it came apart, of each of its commands.
@@ -121,6 +140,50 @@ class Processes:
         with self._recording.lock:
             return self._note(self._use(), kind, argument, first)
 
+    def begin_sent(self, sent: Command) -> Note | None:
+        """Note that a command begins; None for one that is not recorded."""
+        return self.begin_all([sent])[0]
+
+    def begin_all(self, sent: Sequence[Command]) -> list[Note | None]:
+        """Note that commands of one pipeline begin together; they share a process, because their order is sure.
+
+        Returns:
+            A note for each command; None for one that is not recorded, or was answered before (CAP ONCE) and is only
+            told again.
+        """
+        with self._recording.lock:
+            use = self._use(len(sent))
+            return [self._begin_asked(asked(each), use) for each in sent]
+
+    def _begin_asked(self, one: Asked, use: Use) -> Note | None:
+        note = self._noted(one, use)
+        if note is None:
+            use.closed(is_known=True)
+        return note.explained() if note is not None and one.is_explained else note
+
+    def _noted(self, one: Asked, use: Use) -> Note | None:
+        if one.command[0] in UNRECORDED:
+            return None
+        if one.token is not None:
+            return self._attempt(one.token, one.command, use)
+        return self._note(use, "command", one.command, one.command)
+
+    def _attempt(self, token: bytes, command: Command, use: Use) -> Note | None:
+        """Begin, or go on with, a command that is executed once: until one is answered, all attempts are one operation.
+
+        The number of a process that has gone on since is never free again by a further attempt.
+        """
+        attempts = self._recording.attempts.get((token, command))
+        known = None if attempts is None else self._recording.operation(attempts.number)
+        if known is not None and known.outcome == "ok":
+            return None
+        if attempts is not None and known is not None and known.outcome == "info":
+            use.closed(is_known=True)
+            return Note(self._recording, Use([], known.process), attempts.number, attempts)
+        number = self._recording.invoke(use.process, self.node, "command", command, command)
+        attempts = self._recording.attempts[token, command] = Attempts(number)
+        return Note(self._recording, use, number, attempts)
+
     def _use(self, operations: int = 1) -> Use:
         free = self._free_of_caller()
         return Use(free, free.pop() if free else self._recording.new_process(), operations)
@@ -130,29 +193,6 @@ class Processes:
 
     def _free_of_caller(self) -> list[int]:
         return self._free.setdefault(_caller(), [])
-
-    def begin_once(self, token: bytes, command: Command) -> Note | None:
-        """Note that a command begins which is executed at most once, however often it is sent (CAP ONCE).
-
-        Attempts whose fate is unknown and the one that is answered at last are one operation. Returns None for one that
-        was answered before: it is only told again.
-        """
-        with self._recording.lock:
-            number = self._recording.attempts.get(token)
-            known = None if number is None else self._recording.operation(number)
-            if number is not None and known is not None and known.outcome == "info":
-                return Note(self._recording, Use(self._free_of_caller(), known.process), number)
-            if known is not None and known.outcome == "ok":
-                return None
-            note = self.begin("command", command, command)
-            self._recording.attempts[token] = len(self._recording) - 1
-            return note
-
-    def begin_all(self, commands: Sequence[Command]) -> list[Note]:
-        """Note that commands of one pipeline begin together; they share a process, because their order is sure."""
-        with self._recording.lock:
-            use = self._use(len(commands))
-            return [self._note(use, "command", command, command) for command in commands]
 
 
 def _caller() -> object:

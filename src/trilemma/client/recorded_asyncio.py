@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 
 from trilemma.check.redis_history import Command
 from trilemma.client.attention import Attention
-from trilemma.client.note import UNRECORDED, Note, Processes
-from trilemma.client.recorded_redis import noted, settle
+from trilemma.client.note import Note, Processes
+from trilemma.client.recorded_redis import settle
 from trilemma.client.wiretap import AsyncEar, is_reply, refuse_options, wire
 
 
@@ -42,7 +42,7 @@ class AsyncRecordedRedis(redis.asyncio.Redis):
         """Send a command once, and record it."""
         encode = self.connection_pool.get_encoder().encode
         command = wire(args, encode)
-        note = noted(self._processes, command)
+        note = self._processes.begin_sent(command)
         if note is None:
             return await super().execute_command(*args, **options)
         heard: list[Any] = []
@@ -81,11 +81,11 @@ class AsyncRecordedPipeline(Pipeline):
         """Send a command at once, after WATCH and before MULTI, and record it."""
         command = wire(args, self.connection_pool.get_encoder().encode)
         self._attention.heard.clear()
-        if command[0] in UNRECORDED:
+        note = self._processes.begin_sent(command)
+        if note is None:
             reply = await super().immediate_execute_command(*args, **options)
             self._attention.watch(command)
             return reply
-        note = self._processes.begin("command", command, command)
         await self._connect(note)
         try:
             return await super().immediate_execute_command(*args, **options)
@@ -93,11 +93,11 @@ class AsyncRecordedPipeline(Pipeline):
             self._attention.remember(command)
             settle(note, self._attention.heard)
 
-    async def _connect(self, *notes: Note) -> None:
+    async def _connect(self, *notes: Note | None) -> None:
         try:
             self.connection = self.connection or await self.connection_pool.get_connection()
         except BaseException:
-            for note in notes:
+            for note in filter(None, notes):
                 note.unsent()
             raise
 

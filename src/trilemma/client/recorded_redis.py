@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from trilemma.check.redis_history import Command
 from trilemma.client.attention import Attention
-from trilemma.client.note import UNRECORDED, Note, Processes
+from trilemma.client.note import Note, Processes
 from trilemma.client.wiretap import Ear, is_reply, refuse_options, wire
 
 
@@ -44,7 +44,7 @@ class RecordedRedis(redis.Redis):
         """Send a command once, and record it."""
         encode = self.connection_pool.get_encoder().encode
         command = wire(args, encode)
-        note = noted(self._processes, command)
+        note = self._processes.begin_sent(command)
         if note is None:
             return super().execute_command(*args, **options)
         heard: list[Any] = []
@@ -65,16 +65,10 @@ class RecordedRedis(redis.Redis):
             self.connection_pool.release(connection)
 
 
-def noted(processes: Processes, command: Command) -> Note | None:
-    """Note that a command begins; None for one that is not recorded."""
-    name, *words = command
-    if name == b"CAP" and len(words) > 2 and words[0].upper() == b"ONCE":
-        return processes.begin_once(words[1], (words[2].upper(), *words[3:]))
-    return None if name in UNRECORDED else processes.begin("command", command, command)
-
-
-def settle(note: Note, heard: list[Any]) -> None:
-    """Close a note by the one reply that was heard, or as lost where there was none."""
+def settle(note: Note | None, heard: list[Any]) -> None:
+    """Close a note by the one reply that was heard, or as lost where there was none; of what is not noted, nothing."""
+    if note is None:
+        return
     if heard:
         note.answered(heard[0])
     else:
@@ -99,11 +93,11 @@ class RecordedPipeline(Pipeline):
         """Send a command at once, after WATCH and before MULTI, and record it."""
         command = wire(args, self.connection_pool.get_encoder().encode)
         self._attention.heard.clear()
-        if command[0] in UNRECORDED:
+        note = self._processes.begin_sent(command)
+        if note is None:
             reply = super().immediate_execute_command(*args, **options)
             self._attention.watch(command)
             return reply
-        note = self._processes.begin("command", command, command)
         self._connect(note)
         try:
             return super().immediate_execute_command(*args, **options)
@@ -111,11 +105,11 @@ class RecordedPipeline(Pipeline):
             self._attention.remember(command)
             settle(note, self._attention.heard)
 
-    def _connect(self, *notes: Note) -> None:
+    def _connect(self, *notes: Note | None) -> None:
         try:
             self.connection = self.connection or self.connection_pool.get_connection()
         except BaseException:
-            for note in notes:
+            for note in filter(None, notes):
                 note.unsent()
             raise
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trilemma.check.history import History, Operation, Outcome
 from trilemma.check.redis_history import Command, commands_of, keys_of
+from trilemma.client.attempts import Attempts
 from trilemma.client.note import Processes
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Recording:
         """Reads of every key at every node, made by `read_finals`."""
         self.modes: dict[str, str] = {}
         """The mode of each keyspace, as `read_finals` met it."""
-        self.attempts: dict[bytes, int] = {}
-        """Which operation each token of CAP ONCE stands for."""
+        self.attempts: dict[tuple[bytes, Command], Attempts] = {}
+        """The attempts of each command under its token of CAP ONCE."""
         self._operations: list[Operation] = []
         self._processes = 0
         self._origin_ns = time.monotonic_ns()
