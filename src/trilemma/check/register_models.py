@@ -46,7 +46,8 @@ def judge_registers(
         return {name: unknown(name, "nothing was read") for name in MODELS}
     placeless = [each._replace(node="") for each in history]
     linearizable = check_register(history)
-    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **judge_sessions(history)}
+    sessions = {name: each for name, each in judge_sessions(history).items() if name != CAUSAL_CONVERGENCE}
+    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **sessions}
     is_open = linearizable.is_invalid and not any(each.is_invalid for each in weaker.values())
     if is_open and len(history) <= OPERATIONS_MAX and all(each.kind in ("read", "write") for each in history):
         sequential = check_sequential(history, register(), steps_max, deadline)
