@@ -11,7 +11,14 @@ from trilemma.check.brute import is_linearizable
 from trilemma.check.deadline import Deadline
 from trilemma.check.forge import disturb, forge
 from trilemma.check.fuzz import CASES
-from trilemma.check.hierarchy import LINEARIZABLE, SEQUENTIAL, stand
+from trilemma.check.hierarchy import (
+    LINEARIZABLE,
+    READ_YOUR_WRITES,
+    SEQUENTIAL,
+    STRICT_SERIALIZABLE,
+    STRONG_SESSION_SERIALIZABLE,
+    stand,
+)
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.judges import JUDGES, guess_judge, judge
@@ -472,6 +479,52 @@ def test_queues_with_drains_agree_with_trying_every_order() -> None:
         assert found.is_invalid != truth, (truth, found.describe(), history)
         counts[truth] += 1
     assert min(counts.values()) > FUZZ_ROUNDS // 20
+
+
+AT_ONCE = [Operation(1, 0, 100, "write", b"x", 1), Operation(1, 5, 10, "read", b"x")]
+"""A process that reads nothing while its own write is on its way."""
+
+
+def test_a_process_that_does_two_things_at_once_leaves_what_asks_for_its_order_unknown() -> None:
+    for name in ("sequential", "causal", "sessions"):
+        found = combine(judge(AT_ONCE, JUDGES[name]).verdicts)
+        assert found.validity is Validity.UNKNOWN, name
+        assert "a process did two things at once" in found.reason
+    assert combine(judge(AT_ONCE, JUDGES["register"]).verdicts).is_valid
+    found_all = judge(AT_ONCE, JUDGES["consistency"])
+    assert combine(found_all.verdicts).is_valid
+    assert stand(found_all.models) == ((LINEARIZABLE,), (), ())
+
+
+def test_transactions_at_once_in_one_process_are_judged_without_its_order() -> None:
+    late = [appends(1)._replace(invoke_us=0, complete_us=100), reads()._replace(invoke_us=5, complete_us=10)]
+    seen = reads(1)._replace(process=2, invoke_us=200, complete_us=201)
+    models = judge([*late, seen], JUDGES["list-append"]).models
+    assert models[STRICT_SERIALIZABLE].is_valid
+    assert models[STRONG_SESSION_SERIALIZABLE].validity is Validity.UNKNOWN
+    lost = judge([*late, seen._replace(result=(("r", b"x", (1, 2)),))], JUDGES["list-append"]).models
+    assert lost[STRICT_SERIALIZABLE].is_invalid
+    assert lost[STRICT_SERIALIZABLE].witness[-1].process == 2, "as it is in the history"
+
+
+def test_a_pipeline_is_held_to_the_order_in_which_it_was_sent() -> None:
+    sent = [
+        Operation(1, 0, 10, "write", b"x", 1),
+        Operation(1, 0, 10, "read", b"x"),
+        Operation(1, 1, 12, "write", b"x", 2),
+    ]
+    for name in ("sequential", "causal", "sessions"):
+        assert combine(judge(sent, JUDGES[name]).verdicts).is_invalid, name
+        right = [sent[0], sent[1]._replace(result=1), sent[2]]
+        assert not any(each.is_invalid for each in judge(right, JUDGES[name]).verdicts), name
+
+
+def test_a_model_does_not_hold_where_a_weaker_one_is_broken() -> None:
+    touching = [Operation(1, 0, 5, "write", b"x", 1), Operation(1, 5, 9, "read", b"x")]
+    found = judge(touching, JUDGES["consistency"])
+    assert found.models[LINEARIZABLE].is_valid, "by real time, where equal stamps are concurrent"
+    assert combine(found.verdicts).is_invalid
+    assert found.models[READ_YOUR_WRITES].is_invalid
 
 
 def test_a_set_that_holds_elements_at_first_is_the_searchs_to_judge() -> None:

@@ -14,6 +14,7 @@ from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
 from trilemma.check.expiry import check_expiry
+from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, SEQUENTIAL
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
@@ -21,6 +22,7 @@ from trilemma.check.long_fork import check_long_fork
 from trilemma.check.model import COUNTER, MUTEX, QUEUE, SET, STRING, Model, multi_registers, register
 from trilemma.check.models.drained import DRAINED_QUEUE, parts_of, without_parts
 from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
+from trilemma.check.program_order import why_unordered
 from trilemma.check.queue import check_queue
 from trilemma.check.redis_model import REDIS
 from trilemma.check.sequential import check_sequential
@@ -52,6 +54,9 @@ def judge_registers(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_sequential(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge sequential consistency."""
+    why = why_unordered(operations)
+    if why:
+        return [unknown(SEQUENTIAL, why)]
     return [check_sequential(operations, register(terms.initial), terms.steps_max, terms.deadline)]
 
 
@@ -71,6 +76,9 @@ def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
     Of Trilemma's `ap`, where every operation names its node, what a node promises is demanded instead: its clients see
     what it has acknowledged, and a process that goes to another node begins a session.
     """
+    why = why_unordered(operations)
+    if why:
+        return [unknown(CAUSAL_CONVERGENCE, why)]
     if all(each.node and each.mode == _AP for each in operations):
         return [check_causal(operations, node_order=True, initial=terms.initial)]
     placeless = [each._replace(node="") for each in operations]
