@@ -436,7 +436,10 @@ def draw_drained(rng: Random) -> list[Operation]:
     for process, since in begun.items():
         until = 90 + process
         taken[process] += [line.pop(0) for _ in range(len(line) if process == max(begun) else 0)]
-        history.append(Operation(process, since, until, "drain", b"", None, tuple(taken[process])))
+        told: Any = tuple(taken[process])
+        if len(set(told)) == len(told) and rng.random() < 0.3:
+            told = frozenset(told)
+        history.append(Operation(process, since, until, "drain", b"", None, told))
     return disturb(rng, history, rng.randrange(3))
 
 
@@ -457,6 +460,12 @@ def some_order_of_a_drained_queue(waiting: list[Operation], line: tuple[int, ...
             ways = [(rest, line)] if each.result is None and not line else []
         elif not each.result:
             ways = [(rest, line)] if not line else []
+        elif isinstance(each.result, frozenset):
+            ways = (
+                [([*rest, each._replace(result=each.result - {*line[:1]})], line[1:])]
+                if {*line[:1]} & each.result
+                else []
+            )
         elif line[:1] == each.result[:1]:
             ways = [([*rest, each._replace(result=each.result[1:])], line[1:])]
         if any(some_order_of_a_drained_queue(*way) for way in ways):
