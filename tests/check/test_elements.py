@@ -232,6 +232,15 @@ def test_an_element_that_nobody_added_is_found_where_sets_only_grow() -> None:
     assert check_set_full([change("add", 0, None, "a"), read(2, 3, "a"), read(4, 5, "a")]).is_valid
 
 
+def test_an_element_that_was_read_before_anybody_began_to_add_it_is_found_where_sets_only_grow() -> None:
+    late = change("add", 5, 6, "a")
+    verdict = check_set_full([read(0, 4, "a"), late, read(8, 9, "a")])
+    assert verdict.is_invalid
+    assert verdict.witness == (read(0, 4, "a"),)
+    assert check_set_full([read(0, 5, "a"), late, read(8, 9, "a")]).is_valid, "at equal stamps"
+    assert check_set_full([read(0, 4, "a"), ADD, late, read(8, 9, "a")]).is_valid, "added twice"
+
+
 def _fate(add: Operation, reads: list[Operation]) -> tuple[str, int]:
     """The dumb twin of a life: lost, stable or left out, and the number of stale reads."""
     ends = [each.end_us for each in reads if add.argument in each.result] + [add.end_us]
@@ -263,6 +272,7 @@ def test_lives_never_disagree_with_the_definition_read_by_read() -> None:
         counts[fate] = counts.get(fate, 0) + 1
         strange = [each._replace(result=(*each.result, "z")) if rng.random() < 0.2 else each for each in reads]
         is_strange = any("z" in each.result for each in strange)
+        is_strange |= any("a" in each.result and each.end_us < add.invoke_us for each in reads)
         assert check_set_full([add, *strange]).is_invalid == (is_strange or fate == "lost"), (add, strange)
     assert all(count > FUZZ_ROUNDS // 20 for count in counts.values())
     assert len(counts) == 3

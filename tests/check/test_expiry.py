@@ -38,8 +38,9 @@ def read(begin: int, end: int, value: Any, node: str = "n1") -> Operation:
         ([write(0, 1, b"v", 100), expire(10, 11, 500), read(200, 201, None)], "before its deadline"),
         ([write(0, 1, b"v", None), read(9_000, 9_001, None), write(9_100, 9_101, b"w", 1)], "before its deadline"),
         ([write(0, 1, b"v", 100), read(2, 3, b"w")], "nobody wrote it"),
+        ([read(0, 4, b"v"), write(5, 6, b"v", 100), read(8, 9, b"v")], "before its write began"),
     ],
-    ids=["late", "early", "shortened and late", "prolonged and early", "no deadline", "from nowhere"],
+    ids=["late", "early", "shortened and late", "prolonged and early", "no deadline", "from nowhere", "too soon"],
 )
 def test_a_key_that_stays_too_long_or_goes_too_soon_is_found(history: list[Operation], said: str) -> None:
     verdict = check_expiry(
@@ -58,6 +59,7 @@ def test_a_key_that_stays_too_long_or_goes_too_soon_is_found(history: list[Opera
         [write(0, 1, b"v", 100), delete(5, 6), read(9, 10, None)],
         [write(0, 1, b"v", 100), write(50, None, b"v2", 10), read(99, 100, b"v"), read(99, 100, b"v2")],
         [write(0, 1, b"v", 100), expire(10, 11, 50, result=0), read(90, 91, b"v")],
+        [read(0, 5, b"v"), write(5, 6, b"v", 100)],
     ],
 )
 def test_what_clocks_and_doubt_allow_is_valid(history: list[Operation]) -> None:

@@ -11,7 +11,14 @@ from trilemma.check.brute import is_linearizable
 from trilemma.check.deadline import Deadline
 from trilemma.check.forge import disturb, forge
 from trilemma.check.fuzz import CASES
-from trilemma.check.hierarchy import LINEARIZABLE, SEQUENTIAL, stand
+from trilemma.check.hierarchy import (
+    LINEARIZABLE,
+    READ_YOUR_WRITES,
+    SEQUENTIAL,
+    STRICT_SERIALIZABLE,
+    STRONG_SESSION_SERIALIZABLE,
+    stand,
+)
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.judges import JUDGES, guess_judge, judge
@@ -386,6 +393,147 @@ def test_a_drain_takes_what_is_there_and_one_in_doubt_leaves_the_order_unknown()
     assert combine(judge(missed, JUDGES["queue"]).verdicts).is_invalid
     doubtful = [*drained[:3], drained[3]._replace(outcome="info", result=None)]
     assert combine(judge(doubtful, JUDGES["queue"]).verdicts).validity is Validity.UNKNOWN
+
+
+def test_the_values_of_a_drain_come_out_in_the_order_in_which_they_went_in() -> None:
+    puts = [done("enqueue", 1), done("enqueue", 2)]
+    backwards = in_turn(*puts, done("drain", None, (2, 1)))
+    found = combine(judge(backwards, JUDGES["queue"]).verdicts)
+    assert found.is_invalid
+    assert backwards[2] in found.witness
+    assert combine(judge(backwards, JUDGES["total-queue"]).verdicts).is_valid
+    for told in ((1, 2), frozenset((2, 1))):  # a set tells no order
+        assert combine(judge(in_turn(*puts, done("drain", None, told)), JUDGES["queue"]).verdicts).is_valid
+
+
+def test_others_may_put_in_and_take_out_in_the_midst_of_a_drain() -> None:
+    puts = [Operation(1, at, at, "enqueue", b"", at) for at in (1, 2, 3)]
+    late = Operation(1, 5, 6, "enqueue", b"", 4)
+    taken = Operation(2, 5, 6, "dequeue", b"", None, 2)
+    drain = Operation(3, 4, 9, "drain", b"", None, (1, 3, 4))
+    assert combine(judge([*puts, late, taken, drain], JUDGES["queue"]).verdicts).is_valid
+    for wrong in (drain._replace(result=(1, 4, 3)), drain._replace(invoke_us=7)):
+        assert combine(judge([*puts, late, taken, wrong], JUDGES["queue"]).verdicts).is_invalid
+
+
+def draw_drained(rng: Random) -> list[Operation]:
+    """Return a short history of a queue with drains that others interrupt, right by construction, or disturbed."""
+    line: list[int] = []
+    taken: dict[int, list[int]] = {}
+    begun: dict[int, int] = {}
+    history = []
+    for at in range(rng.randint(4, 8)):
+        process = rng.randrange(4)
+        if process < 2:
+            took = line.pop(0) if line and rng.random() < 0.3 else None
+            if took is None:
+                line.append(rng.randrange(6))
+            kind = ("enqueue", line[-1], None) if took is None else ("dequeue", None, took)
+            history.append(Operation(process, 9 * at, 9 * at + 8, kind[0], b"", kind[1], kind[2]))
+        else:
+            begun.setdefault(process, 9 * at)
+            taken.setdefault(process, []).extend([line.pop(0)] if line else [])
+    for process, since in begun.items():
+        until = 90 + process
+        taken[process] += [line.pop(0) for _ in range(len(line) if process == max(begun) else 0)]
+        told: Any = tuple(taken[process])
+        if len(set(told)) == len(told) and rng.random() < 0.3:
+            told = frozenset(told)
+        history.append(Operation(process, since, until, "drain", b"", None, told))
+    return disturb(rng, history, rng.randrange(3))
+
+
+def some_order_of_a_drained_queue(waiting: list[Operation], line: tuple[int, ...] = ()) -> bool:
+    """Say whether there is an order, by trying each; a drain that has given up a value is one with less to give."""
+    if all(each.outcome == "info" for each in waiting):
+        return True
+    for place, each in enumerate(waiting):
+        rest = [*waiting[:place], *waiting[place + 1 :]]
+        if any(other.precedes(each) for other in rest):
+            continue
+        ways: list[tuple[list[Operation], tuple[int, ...]]] = []
+        if each.kind == "enqueue":
+            ways = [(rest, (*line, each.argument))]
+        elif each.kind == "dequeue" and (each.outcome == "info" or line[:1] == (each.result,)):
+            ways = [(rest, line[1:])]
+        elif each.kind == "dequeue":
+            ways = [(rest, line)] if each.result is None and not line else []
+        elif not each.result:
+            ways = [(rest, line)] if not line else []
+        elif isinstance(each.result, frozenset):
+            ways = (
+                [([*rest, each._replace(result=each.result - {*line[:1]})], line[1:])]
+                if {*line[:1]} & each.result
+                else []
+            )
+        elif line[:1] == each.result[:1]:
+            ways = [([*rest, each._replace(result=each.result[1:])], line[1:])]
+        if any(some_order_of_a_drained_queue(*way) for way in ways):
+            return True
+    return False
+
+
+def test_queues_with_drains_agree_with_trying_every_order() -> None:
+    rng = Random(5)
+    counts: Counter[bool] = Counter()
+    while counts.total() < FUZZ_ROUNDS:
+        history = draw_drained(rng)
+        if not any(each.kind == "drain" and each.outcome == "ok" for each in history):
+            continue
+        if any(each.kind == "drain" and each.outcome == "info" for each in history):
+            continue
+        happened = [each for each in history if each.outcome != "fail"]
+        truth = some_order_of_a_drained_queue(happened)
+        found = combine(judge(history, JUDGES["queue"]).verdicts[-1:])
+        assert found.is_invalid != truth, (truth, found.describe(), history)
+        counts[truth] += 1
+    assert min(counts.values()) > FUZZ_ROUNDS // 20
+
+
+AT_ONCE = [Operation(1, 0, 100, "write", b"x", 1), Operation(1, 5, 10, "read", b"x")]
+"""A process that reads nothing while its own write is on its way."""
+
+
+def test_a_process_that_does_two_things_at_once_leaves_what_asks_for_its_order_unknown() -> None:
+    for name in ("sequential", "causal", "sessions"):
+        found = combine(judge(AT_ONCE, JUDGES[name]).verdicts)
+        assert found.validity is Validity.UNKNOWN, name
+        assert "a process did two things at once" in found.reason
+    assert combine(judge(AT_ONCE, JUDGES["register"]).verdicts).is_valid
+    found_all = judge(AT_ONCE, JUDGES["consistency"])
+    assert combine(found_all.verdicts).is_valid
+    assert stand(found_all.models) == ((LINEARIZABLE,), (), ())
+
+
+def test_transactions_at_once_in_one_process_are_judged_without_its_order() -> None:
+    late = [appends(1)._replace(invoke_us=0, complete_us=100), reads()._replace(invoke_us=5, complete_us=10)]
+    seen = reads(1)._replace(process=2, invoke_us=200, complete_us=201)
+    models = judge([*late, seen], JUDGES["list-append"]).models
+    assert models[STRICT_SERIALIZABLE].is_valid
+    assert models[STRONG_SESSION_SERIALIZABLE].validity is Validity.UNKNOWN
+    lost = judge([*late, seen._replace(result=(("r", b"x", (1, 2)),))], JUDGES["list-append"]).models
+    assert lost[STRICT_SERIALIZABLE].is_invalid
+    assert lost[STRICT_SERIALIZABLE].witness[-1].process == 2, "as it is in the history"
+
+
+def test_a_pipeline_is_held_to_the_order_in_which_it_was_sent() -> None:
+    sent = [
+        Operation(1, 0, 10, "write", b"x", 1),
+        Operation(1, 0, 10, "read", b"x"),
+        Operation(1, 1, 12, "write", b"x", 2),
+    ]
+    for name in ("sequential", "causal", "sessions"):
+        assert combine(judge(sent, JUDGES[name]).verdicts).is_invalid, name
+        right = [sent[0], sent[1]._replace(result=1), sent[2]]
+        assert not any(each.is_invalid for each in judge(right, JUDGES[name]).verdicts), name
+
+
+def test_a_model_does_not_hold_where_a_weaker_one_is_broken() -> None:
+    touching = [Operation(1, 0, 5, "write", b"x", 1), Operation(1, 5, 9, "read", b"x")]
+    found = judge(touching, JUDGES["consistency"])
+    assert found.models[LINEARIZABLE].is_valid, "by real time, where equal stamps are concurrent"
+    assert combine(found.verdicts).is_invalid
+    assert found.models[READ_YOUR_WRITES].is_invalid
 
 
 def test_a_set_that_holds_elements_at_first_is_the_searchs_to_judge() -> None:

@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
+from trilemma.check.brute import is_pram
 from trilemma.check.causal import check_causal
 from trilemma.check.hierarchy import (
     CAUSAL,
+    CAUSAL_CONVERGENCE,
     MONOTONIC_READS,
     MONOTONIC_WRITES,
     PRAM,
     READ_YOUR_WRITES,
     WRITES_FOLLOW_READS,
+    stand,
 )
 from trilemma.check.history import Operation
+from trilemma.check.model import register
 from trilemma.check.session import GUARANTEES, check_sessions
 from trilemma.check.session_doubt import TOGETHER, judge_sessions
 from trilemma.check.verdict import Validity
@@ -41,9 +45,9 @@ def look(process: int, at: int, *values: Any) -> Operation:
 
 BROKEN: dict[str, tuple[str, list[Operation]]] = {
     "own write not seen": (READ_YOUR_WRITES, [write(1, 0, 1), read(1, 2, None)]),
-    "own write replaced by what others saw it replace": (
+    "own writes each seen to have replaced the other": (
         READ_YOUR_WRITES,
-        [write(1, 0, 1), write(2, 0, 2), read(1, 2, 2), read(2, 2, 1)],
+        [write(1, 0, 1), write(1, 2, 2), read(1, 4, 1), read(1, 6, 2)],
     ),
     "read goes back": (MONOTONIC_READS, [write(1, 0, 1), read(2, 2, 1), read(2, 4, None)]),
     "read goes back to the older of two": (
@@ -101,6 +105,10 @@ def test_a_causal_history_breaks_no_guarantee_so_these_are_not_causal(name: str)
 
 HOLDS: dict[str, tuple[str, list[Operation]]] = {
     "own write replaced": (READ_YOUR_WRITES, [write(1, 0, 1), write(2, 0, 2), read(1, 2, 2)]),
+    "own write replaced by what others saw it replace": (
+        READ_YOUR_WRITES,
+        [write(1, 0, 1), write(2, 0, 2), read(1, 2, 2), read(2, 2, 1)],
+    ),
     "write in doubt not seen": (
         READ_YOUR_WRITES,
         [write(1, 0, 1), write(1, 2, 2, outcome="info"), read(1, 4, 1)],
@@ -203,6 +211,7 @@ class Twin:
 
     def __init__(self, operations: list[Operation]) -> None:
         self.operations = sorted(operations, key=lambda each: each.invoke_us)
+        self.processes = {each.process for each in operations}
         self.writes = [(each.key, each.argument) for each in self.operations if each.kind == "write"]
 
     def shown(self, operation: Operation) -> list[Item]:
@@ -255,15 +264,22 @@ class Twin:
                         yield item, (later.key, later.argument)
 
     def holds(self, rule: str, key: bytes) -> bool:
-        """Whether some order of the writes to a key fits. The empty rule says only that copies grow."""
-        values = [value for name, value in self.writes if name == key]
-        return any(self._fits(rule, key, (None, *order)) for order in permutations(values))
+        """Whether for each process some order of the writes to a key fits."""
+        return all(self.holds_for(process, rule, key) for process in self.processes)
 
-    def _fits(self, rule: str, key: bytes, order: tuple[Any, ...]) -> bool:
+    def holds_for(self, process: int | None, rule: str, key: bytes) -> bool:
+        """Whether some order of the writes to a key fits what a process was shown; None for all of them at once.
+
+        The empty rule says only that copies grow.
+        """
+        values = [value for name, value in self.writes if name == key]
+        return any(self._fits(process, rule, key, (None, *order)) for order in permutations(values))
+
+    def _fits(self, process: int | None, rule: str, key: bytes, order: tuple[Any, ...]) -> bool:
         if any(order.index(one[1]) >= order.index(other[1]) for one, other in self.ordered(rule) if one[0] == key):
             return False
         for operation in self.operations:
-            for name, value in self.shown(operation):
+            for name, value in self.shown(operation) if process in (None, operation.process) else ():
                 if name != key:
                     continue
                 for item in self.demanded(operation, rule):
@@ -301,6 +317,11 @@ def _draw(rng: Random, values: list[Any]) -> Any:
     return values[-1] if rng.random() < 0.5 else rng.choice(values)
 
 
+def clashes(twin: Twin) -> bool:
+    """Say whether there are a rule and a key for which no one order fits all processes."""
+    return any(not twin.holds_for(None, rule, key) for rule in GUARANTEES for key in (b"x", b"y"))
+
+
 def test_guarantees_never_disagree_with_trying_every_order() -> None:
     rng = Random(41)
     counts: dict[tuple[str, Validity], int] = {}
@@ -310,8 +331,9 @@ def test_guarantees_never_disagree_with_trying_every_order() -> None:
         twin = Twin(history)
         for rule in GUARANTEES:
             verdict = verdicts[rule]
-            broken = [key for key in (b"x", b"y") if not twin.holds(rule, key)]
-            spoilt = [key for key in (b"x", b"y") if not twin.holds("", key)]
+            places = [(process, key) for process in twin.processes for key in (b"x", b"y")]
+            broken = [(process, key) for process, key in places if not twin.holds_for(process, rule, key)]
+            spoilt = [(process, key) for process, key in places if not twin.holds_for(process, "", key)]
             if rule in (READ_YOUR_WRITES, MONOTONIC_READS):
                 spoilt = []
             if not broken and not spoilt:
@@ -321,6 +343,12 @@ def test_guarantees_never_disagree_with_trying_every_order() -> None:
             else:
                 assert not verdict.is_valid, (rule, history)
             counts[rule, verdict.validity] = counts.get((rule, verdict.validity), 0) + 1
+        clash = clashes(twin)
+        found = CAUSAL_CONVERGENCE in verdicts
+        assert clash or not found, history
+        assert found or not clash or any(each.is_invalid for each in verdicts.values()), history
+        counts[CAUSAL_CONVERGENCE, Validity.INVALID] = counts.get((CAUSAL_CONVERGENCE, Validity.INVALID), 0) + found
+    assert counts[CAUSAL_CONVERGENCE, Validity.INVALID] > FUZZ_ROUNDS // 200, counts
     for rule in GUARANTEES:
         for validity in (Validity.VALID, Validity.INVALID):
             assert counts[rule, validity] > FUZZ_ROUNDS // 200, counts
@@ -331,10 +359,39 @@ def test_a_causal_history_keeps_all_guarantees() -> None:
     causal = 0
     for _ in range(FUZZ_ROUNDS):
         history = [each._replace(node="") for each in draw_history(rng)]  # for it, a session stays at one node
-        if check_causal(history, node_order=False).is_valid:
+        is_causal = check_causal(history, node_order=False).is_valid
+        assert not is_causal or CAUSAL_CONVERGENCE not in check_sessions(history), history
+        if is_causal:
             causal += 1
             assert not any(verdict.is_invalid for verdict in check_sessions(history).values()), history
     assert causal > FUZZ_ROUNDS // 20
+
+
+# --- an order for all, or one for each ----------------------------------------------------------------------------
+
+
+def test_what_no_one_order_explains_though_each_process_may_have_its_own_breaks_causal_convergence_only() -> None:
+    history = [write(1, 0, 1), write(2, 0, 2), read(1, 3, 2), read(2, 3, 1)]
+    assert is_pram(history, register())
+    found = judge_sessions(history)
+    assert {name for name, each in found.items() if each.is_invalid} == {CAUSAL_CONVERGENCE}
+    assert "no one order of the writes to b'x' fits all processes" in found[CAUSAL_CONVERGENCE].reason
+    assert found[CAUSAL_CONVERGENCE].witness == tuple(history)
+    standing = stand(found)
+    assert (standing.satisfied, standing.broken) == ((READ_YOUR_WRITES,), (CAUSAL_CONVERGENCE,))
+
+
+def test_no_guarantee_of_pram_is_called_broken_where_each_process_has_an_order_that_explains_all() -> None:
+    rng = Random(44)
+    counts: dict[bool, int] = {True: 0, False: 0}
+    for _ in range(FUZZ_ROUNDS // 4):
+        drawn = [each for each in draw_history(rng) if each.kind != "multi_read"]
+        for history in (drawn, [each._replace(node="") for each in drawn]):
+            broken = [name for name, each in judge_sessions(history).items() if each.is_invalid]
+            truth = is_pram(history, register())
+            assert not truth or not {PRAM, READ_YOUR_WRITES, MONOTONIC_READS, MONOTONIC_WRITES} & {*broken}, history
+            counts[truth] += 1
+    assert min(counts.values()) > FUZZ_ROUNDS // 20, counts
 
 
 # --- where no node is named ---------------------------------------------------------------------------------------

@@ -175,3 +175,26 @@ def test_an_option_that_says_nothing_to_the_model_is_refused(tmp_path: Path) -> 
     queue = edn(*PUTS, "1|dequeue|nil|1")
     assert said(tmp_path, queue, "--initial", "7")[0] == 64
     assert said(tmp_path, edn(*WRITES), "--promise", "causal")[0] == 64
+    assert said(tmp_path, queue, "--clock-error", "1")[0] == 64
+
+
+OWN = """
+from trilemma.check.model import Model
+def step(state, operation):
+    return operation.result in (None, state), state if operation.argument is None else operation.argument
+MODEL = Model("own", 0, step)
+def make(initial=0):
+    return Model("own", initial, step)
+"""
+
+
+def test_options_reach_a_model_of_ones_own_or_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    seen = edn("0|look|nil|5")
+    for name in ("MODEL", "make"):
+        own = ("--model", f"{tmp_path}/own.py:{name}")
+        assert said(tmp_path, seen, *own)[0] == 1
+        assert said(tmp_path, seen, *own, "--initial", "5")[0] == 0
+        for option, value in (("--promise", "serializable"), ("--clock-error", "1")):
+            status, text = said(tmp_path, seen, *own, option, value)
+            assert (status, name in text) == (64, True), option

@@ -1,7 +1,8 @@
-"""Linearizability and sequential consistency by trying every order: the dumb twins of the clever checkers.
+"""Linearizability, sequential consistency and PRAM by trying every order: the dumb twins of the clever checkers.
 
 No cache, no zones, no pruning. For histories of a handful of operations only.
-Source: the definitions, Herlihy and Wing, "Linearizability", TOPLAS 12(3), 1990; Lamport, IEEE TC 28(9), 1979.
+Source: the definitions, Herlihy and Wing, "Linearizability", TOPLAS 12(3), 1990; Lamport, IEEE TC 28(9), 1979;
+Lipton and Sandberg, "PRAM", Princeton CS-TR-180-88, 1988.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,6 +37,19 @@ def is_sequential(operations: Iterable[Operation], model: Model[Any]) -> bool:
         return one.outcome == "ok" and one.process == other.process and place[id(one)] < place[id(other)]
 
     return _some_order(happened, model, {}, precedes)
+
+
+def is_pram(operations: Iterable[Operation], model: Model[Any]) -> bool:
+    """Return whether each process has a legal order of its operations and all writes that agrees with every process.
+
+    Raises:
+        ValueError: there are more than OPERATIONS_MAX operations in one of these orders.
+    """
+    history = list(operations)
+    return all(
+        is_sequential([each for each in history if each.process == process or not model.is_read(each)], model)
+        for process in {each.process for each in history}
+    )
 
 
 def _happened(operations: Iterable[Operation]) -> list[Operation]:

@@ -21,8 +21,8 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     """Judge whether every read that shows a write shows those that were over before it.
 
     Returns:
-        `invalid` also where a value was read that nobody wrote; `unknown` where a key was written twice, or with nil,
-            or where no read showed a write that another had preceded.
+        `invalid` also where a value was read that nobody had begun to write; `unknown` where a key was written
+            twice, or with nil, or where no read showed a write that another had preceded.
     """
     try:
         writers, reads = writers_and_reads(operations)
@@ -31,7 +31,7 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     unwritten = find_unwritten(writers, reads)
     if unwritten is not None:
         key, value, read = unwritten
-        return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody wrote it", [read])
+        return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody had written it", [read])
     demands = 0
     for read in reads:
         seen = [

@@ -4,21 +4,30 @@ The verdict that counts is that on the promise; where `hierarchy` places the oth
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from trilemma.check.elle.anomaly import JUDGED
 from trilemma.check.elle.checker import NOTHING_READ, analyse
-from trilemma.check.hierarchy import implies
+from trilemma.check.hierarchy import STRONG_SESSION_SERIALIZABLE, STRONG_SESSION_SNAPSHOT_ISOLATION, implies
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
+from trilemma.check.program_order import why_unordered
 from trilemma.check.register_models import judge_registers
+from trilemma.check.session import GUARANTEES
 from trilemma.check.session_doubt import TOGETHER, judge_sessions
-from trilemma.check.verdict import Verdict, combine
+from trilemma.check.verdict import Verdict, combine, unknown
 
 Operations = Sequence[Operation]
+
+OF_SESSIONS: Final = (STRONG_SESSION_SERIALIZABLE, STRONG_SESSION_SNAPSHOT_ISOLATION)
+"""The models of transactions that ask for the order of each process and not for real time."""
 
 
 def judge_list_append(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
     """Return a verdict per model of isolation; transactions under different keys do not constrain each other."""
+    why = why_unordered(operations)
+    if why:
+        return _without_sessions(operations, terms, why)
     found = [analyse(group) for group in History(operations).by_key().values()]
     judged = [each for each in found if each.refusal != NOTHING_READ] or found[:1]
     if len(judged) == 1:
@@ -26,8 +35,22 @@ def judge_list_append(operations: Operations, terms: Terms) -> Mapping[str, Verd
     return {model: combine([each.verdict(model) for each in judged], model) for model in JUDGED}
 
 
+def _without_sessions(operations: Operations, terms: Terms, why: str) -> Mapping[str, Verdict]:
+    """Return the verdicts on transactions none of which is known to follow another of its process."""
+    apart = [each._replace(process=number) for number, each in enumerate(operations)]
+    models = {}
+    for name, verdict in judge_list_append(apart, terms).items():
+        shown = tuple(operations[each.process] for each in verdict.witness)
+        is_open = name in OF_SESSIONS and not verdict.is_invalid
+        models[name] = unknown(name, why) if is_open else verdict._replace(witness=shown)
+    return models
+
+
 def judge_session_guarantees(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
     """Return a verdict per session guarantee, and on what two of them come to where nobody can tell which is broken."""
+    why = why_unordered(operations)
+    if why:
+        return {name: unknown(name, why) for name in GUARANTEES}
     return judge_sessions(operations, terms.initial)
 
 
@@ -52,9 +75,13 @@ def held_to(models: Mapping[str, Verdict], promise: str, by_default: Sequence[st
 
 
 def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:
-    """Return the verdict on a model; where it is unknown that on a weaker one that is broken, or a stronger one."""
-    if models[name].is_valid or models[name].is_invalid:
+    """Return the verdict on a model, unless a weaker one is broken, as then it is too; where unknown a stronger one's.
+
+    A check by real time takes equal stamps for concurrent, where one of sessions knows what a process did first: so the
+    stronger model's own check may have found nothing.
+    """
+    if models[name].is_invalid:
         return models[name]
     below = [verdict for other, verdict in models.items() if verdict.is_invalid and implies(name, other)]
     above = [verdict for other, verdict in models.items() if verdict.is_valid and implies(other, name)]
-    return [*below, *above, models[name]][0]
+    return [*below, *([models[name]] if models[name].is_valid else above), models[name]][0]

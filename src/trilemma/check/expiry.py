@@ -4,10 +4,11 @@ Operations: `write` (argument: (unique value, time to live in us, or None)), `ex
 None for no deadline; result: 1 if it took effect), `delete`, `read` (result: the value, or None). Where in its interval
 an operation took effect is not known, nor how far the clock that judged was off: both give the store the benefit.
 
-The deadline that holds at a read is that of some setter (a write, or an effective expire) that may have been the last:
-one that began before the read ended and that no other setter, itself over before the read began, surely followed. Late:
-the value is shown after every such deadline. Early: nothing is shown, before any such deadline, and no delete may have
-been the last. Where replicas may lag (`ap`), one operation surely follows another only at one and the same node.
+A read shows what somebody had begun to write before the read ended. The deadline that holds at a read is that of some
+setter (a write, or an effective expire) that may have been the last: one that began before the read ended and that no
+other setter, itself over before the read began, surely followed. Late: the value is shown after every such deadline.
+Early: nothing is shown, before any such deadline, and no delete may have been the last. Where replicas may lag (`ap`),
+one operation surely follows another only at one and the same node.
 Source: FAULTS §4, row TTL.
 """
 
@@ -60,9 +61,11 @@ def _check_read(read: Operation, setters: list[Operation], error_us: int, replic
         return invalid(CHECKER, f"a read was answered {read.result!r}", [read])
     if read.result is None:
         return _check_absence(read, _candidates(read, setters, replicas_lag), setters, error_us, replicas_lag)
-    write = next((each for each in setters if each.kind == "write" and each.argument[0] == read.result), None)
+    writes = [each for each in setters if each.kind == "write" and each.argument[0] == read.result]
+    write = next((each for each in writes if each.invoke_us <= read.end_us), None)
     if write is None:
-        return invalid(CHECKER, f"{read.result!r} was read, but nobody wrote it", [read])
+        fault = " before its write began" if writes else ", but nobody wrote it"
+        return invalid(CHECKER, f"{read.result!r} was read{fault}", [*writes, read])
     relevant = [each for each in setters if each is write or _may_prolong(each, write, replicas_lag)]
     return _check_presence(read, _candidates(read, relevant, replicas_lag), error_us)
 

@@ -3,6 +3,9 @@
 Owns the names and which model implies which. Nothing is inferred from an `unknown`, nor from what was not checked; what
 is inferred is only that a valid model's weaker ones hold, and an invalid model's stronger ones do not.
 
+PRAM, causal consistency and the session guarantees let each process see concurrent writes in an order of its own; one
+order for all begins with causal convergence.
+
 *Eventual convergence* stands apart: it is judged by what replicas hold after the heal, which clients of a linearizable
 store need never see. `causal convergence` is what `check_causal` judges without `node_order`: causal consistency with
 one arbitration of what is concurrent.

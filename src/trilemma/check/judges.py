@@ -193,6 +193,9 @@ _ROWS: Final = (
 _COUNTING: Final = ("counter", "counter-bounds", "bank", "mutex", "string", "redis")
 """Rows whose values are of one type by themselves: all others hold any values, which differ where their types do."""
 
+_BY_CLOCK: Final = "expiry"
+"""The row to which it matters how wrong a clock may be."""
+
 JUDGES: Final = {row.name: row for row in _ROWS}
 """The table."""
 
@@ -232,6 +235,8 @@ def judge(operations: Sequence[Operation], row: Judge, terms: Terms = DEFAULT_TE
         raise HistoryError(f"the model {row.name} has no initial value to choose")
     if terms.promise and not row.promises:
         raise HistoryError(f"the model {row.name} judges one promise only, so there is none to choose")
+    if terms.clock_error_us and row.name != _BY_CLOCK:
+        raise HistoryError(f"the model {row.name} knows no deadlines, so no clock that may be wrong about them")
     if not operations:
         return Judgement([unknown(row.name, "no operations")])
     foreign = sorted({each.kind for each in operations} - row.kinds)

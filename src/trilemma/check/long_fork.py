@@ -22,8 +22,8 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     """Judge whether all reads agree on the order in which keys were written.
 
     Returns:
-        `invalid` also where a value was read that nobody wrote; `unknown` where a key was written twice, or with nil,
-            or where no read saw one key and not another.
+        `invalid` also where a value was read that nobody had begun to write; `unknown` where a key was written
+            twice, or with nil, or where no read saw one key and not another.
     """
     try:
         writers, reads = writers_and_reads(operations)
@@ -32,7 +32,7 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     unwritten = find_unwritten(writers, reads)
     if unwritten is not None:
         key, value, read = unwritten
-        return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody wrote it", [read])
+        return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody had written it", [read])
     return _compare(reads)
 
 

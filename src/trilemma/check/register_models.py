@@ -13,6 +13,7 @@ from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, LINEARIZABLE, SEQUENTIA
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX
 from trilemma.check.model import register
+from trilemma.check.program_order import why_unordered
 from trilemma.check.register import check_register
 from trilemma.check.saturation import OPERATIONS_MAX
 from trilemma.check.sequential import check_sequential
@@ -38,15 +39,20 @@ def judge_registers(
         deadline: when to give up that search.
 
     Returns:
-        `unknown` for every model where nothing was read. Where operations name no node also what two session guarantees
-        together come to, if that is broken: see `session_doubt`.
+        `unknown` for every model where nothing was read, and for all but linearizability, which asks for no order of
+        a process, where a process did two things at once. Where operations name no node also what two session
+        guarantees together come to, if that is broken: see `session_doubt`.
     """
     history = list(operations)
     if not any(each.outcome == "ok" and "read" in each.kind for each in history):
         return {name: unknown(name, "nothing was read") for name in MODELS}
+    why = why_unordered(history)
+    if why:
+        return {name: unknown(name, why) for name in MODELS} | {LINEARIZABLE: check_register(history)}
     placeless = [each._replace(node="") for each in history]
     linearizable = check_register(history)
-    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **judge_sessions(history)}
+    sessions = {name: each for name, each in judge_sessions(history).items() if name != CAUSAL_CONVERGENCE}
+    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **sessions}
     is_open = linearizable.is_invalid and not any(each.is_invalid for each in weaker.values())
     if is_open and len(history) <= OPERATIONS_MAX and all(each.kind in ("read", "write") for each in history):
         sequential = check_sequential(history, register(), steps_max, deadline)

@@ -3,7 +3,8 @@
 A session is one process, wherever its requests went; its operations follow each other in the order of invocation, and
 what did not end as `ok` is followed by nothing. Operations: `write` (argument: a value unique for its key), `read`
 (result), `multi_write` (argument: pairs), `multi_read` (argument: keys; result: values: all seen at one moment). No key
-is ever deleted. Demanded is that for each key there is one order of its writes such that
+is ever deleted. Demanded is that for each session and key there is an order of its writes, as that session may have
+seen them, such that
 - read your writes: a read shows no value older than one that its session wrote before;
 - monotonic reads: a read shows no value older than one that its session read before;
 - monotonic writes: writes of one session to one key keep their order, and whoever has seen a write has seen those that
@@ -13,6 +14,10 @@ is ever deleted. Demanded is that for each key there is one order of its writes 
 *Has seen*: a server's copy only grows, so for the last two, what a process was shown by a node holds for all that the
 same process is shown by the same node later. An operation that names no node is taken to have gone to the only one its
 process knows: who does not want to take that for granted asks `session_doubt`.
+Two sessions may each be right in an order of its own, and no one order be right for both. That breaks none of the four,
+nor PRAM or causal consistency, which let each process see concurrent writes in its own order, but *causal convergence*,
+which is then told beside them.
+
 Where a copy went back in time they are not judged among the writes concerned, and `unknown` if nothing else is left.
 
 Where operations carry what their executors had seen, see also `session_vectors`.
@@ -25,8 +30,14 @@ Cost: O(n) for the first two, O(n * sessions * log n) for the others.
 from collections.abc import Hashable, Iterable
 from typing import Final
 
-from trilemma.check.arbitration import Arbitration, Item
-from trilemma.check.hierarchy import MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS
+from trilemma.check.arbitration import Arbitration, Contradiction, Finding, Item
+from trilemma.check.hierarchy import (
+    CAUSAL_CONVERGENCE,
+    MONOTONIC_READS,
+    MONOTONIC_WRITES,
+    READ_YOUR_WRITES,
+    WRITES_FOLLOW_READS,
+)
 from trilemma.check.history import Operation
 from trilemma.check.session_events import Sessions
 from trilemma.check.session_observation import Observation
@@ -43,31 +54,43 @@ def check_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
 
     Returns:
         A verdict per guarantee: `unknown` where nothing was demanded, or where values are not unique or from nowhere.
+        `invalid` on causal convergence beside them, where no one order of the writes to a key is right for all sessions
+        though each of them alone may be right.
     """
     try:
         sessions = Sessions(operations, initial)
     except ValueError as refusal:
         return {name: unknown(name, str(refusal)) for name in GUARANTEES}
-    return {
-        READ_YOUR_WRITES: _verdict(READ_YOUR_WRITES, sessions, *_own_writes(sessions)),
-        MONOTONIC_READS: _verdict(MONOTONIC_READS, sessions, *_own_reads(sessions)),
-        MONOTONIC_WRITES: _verdict(MONOTONIC_WRITES, sessions, *Observation(sessions, follow_reads=False).run()),
-        WRITES_FOLLOW_READS: _verdict(WRITES_FOLLOW_READS, sessions, *Observation(sessions, follow_reads=True).run()),
+    demands = {
+        READ_YOUR_WRITES: _own_writes(sessions),
+        MONOTONIC_READS: _own_reads(sessions),
+        MONOTONIC_WRITES: Observation(sessions, follow_reads=False).run(),
+        WRITES_FOLLOW_READS: Observation(sessions, follow_reads=True).run(),
     }
+    found = {name: arbitration.find() for name, (arbitration, _) in demands.items()}
+    verdicts = {name: _verdict(name, sessions, found[name], count) for name, (_, count) in demands.items()}
+    clash = next((each.clash for each in found.values() if each.clash is not None), None)
+    if clash is not None:
+        reason = f"no one order of the writes to {clash.writes[0][0]!r} fits all processes"
+        verdicts[CAUSAL_CONVERGENCE] = _broken(CAUSAL_CONVERGENCE, sessions, clash, reason)
+    return verdicts
 
 
-def _verdict(name: str, sessions: Sessions, arbitration: Arbitration, demands: int) -> Verdict:
-    found, is_spoilt = arbitration.find()
-    if found is not None:
-        shown = " and ".join(repr(value) for _, value in found.writes[:2])
-        reason = f"no order of the writes to {found.writes[0][0]!r} fits: {shown} must each be the later one"
-        sources = [sessions.writers[item].operation for item in sessions.items_read(found.operations)]
-        return invalid(name, reason, [*found.operations, *sources])
-    if is_spoilt:
+def _verdict(name: str, sessions: Sessions, found: Finding, demands: int) -> Verdict:
+    if found.alone is not None:
+        reason = f"no order of the writes to {found.alone.writes[0][0]!r} fits"
+        return _broken(name, sessions, found.alone, reason)
+    if found.is_spoilt:
         return unknown(name, "a node showed a process an older state than before, so the order of writes is in doubt")
     if not demands:
         return unknown(name, "no read was made of which anything was demanded")
     return valid(name, f"{demands} reads")
+
+
+def _broken(name: str, sessions: Sessions, found: Contradiction, reason: str) -> Verdict:
+    shown = " and ".join(repr(value) for _, value in found.writes[:2])
+    sources = [sessions.writers[item].operation for item in sessions.items_read(found.operations)]
+    return invalid(name, f"{reason}: {shown} must each be the later one", [*found.operations, *sources])
 
 
 def _own_writes(sessions: Sessions) -> tuple[Arbitration, int]:
@@ -79,13 +102,13 @@ def _own_writes(sessions: Sessions) -> tuple[Arbitration, int]:
             own = latest.get((event.session, item[0]))
             if own is not None:
                 demands += 1
-                arbitration.demand(own, arbitration.write(item), (event.operation,))
+                arbitration.demand(own, arbitration.write(item), (event.operation,), event.session)
         for item in event.writes if event.is_done else ():
             place = (event.session, item[0])
             mark = arbitration.mark()
-            arbitration.demand(arbitration.write(item), mark, (event.operation,))
+            arbitration.demand(arbitration.write(item), mark, (event.operation,), event.session)
             if place in latest:
-                arbitration.demand(latest[place], mark)
+                arbitration.demand(latest[place], mark, (), event.session)
             latest[place] = mark
     return arbitration, demands
 
@@ -100,6 +123,7 @@ def _own_reads(sessions: Sessions) -> tuple[Arbitration, int]:
             if place in latest:
                 demands += 1
                 before, read = latest[place]
-                arbitration.demand(arbitration.write(before), arbitration.write(item), (read, event.operation))
+                earlier = arbitration.write(before)
+                arbitration.demand(earlier, arbitration.write(item), (read, event.operation), event.session)
             latest[place] = (item, event.operation)
     return arbitration, demands

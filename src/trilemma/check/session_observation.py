@@ -119,7 +119,9 @@ class Observation:
         node = self._arbitration.write(item)
         if item[0] in observer.latest:
             before, read = observer.latest[item[0]]
-            self._arbitration.demand(self._arbitration.write(before), node, (read, event.operation), given=True)
+            self._arbitration.demand(
+                self._arbitration.write(before), node, (read, event.operation), event.session, given=True
+            )
         observer.latest[item[0]] = (item, event.operation)
         demanded = False
         because = partial(self._explain, event, observer, len(observer.shown))
@@ -127,7 +129,7 @@ class Observation:
             index = bisect_left(positions, observer.clock[session]) - 1
             if index >= 0:
                 demanded = True
-                self._arbitration.demand(marks[index], node, because)
+                self._arbitration.demand(marks[index], node, because, event.session)
         self._demands += demanded
 
     def _explain(self, event: Event, observer: _Observer, shown: int, mark: int) -> tuple[Operation, ...]:

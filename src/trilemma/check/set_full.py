@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable
 from typing import Final, NamedTuple
 
 from trilemma.check.figures import percentile
-from trilemma.check.history import History, Operation
+from trilemma.check.history import END_OF_TIME_US, History, Operation
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
 
 CHECKER: Final = "set, element by element"
@@ -79,7 +79,8 @@ def check_set_full(operations: Iterable[Operation], stale_is_wrong: bool = False
         stale_is_wrong: hold stale reads against the store (it claims to be linearizable); else they are counted.
 
     Returns:
-        `invalid` also where an element was read that nobody added; `unknown` where none was read after it was known.
+        `invalid` also where an element was read that nobody had begun to add; `unknown` where none was read after it
+            was known.
     """
     verdicts = []
     for key, group in History(operations).by_key().items():
@@ -95,13 +96,16 @@ def check_set_full(operations: Iterable[Operation], stale_is_wrong: bool = False
 
 
 def _find_unadded(group: list[Operation]) -> Verdict | None:
-    """Find an element that was read although nobody can have added it."""
-    added = {each.argument for each in group if each.kind == "add" and each.outcome != "fail"}
+    """Find an element that was read although nobody can have begun to add it."""
+    begun_us: dict[Hashable, int] = {}
+    for each in group:
+        if each.kind == "add" and each.outcome != "fail":
+            begun_us[each.argument] = min(each.invoke_us, begun_us.get(each.argument, each.invoke_us))
     for read in group:
         if read.kind == "read" and read.outcome == "ok":
             for element in read.result or ():
-                if element not in added:
-                    return invalid(CHECKER, f"{element!r} was read in {read.key!r}, but nobody added it", [read])
+                if begun_us.get(element, END_OF_TIME_US) > read.end_us:
+                    return invalid(CHECKER, f"{element!r} was read in {read.key!r}, but nobody had added it", [read])
     return None
 
 

@@ -14,17 +14,20 @@ from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
 from trilemma.check.expiry import check_expiry
+from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, SEQUENTIAL
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.long_fork import check_long_fork
 from trilemma.check.model import COUNTER, MUTEX, QUEUE, SET, STRING, Model, multi_registers, register
+from trilemma.check.models.drained import DRAINED_QUEUE, parts_of, without_parts
 from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
+from trilemma.check.program_order import why_unordered
 from trilemma.check.queue import check_queue
 from trilemma.check.redis_model import REDIS
 from trilemma.check.sequential import check_sequential
 from trilemma.check.set_full import check_set_full
-from trilemma.check.verdict import Verdict, combine, unknown
+from trilemma.check.verdict import Verdict, combine, invalid, unknown
 
 Operations = Sequence[Operation]
 
@@ -51,6 +54,9 @@ def judge_registers(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_sequential(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge sequential consistency."""
+    why = why_unordered(operations)
+    if why:
+        return [unknown(SEQUENTIAL, why)]
     return [check_sequential(operations, register(terms.initial), terms.steps_max, terms.deadline)]
 
 
@@ -70,6 +76,9 @@ def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
     Of Trilemma's `ap`, where every operation names its node, what a node promises is demanded instead: its clients see
     what it has acknowledged, and a process that goes to another node begins a session.
     """
+    why = why_unordered(operations)
+    if why:
+        return [unknown(CAUSAL_CONVERGENCE, why)]
     if all(each.node and each.mode == _AP for each in operations):
         return [check_causal(operations, node_order=True, initial=terms.initial)]
     placeless = [each._replace(node="") for each in operations]
@@ -184,32 +193,19 @@ def judge_queues(operations: Operations, terms: Terms) -> list[Verdict]:
     total = check_queue(operations)
     if total.is_invalid:
         return [total]
-    dequeues = _as_dequeues(operations)
-    if dequeues is None:
+    drains = [each for each in operations if each.kind == "drain" and each.outcome != "fail"]
+    if any(each.outcome == "info" for each in drains):
         return [unknown(FIFO, "nobody knows how much a drain of unknown outcome took")]
-    return [_search(dequeues, QUEUE, terms)]
+    if not drains:
+        return [_search(operations, QUEUE, terms)]
+    parts = [part for number, drain in enumerate(drains) for part in parts_of(drain, number)]
+    found = _search([*(each for each in operations if each.kind != "drain"), *parts], DRAINED_QUEUE, terms)
+    return [found._replace(witness=invalid(FIFO, "", without_parts(found.witness, drains)).witness)]
 
 
 def judge_total_queues(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge whether all that was put in comes out once."""
     return [check_queue(operations)]
-
-
-def _as_dequeues(operations: Operations) -> list[Operation] | None:
-    """Return each drain as dequeues within its time, in any order, the last of which found nothing; None in doubt.
-
-    That the values of one drain came out in their order is left out: it makes the judge milder, never wrong.
-    """
-    made = []
-    for each in operations:
-        if each.kind != "drain":
-            made.append(each)
-        elif each.outcome == "info":
-            return None
-        elif each.outcome == "ok":
-            taken = (*(each.result or ()), None)
-            made += [each._replace(kind="dequeue", result=value) for value in taken]
-    return made
 
 
 # --- locks --------------------------------------------------------------------------------------------------------

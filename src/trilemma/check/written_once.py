@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trilemma.check.causal_graph import writes_of, written_back
-from trilemma.check.history import Operation
+from trilemma.check.history import END_OF_TIME_US, Operation
 
 
 class IncomparableError(ValueError):
@@ -37,10 +37,13 @@ def writers_and_reads(operations: Iterable[Operation]) -> tuple[dict[bytes, Oper
 
 
 def find_unwritten(writers: dict[bytes, Operation], reads: Iterable[Operation]) -> tuple[bytes, Any, Operation] | None:
-    """Return a key, a value and the read that showed it there although nobody can have written it; None without one."""
-    written = {write for writer in writers.values() for write in writes_of(writer)}
+    """Return a key, a value and the read that showed it there although nobody can have written it; None without one.
+
+    A write that began only after the read had ended cannot have been seen.
+    """
+    begun_us = {write: writer.invoke_us for writer in writers.values() for write in writes_of(writer)}
     for read in reads:
         for key, value in zip(read.argument, read.result, strict=True):
-            if value is not None and (key, value) not in written:
+            if value is not None and begun_us.get((key, value), END_OF_TIME_US) > read.end_us:
                 return key, value, read
     return None

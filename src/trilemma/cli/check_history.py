@@ -151,7 +151,7 @@ class _Case:
         self._conventions = conventions
         self._terms = terms
         self._keyspace = keyspace
-        self._own = load_model(model, terms.initial) if ":" in model else None
+        self._own = load_model(model, terms) if ":" in model else None
         if model and self._own is None and model not in JUDGES:
             raise HistoryError(f"there is no model {model!r} (there are {names()}; or give FILE.py:NAME)")
 
@@ -189,7 +189,7 @@ class _Case:
     def _judge_lines(self) -> Verdict | None:
         """Judge registers without making operations of them; None where that does not decide."""
         is_of_registers = self.format == jsonlines.NAME and self.model in ("", REGISTER)
-        is_all = not self._keyspace and not self._terms.promise
+        is_all = not self._keyspace and not self._terms.promise and not self._terms.clock_error_us
         if not is_of_registers or not is_all or self._conventions.nil_read != "absent":
             return None
         verdict = check_register_lines(self._stream, self._terms.initial)

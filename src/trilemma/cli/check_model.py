@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from trilemma.check.history import Operation
-from trilemma.check.judgement import Terms
+from trilemma.check.judgement import DEFAULT_TERMS, Terms
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.model import Model
 from trilemma.check.verdict import NOTHING_HAPPENED, Verdict, unknown
@@ -27,15 +27,21 @@ class OutOfTimeError(Exception):
     """The time limit came before reading, or judging without a search, had ended. No model of a user's catches it."""
 
 
-def load_model(reference: str, initial: Any = None) -> Model[Any]:
-    """Return the model that a reference leads to.
+def load_model(reference: str, terms: Terms = DEFAULT_TERMS) -> Model[Any]:
+    """Return the model that a reference leads to, which begins with the initial value where that was said.
 
     Args:
-        initial: handed to a function that makes the model, unless it is None.
+        terms: what it is asked to judge by. The initial value is handed to a function that makes the model; of a model
+            it takes the place of the initial state.
 
     Raises:
-        ModelError: it leads nowhere, or to something else.
+        ModelError: it leads nowhere, or to something else; or a term says nothing to a model of one's own.
     """
+    if terms.promise:
+        raise ModelError(f"the model {reference} judges linearizability only, so there is no promise to choose")
+    if terms.clock_error_us:
+        raise ModelError(f"the model {reference} knows no deadlines, so no clock that may be wrong about them")
+    initial = terms.initial
     place, _, name = reference.rpartition(":")
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     found = getattr(module, name, None)
@@ -44,6 +50,8 @@ def load_model(reference: str, initial: Any = None) -> Model[Any]:
             found = found() if initial is None else found(initial)
         except Exception as problem:  # the user's code may fail in any way
             raise ModelError(f"{reference}: {_told(problem)}") from problem
+    elif isinstance(found, Model) and initial is not None:
+        found = replace(found, initial=initial)
     if not isinstance(found, Model):
         raise ModelError(f"{place} has no trilemma.check.model.Model named {name!r}")
     return found

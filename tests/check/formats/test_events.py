@@ -152,6 +152,7 @@ WORKLOADS = {
     "queue, dequeue": (("invoke dequeue nil", "ok dequeue 5"), ("dequeue", b"", None, 5, "ok")),
     "queue, empty": (("invoke dequeue nil", "fail dequeue nil"), ("dequeue", b"", None, None, "fail")),
     "queue, drain": (("invoke drain nil", "ok drain [5 6]"), ("drain", b"", None, (5, 6), "ok")),
+    "queue, drain to a set": (("invoke drain nil", "ok drain #{6 5}"), ("drain", b"", None, frozenset((5, 6)), "ok")),
     "mutex": (("invoke acquire nil", "ok acquire nil"), ("acquire", b"", None, None, "ok")),
     "mutex with a token": (("invoke acquire nil", "ok acquire 33"), ("acquire", b"", None, 33, "ok")),
     "mutex not held": (("invoke release nil", "fail release :not-held"), ("release", b"", None, None, "fail")),

@@ -125,6 +125,8 @@ def _meaning(
     if are_micro_operations(asked):
         return _transaction(source, asked, told, outcome == "ok", names, pure)
     kind = KINDS.get(begin.function, begin.function)
+    if kind == "drain" and isinstance(told, frozenset):  # in no order: that of a tuple would be made up
+        return kind, None, frozenset(names.value(each) for each in told)
     if kind in _TAKES:
         return kind, None, names.value(told)
     if kind in _CHANGES:
