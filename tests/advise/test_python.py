@@ -1,7 +1,7 @@
 """Commands out of Python sources: redis-py's methods, keys known in part, retries, pipelines; never a dict's `get`."""
 
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 
@@ -179,6 +179,110 @@ NOT_RETRIED = [
             pass
     """,
 ]
+
+
+def attempt(handler: str, *, body: str = 'return r.incr("bank:n")', error: str = "redis.ConnectionError") -> str:
+    """Return a function that has sent a command, and what becomes of an error; `---` ends the handler."""
+    inside, _, behind = handler.partition("---")
+    parts = ("def f(op):\n    try:", indent(dedent(body).strip(), 8 * " "), f"    except {error}:")
+    return "\n".join((*parts, indent(dedent(inside).strip(), 8 * " "), indent(dedent(behind).strip(), 4 * " ")))
+
+
+AGAIN = 'return r.incr("bank:n")'
+PUSH = 'r.lpush("bank:jobs", op)'
+WAITED = """await asyncio.wait_for(r.incr("bank:n"), 1)"""
+
+SENT_AGAIN = [
+    attempt(AGAIN),
+    attempt(AGAIN, error="(redis.ConnectionError, redis.TimeoutError)"),
+    attempt(AGAIN, error="Exception as error"),
+    attempt(AGAIN, error="redis.ResponseError"),
+    attempt(AGAIN, error="RedisConnectionError"),
+    attempt("time.sleep(1)\nr.close()\n" + AGAIN),
+    attempt('print(r.get("bank:n"))\n' + AGAIN),
+    attempt("if op == 2:\n    raise\n" + AGAIN),
+    attempt("pass\n---\n" + AGAIN),
+    attempt("pass\n---\nelse:\n    return\n" + AGAIN, body='r.incr("bank:n")'),
+    attempt(AGAIN + "\n---\nfinally:\n    r.close()"),
+    attempt("try:\n    " + AGAIN + "\nexcept redis.RedisError:\n    raise"),
+    attempt('r.execute_command("INCR", "bank:n")'),
+    attempt(AGAIN, body='return r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'),
+    attempt(WAITED, body=WAITED, error="asyncio.TimeoutError").replace("def", "async def"),
+    attempt("return await r.incr('bank:n')", body="return await r.incr('bank:n')").replace("def", "async def"),
+    attempt('with r.pipeline() as p:\n    p.incr("bank:n")\n    p.execute()', body="""
+        with r.pipeline() as p:
+            p.incr("bank:n")
+            p.execute()
+    """),
+    attempt(PUSH, body=PUSH, error="OSError"),
+]  # fmt: skip
+
+SENT_ONCE = [
+    attempt("raise"),
+    attempt("log()\nraise Unavailable from None"),
+    attempt('return r.incr("bank:lost")'),
+    attempt('return r.decr("bank:n")'),
+    attempt('r.rpush("bank:log", "failed")', body='r.rpush("bank:log", "begun")'),
+    attempt('if int(r.get("bank:n")) == op:\n    ' + AGAIN),
+    attempt('if r.exists(f"bank:done:{op}"):\n    return None\n' + AGAIN),
+    attempt('if op not in r.lrange("bank:jobs", 0, -1):\n    ' + PUSH, body=PUSH),
+    attempt('r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")', body=(
+        'r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'
+    )),
+    attempt(AGAIN, error="redis.ReadOnlyError"),
+    attempt(AGAIN, error="(ValueError, KeyError)"),
+    attempt('r.delete("bank:n")\n' + AGAIN, error="redis.ResponseError"),
+    attempt("log()\n---\nelse:\n    " + AGAIN, body='r.incr("bank:n")'),
+    attempt("log()\n---\nfinally:\n    " + AGAIN, body='r.incr("bank:n")'),
+    attempt("log()\n---\n" + AGAIN, body='r.incr("bank:n")'),
+    attempt("return None\n---\n" + AGAIN),
+    attempt("later = lambda: r.incr('bank:n')", body="r.get('bank:n')"),
+    attempt("items.append(op)\n---\nitems.append(op)", body="return items.append(op)"),
+    """
+    while True:
+        try:
+            with r.pipeline() as p:
+                p.watch("bank:n")
+                p.multi()
+                p.incr("bank:n")
+                p.execute()
+                break
+        except redis.WatchError:
+            continue
+    """,
+    """
+    while True:
+        try:
+            r.incr("bank:n")
+            break
+        except redis.ConnectionError:
+            if int(r.get("bank:n")) == expected:
+                break
+    """,
+]  # fmt: skip
+
+UNSEEN = [
+    attempt(AGAIN, error="self.errors"),
+    attempt('return other_redis.incr("bank:n")'),
+    attempt('if "LOADING" in str(error):\n    ' + AGAIN, error="redis.RedisError as error"),
+    attempt("if not happened(op):\n    " + AGAIN),
+]
+
+
+@pytest.mark.parametrize("source", SENT_AGAIN)
+def test_what_a_try_had_sent_and_only_its_error_leads_to_is_a_blind_retry(source: str) -> None:
+    assert unsafe(source) == ["blind-retry"]
+
+
+@pytest.mark.parametrize("source", SENT_ONCE)
+def test_who_sends_something_else_or_asks_first_or_is_told_that_nothing_happened_does_not_retry(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize("source", UNSEEN)
+def test_a_retry_that_hangs_on_what_cannot_be_seen_is_a_hint(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
+    assert "blind-retry" in hints(source)
 
 
 @pytest.mark.parametrize("source", RETRIED)
