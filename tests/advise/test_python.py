@@ -229,6 +229,7 @@ SENT_ONCE = [
     attempt('r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")', body=(
         'r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'
     )),
+    attempt("value = r['bank:n']\nif int(value) == op:\n    return value\n" + AGAIN),
     attempt(AGAIN, error="redis.ReadOnlyError"),
     attempt(AGAIN, error="(ValueError, KeyError)"),
     attempt('r.delete("bank:n")\n' + AGAIN, error="redis.ResponseError"),
@@ -478,6 +479,96 @@ TWO = "a = redis.Redis(port=1, retry=None)\nb = redis.Redis(port=2, retry=None)\
 def test_what_another_client_had_read_is_a_hint_for_it_may_be_of_another_server(lines: str, is_unsafe: bool) -> None:
     assert ("lost-update" in unsafe(TWO + lines)) is is_unsafe
     assert "lost-update" in unsafe(TWO + lines) + hints(TWO + lines)
+
+
+LIKE_A_DICT = [
+    ('r["bank:k"] = int(r["bank:k"]) + 1', ["lost-update"]),
+    ('r["bank:k"] += b"x"', ["lost-update"]),
+    ('value = r["bank:k"]\nr["bank:k"] = value', ["lost-update"]),
+    ('if "bank:k" not in r:\n    r["bank:k"] = 1', ["lost-update"]),
+    ('value = r.get("bank:k")\nr["bank:k"] = value', ["lost-update"]),
+    ('r["bank:k"] = 1\nr.expire("bank:k", 5)', ["deadline-apart"]),
+    ('r["shop:k"] = int(r["shop:k"]) + 1', ["lost-update-on-ap"]),
+    ('c = r\nc["bank:k"] = int(c["bank:k"]) + 1', ["lost-update"]),
+    ('def f(db: redis.Redis):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
+    ('def f(db: "redis.Redis[str] | None" = None):\n    r[f"bank:{db}"] = r[f"bank:{db}"]', ["lost-update"]),
+    ('def f(db: redis.Redis | None):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
+    ('with redis.Redis(retry=None) as c:\n    c["bank:k"] = c["bank:k"]', ["lost-update"]),
+    ("""
+    class Bank:
+        def __init__(self, url):
+            self.store = redis.from_url(url, retry=None)
+        def pay(self, user):
+            self.store[f"bank:{user}"] = int(self.store[f"bank:{user}"]) - 1
+    """, ["lost-update"]),
+    ("""
+    class Bank:
+        def __init__(self, store: redis.Redis):
+            self.store = store
+        def pay(self, user):
+            self.store[f"bank:{user}"] = int(self.store[f"bank:{user}"]) - 1
+    """, ["lost-update"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "expected"), LIKE_A_DICT)
+def test_a_client_that_is_used_like_a_dict_sends_commands(source: str, expected: list[str]) -> None:
+    assert unsafe(source) == expected
+
+
+def test_a_subscript_that_is_deleted_is_del_and_in_is_exists() -> None:
+    calls = program('value = r["bank:k"]\ndel r["bank:k"], r["bank:l"]\nprint("bank:k" in r)').calls
+    assert [(call.name, call.keys[0].text) for call in calls] == [
+        ("get", "bank:k"),
+        ("del", "bank:k"),
+        ("del", "bank:l"),
+        ("exists", "bank:k"),
+    ]
+    assert "taken-twice" in hints('value = r["bank:k"]\ndel r["bank:k"]')
+
+
+WRONG = 'x["bank:k"] = x["bank:k"] + 1'
+
+DICTS = [
+    WRONG.replace("x", "redis_config"),
+    'redis_config = {"bank:k": 1}\n' + WRONG.replace("x", "redis_config"),
+    "def f(rows):\n    for r in rows:\n        " + WRONG.replace("x", "r"),
+    "def f(rows):\n    return [r['bank:k'] for r in rows], [r.update(a=1) for r in rows if 'bank:k' in r]",
+    "def f(r):\n    " + WRONG.replace("x", "r"),
+    "def f(r: dict[str, redis.Redis]):\n    " + WRONG.replace("x", "r"),
+    "def f():\n    r = {}\n    " + WRONG.replace("x", "r"),
+    "def f():\n    r = requests.get(url).json()\n    " + WRONG.replace("x", "r"),
+    "def f():\n    with open(path) as r:\n        " + WRONG.replace("x", "r"),
+    "def f():\n    a, r = r.get('bank:j'), {}\n    " + WRONG.replace("x", "r"),
+    "def f(big):\n    r = {} if big else redis.Redis()\n    " + WRONG.replace("x", "r"),
+    "clients = [redis.Redis(retry=None)]\n" + WRONG.replace("x", "clients"),
+    "answer = r.hgetall('bank:h')\n" + WRONG.replace("x", "answer"),
+    "client = pymongo.MongoClient()\n" + WRONG.replace("x", "client"),
+    "self.redis = {}\n" + WRONG.replace("x", "self.redis"),
+    "self.db = redis.Redis(retry=None)\nself.db = {}\n" + WRONG.replace("x", "self.db"),
+    "pair: redis.Redis[bytes] | None = None\nprint('bank:k' in str(r), 'bank:k' in [r])",
+    "f = lambda r: r['bank:k']\ng = lambda r: r.update({'bank:k': f(r)})",
+    "broker = Broker.from_url(url)\n" + WRONG.replace("x", "broker"),
+]
+
+
+@pytest.mark.parametrize("source", DICTS)
+def test_subscripts_of_what_may_be_no_client_are_none_of_ours(source: str) -> None:
+    calls = program(source).calls
+    assert not [call for call in calls if "bank:k" in {key.text for key in call.keys}]
+
+
+def test_a_watched_pipeline_that_is_used_like_a_dict_is_right() -> None:
+    source = """
+    with r.pipeline() as pipe:
+        pipe.watch("bank:k")
+        old = int(pipe["bank:k"])
+        pipe.multi()
+        pipe["bank:k"] = old - 5
+        pipe.execute()
+    """
+    assert unsafe(source) == []
+    assert unsafe(source.replace('pipe.watch("bank:k")', "pass").replace("pipe[", "r[")) == ["lost-update"]
 
 
 def test_a_source_that_is_no_python_is_refused() -> None:

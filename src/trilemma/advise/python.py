@@ -1,4 +1,4 @@
-"""Commands out of a Python source: calls of redis-py's methods, in the order written, without running anything.
+"""Commands out of a Python source: redis-py's methods and subscripts, in the order written, without running anything.
 
 What is seen: the method and its option words, the beginning of the key, whether the reply is used, whether the command
 is sent again after an error, and pipelines with their WATCH. A function keeps an order of its own: what one reads
@@ -8,6 +8,7 @@ and another writes is not brought together.
 import ast
 from collections.abc import Sequence
 
+from trilemma.advise.binding import Bindings
 from trilemma.advise.branch import arms_of
 from trilemma.advise.call import Call, Client, Key, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
@@ -57,6 +58,7 @@ class _Reader(ast.NodeVisitor):
         self._source = source
         self._names = single_assignments(tree)
         self._receivers = Receivers(tree)
+        self._bindings = Bindings(tree)
         self._around: list[ast.AST] = []
         self._watching: set[tuple[str, str]] = set()
         """Pipelines that execute at once: after WATCH, until MULTI."""
@@ -64,10 +66,17 @@ class _Reader(ast.NodeVisitor):
     def visit(self, node: ast.AST) -> None:
         """See NodeVisitor: what is inside comes first, as it is evaluated first."""
         self._around.append(node)
-        self.generic_visit(node)
+        for each in _as_evaluated(node):
+            self.visit(each)
         self._around.pop()
         if isinstance(node, ast.Call):
             self._call(node)
+        elif isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            self._subscript(node)
+        elif isinstance(node, ast.Compare):
+            for key, operator, holder in zip((node.left, *node.comparators), node.ops, node.comparators, strict=False):
+                if isinstance(operator, ast.In | ast.NotIn):
+                    self._like_method(node, "exists", holder, key, True)
 
     def _call(self, node: ast.Call) -> None:
         if is_constructor(node):
@@ -102,6 +111,26 @@ class _Reader(ast.NodeVisitor):
         call = Call(
             self._place(node), self._who, command, tuple(keys), tuple(words), _shown(node), in_multi, is_reply_used,
             again, arms_of([*self._around, node]), self._receivers.client(self._followed(method.value)),
+        )  # fmt: skip
+        self.calls.append(call)
+
+    def _subscript(self, node: ast.Subscript) -> None:
+        """Take a subscript of a client for GET, SET or DEL, as redis-py does; `+=` is read and then written."""
+        inner = self._around[-1] if self._around else None
+        if isinstance(node.ctx, ast.Load) or (isinstance(inner, ast.AugAssign) and inner.target is node):
+            self._like_method(node, "get", node.value, node.slice, self._is_used())
+        if not isinstance(node.ctx, ast.Load):
+            command = "del" if isinstance(node.ctx, ast.Del) else "set"
+            self._like_method(node, command, node.value, node.slice, False)
+
+    def _like_method(self, node: ast.expr, command: str, client: ast.expr, key: ast.expr, is_used: bool) -> None:
+        """Note what an operator of Python sends, where it is surely a client's."""
+        if not self._bindings.is_client(client, self._around):
+            return
+        in_multi = self._in_multi(command, self._receivers.kind(client), ast.unparse(client))
+        call = Call(
+            self._place(node), self._who, command, (key_of(key, self._names),), (), _shown(node), in_multi, is_used,
+            False, arms_of([*self._around, node]), self._receivers.client(self._followed(client)),
         )  # fmt: skip
         self.calls.append(call)
 
@@ -186,9 +215,19 @@ class _Reader(ast.NodeVisitor):
 
     def _asks(self, node: ast.AST) -> bool:
         """Say whether a node is a read of a server."""
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.ctx, ast.Load) and self._bindings.is_client(node.value, self._around)
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             return False
         return node.func.attr in READS and bool(self._receivers.kind(node.func.value))
+
+
+def _as_evaluated(node: ast.AST) -> list[ast.AST]:
+    """Return what is in a node in the order in which Python runs it: what is assigned before where to."""
+    inside = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None:
+        return [node.value, *(each for each in inside if each is not node.value)]
+    return inside
 
 
 def _shown(node: ast.expr) -> str:
