@@ -1,7 +1,7 @@
 """Commands out of Python sources: redis-py's methods, keys known in part, retries, pipelines; never a dict's `get`."""
 
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 
 import pytest
 
@@ -179,6 +179,111 @@ NOT_RETRIED = [
             pass
     """,
 ]
+
+
+def attempt(handler: str, *, body: str = 'return r.incr("bank:n")', error: str = "redis.ConnectionError") -> str:
+    """Return a function that has sent a command, and what becomes of an error; `---` ends the handler."""
+    inside, _, behind = handler.partition("---")
+    parts = ("def f(op):\n    try:", indent(dedent(body).strip(), 8 * " "), f"    except {error}:")
+    return "\n".join((*parts, indent(dedent(inside).strip(), 8 * " "), indent(dedent(behind).strip(), 4 * " ")))
+
+
+AGAIN = 'return r.incr("bank:n")'
+PUSH = 'r.lpush("bank:jobs", op)'
+WAITED = """await asyncio.wait_for(r.incr("bank:n"), 1)"""
+
+SENT_AGAIN = [
+    attempt(AGAIN),
+    attempt(AGAIN, error="(redis.ConnectionError, redis.TimeoutError)"),
+    attempt(AGAIN, error="Exception as error"),
+    attempt(AGAIN, error="redis.ResponseError"),
+    attempt(AGAIN, error="RedisConnectionError"),
+    attempt("time.sleep(1)\nr.close()\n" + AGAIN),
+    attempt('print(r.get("bank:n"))\n' + AGAIN),
+    attempt("if op == 2:\n    raise\n" + AGAIN),
+    attempt("pass\n---\n" + AGAIN),
+    attempt("pass\n---\nelse:\n    return\n" + AGAIN, body='r.incr("bank:n")'),
+    attempt(AGAIN + "\n---\nfinally:\n    r.close()"),
+    attempt("try:\n    " + AGAIN + "\nexcept redis.RedisError:\n    raise"),
+    attempt('r.execute_command("INCR", "bank:n")'),
+    attempt(AGAIN, body='return r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'),
+    attempt(WAITED, body=WAITED, error="asyncio.TimeoutError").replace("def", "async def"),
+    attempt("return await r.incr('bank:n')", body="return await r.incr('bank:n')").replace("def", "async def"),
+    attempt('with r.pipeline() as p:\n    p.incr("bank:n")\n    p.execute()', body="""
+        with r.pipeline() as p:
+            p.incr("bank:n")
+            p.execute()
+    """),
+    attempt(PUSH, body=PUSH, error="OSError"),
+]  # fmt: skip
+
+SENT_ONCE = [
+    attempt("raise"),
+    attempt("log()\nraise Unavailable from None"),
+    attempt('return r.incr("bank:lost")'),
+    attempt('return r.decr("bank:n")'),
+    attempt('r.rpush("bank:log", "failed")', body='r.rpush("bank:log", "begun")'),
+    attempt('if int(r.get("bank:n")) == op:\n    ' + AGAIN),
+    attempt('if r.exists(f"bank:done:{op}"):\n    return None\n' + AGAIN),
+    attempt('if op not in r.lrange("bank:jobs", 0, -1):\n    ' + PUSH, body=PUSH),
+    attempt('r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")', body=(
+        'r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'
+    )),
+    attempt("value = r['bank:n']\nif int(value) == op:\n    return value\n" + AGAIN),
+    attempt(AGAIN, error="redis.ReadOnlyError"),
+    attempt(AGAIN, error="(ValueError, KeyError)"),
+    attempt('r.delete("bank:n")\n' + AGAIN, error="redis.ResponseError"),
+    attempt("log()\n---\nelse:\n    " + AGAIN, body='r.incr("bank:n")'),
+    attempt("log()\n---\nfinally:\n    " + AGAIN, body='r.incr("bank:n")'),
+    attempt("log()\n---\n" + AGAIN, body='r.incr("bank:n")'),
+    attempt("return None\n---\n" + AGAIN),
+    attempt("later = lambda: r.incr('bank:n')", body="r.get('bank:n')"),
+    attempt("items.append(op)\n---\nitems.append(op)", body="return items.append(op)"),
+    """
+    while True:
+        try:
+            with r.pipeline() as p:
+                p.watch("bank:n")
+                p.multi()
+                p.incr("bank:n")
+                p.execute()
+                break
+        except redis.WatchError:
+            continue
+    """,
+    """
+    while True:
+        try:
+            r.incr("bank:n")
+            break
+        except redis.ConnectionError:
+            if int(r.get("bank:n")) == expected:
+                break
+    """,
+]  # fmt: skip
+
+UNSEEN = [
+    attempt(AGAIN, error="self.errors"),
+    attempt('return other_redis.incr("bank:n")'),
+    attempt('if "LOADING" in str(error):\n    ' + AGAIN, error="redis.RedisError as error"),
+    attempt("if not happened(op):\n    " + AGAIN),
+]
+
+
+@pytest.mark.parametrize("source", SENT_AGAIN)
+def test_what_a_try_had_sent_and_only_its_error_leads_to_is_a_blind_retry(source: str) -> None:
+    assert unsafe(source) == ["blind-retry"]
+
+
+@pytest.mark.parametrize("source", SENT_ONCE)
+def test_who_sends_something_else_or_asks_first_or_is_told_that_nothing_happened_does_not_retry(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize("source", UNSEEN)
+def test_a_retry_that_hangs_on_what_cannot_be_seen_is_a_hint(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
+    assert "blind-retry" in hints(source)
 
 
 @pytest.mark.parametrize("source", RETRIED)
@@ -374,6 +479,96 @@ TWO = "a = redis.Redis(port=1, retry=None)\nb = redis.Redis(port=2, retry=None)\
 def test_what_another_client_had_read_is_a_hint_for_it_may_be_of_another_server(lines: str, is_unsafe: bool) -> None:
     assert ("lost-update" in unsafe(TWO + lines)) is is_unsafe
     assert "lost-update" in unsafe(TWO + lines) + hints(TWO + lines)
+
+
+LIKE_A_DICT = [
+    ('r["bank:k"] = int(r["bank:k"]) + 1', ["lost-update"]),
+    ('r["bank:k"] += b"x"', ["lost-update"]),
+    ('value = r["bank:k"]\nr["bank:k"] = value', ["lost-update"]),
+    ('if "bank:k" not in r:\n    r["bank:k"] = 1', ["lost-update"]),
+    ('value = r.get("bank:k")\nr["bank:k"] = value', ["lost-update"]),
+    ('r["bank:k"] = 1\nr.expire("bank:k", 5)', ["deadline-apart"]),
+    ('r["shop:k"] = int(r["shop:k"]) + 1', ["lost-update-on-ap"]),
+    ('c = r\nc["bank:k"] = int(c["bank:k"]) + 1', ["lost-update"]),
+    ('def f(db: redis.Redis):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
+    ('def f(db: "redis.Redis[str] | None" = None):\n    r[f"bank:{db}"] = r[f"bank:{db}"]', ["lost-update"]),
+    ('def f(db: redis.Redis | None):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
+    ('with redis.Redis(retry=None) as c:\n    c["bank:k"] = c["bank:k"]', ["lost-update"]),
+    ("""
+    class Bank:
+        def __init__(self, url):
+            self.store = redis.from_url(url, retry=None)
+        def pay(self, user):
+            self.store[f"bank:{user}"] = int(self.store[f"bank:{user}"]) - 1
+    """, ["lost-update"]),
+    ("""
+    class Bank:
+        def __init__(self, store: redis.Redis):
+            self.store = store
+        def pay(self, user):
+            self.store[f"bank:{user}"] = int(self.store[f"bank:{user}"]) - 1
+    """, ["lost-update"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "expected"), LIKE_A_DICT)
+def test_a_client_that_is_used_like_a_dict_sends_commands(source: str, expected: list[str]) -> None:
+    assert unsafe(source) == expected
+
+
+def test_a_subscript_that_is_deleted_is_del_and_in_is_exists() -> None:
+    calls = program('value = r["bank:k"]\ndel r["bank:k"], r["bank:l"]\nprint("bank:k" in r)').calls
+    assert [(call.name, call.keys[0].text) for call in calls] == [
+        ("get", "bank:k"),
+        ("del", "bank:k"),
+        ("del", "bank:l"),
+        ("exists", "bank:k"),
+    ]
+    assert "taken-twice" in hints('value = r["bank:k"]\ndel r["bank:k"]')
+
+
+WRONG = 'x["bank:k"] = x["bank:k"] + 1'
+
+DICTS = [
+    WRONG.replace("x", "redis_config"),
+    'redis_config = {"bank:k": 1}\n' + WRONG.replace("x", "redis_config"),
+    "def f(rows):\n    for r in rows:\n        " + WRONG.replace("x", "r"),
+    "def f(rows):\n    return [r['bank:k'] for r in rows], [r.update(a=1) for r in rows if 'bank:k' in r]",
+    "def f(r):\n    " + WRONG.replace("x", "r"),
+    "def f(r: dict[str, redis.Redis]):\n    " + WRONG.replace("x", "r"),
+    "def f():\n    r = {}\n    " + WRONG.replace("x", "r"),
+    "def f():\n    r = requests.get(url).json()\n    " + WRONG.replace("x", "r"),
+    "def f():\n    with open(path) as r:\n        " + WRONG.replace("x", "r"),
+    "def f():\n    a, r = r.get('bank:j'), {}\n    " + WRONG.replace("x", "r"),
+    "def f(big):\n    r = {} if big else redis.Redis()\n    " + WRONG.replace("x", "r"),
+    "clients = [redis.Redis(retry=None)]\n" + WRONG.replace("x", "clients"),
+    "answer = r.hgetall('bank:h')\n" + WRONG.replace("x", "answer"),
+    "client = pymongo.MongoClient()\n" + WRONG.replace("x", "client"),
+    "self.redis = {}\n" + WRONG.replace("x", "self.redis"),
+    "self.db = redis.Redis(retry=None)\nself.db = {}\n" + WRONG.replace("x", "self.db"),
+    "pair: redis.Redis[bytes] | None = None\nprint('bank:k' in str(r), 'bank:k' in [r])",
+    "f = lambda r: r['bank:k']\ng = lambda r: r.update({'bank:k': f(r)})",
+    "broker = Broker.from_url(url)\n" + WRONG.replace("x", "broker"),
+]
+
+
+@pytest.mark.parametrize("source", DICTS)
+def test_subscripts_of_what_may_be_no_client_are_none_of_ours(source: str) -> None:
+    calls = program(source).calls
+    assert not [call for call in calls if "bank:k" in {key.text for key in call.keys}]
+
+
+def test_a_watched_pipeline_that_is_used_like_a_dict_is_right() -> None:
+    source = """
+    with r.pipeline() as pipe:
+        pipe.watch("bank:k")
+        old = int(pipe["bank:k"])
+        pipe.multi()
+        pipe["bank:k"] = old - 5
+        pipe.execute()
+    """
+    assert unsafe(source) == []
+    assert unsafe(source.replace('pipe.watch("bank:k")', "pass").replace("pipe[", "r[")) == ["lost-update"]
 
 
 def test_a_source_that_is_no_python_is_refused() -> None:

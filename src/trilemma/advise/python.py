@@ -1,17 +1,19 @@
-"""Commands out of a Python source: calls of redis-py's methods, in the order written, without running anything.
+"""Commands out of a Python source: redis-py's methods and subscripts, in the order written, without running anything.
 
-What is seen: the method and its option words, the beginning of the key, whether the reply is used, whether a loop sends
-the command again after an error, and pipelines with their WATCH. A function keeps an order of its own: what one reads
+What is seen: the method and its option words, the beginning of the key, whether the reply is used, whether the command
+is sent again after an error, and pipelines with their WATCH. A function keeps an order of its own: what one reads
 and another writes is not brought together.
 """
 
 import ast
 from collections.abc import Sequence
 
+from trilemma.advise.binding import Bindings
 from trilemma.advise.branch import arms_of
 from trilemma.advise.call import Call, Client, Key, Program
-from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, last_name, retries
+from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
 from trilemma.advise.expression import FOLLOWED_MAX, key_of, keys_of_call, single_assignments, words_of_call
+from trilemma.advise.retry import Form, is_retried
 from trilemma.advise.text import UNKEYED, WRAPPED
 from trilemma.command.safety import BY_COMMAND
 from trilemma.command.safety_rows import VALUE_READS
@@ -24,9 +26,15 @@ KNOWN = (
 )
 """Commands that some rule speaks of; no other call is looked at."""
 
-RETRYING_DECORATORS = ("retry", "backoff")
+# fmt: off
+READS = frozenset(VALUE_READS) | frozenset((
+    "lrange", "llen", "lindex", "lpos", "smembers", "sismember", "scard", "hexists", "hmget", "hlen", "zscore",
+    "zrank", "zcard", "zrange", "xlen", "xrange",
+))
+# fmt: on
+"""Methods that tell whether a write has happened."""
+
 SHOWN_CHARACTERS_MAX = 80
-LEAVES = (ast.Raise, ast.Return, ast.Break)
 
 
 def read_python(source: str, name: str) -> Program:
@@ -50,6 +58,7 @@ class _Reader(ast.NodeVisitor):
         self._source = source
         self._names = single_assignments(tree)
         self._receivers = Receivers(tree)
+        self._bindings = Bindings(tree)
         self._around: list[ast.AST] = []
         self._watching: set[tuple[str, str]] = set()
         """Pipelines that execute at once: after WATCH, until MULTI."""
@@ -57,10 +66,17 @@ class _Reader(ast.NodeVisitor):
     def visit(self, node: ast.AST) -> None:
         """See NodeVisitor: what is inside comes first, as it is evaluated first."""
         self._around.append(node)
-        self.generic_visit(node)
+        for each in _as_evaluated(node):
+            self.visit(each)
         self._around.pop()
         if isinstance(node, ast.Call):
             self._call(node)
+        elif isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            self._subscript(node)
+        elif isinstance(node, ast.Compare):
+            for key, operator, holder in zip((node.left, *node.comparators), node.ops, node.comparators, strict=False):
+                if isinstance(operator, ast.In | ast.NotIn):
+                    self._like_method(node, "exists", holder, key, True)
 
     def _call(self, node: ast.Call) -> None:
         if is_constructor(node):
@@ -75,14 +91,14 @@ class _Reader(ast.NodeVisitor):
         if command not in KNOWN or not (kind or method.attr in CLEAR_METHODS):
             return
         words: Sequence[str] = words_of_call(node, command)
-        is_retried: bool | None = self._is_retried(node)
+        again = is_retried(node, self._around, self._sent, self._asks)
         keys = keys_of_call(node, command, self._names) if command not in UNKEYED else []
         if command == "execute_command":
             raw = self._raw(node)
             if raw is None:
                 return
             command, keys, words, is_once = raw
-            is_retried = is_retried and not is_once
+            again = again and not is_once
         elif command == "lock":
             words = (
                 ("NX", "PX") if any(each.arg == "timeout" for each in node.keywords) or len(node.args) > 1 else ("NX",)
@@ -94,7 +110,27 @@ class _Reader(ast.NodeVisitor):
         is_reply_used = None if kind in ("pipeline", "batch") else self._is_used()
         call = Call(
             self._place(node), self._who, command, tuple(keys), tuple(words), _shown(node), in_multi, is_reply_used,
-            is_retried, arms_of([*self._around, node]), self._receivers.client(self._followed(method.value)),
+            again, arms_of([*self._around, node]), self._receivers.client(self._followed(method.value)),
+        )  # fmt: skip
+        self.calls.append(call)
+
+    def _subscript(self, node: ast.Subscript) -> None:
+        """Take a subscript of a client for GET, SET or DEL, as redis-py does; `+=` is read and then written."""
+        inner = self._around[-1] if self._around else None
+        if isinstance(node.ctx, ast.Load) or (isinstance(inner, ast.AugAssign) and inner.target is node):
+            self._like_method(node, "get", node.value, node.slice, self._is_used())
+        if not isinstance(node.ctx, ast.Load):
+            command = "del" if isinstance(node.ctx, ast.Del) else "set"
+            self._like_method(node, command, node.value, node.slice, False)
+
+    def _like_method(self, node: ast.expr, command: str, client: ast.expr, key: ast.expr, is_used: bool) -> None:
+        """Note what an operator of Python sends, where it is surely a client's."""
+        if not self._bindings.is_client(client, self._around):
+            return
+        in_multi = self._in_multi(command, self._receivers.kind(client), ast.unparse(client))
+        call = Call(
+            self._place(node), self._who, command, (key_of(key, self._names),), (), _shown(node), in_multi, is_used,
+            False, arms_of([*self._around, node]), self._receivers.client(self._followed(client)),
         )  # fmt: skip
         self.calls.append(call)
 
@@ -159,39 +195,39 @@ class _Reader(ast.NodeVisitor):
             inner = self._around[-2]
         return not isinstance(inner, ast.Expr)
 
-    def _is_retried(self, node: ast.Call) -> bool:
-        """Say whether an error makes the source send the call again: a loop around a try, or a decorator."""
-        tried: ast.Try | None = None
-        inner: ast.AST = node
-        for around in reversed(self._around):
-            if isinstance(around, ast.Try) and inner in around.body and not _leaves_on_error(around):
-                tried = around
-            elif isinstance(around, ast.For | ast.AsyncFor | ast.While) and tried is not None:
-                return _repeats(around, tried)
-            elif isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
-                return any(_is_retrying(each) for each in around.decorator_list)
-            inner = around
-        return False
+    # Of calls elsewhere
+
+    def _sent(self, node: ast.Call) -> tuple[str, Form] | None:
+        """Return the client, and what a call sends as written; None of what sends no command."""
+        if not isinstance(node.func, ast.Attribute):
+            return None
+        receiver, method = node.func.value, node.func.attr
+        if not (self._receivers.kind(receiver) or method in CLEAR_METHODS):
+            return None
+        command, arguments = METHODS.get(method, method), [*node.args, *(each.value for each in node.keywords)]
+        if command == "execute_command":
+            raw = self._raw(node)
+            if raw is None:
+                return None
+            command = raw[0]
+            arguments = arguments[WRAPPED["once"] + 1 :] if raw[3] else arguments[1:]
+        return self._receivers.client(self._followed(receiver)), (command, *map(ast.unparse, arguments))
+
+    def _asks(self, node: ast.AST) -> bool:
+        """Say whether a node is a read of a server."""
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.ctx, ast.Load) and self._bindings.is_client(node.value, self._around)
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            return False
+        return node.func.attr in READS and bool(self._receivers.kind(node.func.value))
 
 
-def _leaves_on_error(tried: ast.Try) -> bool:
-    return all(handler.body and isinstance(handler.body[-1], LEAVES) for handler in tried.handlers)
-
-
-def _repeats(loop: ast.For | ast.AsyncFor | ast.While, tried: ast.Try) -> bool:
-    """Say whether a loop goes round to do the same again, and not to go on with the next item."""
-    inside = [each for part in (*tried.body, *tried.orelse) for each in ast.walk(part)]
-    ends_on_success = any(isinstance(each, ast.Break | ast.Return) for each in inside)
-    if isinstance(loop, ast.While):
-        return ends_on_success or not isinstance(loop.test, ast.Constant)
-    targets = {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
-    return ends_on_success or not any(isinstance(each, ast.Name) and each.id in targets for each in inside)
-
-
-def _is_retrying(decorator: ast.expr) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    name = ast.unparse(called).lower()
-    return any(word in name for word in RETRYING_DECORATORS) or "retry" in last_name(called).lower()
+def _as_evaluated(node: ast.AST) -> list[ast.AST]:
+    """Return what is in a node in the order in which Python runs it: what is assigned before where to."""
+    inside = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None:
+        return [node.value, *(each for each in inside if each is not node.value)]
+    return inside
 
 
 def _shown(node: ast.expr) -> str:

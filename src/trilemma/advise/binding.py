@@ -1,0 +1,127 @@
+"""Names of a Python source that are surely clients where they stand: what subscripts need, which dicts have too.
+
+Goes by scopes: a name that a function, a lambda or a comprehension binds to anything else as well is none. Attributes
+such as `self.redis` count where all that the file assigns to them are clients.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from trilemma.advise.client import LIBRARIES, PIPELINES, dotted, is_constructor, last_name
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+SCOPES = (ast.Module, *FUNCTIONS, *COMPREHENSIONS)
+CLASSES = frozenset(("Redis", "StrictRedis", "RedisCluster", "Valkey", "ValkeyCluster", "FakeRedis"))
+FOLLOWED_MAX = 8
+"""Names that are followed from one to the next."""
+
+
+class _Bound(NamedTuple):
+    """What a name is bound to, and the scopes around; no value where that is not seen."""
+
+    value: ast.expr | None
+    annotation: ast.expr | None
+    scopes: tuple[ast.AST, ...]
+
+
+class Bindings:
+    """What the names of one file are bound to."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._bound: dict[tuple[int, str], list[_Bound]] = {}
+        """By scope and name; attributes are of the module."""
+        self._module = tree
+        self._walk(tree, (tree,))
+
+    def is_client(self, node: ast.expr, around: Sequence[ast.AST]) -> bool:
+        """Say whether an expression is surely a client, or a pipeline of one.
+
+        Args:
+            node: the expression.
+            around: the nodes around it, the outermost first.
+        """
+        scopes = tuple(each for each in around if isinstance(each, SCOPES))
+        return self._is_client(node, scopes or (self._module,), FOLLOWED_MAX)
+
+    def _is_client(self, node: ast.expr | None, scopes: tuple[ast.AST, ...], depth: int) -> bool:
+        value = node.value if isinstance(node, ast.Await) else node
+        if depth == 0 or value is None:
+            return False
+        if isinstance(value, ast.Name | ast.Attribute):
+            return self._is_bound_to_client(value, scopes, depth - 1)
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in PIPELINES:
+            return self._is_client(value.func.value, scopes, depth - 1)
+        return is_constructor(value) and isinstance(value, ast.Call) and self._is_of_library(value.func)
+
+    def _is_bound_to_client(self, node: ast.Name | ast.Attribute, scopes: tuple[ast.AST, ...], depth: int) -> bool:
+        name = dotted(node)
+        inward = [self._module] if isinstance(node, ast.Attribute) else reversed(scopes)
+        found = next((self._bound[id(scope), name] for scope in inward if (id(scope), name) in self._bound), [])
+        return bool(found) and all(
+            _is_client_type(each.annotation) if each.annotation else self._is_client(each.value, each.scopes, depth)
+            for each in found
+        )
+
+    def _is_of_library(self, function: ast.expr) -> bool:
+        """Say whether a constructor, or the module or class that it is called on, is of a library that is known."""
+        text = dotted(function)
+        return text in CLASSES or any(name in text.lower() for name in LIBRARIES) or text == "from_url"
+
+    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...]) -> None:
+        for name, bound in _bindings(node, scopes):
+            scope = scopes[-1] if name.isidentifier() else self._module
+            self._bound.setdefault((id(scope), name), []).append(bound)
+        for each in ast.iter_child_nodes(node):
+            self._walk(each, (*scopes, each) if isinstance(each, SCOPES) else scopes)
+
+
+def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str, _Bound]]:
+    """Yield the names that a node itself binds."""
+    match node:
+        case ast.Assign():
+            for target in node.targets:
+                yield from _targets(target, _Bound(node.value, None, scopes))
+        case ast.AnnAssign():
+            yield from _targets(node.target, _Bound(node.value, node.annotation, scopes))
+        case ast.NamedExpr():
+            yield from _targets(node.target, _Bound(node.value, None, scopes))
+        case ast.withitem(optional_vars=ast.expr() as target):
+            yield from _targets(target, _Bound(node.context_expr, None, scopes))
+        case ast.arg():
+            yield node.arg, _Bound(None, node.annotation, scopes)
+        case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.AugAssign():
+            yield from _targets(node.target, _Bound(None, None, scopes))
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+            yield name, _Bound(None, None, scopes)
+
+
+def _targets(target: ast.expr, bound: _Bound) -> Iterator[tuple[str, _Bound]]:
+    if isinstance(target, ast.Name | ast.Attribute):
+        yield dotted(target), bound
+    elif isinstance(target, ast.Starred):
+        yield from _targets(target.value, bound._replace(value=None))
+    elif isinstance(target, ast.Tuple | ast.List):
+        values = bound.value.elts if isinstance(bound.value, ast.Tuple | ast.List) else []
+        for place, each in enumerate(target.elts):
+            value = values[place] if len(values) == len(target.elts) else None
+            yield from _targets(each, bound._replace(value=value))
+
+
+def _is_client_type(annotation: ast.expr | None) -> bool:
+    """Say whether an annotation is a client, or a client or None; never a dict or list of them."""
+    match annotation:
+        case ast.Constant(value=str(text)):
+            return text.split("[")[0].rpartition(".")[2] in CLASSES
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            sides = [each for each in (left, right) if not (isinstance(each, ast.Constant) and each.value is None)]
+            return all(_is_client_type(each) for each in sides)
+        case ast.Subscript(value=value, slice=inner) if last_name(value) == "Optional":
+            return _is_client_type(inner)
+        case ast.Subscript(value=value):
+            return last_name(value) in CLASSES
+        case ast.Name() | ast.Attribute():
+            return last_name(annotation) in CLASSES
+        case _:
+            return False
