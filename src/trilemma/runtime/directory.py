@@ -115,7 +115,7 @@ class DataDirectory:
         if file.exists():
             found = _decode(file, Identity)
             if not found.is_whole:
-                raise DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
+                raise _changed(file)
             _check(self.path, found, cluster_id, node_id, founding)
         else:
             self._check_empty()
@@ -142,7 +142,7 @@ class DataDirectory:
             return {}
         disks = _decode(file, dict[str, str])
         if disks.pop(SUM, None) not in (None, _sum_of(disks)) or not all(map(str.isdigit, disks)):
-            raise DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
+            raise _changed(file)
         return disks
 
     def check_disk(self, node: NodeId, disk_id: str) -> str | None:
@@ -209,6 +209,10 @@ def _why_lost(log: Path, found: Identity) -> str | None:
 
 def _is_new_log(entry: Path) -> bool:
     return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
+
+
+def _changed(file: Path) -> DirectoryRefused:
+    return DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
 
 
 def _sum_of(disks: dict[str, str]) -> str:
