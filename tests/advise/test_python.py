@@ -207,6 +207,20 @@ SENT_AGAIN = [
     attempt("try:\n    " + AGAIN + "\nexcept redis.RedisError:\n    raise"),
     attempt('r.execute_command("INCR", "bank:n")'),
     attempt(AGAIN, body='return r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'),
+    attempt('return r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'),
+    attempt('r.execute_command("CAP", "ONCE", again, "INCR", "bank:n")', body=(
+        'r.execute_command("CAP", "ONCE", op, "INCR", "bank:n")'
+    )),
+    attempt('r.execute_command("CAP", "ONCE", uuid4().hex, "INCR", "bank:n")', body=(
+        'r.execute_command("CAP", "ONCE", uuid4().hex, "INCR", "bank:n")'
+    )),
+    """
+    while True:
+        try:
+            return r.execute_command("CAP", "ONCE", str(uuid4()), "INCR", "bank:n")
+        except redis.ConnectionError:
+            pass
+    """,
     attempt(WAITED, body=WAITED, error="asyncio.TimeoutError").replace("def", "async def"),
     attempt("return await r.incr('bank:n')", body="return await r.incr('bank:n')").replace("def", "async def"),
     attempt('with r.pipeline() as p:\n    p.incr("bank:n")\n    p.execute()', body="""

@@ -23,6 +23,8 @@ from trilemma.check.history import Operation
 from trilemma.check.model import register
 from trilemma.check.session import GUARANTEES, check_sessions
 from trilemma.check.session_doubt import TOGETHER, judge_sessions
+from trilemma.check.session_events import Event
+from trilemma.check.session_observation import Observation
 from trilemma.check.verdict import Validity
 
 FUZZ_ROUNDS = 6_000
@@ -443,3 +445,28 @@ def test_without_names_nothing_is_called_broken_that_some_choice_of_copies_expla
                 assert not check_causal(history, node_order=False).is_valid, history
                 doubted += 1
     assert min(doubted, certain) > 10, (doubted, certain)
+
+
+def test_a_witness_is_found_without_following_a_session_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = Random(45)
+    latest: dict[bytes, list[Any]] = {b"%d" % number: [None] for number in range(20)}
+    history: list[Operation] = []
+    for at in range(0, 8_000, 2):
+        process, (key, values) = rng.randrange(10), rng.choice([*latest.items()])
+        if rng.random() < 0.3:
+            history.append(write(process, at, at, key))
+            values.append(at)
+        else:
+            stale = rng.random() < 0.01
+            history.append(read(process, at, rng.choice(values) if stale else values[-1], key))
+    counted = 0
+    plain = Observation._counted
+
+    def counting(self: Observation, event: Event) -> list[Item]:
+        nonlocal counted
+        counted += 1
+        return plain(self, event)
+
+    monkeypatch.setattr(Observation, "_counted", counting)
+    assert check_sessions(history)[WRITES_FOLLOW_READS].is_invalid
+    assert counted < 4 * len(history)

@@ -137,6 +137,30 @@ def test_transactions_are_one_operation_with_the_reads_they_guard(solo: StageClu
     assert_no_lost_updates(history)
 
 
+def test_what_changes_no_data_is_no_part_of_a_transaction(solo: StageCluster, history: Recording) -> None:  # noqa: F811
+    client = history.client(solo, "n1")
+    with client.pipeline() as pipeline:
+        pipeline.ping()
+        pipeline.set("p:k", 1)
+        pipeline.config_get("save")
+        pipeline.get("p:k")
+        assert pipeline.execute() == [True, True, {"save": ""}, "1"]
+        pipeline.ping()
+        assert pipeline.execute() == [True]
+        pipeline.watch("p:k")
+        assert pipeline.get("p:k") == "1"
+        pipeline.multi()
+        pipeline.ping()
+        assert pipeline.execute() == [True]
+    get = (b"GET", b"p:k")
+    assert noted(history) == [
+        ("transaction", ((b"SET", b"p:k", b"1"), get), (b"OK", b"1"), "ok"),
+        ("command", get, b"1", "ok"),
+        ("transaction", (get,), (b"1",), "ok"),
+    ]
+    assert_linearizable(history)
+
+
 def test_what_was_read_before_unwatch_is_no_part_of_a_transaction(solo: StageCluster, history: Recording) -> None:  # noqa: F811
     client, other = history.client(solo, "n1"), history.client(solo, "n1")
     client.set("u:{x}a", 1)
@@ -268,6 +292,29 @@ def test_a_transaction_whose_multi_was_refused_is_as_many_operations_as_were_ans
         assert before.complete_us <= part.invoke_us <= part.complete_us <= after.invoke_us
     assert {each.process for each in history} == {1}
     assert_linearizable(history)
+
+
+def test_what_changes_no_data_is_no_part_of_a_transaction_that_came_apart(history: Recording) -> None:  # noqa: F811
+    with server(b"+OK\r\n$1\r\nv\r\n", WITHOUT_MULTI % b"+PONG\r\n") as address:
+        pipeline = plain_client(history, address).pipeline()
+        pipeline.watch("k")
+        pipeline.get("k")
+        pipeline.multi()
+        pipeline.ping()
+        with pytest.raises(redis.ResponseError):
+            pipeline.execute()
+    with server(WITHOUT_MULTI % b"+PONG\r\n+OK\r\n") as address:
+        pipeline = plain_client(history, address).pipeline()
+        pipeline.ping()
+        pipeline.set("k", "w")
+        with pytest.raises(redis.ResponseError):
+            pipeline.execute()
+    get, wrote = (b"GET", b"k"), (b"SET", b"k", b"w")
+    assert noted(history) == [
+        ("command", get, b"v", "ok"),
+        ("transaction", (get,), None, "fail"),
+        ("command", wrote, b"OK", "ok"),
+    ]
 
 
 def test_of_a_transaction_that_came_apart_only_what_nobody_knows_is_open(history: Recording) -> None:  # noqa: F811

@@ -13,7 +13,7 @@ from trilemma.advise.branch import arms_of
 from trilemma.advise.call import Call, Client, Key, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
 from trilemma.advise.expression import FOLLOWED_MAX, key_of, keys_of_call, single_assignments, words_of_call
-from trilemma.advise.retry import Form, is_retried
+from trilemma.advise.retry import Sending, is_retried
 from trilemma.advise.text import UNKEYED, WRAPPED
 from trilemma.command.safety import BY_COMMAND
 from trilemma.command.safety_rows import VALUE_READS
@@ -97,8 +97,7 @@ class _Reader(ast.NodeVisitor):
             raw = self._raw(node)
             if raw is None:
                 return
-            command, keys, words, is_once = raw
-            again = again and not is_once
+            command, keys, words, _ = raw
         elif command == "lock":
             words = (
                 ("NX", "PX") if any(each.arg == "timeout" for each in node.keywords) or len(node.args) > 1 else ("NX",)
@@ -143,24 +142,24 @@ class _Reader(ast.NodeVisitor):
             receiver = other
         return receiver
 
-    def _raw(self, node: ast.Call) -> tuple[str, list[Key], tuple[str, ...], bool] | None:
-        """Return command, keys, words and whether it is CAP ONCE, of execute_command("SET", key, …)."""
+    def _raw(self, node: ast.Call) -> tuple[str, list[Key], tuple[str, ...], ast.expr | None] | None:
+        """Return command, keys, words and the token of CAP ONCE, of execute_command("SET", key, …)."""
         arguments = list(node.args)
         texts = [str(each.value).upper() if isinstance(each, ast.Constant) else "" for each in arguments]
         if len(texts) == 1:
             return None
-        is_once = False
+        token = None
         if texts[:1] == ["CAP"]:
             start = WRAPPED.get(texts[1].lower()) if len(texts) > 1 else None
             if start is None:
                 return None
-            is_once = start == WRAPPED["once"]
+            token = arguments[2] if start == WRAPPED["once"] and len(arguments) > start else None
             arguments, texts = arguments[start:], texts[start:]
         if not texts or not texts[0]:
             return None
         command = texts[0].lower()
         keys = [key_of(arguments[1], self._names)] if len(arguments) > 1 and command not in UNKEYED else []
-        return command, keys, tuple(texts[3:]), is_once
+        return command, keys, tuple(texts[3:]), token
 
     def _in_multi(self, command: str, kind: str, receiver: str) -> bool:
         """Say whether a command is queued for EXEC; follow WATCH and MULTI of a pipeline."""
@@ -197,21 +196,23 @@ class _Reader(ast.NodeVisitor):
 
     # Of calls elsewhere
 
-    def _sent(self, node: ast.Call) -> tuple[str, Form] | None:
-        """Return the client, and what a call sends as written; None of what sends no command."""
+    def _sent(self, node: ast.Call) -> Sending | None:
+        """Return what a call sends, as written; None of what sends no command."""
         if not isinstance(node.func, ast.Attribute):
             return None
         receiver, method = node.func.value, node.func.attr
         if not (self._receivers.kind(receiver) or method in CLEAR_METHODS):
             return None
         command, arguments = METHODS.get(method, method), [*node.args, *(each.value for each in node.keywords)]
+        token = None
         if command == "execute_command":
             raw = self._raw(node)
             if raw is None:
                 return None
-            command = raw[0]
-            arguments = arguments[WRAPPED["once"] + 1 :] if raw[3] else arguments[1:]
-        return self._receivers.client(self._followed(receiver)), (command, *map(ast.unparse, arguments))
+            command, _, _, token = raw
+            arguments = arguments[1 if token is None else WRAPPED["once"] + 1 :]
+        form = (command, *map(ast.unparse, arguments))
+        return Sending(self._receivers.client(self._followed(receiver)), form, _lasting(token))
 
     def _asks(self, node: ast.AST) -> bool:
         """Say whether a node is a read of a server."""
@@ -228,6 +229,13 @@ def _as_evaluated(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None:
         return [node.value, *(each for each in inside if each is not node.value)]
     return inside
+
+
+def _lasting(token: ast.expr | None) -> str:
+    """Return a token as written; nothing of one that is made where it stands, and is another each time."""
+    if token is None or any(isinstance(each, ast.Call) for each in ast.walk(token)):
+        return ""
+    return ast.unparse(token)
 
 
 def _shown(node: ast.expr) -> str:

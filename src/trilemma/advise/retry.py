@@ -9,6 +9,7 @@ import builtins
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from itertools import pairwise
+from typing import NamedTuple
 
 from trilemma.advise.client import last_name
 
@@ -46,8 +47,19 @@ class Reach(Enum):
 
 Form = tuple[str, ...]
 """What a call sends, as written: the command and its arguments."""
-Sent = Callable[[ast.Call], tuple[str, Form] | None]
-"""Gives the client and the form of a call; None of what sends no command."""
+
+
+class Sending(NamedTuple):
+    """What a call sends, and by which client."""
+
+    client: str
+    form: Form
+    token: str = ""
+    """The token of CAP ONCE, as written; empty where there is none, or a new one each time."""
+
+
+Sent = Callable[[ast.Call], Sending | None]
+"""Gives what a call sends; None of what sends no command."""
 Asks = Callable[[ast.AST], bool]
 """Whether a node reads from a server."""
 
@@ -61,7 +73,11 @@ def is_retried(node: ast.Call, around: Sequence[ast.AST], sent: Sent, asks: Asks
         sent: what a call sends.
         asks: whether a node is a read of a server: who asks first does not repeat blindly.
     """
-    return True if _is_repeated(node, around, asks) else _is_sent_again([*around, node], sent, asks)
+    mine = sent(node)
+    is_once = mine is not None and bool(mine.token)
+    if not is_once and _is_repeated(node, around, asks):
+        return True
+    return _is_sent_again([*around, node], mine, sent, asks)
 
 
 def _is_repeated(node: ast.Call, around: Sequence[ast.AST], asks: Asks) -> bool:
@@ -104,10 +120,9 @@ def _is_retrying(decorator: ast.expr) -> bool:
 # After a handler
 
 
-def _is_sent_again(path: Sequence[ast.AST], sent: Sent, asks: Asks) -> bool | None:
+def _is_sent_again(path: Sequence[ast.AST], mine: Sending | None, sent: Sent, asks: Asks) -> bool | None:
     """Say whether what a try had sent is sent once more by its handler, or by what only a handler leads on to."""
     call = path[-1]
-    mine = sent(call) if isinstance(call, ast.Call) else None
     first = max((place for place, each in enumerate(path[:-1]) if isinstance(each, FUNCTIONS)), default=0)
     found: bool | None = False
     for outer, inner in pairwise(path[first:]):
@@ -137,11 +152,13 @@ def _handlers_before(
                             yield tried, handler, [*handler.body, *part[place + 1 : part.index(inner) + 1]]
 
 
-def _same_before(tried: ast.Try | ast.TryStar, mine: tuple[str, Form], sent: Sent) -> bool | None:
-    """Say whether the body of a try sends the same; None where by another client, which may be of another server."""
+def _same_before(tried: ast.Try | ast.TryStar, mine: Sending, sent: Sent) -> bool | None:
+    """Say whether the body of a try sends the same, but for CAP ONCE with the same token; None where by another client,
+    which may be of another server."""
     others = [sent(each) for part in tried.body for each in _run_here(part) if isinstance(each, ast.Call)]
-    same = [client for client, form in (each for each in others if each is not None) if form == mine[1]]
-    return (True if mine[0] in same else None) if same else False
+    same = [each for each in others if each is not None and each.form == mine.form]
+    clients = [each.client for each in same if not mine.token or each.token != mine.token]
+    return (True if mine.client in clients else None) if clients else False
 
 
 def _run_here(node: ast.AST) -> Iterator[ast.AST]:
@@ -215,7 +232,7 @@ def _looks(test: ast.expr, error: str | None) -> bool:
     )
 
 
-def _sets_anew(between: Sequence[ast.stmt], mine: tuple[str, Form], sent: Sent) -> bool:
+def _sets_anew(between: Sequence[ast.stmt], mine: Sending, sent: Sent) -> bool:
     """Say whether the key is deleted or written whole on the way: then nothing of the first attempt is left."""
     found = [sent(each) for part in between for each in _run_here(part) if isinstance(each, ast.Call)]
-    return any(each is not None and each[1][0] in WHOLE and each[1][1:2] == mine[1][1:2] for each in found)
+    return any(each is not None and each.form[0] in WHOLE and each.form[1:2] == mine.form[1:2] for each in found)

@@ -27,7 +27,7 @@ Viotti and Vukolic, ACM CSUR 49(1), 2016. Twin: orders tried one by one, in the 
 Cost: O(n) for the first two, O(n * sessions * log n) for the others.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
 from trilemma.check.arbitration import Arbitration, Contradiction, Finding, Item
@@ -46,11 +46,18 @@ from trilemma.check.verdict import Verdict, invalid, unknown, valid
 GUARANTEES: Final = (READ_YOUR_WRITES, MONOTONIC_READS, MONOTONIC_WRITES, WRITES_FOLLOW_READS)
 
 
-def check_sessions(operations: Iterable[Operation], initial: Hashable = None) -> dict[str, Verdict]:
-    """Judge the four guarantees by the values read.
+def check_sessions(
+    operations: Iterable[Operation],
+    initial: Hashable = None,
+    names: Sequence[str] = GUARANTEES,
+    process: int | None = None,
+) -> dict[str, Verdict]:
+    """Judge guarantees by the values read.
 
     Args:
         initial: what each key holds at first.
+        names: which of the four.
+        process: of monotonic writes and writes follow reads, judge what this process was shown, and nobody else.
 
     Returns:
         A verdict per guarantee: `unknown` where nothing was demanded, or where values are not unique or from nowhere.
@@ -60,13 +67,8 @@ def check_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
     try:
         sessions = Sessions(operations, initial)
     except ValueError as refusal:
-        return {name: unknown(name, str(refusal)) for name in GUARANTEES}
-    demands = {
-        READ_YOUR_WRITES: _own_writes(sessions),
-        MONOTONIC_READS: _own_reads(sessions),
-        MONOTONIC_WRITES: Observation(sessions, follow_reads=False).run(),
-        WRITES_FOLLOW_READS: Observation(sessions, follow_reads=True).run(),
-    }
+        return {name: unknown(name, str(refusal)) for name in names}
+    demands = {name: _demands(name, sessions, process) for name in names}
     found = {name: arbitration.find() for name, (arbitration, _) in demands.items()}
     verdicts = {name: _verdict(name, sessions, found[name], count) for name, (_, count) in demands.items()}
     clash = next((each.clash for each in found.values() if each.clash is not None), None)
@@ -74,6 +76,15 @@ def check_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
         reason = f"no one order of the writes to {clash.writes[0][0]!r} fits all processes"
         verdicts[CAUSAL_CONVERGENCE] = _broken(CAUSAL_CONVERGENCE, sessions, clash, reason)
     return verdicts
+
+
+def _demands(name: str, sessions: Sessions, process: int | None) -> tuple[Arbitration, int]:
+    """Return what a guarantee demands, and of how many reads."""
+    if name == READ_YOUR_WRITES:
+        return _own_writes(sessions)
+    if name == MONOTONIC_READS:
+        return _own_reads(sessions)
+    return Observation(sessions, name == WRITES_FOLLOW_READS, process).run()
 
 
 def _verdict(name: str, sessions: Sessions, found: Finding, demands: int) -> Verdict:

@@ -12,10 +12,10 @@ taken for granted about it:
 Monotonic reads here as Terry has it: successive reads reflect a set of writes that only grows.
 Source: see `session`; Brzezinski, Sobaniec, Wawrzyniak, "Session guarantees to achieve PRAM consistency of replicated
 shared objects", PPAM 2003, and PDP 2004. Twin: in the tests.
-Cost: as `session`, once more, and once for each process that the witness names.
+Cost: as `session`, once more, and once for each process that the witness names, of what that one was shown.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 from trilemma.check.hierarchy import CAUSAL, MONOTONIC_READS, MONOTONIC_WRITES, PRAM, WRITES_FOLLOW_READS
@@ -46,7 +46,7 @@ def judge_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
     doubted = [name for name in TOGETHER if found[name].is_invalid]
     if not doubted or all(each.node for each in history):
         return found
-    certain = check_sessions(_apart(history, lambda operation: True), initial)
+    certain = check_sessions(_apart(history), initial, doubted)
     for name in doubted:
         if certain[name].is_invalid:
             found[name] = _named(certain[name])
@@ -63,19 +63,16 @@ def judge_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
 def _together(history: list[Operation], name: str, verdict: Verdict, initial: Hashable) -> dict[str, Verdict]:
     """Return that both guarantees together are broken, where one process shows it by itself."""
     for process in dict.fromkeys(each.process for each in verdict.witness if "read" in each.kind):
-        alone = check_sessions(_apart(history, lambda operation, one=process: operation.process != one), initial)[name]  # type: ignore[misc]
+        alone = check_sessions(history, initial, (name,), process)[name]
         if alone.is_invalid:
             reason = f"{MONOTONIC_READS} or {name} is broken, and nobody can tell which: {alone.reason}"
-            return {TOGETHER[name]: invalid(TOGETHER[name], reason, _named(alone).witness)}
+            return {TOGETHER[name]: invalid(TOGETHER[name], reason, alone.witness)}
     return {}
 
 
-def _apart(history: list[Operation], wanted: Callable[[Operation], bool]) -> list[Operation]:
-    """Return a history in which each wanted operation that names no node went to one that nothing else went to."""
-    return [
-        each._replace(node=f"{_NOWHERE}{number}") if not each.node and wanted(each) else each
-        for number, each in enumerate(history)
-    ]
+def _apart(history: list[Operation]) -> list[Operation]:
+    """Return a history in which each operation that names no node went to one that nothing else went to."""
+    return [each if each.node else each._replace(node=f"{_NOWHERE}{number}") for number, each in enumerate(history)]
 
 
 def _named(verdict: Verdict) -> Verdict:

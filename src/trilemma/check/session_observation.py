@@ -8,6 +8,7 @@ at a node, must have seen each session is a vector clock. Source and definitions
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 from trilemma.check.arbitration import Arbitration, Item
 from trilemma.check.history import Operation
@@ -33,9 +34,11 @@ class _Observer:
 class Observation:
     """Collects the demands of one of the two guarantees."""
 
-    def __init__(self, sessions: Sessions, follow_reads: bool) -> None:
+    def __init__(self, sessions: Sessions, follow_reads: bool, process: int | None = None) -> None:
+        """Args: process: collect what this one was shown, and nobody else."""
         self._sessions = sessions
         self._follow_reads = follow_reads
+        self._process = process
         self._arbitration = Arbitration(sessions.initial)
         self._observers: dict[tuple[int, str], _Observer] = {}
         self._clocks: dict[Event, Clock] = {}
@@ -51,7 +54,7 @@ class Observation:
         if self._follow_reads:
             self._set_clocks()
         for event in self._sessions.events:
-            if event.reads:
+            if event.reads and self._process in (None, event.operation.process):
                 self._observe(event)
         return self._arbitration, self._demands
 
@@ -140,25 +143,44 @@ class Observation:
             for session, (positions, marks) in by_session.items()
             if mark in marks
         )
-        for read, write in observer.shown[:shown]:
-            for last, way in self._ways(write):
-                if last.session == session and last.position > position:
-                    return (event.operation, read, *way)
+        for step in self._steps(observer.shown[:shown]):
+            if step.write.session == session and step.write.position > position:
+                return (event.operation, *step.way())
         return (event.operation,)
 
-    def _ways(self, write: Event) -> Iterator[tuple[Event, tuple[Operation, ...]]]:
-        """Yield each write that must be seen with a write, with the operations that lead there; itself first."""
+    def _steps(self, shown: list[tuple[Operation, Event]]) -> Iterator["_Step"]:
+        """Yield each write that must be seen with the writes shown, from one read to the next, nearest first. Where the
+        same session was followed up to a place already, it is not followed again."""
         followed: dict[int, int] = {}
-        waiting: list[tuple[Event, tuple[Operation, ...]]] = [(write, (write.operation,))]
-        for later, way in waiting:  # grows while it is walked
-            yield later, way
-            done = followed.get(later.session, 0)
-            followed[later.session] = max(done, later.position)
-            if self._follow_reads:
-                for earlier in self._sessions.by_number[later.session][done : later.position]:
-                    for item in self._counted(earlier):
-                        writer = self._sessions.writers[item]
-                        waiting.append((writer, (*way, earlier.operation, writer.operation)))
+        for read, write in shown:
+            waiting = [_Step(write, (read, write.operation), None)]
+            for step in waiting:  # grows while it is walked
+                yield step
+                later = step.write
+                done = followed.get(later.session, 0)
+                followed[later.session] = max(done, later.position)
+                if self._follow_reads:
+                    for earlier in self._sessions.by_number[later.session][done : later.position]:
+                        for item in self._counted(earlier):
+                            writer = self._sessions.writers[item]
+                            waiting.append(_Step(writer, (earlier.operation, writer.operation), step))
+
+
+class _Step(NamedTuple):
+    """A write that must be seen, and how one comes to it."""
+
+    write: Event
+    operations: tuple[Operation, Operation]
+    before: "_Step | None"
+
+    def way(self) -> tuple[Operation, ...]:
+        """Return the operations that lead from what was read to this write."""
+        found: list[Operation] = []
+        step: _Step | None = self
+        while step is not None:
+            found[:0] = step.operations
+            step = step.before
+        return tuple(found)
 
 
 def _moment(event: Event) -> tuple[int, bool]:

@@ -27,6 +27,11 @@ UNRECORDED: Final = frozenset(
 """Commands that change no data and are not judged. All others are recorded, whether a checker knows them or not."""
 
 
+def recorded(commands: Sequence[Command]) -> tuple[Command, ...]:
+    """Return the commands that a transaction is recorded with."""
+    return tuple(each for each in commands if each[0] not in UNRECORDED)
+
+
 class Use:
     """One use of a process number, by one operation or a pipeline of them. It is free again once all of them are closed
     and none of the outcomes is unknown: what may happen yet is still under way."""
@@ -103,17 +108,22 @@ class Note:
         Args:
             seen: replies to guarded reads, which belong to it.
             replies: to MULTI, to each command, to EXEC, as far as they came.
-            commands: what was to be queued.
+            commands: what was to be queued, unrecorded ones included.
         """
         sent = len(commands) + 2
+        kept = [place for place, each in enumerate(commands) if each[0] not in UNRECORDED]
         if came_apart(replies, sent):
-            self._came_apart(commands, replies[1:-1])
+            self._came_apart([commands[place] for place in kept], [replies[place + 1] for place in kept])
             return
-        recorded = judge_exec(replies, sent)
-        self.close(recorded.outcome, (*seen, *recorded.result) if recorded.outcome == "ok" else None)
+        judged = judge_exec(replies, sent)
+        done = (*seen, *(judged.result[place] for place in kept)) if judged.outcome == "ok" else None
+        self.close(judged.outcome, done)
 
     def _came_apart(self, commands: Sequence[Command], replies: Sequence[Any]) -> None:
         """Note commands that were carried out one by one. What was read before is noted already, and guards nothing."""
+        if not commands:
+            self.unsent()
+            return
         numbers = self._recording.divide(self._number, commands)
         told = [_told(reply) for reply in replies]
         for number, (outcome, result) in zip(numbers, told, strict=True):

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from trilemma.check.redis_history import Command
 from trilemma.client.attention import Attention
-from trilemma.client.note import Note, Processes
+from trilemma.client.note import Note, Processes, recorded
 from trilemma.client.recorded_redis import settle
 from trilemma.client.wiretap import AsyncEar, is_reply, refuse_options, wire
 
@@ -120,7 +120,9 @@ class AsyncRecordedPipeline(Pipeline):
 
     async def _execute_as_one(self, commands: tuple[Command, ...], raise_on_error: bool) -> list[Any]:
         seen = list(self._attention.seen) if self.watching else []
-        argument = (*(command for command, _ in seen), *commands)
+        argument = (*(command for command, _ in seen), *recorded(commands))
+        if not argument:
+            return await super().execute(raise_on_error)
         note = self._processes.begin("transaction", argument, argument[0])
         await self._connect(note)
         try:

@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from trilemma.check.redis_history import Command
 from trilemma.client.attention import Attention
-from trilemma.client.note import Note, Processes
+from trilemma.client.note import Note, Processes, recorded
 from trilemma.client.wiretap import Ear, is_reply, refuse_options, wire
 
 
@@ -134,7 +134,9 @@ class RecordedPipeline(Pipeline):
 
     def _execute_as_one(self, commands: tuple[Command, ...], raise_on_error: bool) -> list[Any]:
         seen = list(self._attention.seen) if self.watching else []
-        argument = (*(command for command, _ in seen), *commands)
+        argument = (*(command for command, _ in seen), *recorded(commands))
+        if not argument:
+            return super().execute(raise_on_error)
         note = self._processes.begin("transaction", argument, argument[0])
         self._connect(note)
         try:
