@@ -8,7 +8,7 @@ HUGE = 1 << 40
 def test_nothing_is_flushed_where_nothing_was_written() -> None:
     flushing = Flushing(HUGE, 0, has_recovered=False)
     assert flushing.begin(10 * FLUSH_US, 0, False) == 0
-    assert flushing.deadline_us is None
+    assert flushing.next_deadline_us is None
 
 
 def test_so_many_bytes_are_flushed_at_once() -> None:
@@ -31,11 +31,11 @@ def test_a_small_segment_is_flushed_before_it_is_full() -> None:
 def test_a_write_is_flushed_when_it_is_old() -> None:
     flushing = Flushing(HUGE, 0, has_recovered=False)
     assert flushing.begin(5, 1, False) == 0
-    assert flushing.deadline_us == 5 + FLUSH_US
+    assert flushing.next_deadline_us == 5 + FLUSH_US
     assert flushing.begin(4 + FLUSH_US, 2, False) == 0
     token = flushing.begin(5 + FLUSH_US, 2, False)
     assert token
-    assert flushing.deadline_us is None
+    assert flushing.next_deadline_us is None
     flushing.done(token)
     assert flushing.begin(9 * FLUSH_US, 2, False) == 0
 
@@ -43,7 +43,7 @@ def test_a_write_is_flushed_when_it_is_old() -> None:
 def test_what_a_start_replayed_is_flushed_soon() -> None:
     flushing = Flushing(HUGE, 7, has_recovered=True)
     assert flushing.begin(7, 0, False) == 0
-    assert flushing.deadline_us == 7 + FIRST_FLUSH_US
+    assert flushing.next_deadline_us == 7 + FIRST_FLUSH_US
     assert flushing.begin(7 + FIRST_FLUSH_US, 0, False)
 
 

@@ -13,7 +13,7 @@ import pytest
 from stage import Stage
 from trilemma.node import causal_execution, causal_intake, proposals
 from trilemma.node.raft_shard import RaftShard
-from trilemma.node.session import REPLIES_AHEAD_BYTES
+from trilemma.node.replies import REPLIES_AHEAD_BYTES
 from trilemma.node.unit import VALUE_BYTES_PER_TURN
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.client import plain

@@ -7,7 +7,7 @@ import pytest
 
 from connection import Connection
 from stage import Asked, Stage
-from trilemma.node import allowance, backlog, log, proposals, route, session
+from trilemma.node import allowance, backlog, log, proposals, replies, route
 from trilemma.sim.solo import request
 
 VALUE = "x" * 2_000
@@ -159,7 +159,7 @@ class Trickle:
 def test_of_one_connection_no_more_is_begun_than_may_be_held_until_it_is_answered(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, node: int
 ) -> None:
-    monkeypatch.setattr(session, "ARGUMENTS_AHEAD_BYTES", 3 * len(VALUE))
+    monkeypatch.setattr(replies, "ARGUMENTS_AHEAD_BYTES", 3 * len(VALUE))
     monkeypatch.setattr(log, "UNDURABLE_BYTES_MAX", 1 << 30)
     for each in (1, 2, 3):
         slow_down(stage, each, 100_000)

@@ -3,53 +3,44 @@
 Replies wait until the batch is durable here (or on as many replicas as WRITE names), and so do replies that show what
 is not durable yet: nobody is shown what a crash could take back. `everysec` does not wait. Owns the order of a turn.
 Does not know what is let in (node/causal_intake.py), how it is executed (node/causal_execution.py), nor what a reply
-waits for (node/causal_replies.py).
+waits for (node/causal_replies.py). What is read of the shard is in node/causal_standing.py.
 """
 
 from collections.abc import Callable, Sequence
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import Now
-from trilemma.crdt.vector import text
 from trilemma.keyspace.settings import Keyspace
-from trilemma.node import causal_report as report
 from trilemma.node.batch import Batch as UnitBatch
 from trilemma.node.causal_execution import CausalExecution
 from trilemma.node.causal_intake import CausalIntake
 from trilemma.node.causal_replies import CausalReplies
-from trilemma.node.causal_rows import CausalRows, decode_vector
-from trilemma.node.causal_switch import CausalSwitch
+from trilemma.node.causal_rows import CausalRows
+from trilemma.node.causal_standing import CausalStanding
 from trilemma.node.config import NodeConfig
-from trilemma.node.digest import Digest
 from trilemma.node.questions import Questions
 from trilemma.node.reaper import Reaper
-from trilemma.node.request import Target
 from trilemma.node.spreading import Spreading
 from trilemma.node.unit import NOT_EXECUTED, Result, Unit
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.port import Message, Outbound
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import Engine, LogRecord, ReadView, RowBatch
+from trilemma.storage.port import Engine, LogRecord, RowBatch
 
 
-class CausalShard:
+class CausalShard(CausalStanding):
     """See node/shard.py for the contract."""
 
     def __init__(
         self, config: NodeConfig, keyspace: Keyspace, shard: ShardId, replica: Leaderless, rows: ShardRows, entropy: int
     ) -> None:
-        self.keyspace = keyspace
-        self.shard = shard
-        self.replica = replica
-        self._config = config
-        self._rows = CausalRows(rows, config.node_id)
+        super().__init__(config, keyspace, shard, replica, CausalRows(rows, config.node_id))
         self._execution = CausalExecution(config, replica, self._rows, entropy)
         self._questions = Questions(config.name, replica, keyspace)
         self._intake = CausalIntake(config, replica, self._questions, self._execution)
         self._spreading = Spreading(replica)
         self._replies = CausalReplies(config, keyspace, replica, self._rows, self._spreading)
         self._reaper = Reaper(config.node_id, replica, 0)
-        self._switch = CausalSwitch(replica, self._rows)
         self._now = Now(0, 0)
         self._up: frozenset[NodeId] = frozenset()
         self._offsets_ms: dict[NodeId, int] | None = None
@@ -61,23 +52,6 @@ class CausalShard:
         """Nobody is sent rows unasked."""
         self.donors: Sequence[NodeId] = ()
         """Peers whose rows this replica needs, because their log no longer has what it lacks."""
-
-    @property
-    def defects(self) -> list[str]:
-        """See ShardReplica."""
-        return self._rows.view.defects
-
-    def target(self) -> Target | None:
-        """See ShardReplica: every replica executes, from its first turn to its last."""
-        return self._config.node_id, self._config.starts
-
-    def has_executed(self, epoch: int) -> bool:
-        """See ShardReplica: an epoch is a start, and each but this one was another."""
-        return False
-
-    def leader(self) -> Target | None:
-        """See ShardReplica: there is none."""
-        return None
 
     def receive(self, sender: NodeId, message: Message) -> None:
         """See ShardReplica."""
@@ -151,11 +125,6 @@ class CausalShard:
         """See ShardReplica: nothing is leased."""
         return NOT_EXECUTED
 
-    @property
-    def allows_stale(self) -> bool:
-        """See ShardReplica: READONLY changes nothing here."""
-        return False
-
     def collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
         """See ShardReplica."""
         if self.is_idle:
@@ -211,10 +180,6 @@ class CausalShard:
         switched = self._switch.record
         return [*self.replica.restate(), *([switched] if switched is not None else [])]
 
-    def first_needed(self, stream: int) -> int:
-        """See ShardReplica: what rows on disk lack, and what a peer may still ask for."""
-        return min(self._rows.progress.flushed.get(stream, 0) + 1, self.replica.first_retained(stream))
-
     def let_go(self, stream: int, index: int) -> None:
         """See ShardReplica: what a majority holds."""
         self.replica.let_go(stream, index)
@@ -230,10 +195,6 @@ class CausalShard:
         waits_us = [*self._spreading.deadlines_us(), *self._questions.deadlines_us()]
         return min([self.replica.next_deadline_us, self._reaper.next_us, *waits_us])
 
-    def why_down(self, up: frozenset[NodeId]) -> str | None:
-        """See ShardReplica: a replica always serves."""
-        return None
-
     def hand_over(self) -> bool:
         """See ShardReplica: there is nothing to hand over."""
         return False
@@ -242,25 +203,7 @@ class CausalShard:
         """See ShardReplica: nobody leads."""
         return False
 
-    def digest(self) -> tuple[str, str]:
-        """See ShardReplica."""
-        return f"vector {text(self.replica.vector)}", self._rows.view.digest()
-
-    def paged_digest(self, view: ReadView) -> Digest:
-        """See ShardReplica."""
-        reflects = f"vector {text(decode_vector(self.label_of(view)))}"
-        return Digest(reflects, view, [self._rows.view.key_range], self._rows.view.row_hash)
-
     # Rows that move between nodes (node/transfer.py)
-
-    @property
-    def generation(self) -> int:
-        """The generation of rows in use."""
-        return self._rows.overlay.generation
-
-    def label_of(self, view: ReadView) -> bytes:
-        """See Movable: the vector that the rows reflect, read from the rows themselves."""
-        return self._switch.label_of(view)
 
     def accepts(self, label: bytes) -> bool:
         """See Movable."""
@@ -278,24 +221,3 @@ class CausalShard:
 
     def moved(self, peer: NodeId, label: bytes | None) -> None:
         """See Movable: the peer's own gossip will tell what it holds."""
-
-    @property
-    def position(self) -> int:
-        """See ShardReplica: the sequence of the newest own batch."""
-        return report.position(self.replica)
-
-    def held_by(self, position: int) -> int:
-        """See ShardReplica."""
-        return report.held_by(self.replica, position)
-
-    def facts(self) -> dict[str, object]:
-        """See ShardReplica."""
-        return report.facts(self.replica)
-
-    def lag(self) -> dict[NodeId, int | None]:
-        """See ShardReplica."""
-        return report.lag(self.replica)
-
-    def sizes(self) -> list[int]:
-        """See ShardReplica."""
-        return self._rows.sizes()

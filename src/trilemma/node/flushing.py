@@ -53,6 +53,6 @@ class Flushing:
         return True
 
     @property
-    def deadline_us(self) -> int | None:
+    def next_deadline_us(self) -> int | None:
         """When a flush is due though nothing is written."""
         return None if self._is_under_way else self._due_us

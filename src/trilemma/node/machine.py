@@ -274,11 +274,8 @@ class Node:
         if self._clients.wants_turn or self._remains.wants_turn:
             return self._now.mono_us
         soonest_us = min(self._peers.next_deadline_us, self._clients.next_deadline_us)
-        for deadline_us in (
-            self._transfers.next_deadline_us,
-            self._commands.waiting.next_deadline_us,
-            self._flushing.deadline_us,
-        ):
+        for part in (self._transfers, self._commands.waiting, self._flushing):
+            deadline_us = part.next_deadline_us
             if deadline_us is not None and deadline_us < soonest_us:
                 soonest_us = deadline_us
         return self._executors.soonest_us(soonest_us)

@@ -106,7 +106,7 @@ class Questions:
             self._refuse(waiters, text)
             return
         deadline_us = self._mono_us + self._patience_us(waiters)
-        self._asked.append(_Asked(self._replica.ask(), wanted, is_barrier, deadline_us, waiters))
+        self._asked.append(_Asked(self._replica.gossip.ask(), wanted, is_barrier, deadline_us, waiters))
 
     def _patience_us(self, waiters: list[Waiter]) -> int:
         timeout_us = self._keyspace.timeout_ms * US_PER_MS
@@ -130,7 +130,7 @@ class Questions:
         Args:
             ahead: the lines in which something asked for earlier waits on.
         """
-        answers = self._replica.answers[asked.question]
+        answers = self._replica.gossip.answers[asked.question]
         if sum(self._has_come(asked, peer, answer) for peer, answer in answers.items()) >= asked.wanted:
             waiters, asked.waiters = asked.waiters, []
             for waiter in waiters:
@@ -142,7 +142,7 @@ class Questions:
             self._refuse(asked.waiters, text)
         else:
             return False
-        self._replica.forget(asked.question)
+        self._replica.gossip.forget(asked.question)
         return True
 
     def _has_come(self, asked: _Asked, peer: NodeId, answer: Answer) -> bool:

@@ -3,20 +3,18 @@
 Writes, and reads that must keep their place among them, go into one entry a turn (node/proposals.py). Other reads wait
 for ReadIndex, or are served under a lease (node/raft_reads.py). Owns the order of a turn. Does not know what is let in
 (node/raft_intake.py), how entries and reads are carried out (node/raft_execution.py, node/raft_answers.py), nor what
-the rows hold and what makes an entry committed.
+the rows hold and what makes an entry committed. What is read of the shard is in node/raft_standing.py.
 """
 
 from collections.abc import Callable, Sequence
 
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.time import Now
-from trilemma.keyspace.settings import Keyspace, Mode
-from trilemma.node import admission, internal, succession
-from trilemma.node import raft_report as report
+from trilemma.keyspace.settings import Keyspace
+from trilemma.node import internal, succession
 from trilemma.node.applied import decode_label
 from trilemma.node.batch import Batch
 from trilemma.node.config import NodeConfig
-from trilemma.node.digest import Digest
 from trilemma.node.execute import run_unit
 from trilemma.node.once import is_once, run_once
 from trilemma.node.proposals import Proposals
@@ -25,33 +23,27 @@ from trilemma.node.raft_execution import RaftExecution
 from trilemma.node.raft_intake import RaftIntake
 from trilemma.node.raft_reads import RaftReads
 from trilemma.node.raft_rows import RaftRows
-from trilemma.node.raft_switch import RaftSwitch
-from trilemma.node.request import Target
+from trilemma.node.raft_standing import RaftStanding
 from trilemma.node.unit import NOT_EXECUTED, Result, Unit
 from trilemma.node.upkeep import Upkeep
 from trilemma.replication.port import Entry, Message, Outbound
 from trilemma.replication.raft.replica import Raft
 from trilemma.resp.reply import encode
 from trilemma.storage.overlay import ShardRows
-from trilemma.storage.port import Engine, LogRecord, ReadView, RowBatch
+from trilemma.storage.port import Engine, LogRecord, RowBatch
 
 
-class RaftShard:
+class RaftShard(RaftStanding):
     """See node/shard.py for the contract."""
 
     def __init__(self, config: NodeConfig, keyspace: Keyspace, shard: ShardId, raft: Raft, rows: ShardRows) -> None:
-        self.keyspace = keyspace
-        self.shard = shard
-        self.raft = raft
-        self._config = config
-        self._rows = RaftRows(rows)
+        super().__init__(config, keyspace, shard, raft, RaftRows(rows))
         self._answers = RaftAnswers(config, keyspace, raft, self._rows)
         self._reads = RaftReads(raft, self._rows, self._read)
         self._proposals = Proposals(raft, lambda db, key: self._rows.view.stored_bytes(db, key))
         self._intake = RaftIntake(config, raft, self._reads, self._proposals)
         self._execution = RaftExecution(raft, self._rows, self._proposals, self._answers, self._run)
         self._upkeep = Upkeep(raft, self._rows)
-        self._switch = RaftSwitch(raft, self._rows)
         self._now = Now(0, 0)
         self._up: frozenset[NodeId] = frozenset()
         self.behind: Sequence[NodeId] = ()
@@ -59,28 +51,6 @@ class RaftShard:
         self._has_input = True
         self.is_idle = False
         self._deadline_us = 0
-
-    @property
-    def applied_index(self) -> int:
-        """The index of the last entry that the rows reflect."""
-        return self._rows.applied.index
-
-    @property
-    def defects(self) -> list[str]:
-        """See ShardReplica."""
-        return self._rows.view.defects
-
-    def target(self) -> Target | None:
-        """See ShardReplica."""
-        return (self._config.node_id, self.raft.term) if self.raft.is_leader else None
-
-    def has_executed(self, epoch: int) -> bool:
-        """See ShardReplica."""
-        return self.raft.has_led(epoch)
-
-    def leader(self) -> Target | None:
-        """See ShardReplica."""
-        return None if self.raft.leader is None else (self.raft.leader, self.raft.term)
 
     # Inputs
 
@@ -136,10 +106,6 @@ class RaftShard:
     def why_not_written(self) -> str | None:
         """See ShardReplica."""
         return self._intake.why_not_written(self.keyspace, self._up)
-
-    def why_down(self, up: frozenset[NodeId]) -> str | None:
-        """See ShardReplica."""
-        return admission.why_down(self._config, self.keyspace, up)
 
     def submit(self, batch: Batch) -> None:
         """See ShardReplica."""
@@ -242,16 +208,6 @@ class RaftShard:
         self._wake()
         return self._answers.leased(unit)
 
-    @property
-    def serves_leased_reads(self) -> bool:
-        """Say whether followers of this shard may answer reads (`ca`, READ local)."""
-        return self.keyspace.mode is Mode.CA or self.keyspace.read == "local"
-
-    @property
-    def allows_stale(self) -> bool:
-        """See ShardReplica: `ca` never answers what may be stale."""
-        return self.keyspace.mode is Mode.CP
-
     # Rows and the disk
 
     def rows(self, durable_token: int) -> RowBatch | None:
@@ -273,25 +229,12 @@ class RaftShard:
         switched = self._switch.record
         return [*self.raft.restate(), *([switched] if switched is not None else [])]
 
-    def first_needed(self, stream: int) -> int:
-        """See ShardReplica."""
-        return self.raft.first_needed
-
     def let_go(self, stream: int, index: int) -> None:
         """See ShardReplica: what is in flushed rows."""
         self._has_input = True
         self.raft.let_go(index)
 
     # Rows that move between nodes (node/transfer.py)
-
-    @property
-    def generation(self) -> int:
-        """The generation of rows in use."""
-        return self._rows.overlay.generation
-
-    def label_of(self, view: ReadView) -> bytes:
-        """See Movable: the entry that the rows reflect, read from the rows themselves."""
-        return self._switch.label_of(view)
 
     def accepts(self, label: bytes) -> bool:
         """See Movable."""
@@ -316,34 +259,3 @@ class RaftShard:
         """See Movable."""
         self._has_input = True
         self.raft.snapshot_sent(peer, 0 if label is None else decode_label(label).base_index)
-
-    # What others are told
-
-    @property
-    def position(self) -> int:
-        """See ShardReplica: a log index."""
-        return self.applied_index
-
-    def held_by(self, position: int) -> int:
-        """See ShardReplica."""
-        return sum(node != self._config.node_id for node in self.raft.durable_on(position))
-
-    def digest(self) -> tuple[str, str]:
-        """See ShardReplica."""
-        return f"index {self.applied_index}", self._rows.digest()
-
-    def paged_digest(self, view: ReadView) -> Digest:
-        """See ShardReplica."""
-        return self._rows.paged_digest(f"index {decode_label(self.label_of(view)).base_index}", view)
-
-    def facts(self) -> dict[str, object]:
-        """See ShardReplica."""
-        return report.facts(self._config, self.raft, self.applied_index, self._rows.progress.flushed.index)
-
-    def lag(self) -> dict[NodeId, int | None]:
-        """See ShardReplica: known to the leader."""
-        return report.lag(self._config, self.keyspace, self.raft)
-
-    def sizes(self) -> list[int]:
-        """See ShardReplica."""
-        return self._rows.sizes()

@@ -1,29 +1,17 @@
-"""One client connection: its settings, its MULTI, what it watches, and its replies in the order of its commands."""
+"""One client connection: its settings, its MULTI, what it watches, what it has sent. Its replies are in `replies`."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trilemma.base.ids import ConnId, ShardId
-from trilemma.base.limits import KIB, MIB, limit
+from trilemma.base.limits import MIB, limit
 from trilemma.command.table import CommandSpec
-from trilemma.node.request import Lane, Request
+from trilemma.node.replies import Replies
+from trilemma.node.request import Lane
 from trilemma.node.slot import Slot
 from trilemma.node.unit import Watch
 from trilemma.resp.request import RequestParser
-
-REPLIES_AHEAD_BYTES = limit(
-    "client_replies_ahead_bytes",
-    8 * MIB,
-    "bytes",
-    "what a client has asked for and not been sent is held in memory",
-    "its next commands wait for earlier replies",
-)
-REPLIES_AHEAD_MAX = 16_384
-"""Commands of one connection under way at once, however small their replies."""
-
-REPLY_BYTES_EXPECTED = 256 * KIB
-"""How big replies are taken to be until the first ones are known."""
 
 INPUT_PAUSE_BYTES = limit(
     "client_input_pause_bytes",
@@ -31,14 +19,6 @@ INPUT_PAUSE_BYTES = limit(
     "bytes",
     "commands that cannot be begun yet are held in memory",
     "nothing more is read from the client until they are begun",
-)
-
-ARGUMENTS_AHEAD_BYTES = limit(
-    "client_arguments_ahead_bytes",
-    16 * MIB,
-    "bytes",
-    "what a client has sent and not been answered is held in memory",
-    "its next commands wait until all before them are answered",
 )
 
 
@@ -59,10 +39,11 @@ class Multi:
     aborted: bool = False
 
 
-class Session:
+class Session(Replies):
     """A connection's state. `touched` tells the node that it has something to send or to go on with."""
 
     def __init__(self, conn: ConnId, address: str, local_address: str, on_touch: Callable[["Session"], None]) -> None:
+        super().__init__()
         self.id = conn
         self.address = address
         self.local_address = local_address
@@ -112,18 +93,11 @@ class Session:
         """Whether it is sent what the node's clients send (node/monitor.py)."""
         self.input_bytes = 0
         """Bytes received since no command was waiting to be begun."""
-        self.ahead_bytes = 0
-        """Bytes received since no reply was outstanding: by so many commands' arguments may be held, at most."""
         self.on_reset: Callable[[Session], None] = lambda _: None
         self.on_defect: Callable[[str], None] = lambda _: None
         """Told what broke while a reply was made."""
-        self.ready_bytes = 0
-        """Bytes of replies that are made and have not left."""
         self.registered_token = 0
         """By which token the session is to be looked at again, because its next reply waits for it; 0 for none."""
-        self._slots: deque[Slot] = deque()
-        self._pushed: list[bytes] = []
-        self._reply_bytes = REPLY_BYTES_EXPECTED
         self._on_touch = on_touch
 
     @property
@@ -186,20 +160,6 @@ class Session:
         self._slots.append(slot)
         return slot
 
-    def open(self, slot: Slot) -> None:
-        """Put a special slot at the place of the next reply."""
-        self._slots.append(slot)
-
-    @property
-    def is_full(self) -> bool:
-        """Say whether no further command may begin, because what is under way is, or may come to, too many bytes."""
-        if self.ready_bytes >= REPLIES_AHEAD_BYTES:
-            return True
-        if self._slots and self.ahead_bytes >= ARGUMENTS_AHEAD_BYTES:
-            return True
-        ahead = min(REPLIES_AHEAD_BYTES // self._reply_bytes, REPLIES_AHEAD_MAX)
-        return len(self._slots) >= max(ahead, 1)
-
     @property
     def can_go_on(self) -> bool:
         """Say whether the next command could begin now."""
@@ -216,12 +176,6 @@ class Session:
         """Say whether the client sends nothing more and all that it sent has been begun."""
         return self.has_ended and not self.has_input and not self.is_stalled
 
-    def drop_replies(self) -> None:
-        """Forget what nobody will read."""
-        self.ready_bytes = 0
-        self._slots.clear()
-        self._pushed.clear()
-
     def reply(self, data: bytes) -> None:
         """Answer the next command at once."""
         self.slot().fill(data)
@@ -231,11 +185,6 @@ class Session:
         self._pushed.append(data)
         self.touched()
 
-    @property
-    def pending(self) -> int:
-        """The number of replies that have not left."""
-        return len(self._slots)
-
     def abandon(self, pending: int, data: bytes) -> None:
         """Answer the command that was begun when `pending` replies had not left, and read no further ones."""
         while len(self._slots) > pending:
@@ -243,61 +192,6 @@ class Session:
         self.multi, self.blocked = None, False
         self.reply(data)
         self.close()
-
-    @property
-    def is_answered(self) -> bool:
-        """Say whether no command waits for its reply."""
-        return not self._slots
-
-    def take_bytes(self, durable: int) -> bytes:
-        """Return, in order, the replies that can leave: those that are made and wait for no token above this one."""
-        parts: list[bytes] = []
-        largest = 0
-        slots = self._slots
-        while slots:
-            slot = slots[0]
-            data = slot.data
-            if data is None or slot.token > durable:
-                break
-            slots.popleft()
-            parts.append(data)
-            self.ready_bytes -= len(data)
-            largest = max(largest, len(data))
-        if not slots:
-            self.ahead_bytes = 0
-        if parts:
-            # A burst of small replies after a large one soon counts for what it is.
-            self._reply_bytes = max(largest, self._reply_bytes >> 4, 1)
-        if self._pushed:
-            parts += self._pushed
-            self._pushed = []
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    @property
-    def awaited_token(self) -> int:
-        """The token that the next reply waits for; 0 where it is not made yet, or there is none."""
-        slots = self._slots
-        return slots[0].token if slots and slots[0].data is not None else 0
-
-    @property
-    def reply_due_us(self) -> int:
-        """When the time of the next reply is up, which is made."""
-        return self._slots[0].due_us
-
-    def give_up_late(self, durable: int, now_us: int, told: Callable[[Request], bytes | None]) -> int | None:
-        """Answer replies whose time is up, and that show what is not durable, with what `told` says of their requests.
-
-        Returns: when the time of the next one is up, None where no further one is next to leave.
-        """
-        for slot in self._slots:
-            if slot.data is None:
-                return None
-            if slot.token > durable:
-                if slot.due_us > now_us:
-                    return slot.due_us
-                if not slot.give_up(durable, told):
-                    return None
-        return None
 
     def judge_input(self) -> bool | None:
         """Say whether reading from the client is to go on (True) or to pause (False) from now; None for no change."""

@@ -1,7 +1,7 @@
 """The place of one reply in a session, from when its command is begun until the reply leaves.
 
 Owns how a result or a defect becomes the reply's bytes, and what is said in place of a result that may not be shown in
-time. Does not know when they leave: that is for node/session.py.
+time. Does not know when they leave: that is for node/replies.py.
 Replies that are made of more than one result are in node/slots.py.
 """
 

@@ -18,8 +18,8 @@ from trilemma.node import (
     raft_reads,
     raft_rows,
     reaper,
+    replies,
     route,
-    session,
 )
 from trilemma.node import log as node_log
 from trilemma.replication.leaderless import early, retention, supply
@@ -44,7 +44,7 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "reply bytes per turn, ap": (allowance, "REPLY_BYTES_PER_TURN", 60),
     "keys reaped": (reaper, "REAP_KEYS_MAX", 1),
     "keys reaped by an entry": (raft_rows, "REAP_KEYS_MAX", 1),
-    "replies ahead": (session, "REPLIES_AHEAD_MAX", 2),
+    "replies ahead": (replies, "REPLIES_AHEAD_MAX", 2),
     "hot rows": (overlay, "HOT_ROWS_MAX", 4),
     "stream window": (stream, "STREAM_WINDOW", 2),
     "stream bytes": (stream, "STREAM_BYTES_MAX", 200),
@@ -55,7 +55,7 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
     "forwarded result bytes": (batch, "RESULT_BYTES_MAX", 100),
     "undurable bytes": (node_log, "UNDURABLE_BYTES_MAX", 4000),
     "undurable bytes, ap": (causal_intake, "UNDURABLE_BYTES_MAX", 2000),
-    "arguments ahead": (session, "ARGUMENTS_AHEAD_BYTES", 60),
+    "arguments ahead": (replies, "ARGUMENTS_AHEAD_BYTES", 60),
     "frame bytes": (peers, "FRAME_BYTES", 400),
 }
 """By name: where a bound stands, what it is called there, and how tight it is made."""

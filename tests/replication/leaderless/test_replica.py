@@ -203,11 +203,11 @@ def test_what_nobody_else_holds_is_handed_on_after_a_start_whatever_the_rows_hol
 
 @pytest.mark.parametrize(("earlier", "now"), [(7_000, 9_000), (9_000, 7_000)])
 def test_an_answer_to_a_question_of_an_earlier_start_is_none_to_one_of_this_start(earlier: int, now: int) -> None:
-    old = Alone(entropy=earlier).replica.ask()
+    old = Alone(entropy=earlier).replica.gossip.ask()
     again = Alone(entropy=now)
-    question = again.replica.ask()
+    question = again.replica.gossip.ask()
     again.turn((2, Gossip({}, 0, 0, 0, old)), (3, Gossip({}, 0, 0, 0, question)))
-    assert list(again.replica.answers[question]) == [3]
+    assert list(again.replica.gossip.answers[question]) == [3]
 
 
 def test_who_asks_for_what_came_as_rows_is_told_to_take_them_after_a_start_too() -> None:

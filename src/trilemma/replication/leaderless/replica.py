@@ -9,27 +9,21 @@ from collections.abc import Sequence
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
-from trilemma.base.time import Now, on_grid
+from trilemma.base.time import Now
 from trilemma.crdt.vector import Vector, covers
 from trilemma.replication.leaderless.currency import Currency
 from trilemma.replication.leaderless.delivery import Delivery
 from trilemma.replication.leaderless.expiry_clock import ExpiryClock
+from trilemma.replication.leaderless.gossip import Rounds
 from trilemma.replication.leaderless.holdings import Holdings
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, wire_of
 from trilemma.replication.leaderless.pulls import Pulls
-from trilemma.replication.leaderless.questions import Answer, Questions
 from trilemma.replication.leaderless.record import LeaderlessState, state_record
 from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.leaderless.settled import Report, Settled
 from trilemma.replication.leaderless.supply import answer_to, batches_above
 from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound
 from trilemma.storage.port import LogReader, LogRecord
-
-GOSSIP_US = 160_000
-"""How often a replica says what it holds."""
-
-QUESTION_DRAW_MAX = (1 << 62) - 1
-"""Where a start's questions begin at the highest: no two starts use one number, and there is room to count."""
 
 
 class Leaderless:
@@ -61,7 +55,7 @@ class Leaderless:
         self.settled = Settled(self.peers)
         """Per peer: its newest report of which everything has come here."""
         self._currency = Currency(self.peers)
-        self._questions = Questions(entropy & QUESTION_DRAW_MAX)
+        self.gossip = Rounds(self.peers, entropy, now, self._say)
         self.acknowledges = False
         """Whether peers wait to hear that this replica holds what they sent."""
         self._now = now
@@ -73,7 +67,6 @@ class Leaderless:
         self._outbox: list[Outbound] = []
         self._own: list[Batch] = []
         self._transfers: list[NodeId] = []
-        self._gossip_us = now.mono_us
         self.takes_batches = True
         """Whether the disk has room for others' batches; without it they count as lost on the way."""
         self.keeps_all = False
@@ -95,20 +88,20 @@ class Leaderless:
         if found:
             self._heard_new = True
             if self.acknowledges:
-                self._gossip_us = self._now.mono_us
+                self.gossip.at_once(self._now)
         return found
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """Judge this turn's messages, then do what time demands."""
         for peer in up - self._up:
             self._pulls.end(peer)
-            self._gossip_us = now.mono_us
+            self.gossip.at_once(now)
         self._now, self._up = now, up
         self.expiry.advance(now, (offsets_ms or {}).values())
         inbox, self._inbox = self._inbox, []
         for sender, message in inbox:
             self._judge(sender, message)
-        self._gossip()
+        self.gossip.advance(now)
         self._pull()
         if self._heard_new:
             self._heard_new = False
@@ -146,28 +139,7 @@ class Leaderless:
         self._heard_new = True
         if sender in self._up:
             self._currency.hear(sender, message.made, self._now.mono_us, self._delivery.vector)
-        if message.asks:
-            self._say(sender, answers=message.asks)
-        self._questions.hear(sender, message.answers, message.durable, message.made)
-
-    def ask(self) -> int:
-        """Ask all peers what they hold; the answers gather in `answers` until `forget`.
-
-        With every gossip it is asked again of those that have not answered: messages may be lost.
-        """
-        question = self._questions.begin()
-        for peer in self.peers:
-            self._say(peer, asks=question)
-        return question
-
-    @property
-    def answers(self) -> dict[int, dict[NodeId, Answer]]:
-        """Per question that is open: what peers held when they answered."""
-        return self._questions.answers
-
-    def forget(self, question: int) -> None:
-        """Stop gathering answers to a question."""
-        self._questions.end(question)
+        self.gossip.hear(sender, message)
 
     def _must_hold_own(self, held: dict[NodeId, int]) -> None:
         """Stop where a peer holds a batch of this node's that it does not know: its disk went back in time."""
@@ -211,18 +183,11 @@ class Leaderless:
 
     # What leaves
 
-    def _say(self, peer: NodeId, *, asks: int = 0, answers: int = 0) -> None:
+    def _say(self, peer: NodeId, asks: int, answers: int) -> None:
         self._send(peer, Gossip(self.holdings.durable, self._delivery.made, self.expiry.firm_ms, asks, answers))
 
     def _send(self, peer: NodeId, message: Message) -> None:
         self._outbox.append(Outbound(peer, message, False))
-
-    def _gossip(self) -> None:
-        if self._now.mono_us < self._gossip_us:
-            return
-        self._gossip_us = on_grid(self._now.mono_us + GOSSIP_US, GOSSIP_US)
-        for peer in self.peers:
-            self._say(peer, asks=self._questions.newest_unanswered(peer))
 
     def _pull(self) -> None:
         """Ask for what others are known to hold and this replica lacks, one peer at a time."""
@@ -308,4 +273,4 @@ class Leaderless:
     @property
     def next_deadline_us(self) -> int:
         """When `advance` has something to do though nothing comes in."""
-        return min([self._gossip_us, *self._pulls.deadlines_us(self._lacking())])
+        return min([self.gossip.next_us, *self._pulls.deadlines_us(self._lacking())])

@@ -1,8 +1,8 @@
 """The door to Raft: one replica of one shard, as `replication.port.Replica` asks for it.
 
 Owns the order of a turn (replication/port.py), and who gets which message: messages are taken in at once and judged in
-`advance`, by a clock that was read after they came. The change of roles is in `roles`, elections in `votes`,
-replication in `appends`.
+`advance`, by a clock that was read after they came. What is read of a replica is in `standing`, the change of roles in
+`roles`, elections in `votes`, replication in `appends`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
 from trilemma.base.time import Now
-from trilemma.replication.port import Entry, EntryKind, Message, Outbound, RaftReady
+from trilemma.replication.port import EntryKind, Message, Outbound, RaftReady
 from trilemma.replication.raft import messages as m
 from trilemma.replication.raft.appends import Appends
 from trilemma.replication.raft.bounds import Bounds
@@ -20,13 +20,14 @@ from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.follower import Follower
 from trilemma.replication.raft.leader import Leader
 from trilemma.replication.raft.recovery import Recovery
-from trilemma.replication.raft.roles import Role, Roles
-from trilemma.replication.raft.timing import LONG_AGO_US, Timing
+from trilemma.replication.raft.roles import Roles
+from trilemma.replication.raft.standing import Standing
+from trilemma.replication.raft.timing import Timing
 from trilemma.replication.raft.votes import Votes
 from trilemma.storage.port import LogReader, LogRecord
 
 
-class Raft:
+class Raft(Standing):
     """One replica.
 
     Args:
@@ -55,8 +56,8 @@ class Raft:
     ) -> None:
         found = Recovery(shard, voters, leases, log)
         found.replay(records)
-        self._core = core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
-        self._roles = Roles(core)
+        core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
+        super().__init__(core, Roles(core))
         self._inbox: list[tuple[NodeId, Message]] = []
         self._vote_became_durable = False
         self._appends = appends = Appends(core, self._roles)
@@ -142,35 +143,10 @@ class Raft:
         """Take note of the last entry that the rows reflect."""
         self._core.currency.applied(index, term)
 
-    def current_as_of_us(self, applied_term: int) -> int | None:
-        """Return the time, by the own clock, before which all that was acknowledged is in rows whose last entry is of a
-        term; None where no leader's word is known to be in them. See `currency`."""
-        as_of_us, role = self._core.currency.as_of_us, self._roles.current
-        if isinstance(role, Leader) and applied_term == self._core.term:
-            as_of_us = max(as_of_us, role.authority.majority_us)
-        return None if as_of_us == LONG_AGO_US else as_of_us
-
-    def lease_read_ok(self) -> bool:
-        """Say whether a read may be served at `commit_index` now, by the leader's own lease."""
-        return isinstance(self._roles.current, Leader) and self._roles.current.authority.lease_lives()
-
-    def local_read_index(self) -> int | None:
-        """Return the commit index that this follower's live lease names, None without one.
-
-        A key that no entry above the applied index touches may be read once applied_index has reached it.
-        """
-        return self._roles.current.local_read_index() if isinstance(self._roles.current, Follower) else None
-
     def transfer_leadership(self, to: NodeId | None = None) -> bool:
         """Begin to hand over to a voter, the best one by default. False: not the leader, or nobody to hand over to."""
         role = self._roles.current
         return isinstance(role, Leader) and role.hand_over(role.best_successor() if to is None else to)
-
-    @property
-    def heir(self) -> NodeId | None:
-        """To whom this leader hands over now, None while it does not."""
-        role = self._roles.current
-        return role.transfer.target if isinstance(role, Leader) and role.transfer is not None else None
 
     def compact(self, index: int, term: int) -> None:
         """Let the log go up to an index whose rows are flushed, but for what a peer still lacks."""
@@ -202,117 +178,6 @@ class Raft:
         """Return the record that a fresh log segment must hold of this shard."""
         return self._core.restate()
 
-    def entries(self, first: int, last: int) -> list[Entry]:
-        """Return entries of the log, committed or not; fewer where they are many bytes."""
-        return self._core.entries(first, last)
-
-    # --- what the node sees ---
-
-    @property
-    def role(self) -> Role:
-        """The current role."""
-        return self._roles.name
-
-    @property
-    def is_leader(self) -> bool:
-        """Say whether this replica leads in its term."""
-        return isinstance(self._roles.current, Leader)
-
-    def has_led(self, term: int) -> bool:
-        """Say whether this replica has led in a term since its start, does no more, and so never will again."""
-        return term in self._roles.led_terms and not (self.is_leader and term == self.term)
-
-    @property
-    def holds_back(self) -> bool:
-        """Say whether this replica leads and takes no proposal in now: it hands over, or too much is uncommitted."""
-        return isinstance(self._roles.current, Leader) and self._roles.current.holds_back
-
-    @property
-    def leader(self) -> NodeId | None:
-        """The leader of the current term, None while it is not known."""
-        return self._roles.current.leader
-
-    @property
-    def term(self) -> int:
-        """The current term."""
-        return self._core.term
-
-    @property
-    def configuration(self) -> Configuration:
-        """The configuration in force."""
-        return self._core.configuration
-
-    def in_force_at(self, index: int) -> tuple[Configuration, bool]:
-        """Return the configuration, and whether leases may be granted, as entries up to an index of the log say."""
-        return self._core.configurations.at(index), self._core.leases.at(index)
-
-    @property
-    def commit_index(self) -> int:
-        """Up to where entries are known to be committed."""
-        return self._core.commit_index
-
-    @property
-    def replicated_index(self) -> int:
-        """Up to where every member is known to hold the log durably."""
-        return self._core.replicated_index
-
-    @property
-    def last_index(self) -> int:
-        """The index of the last entry."""
-        return self._core.log.last_index
-
-    @property
-    def durable_index(self) -> int:
-        """Up to where this node's disk holds the log."""
-        return self._core.log.durable_index
-
-    @property
-    def first_needed(self) -> int:
-        """The lowest index that the node's log must keep."""
-        return self._core.first_needed
-
     def hand_back(self, first: int) -> None:
         """Take back committed entries from `first` on, of those that `ready` gave last: they come again next turn."""
         self._core.hand_back(first)
-
-    def match_index(self, peer: NodeId) -> int:
-        """Return up to where a peer's log is known to agree durably, 0 where this replica does not lead."""
-        return self._roles.current.match_index(peer) if isinstance(self._roles.current, Leader) else 0
-
-    def entries_behind(self, peer: NodeId) -> int | None:
-        """Return how many entries a peer's log is behind; None where it has not yet said, or this one does not lead."""
-        leader = self._roles.current
-        if not isinstance(leader, Leader) or not leader.has_agreed(peer):
-            return None
-        return max(self.last_index - leader.match_index(peer), 0)
-
-    def durable_on(self, index: int) -> list[NodeId]:
-        """Return the voters known here to hold the log durably up to an index; a follower knows of itself only."""
-        if isinstance(self._roles.current, Leader):
-            return self._roles.current.durable_on(index)
-        return [self._core.node] if self.durable_index >= index and self._core.is_voter else []
-
-    @property
-    def truncations(self) -> int:
-        """How often entries of the log were replaced since the start."""
-        return self._core.truncations
-
-    @property
-    def grants_leases(self) -> bool:
-        """Whether the newest setting in the log lets the leader grant read leases."""
-        return self._core.leases.newest
-
-    def quorum_reachable(self, up: frozenset[NodeId]) -> bool:
-        """Say whether this node and those in `up` are a majority of the voters."""
-        return self._core.quorum_reachable(up)
-
-    def log_time_ms(self) -> int:
-        """Return log time as of the last `advance`."""
-        return self._core.log_time.now_ms
-
-    @property
-    def next_deadline_us(self) -> int:
-        """When `advance` has something to do though nothing comes in."""
-        if self._core.has_more_committed:
-            return self._core.now.mono_us
-        return self._roles.current.deadline_us
