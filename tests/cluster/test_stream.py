@@ -197,8 +197,19 @@ def test_what_is_large_is_sent_again_less_and_less_often() -> None:
     assert sent[2] == list(range(150_000, 3_000_001, 150_000))
 
 
+def test_a_void_is_said_soon_however_rarely_its_batch_was_sent_again() -> None:
+    out = out_stream()
+    out.push(b"x" * RESEND_BYTES, 0, 0)
+    times_us = range(0, 3_000_001, 50_000)
+    assert [time_us for time_us in times_us if [*out.due(time_us)]][-1] == 2_250_000
+    out.void(1)
+    later_us = range(3_050_000, 3_500_001, 50_000)
+    assert [time_us for time_us in later_us if [*out.due(time_us)]] == [3_050_000, 3_200_000, 3_350_000, 3_500_000]
+
+
 def test_a_large_reply_is_sent_again_less_and_less_often() -> None:
     out, into = out_stream(), InStream()
     large, small = (done(out.push(b"a", 0, 0), replies) for replies in (b"x" * RESEND_BYTES, b"y"))
     assert [into.leaves_again(large) for _ in range(8)] == [True, True, False, True, False, False, False, True]
+    assert [place for place in range(9, 33) if into.leaves_again(large)] == [16, 24, 32]
     assert all(into.leaves_again(small) for _ in range(8))

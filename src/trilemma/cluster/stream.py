@@ -97,11 +97,13 @@ class OutStream:
     def void(self, sequence: int) -> None:
         """Stop wanting a batch; its number is repeated as a void until acknowledged.
 
-        The executor may hold it until it knows: it takes up as much room as before.
+        The executor may hold it until it knows: it takes up as much room as before. So it is to know soon, and a void
+        is small.
         """
         batch = self._unanswered.get(sequence)
         if batch is not None and batch.body is not None:
             batch.body = None
+            batch.wait_us = RESEND_US
 
     def answered(self, sequence: int) -> None:
         """Forget a batch that was answered."""
@@ -197,11 +199,11 @@ class InStream:
 
     def leaves_again(self, reply: ForwardReply) -> bool:
         """Say whether a reply that may leave is sent again now that it is asked for; a large one only at the first
-        repeat, the second, the fourth, the eighth."""
+        repeat, the second, the fourth, and every eighth."""
         if len(reply.replies) < RESEND_BYTES:
             return True
         times = self._repeats[reply.sequence] = self._repeats.get(reply.sequence, 0) + 1
-        return times & (times - 1) == 0
+        return times & (times - 1) == 0 or times % (RESEND_US_MAX // RESEND_US) == 0
 
     def begin(self, sequence: int, withdraw: Callable[[], None]) -> None:
         """Take note that a number that was handed out is being carried out; `withdraw` is called where its origin does

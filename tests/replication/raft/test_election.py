@@ -142,6 +142,23 @@ def test_a_vote_counts_though_its_candidate_has_given_up_waiting_as_long_as_its_
     assert group.leaders() == [candidate]
 
 
+def test_a_term_is_led_once_though_a_vote_of_it_comes_after_its_end() -> None:
+    group = Group()
+    group.members[3].sync_us = 2_000_000
+    group.run_until(lambda: bool(group.leaders()), ms=1_000)
+    (leader,) = group.leaders()
+    term = group.members[leader].raft.term
+    group.isolate(leader)
+    group.run(10)
+    group.cut.clear()
+    group.drop = lambda sender, to, message: not (sender == 3 and isinstance(message, VoteReply))
+    group.sent.clear()
+    group.run(2_200)
+    assert any(isinstance(message, VoteReply) and message.term == term for *_, message in group.sent)
+    assert group.leaders() == []
+    assert group.members[leader].raft.has_led(term)
+
+
 def test_a_candidate_with_a_slow_disk_asks_again_what_was_lost() -> None:
     group = slow_group(3, 2_000_000)
     group.crash(1)

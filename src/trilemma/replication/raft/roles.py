@@ -42,7 +42,7 @@ class Roles:
         wait_us = core.refusal.until_us - core.now.mono_us + core.timer.stagger_us()
         self.current: Follower | Campaign | Leader = Follower(core, None, wait_us)
         self.candidacy: Candidacy | None = None
-        """The newest one, given up or not: its votes count as long as its term does."""
+        """The newest one, given up or not: its votes count as long as its term does, or until it was won."""
         self.led_terms: deque[int] = deque(maxlen=LED_TERMS_KEPT)
         """The newest terms in which this replica has led since its start."""
         self._quorum_was_reachable = False
@@ -103,6 +103,7 @@ class Roles:
             self._failed_reads += self.current.fail_reads()
             self._core.log_time.follow()
             self.current.authority.attest()
+            self.candidacy = None  # a term is led once: whoever was told of its end is not led in it again
         self.current = Follower(self._core, leader, wait_us)
 
     def learn_term(self, term: int) -> None:
