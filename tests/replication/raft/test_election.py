@@ -142,6 +142,18 @@ def test_a_vote_counts_though_its_candidate_has_given_up_waiting_as_long_as_its_
     assert group.leaders() == [candidate]
 
 
+def test_a_candidate_does_not_wait_for_the_votes_of_those_it_does_not_reach() -> None:
+    group = slow_group(3, 1_000_000)
+    group.crash(1)
+    group.run_until(lambda: any(m.raft.role is Role.CANDIDATE for m in group.members.values()), ms=3_000)
+    candidate = next(node for node, m in group.members.items() if m.raft.role is Role.CANDIDATE)
+    group.run(100)
+    assert group.members[candidate].raft.role is Role.CANDIDATE
+    group.isolate(candidate)
+    group.run(2)
+    assert group.members[candidate].raft.role is Role.FOLLOWER
+
+
 def test_a_term_is_led_once_though_a_vote_of_it_comes_after_its_end() -> None:
     group = Group()
     group.members[3].sync_us = 2_000_000

@@ -82,6 +82,26 @@ def test_beyond_the_bound_who_is_away_comes_back_by_a_snapshot() -> None:
     assert group.members[1].needs_snapshot == set()
 
 
+def test_between_the_record_of_a_snapshot_and_its_rows_no_entry_is_taken_in() -> None:
+    group = Group()
+    group.elect_node(1)
+    raft = group.members[3].raft
+    group.run(100)
+    last_index, term = raft.last_index, raft.term
+    raft.await_install()
+    for _ in range(3):
+        group.propose(1, b"meanwhile")
+    group.run(100)
+    assert raft.last_index == last_index
+    base = group.members[1].applied[-1]
+    raft.install(base.index, base.term, Configuration((1, 2, 3)))
+    group.members[3].applied = list(group.members[1].applied)
+    group.propose(1, b"after")
+    group.run_until(lambda: group.bodies(3)[-1:] == [b"after"])
+    assert (raft.last_index, raft.term) == (base.index + 1, term)
+    assert group.bodies(3) == group.bodies(1)
+
+
 def test_a_snapshot_that_failed_is_asked_for_again() -> None:
     group = Group(retained_bytes=1_000)
     group.elect_node(1)

@@ -24,6 +24,9 @@ class Appends:
         self._roles = roles
         self.takes_entries = True
         """Whether the disk has room for others' entries; without it they count as lost on the way (PROTOCOLS §6.4)."""
+        self.awaits_rows = False
+        """Whether a record has named rows as the base of the log that are not in use yet: no entry may come behind that
+        record which they hold already, or which does not follow from them."""
 
     def append_entries(self, sender: NodeId, message: m.AppendEntries) -> None:
         """Follow the leader of the term; one of an earlier term is told of this one."""
@@ -33,7 +36,7 @@ class Appends:
             return
         if not all(is_payload(payload) for _, payload in message.entries):
             return
-        if message.entries and not self.takes_entries:
+        if message.entries and (self.awaits_rows or not self.takes_entries):
             message = msgspec.structs.replace(message, entries=[])
         self._roles.learn_term(message.term)
         invariant(not isinstance(self._roles.current, Leader), "a term has one leader")

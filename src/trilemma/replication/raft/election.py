@@ -60,3 +60,8 @@ class Ballot:
     def is_lost(self) -> bool:
         """Say whether so many refused that no majority is left."""
         return len(self._refused - self._granted) > len(self._configuration.voters) - self._configuration.quorum
+
+    def is_open(self, up: frozenset[NodeId]) -> bool:
+        """Say whether it can still be won by answers of those that are reached now."""
+        awaited = up.intersection(self._configuration.voters) - self._refused
+        return len(self._granted | awaited) >= self._configuration.quorum

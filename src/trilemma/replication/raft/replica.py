@@ -158,10 +158,15 @@ class Raft(Standing):
         """Let the log go up to an index as far as its rows are flushed, whoever still lacks it."""
         self._core.let_go(index)
 
+    def await_install(self) -> None:
+        """Take no entries in until `install`: the record that switches to its rows goes into the log now."""
+        self._appends.awaits_rows = True
+
     def install(self, base_index: int, base_term: int, configuration: Configuration, leases: bool = False) -> None:
         """Go on from a snapshot whose rows are loaded and whose switch is durable: committed entries, newer than the
         applied ones. A leader has them all in its log; entries above the snapshot are handed out again."""
         self._core.install(base_index, base_term, configuration, leases)
+        self._appends.awaits_rows = False
         if isinstance(self._roles.current, Follower):
             self._roles.current.installed(base_index)
 

@@ -69,7 +69,8 @@ class Roles:
                 self.campaign(PreCampaign(self._core))
 
     def _tick_campaign(self, campaign: Campaign) -> None:
-        if self._core.now.mono_us < campaign.give_up_us:
+        # Patience is for slow disks: nobody's answer comes over a link that is down.
+        if self._core.now.mono_us < campaign.give_up_us and campaign.ballot.is_open(self._core.up):
             campaign.tick()
             return
         self.follow(None, self._core.timer.retry_us())
