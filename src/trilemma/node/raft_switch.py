@@ -1,9 +1,9 @@
 """The switch of a `cp` or `ca` shard to rows that another node has sent (PROTOCOLS §6.6; node/transfer.py loads them).
 
 Owns the label of rows, the record that switches, and what is held back meanwhile: between the record and its being
-durable nothing is applied, so the rows that serve stay older than the ones to come, and no entry is taken in. The record
-names the base of the log as well, so one write is the whole step: an entry behind it is one above that base. Does not
-know how rows travel.
+durable nothing is applied, so the rows that serve stay older than the ones to come, and no entry is taken in. The
+record names the base of the log as well, so one write is the whole step: an entry behind it is one above that base.
+Does not know how rows travel.
 """
 
 from collections.abc import Sequence
