@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trilemma.runtime import directory as module
 from trilemma.runtime.directory import DataDirectory, DirectoryRefused, write_durably
 from trilemma.runtime.founding import Founding
 
@@ -48,18 +47,6 @@ def test_what_was_fixed_at_the_founding_stays(tmp_path: Path, other: Founding, s
     opened(tmp_path / "d").close()
 
 
-def test_a_directory_from_before_the_founding_was_remembered_takes_what_it_is_told_once(tmp_path: Path) -> None:
-    opened(tmp_path / "d").close()
-    file = tmp_path / "d" / "identity.json"
-    facts = msgspec.json.decode(file.read_bytes())
-    del facts["founding"], facts["crc"]
-    file.write_bytes(msgspec.json.encode(facts))
-    other = Founding.of("ap", {1: "n1"})
-    opened(tmp_path / "d", founding=other).close()
-    with pytest.raises(DirectoryRefused, match="was founded with default_mode ap, not cp"):
-        opened(tmp_path / "d")
-
-
 def test_two_directories_have_two_ids(tmp_path: Path) -> None:
     one, two = opened(tmp_path / "1"), opened(tmp_path / "2")
     assert one.identity.disk_id != two.identity.disk_id
@@ -95,14 +82,42 @@ def test_a_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["LOCK", "letters.txt"]
 
 
-def test_another_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other", [{"format": 1, "log_has_begun": True}, {"format": 3, "unheard_of": 0}])
+def test_another_format_is_refused_by_its_number_whatever_else_it_holds(
+    tmp_path: Path, other: dict[str, object]
+) -> None:
     opened(tmp_path).close()
-    monkeypatch.setattr(module, "FORMAT", 2)
-    with pytest.raises(DirectoryRefused, match="has format 1; this version reads format 2"):
+    file = tmp_path / "identity.json"
+    written = msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | other)
+    file.write_bytes(written)
+    with pytest.raises(DirectoryRefused, match=f"has format {other['format']}; this version reads format 2: start it"):
+        opened(tmp_path)
+    assert file.read_bytes() == written
+
+
+@pytest.mark.parametrize("crc", [{}, {"crc": 0}])
+def test_an_identity_without_its_checksum_is_refused(tmp_path: Path, crc: dict[str, int]) -> None:
+    opened(tmp_path).close()
+    file = tmp_path / "identity.json"
+    facts = msgspec.json.decode(file.read_bytes())
+    del facts["crc"]
+    file.write_bytes(msgspec.json.encode(facts | crc))
+    with pytest.raises(DirectoryRefused, match=r"identity\.json is damaged: its checksum is not"):
         opened(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"format": 1}', b'{"format": "x"}'])
+def test_the_newest_segment_of_the_log_is_remembered_over_restarts(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    for segment in (3, 2):
+        held.log_reaches(segment)
+    held.close()
+    (tmp_path / "log" / "3.segment").touch()
+    held = opened(tmp_path)
+    assert held.identity.log_segment == 3
+    held.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"format": 2}', b'{"format": "x"}'])
 def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
     opened(tmp_path).close()
     (tmp_path / "identity.json").write_bytes(data)

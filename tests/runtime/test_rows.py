@@ -145,13 +145,13 @@ def test_a_disk_that_runs_full_within_a_flush_costs_no_rows(tmp_path: Path) -> N
 def test_a_node_whose_disk_is_full_is_stopped_cleanly_and_its_log_has_what_its_rows_lack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    storage = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     storage.open(lambda _: None, lambda _: None)
     record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")
     storage.log.append(LogWrite(1, 1, True, [record], True, 0))
     storage.engine.write(RowBatch([(b"a", b"1")], [], []))
     monkeypatch.setattr(storage.engine, "_free_bytes", lambda _: 0)
     storage.close()
-    again = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    again = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     assert again.open(lambda _: None, lambda _: None).records == [record]
     again.close()

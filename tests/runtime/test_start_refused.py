@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import trilemma
+from trilemma.runtime.directory import Identity
 from trilemma.runtime.listening import StartRefused, bind, listen
 
 MIB = 1 << 20
@@ -33,6 +34,16 @@ def start(directory: Path, mode: str) -> str:
         pass
     assert threading.active_count() == threads
     return str(refused.value)
+
+
+def remembered(data: Path) -> Identity:
+    return msgspec.json.decode((data / "identity.json").read_bytes(), type=Identity)
+
+
+def remember(data: Path, segment: int) -> None:
+    """Have the directory know of a segment as the newest that held anything."""
+    changed = msgspec.structs.replace(remembered(data), log_segment=segment)
+    (data / "identity.json").write_bytes(changed.sealed())
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
@@ -87,11 +98,38 @@ def test_nor_one_whose_only_segment_was_blanked(tmp_path: Path, mode: str, left:
     segment.write_bytes(bytes(left))
     for _ in range(2):
         said = start(tmp_path, mode)
-        assert said.startswith(
-            f"{data}: segment 1 is blank and the only one, but the log has held what was durable; put"
-        )
+        assert said.startswith(f"{data}: segment 1 is blank, but it has held what was durable; put the whole")
         assert said.endswith("a node that has lost a part of it must not return under its old id")
     assert segment.read_bytes() == bytes(left)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+@pytest.mark.parametrize(
+    ("left", "what"),
+    [(b"", "is blank"), (bytes(MIB), "is blank"), (None, "is missing")],
+    ids=["empty", "zeros", "gone"],
+)
+def test_nor_one_whose_newest_segment_was_lost_when_it_was_killed(
+    tmp_path: Path, mode: str, left: bytes | None, what: str
+) -> None:
+    """It started without the writes that it had acknowledged since its start before."""
+    data = founded(tmp_path, mode)
+    with trilemma.local(nodes=1, default_mode=mode, directory=tmp_path) as cluster:
+        assert cluster.client("n1").set("k", "acknowledged")
+        shutil.copytree(data, tmp_path / "killed")
+    shutil.rmtree(data)
+    (tmp_path / "killed").rename(data)
+    newest = max((data / "log").iterdir())
+    assert newest.stem.endswith("2")
+    whole = newest.read_bytes()
+    newest.unlink()
+    if left is not None:
+        newest.write_bytes(left)
+    for _ in range(2):
+        assert start(tmp_path, mode).startswith(f"{data}: segment 2 {what}, but it has held what was durable; put the")
+    newest.write_bytes(whole)
+    with trilemma.local(nodes=1, default_mode=mode, directory=tmp_path) as cluster:
+        assert cluster.client("n1").get("k") == "acknowledged"
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
@@ -106,21 +144,18 @@ def test_nor_one_whose_log_and_rows_were_emptied(tmp_path: Path, mode: str) -> N
 @pytest.mark.parametrize("mode", ["cp", "ap"])
 def test_a_first_start_that_was_cut_off_before_its_first_segment_is_no_loss(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
-    facts = msgspec.json.decode((data / "identity.json").read_bytes())
     for lost in (data / "log", data / "rows"):
         shutil.rmtree(lost)
         lost.mkdir()
-    (data / "identity.json").write_bytes(msgspec.json.encode(facts | {"log_has_begun": False, "crc": 0}))
+    remember(data, 0)
     founded(tmp_path, mode)
-    assert msgspec.json.decode((data / "identity.json").read_bytes())["log_has_begun"]
+    assert remembered(data).log_segment == 1
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
 def test_a_start_that_finds_a_log_remembers_that_there_is_one(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
-    facts = msgspec.json.decode((data / "identity.json").read_bytes())
-    del facts["log_has_begun"], facts["crc"]
-    (data / "identity.json").write_bytes(msgspec.json.encode(facts))
+    remember(data, 0)
     founded(tmp_path, mode)
     for segment in (data / "log").iterdir():
         segment.unlink()

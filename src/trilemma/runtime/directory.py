@@ -1,8 +1,8 @@
 """The data directory: whose it is, who uses it, how often it was started, which disks the peers had.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, whether the
-                   log has begun
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, the newest
+                   segment that the log held something in
     peers.json     the disk id that each peer proved itself with first
                    (both with a checksum: a start that took a flipped bit for true would break a promise)
     log/ rows/     see runtime/log.py, runtime/rows.py
@@ -27,7 +27,7 @@ from trilemma.runtime.whole_write import write_whole
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 IDENTITY = "identity.json"
 PEERS = "peers.json"
 SUM = "crc"
@@ -43,6 +43,12 @@ class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was re
     """The directory cannot be used; the text says why, and what to do."""
 
 
+class _Format(msgspec.Struct, frozen=True):
+    """What identity.json holds in every format: which one it is."""
+
+    format: int
+
+
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What identity.json holds."""
 
@@ -51,13 +57,13 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_id: NodeId
     disk_id: str
     starts: int
-    founding: Founding | None = None
-    """None in directories made before it was remembered; the next start fills it in."""
-    log_has_begun: bool = False
-    """Whether the log held a segment once: it holds one ever after, unless it was lost. Set before the first thing that
-    is durable there is called so; a start that finds segments sets it, too."""
+    founding: Founding
+    log_segment: int = 0
+    """The newest segment of the log that held something durable, 0 before the first: it is there ever after, until a
+    newer one is named here, unless it was lost. Set before the first thing in a segment is called durable, and by a
+    start before what it found in one is used."""
     crc: int = 0
-    """CRC-32 of the rest as it is encoded with 0 here; 0 in directories made before there was one."""
+    """CRC-32 of the rest as it is encoded with 0 here."""
 
     def sealed(self) -> bytes:
         """Return the file's bytes."""
@@ -66,7 +72,7 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def is_whole(self) -> bool:
         """Say whether nothing has changed since it was written."""
-        return self.crc in (0, self._sum())
+        return self.crc == self._sum()
 
     def _sum(self) -> int:
         return crc32(msgspec.json.encode(msgspec.structs.replace(self, crc=0))) or 1
@@ -99,20 +105,23 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = -1
 
-    def log_begins(self) -> None:
-        """Remember durably that the log holds a segment. Cost: nothing where it is known. On the log's thread.
+    def log_reaches(self, segment: int) -> None:
+        """Remember durably that a segment of the log holds something. Cost: nothing where it is known, or a newer one.
+
+        Called on the log's thread.
 
         Raises:
             OSError: the disk refuses.
         """
-        if not self.identity.log_has_begun:
-            begun = msgspec.structs.replace(self.identity, log_has_begun=True)
-            write_durably(self.path / IDENTITY, begun.sealed())
-            self.identity = begun
+        if segment > self.identity.log_segment:
+            reached = msgspec.structs.replace(self.identity, log_segment=segment)
+            write_durably(self.path / IDENTITY, reached.sealed())
+            self.identity = reached
 
     def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
         file = self.path / IDENTITY
         if file.exists():
+            _check_format(self.path, _decode(file, _Format).format)
             found = _decode(file, Identity)
             if not found.is_whole:
                 raise _changed(file)
@@ -120,8 +129,8 @@ class DataDirectory:
         else:
             self._check_empty()
             (self.path / LOG).mkdir(exist_ok=True)
-            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0)
-        started = msgspec.structs.replace(found, starts=found.starts + 1, founding=founding)
+            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0, founding)
+        started = msgspec.structs.replace(found, starts=found.starts + 1)
         write_durably(file, started.sealed())
         return started
 
@@ -184,9 +193,14 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
+def _check_format(path: Path, found: int) -> None:
+    if found != FORMAT:
+        raise DirectoryRefused(
+            f"{path} has format {found}; this version reads format {FORMAT}: start it with the version that wrote it"
+        )
+
+
 def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
-    if found.format != FORMAT:
-        raise DirectoryRefused(f"{path} has format {found.format}; this version reads format {FORMAT}")
     if found.cluster_id != cluster_id:
         raise DirectoryRefused(f"{path} belongs to cluster {found.cluster_id!r}, not to {cluster_id!r}")
     if found.node_id != node_id:
@@ -194,7 +208,7 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, foundi
     lost = _why_lost(path / LOG, found)
     if lost is not None:
         raise DirectoryRefused(f"{path} has lost its log: {lost}, and with it what this node has promised; {WHOLE}")
-    reason = found.founding.why_not(founding) if found.founding is not None else None
+    reason = found.founding.why_not(founding)
     if reason is not None:
         raise DirectoryRefused(f"{path} {reason}")
 
@@ -202,7 +216,7 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, foundi
 def _why_lost(log: Path, found: Identity) -> str | None:
     if not log.is_dir():
         return f"{log} is missing"
-    if found.log_has_begun and next(log.glob(f"*{SUFFIX}"), None) is None:
+    if found.log_segment and next(log.glob(f"*{SUFFIX}"), None) is None:
         return f"all that {log} held is gone"
     return None
 

@@ -87,7 +87,7 @@ class Server:
         self._config_file = config_file
         self._make_storage = storage or (
             lambda directory: DiskStorage(
-                directory.path, config.segment_bytes, directory.log_begins, directory.identity.log_has_begun
+                directory.path, config.segment_bytes, directory.log_reaches, directory.identity.log_segment
             )
         )
         self._make_node = make_node
