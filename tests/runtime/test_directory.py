@@ -148,10 +148,43 @@ def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_start_cut_off_before_its_first_identity_does_not_spoil_the_directory(tmp_path: Path) -> None:
     (tmp_path / "LOCK").write_text("1\n")
-    (tmp_path / "identity.json.new").write_text("{")
+    for name in ("peers.json.new", "identity.json.new"):
+        (tmp_path / name).write_text("{")
+        held = opened(tmp_path)
+        assert held.identity.starts == 1
+        held.close()
+        (tmp_path / "identity.json").unlink()
+    opened(tmp_path).close()
+
+
+@pytest.mark.parametrize("left", [None, b"", b"{}"])
+def test_a_directory_that_has_lost_the_disks_of_its_peers_is_refused(tmp_path: Path, left: bytes | None) -> None:
+    """It knew nobody then, as before its first start: a peer with an emptied disk would have counted, and voted."""
+    opened(tmp_path).close()
     held = opened(tmp_path)
-    assert held.identity.starts == 1
+    assert held.check_disk(2, "disk-a") is None
     held.close()
+    file = tmp_path / "peers.json"
+    known = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(DirectoryRefused, match=r"peers\.json is (missing|damaged)") as refused:
+        opened(tmp_path)
+    assert str(refused.value).endswith("must not return under its old id")
+    file.write_bytes(known)
+    held = opened(tmp_path)
+    assert "another disk" in str(held.check_disk(2, "disk-b"))
+    held.close()
+
+
+def test_the_disks_of_peers_without_an_identity_are_no_new_directory(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, "disk-a") is None
+    held.close()
+    (tmp_path / "identity.json").unlink()
+    with pytest.raises(DirectoryRefused, match=r"it holds peers\.json"):
+        opened(tmp_path)
 
 
 def test_a_peers_first_disk_is_remembered_over_restarts_and_another_one_refused(tmp_path: Path) -> None:
@@ -217,7 +250,8 @@ def test_the_name_of_each_directory_that_a_start_makes_is_durable_before_anythin
 ) -> None:
     paths, path = synced(monkeypatch), tmp_path / "a" / "b" / "c"
     opened(path).close()
-    assert paths == [tmp_path, tmp_path / "a", tmp_path / "a" / "b", path / "identity.json.new", path]
+    made = [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    assert paths == [*made, path / "peers.json.new", path, path / "identity.json.new", path]
     paths.clear()
     opened(path).close()
     assert paths == [path / "identity.json.new", path]

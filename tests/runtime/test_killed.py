@@ -25,15 +25,18 @@ FOUNDING = Founding.of("cp", {1: "n1", 2: "n2"})
 CALLS = ("open", "pwrite", "fsync", "fdatasync", "replace", "posix_fallocate", "ftruncate", "mkdir", "unlink")
 """Of a start, of the log's thread, and of what is remembered of peers: all that changes a directory, and some more."""
 SEGMENT_BYTES = 1 << 12
+DISK = "of the peer"
 WAIT_S = 10.0
 
 
 class Image(NamedTuple):
-    """A directory as a kill leaves it; `durable`: the last entry that was called so, in `segment`."""
+    """A directory as a kill leaves it; `durable`: the last entry that was called so, in `segment`; `peer`: whether the
+    disk of its peer was taken."""
 
     path: Path
     durable: int
     segment: int
+    peer: bool
 
 
 class Disk:
@@ -44,6 +47,7 @@ class Disk:
         self.images: list[Image] = []
         self._images = images
         self._durable = 0
+        self._peer = False
         self._segments: dict[int, int] = {}
         self._changed = threading.Condition()
         self._is_copying = False
@@ -64,12 +68,14 @@ class Disk:
             shutil.copytree(self.path, copy)
         else:
             copy.mkdir(parents=True)
-        self.images.append(Image(copy, self._durable, self._segments.get(self._durable, 0)))
+        self.images.append(Image(copy, self._durable, self._segments.get(self._durable, 0), self._peer))
         self._is_copying = False
 
     @contextmanager
     def started(self) -> Iterator[Log]:
         held, log = opened(self.path, self._persisted)
+        assert held.check_disk(2, DISK) is None
+        self._peer = True
         yield log
         log.close()
         held.close()
@@ -148,6 +154,16 @@ def test_a_kill_at_any_moment_costs_nothing_that_was_called_durable(images: list
     for image in images:
         for _ in range(2):
             assert is_whole(image, found(image.path)), image
+
+
+def test_nor_is_it_forgotten_which_disk_the_peer_had(images: list[Image]) -> None:
+    assert {image.peer for image in images} == {False, True}
+    for image in images:
+        held = DataDirectory(image.path, "c", 1, FOUNDING)
+        if image.peer:
+            assert "another disk" in str(held.check_disk(2, "of somebody else")), image
+        assert held.check_disk(2, DISK) is None, image
+        held.close()
 
 
 @pytest.mark.parametrize("left", [b"", bytes(SEGMENT_BYTES)])

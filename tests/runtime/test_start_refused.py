@@ -170,6 +170,15 @@ def test_nor_one_that_lost_rows_which_its_log_does_not_hold_any_more(tmp_path: P
     assert start(tmp_path, mode).startswith(f"{data}: log and rows do not belong together (")
 
 
+def test_nor_one_that_has_lost_which_disks_its_peers_had(tmp_path: Path) -> None:
+    data = founded(tmp_path, "cp")
+    (data / "peers.json").unlink()
+    for _ in range(2):
+        said = start(tmp_path, "cp")
+        assert said.startswith(f"{data / 'peers.json'} is missing, and with it which disks the peers of this node had;")
+        assert said.endswith("a node that has lost a part of it must not return under its old id")
+
+
 def test_a_first_start_that_was_cut_off_before_its_identity_is_no_loss(tmp_path: Path) -> None:
     (tmp_path / "n1" / "log").mkdir(parents=True)
     (tmp_path / "n1" / "LOCK").touch()

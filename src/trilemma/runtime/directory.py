@@ -3,7 +3,7 @@
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
     identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, the newest
                    segment that the log held something in
-    peers.json     the disk id that each peer proved itself with first
+    peers.json     the disk id that each peer proved itself with first; empty before the first identity, never missing
                    (both with a checksum: a start that took a flipped bit for true would break a promise)
     log/ rows/     see runtime/log.py, runtime/rows.py
 
@@ -31,7 +31,7 @@ FORMAT = 2
 IDENTITY = "identity.json"
 PEERS = "peers.json"
 SUM = "crc"
-"""Among the disks in peers.json: the checksum of the others; files made before there was one lack it."""
+"""Among the disks in peers.json: the checksum of the others."""
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
@@ -129,6 +129,7 @@ class DataDirectory:
         else:
             self._check_empty()
             (self.path / LOG).mkdir(exist_ok=True)
+            self._write_disks({})
             found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0, founding)
         started = msgspec.structs.replace(found, starts=found.starts + 1)
         write_durably(file, started.sealed())
@@ -136,21 +137,26 @@ class DataDirectory:
 
     def _check_empty(self) -> None:
         # A start that was cut off while it wrote its first identity has left only these behind.
-        left = {"LOCK", f"{IDENTITY}.new"}
+        left = {"LOCK", f"{IDENTITY}.new", f"{PEERS}.new"}
         others = sorted(
-            entry.name for entry in self.path.iterdir() if entry.name not in left and not _is_new_log(entry)
+            entry.name for entry in self.path.iterdir() if entry.name not in left and not self._is_new(entry)
         )
         if others:
             raise DirectoryRefused(
                 f"{self.path} is not empty and no data directory of Trilemma's (it holds {others[0]}); name another one"
             )
 
+    def _is_new(self, entry: Path) -> bool:
+        if entry.name == PEERS:
+            return not self._read_disks()
+        return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
+
     def _read_disks(self) -> dict[str, str]:
         file = self.path / PEERS
         if not file.exists():
-            return {}
+            raise DirectoryRefused(f"{file} is missing, and with it which disks the peers of this node had; {WHOLE}")
         disks = _decode(file, dict[str, str])
-        if disks.pop(SUM, None) not in (None, _sum_of(disks)) or not all(map(str.isdigit, disks)):
+        if disks.pop(SUM, None) != _sum_of(disks) or not all(map(str.isdigit, disks)):
             raise _changed(file)
         return disks
 
@@ -173,11 +179,14 @@ class DataDirectory:
 
     def _remember(self, disks: dict[str, str]) -> str | None:
         try:
-            write_durably(self.path / PEERS, msgspec.json.encode({**disks, SUM: _sum_of(disks)}, order="sorted"))
+            self._write_disks(disks)
         except OSError as problem:
             return f"which disk it has could not be remembered here: {problem.strerror or problem}"
         self._disks = disks
         return None
+
+    def _write_disks(self, disks: dict[str, str]) -> None:
+        write_durably(self.path / PEERS, msgspec.json.encode({**disks, SUM: _sum_of(disks)}, order="sorted"))
 
 
 def _lock(path: Path) -> int:
@@ -221,10 +230,6 @@ def _why_lost(log: Path, found: Identity) -> str | None:
     return None
 
 
-def _is_new_log(entry: Path) -> bool:
-    return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
-
-
 def _changed(file: Path) -> DirectoryRefused:
     return DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
 
@@ -237,7 +242,7 @@ def _decode(file: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except msgspec.MsgspecError as problem:
-        raise DirectoryRefused(f"{file} is damaged: {problem}") from problem
+        raise DirectoryRefused(f"{file} is damaged: {problem}; {WHOLE}") from problem
 
 
 def write_durably(file: Path, data: bytes) -> None:
