@@ -1,5 +1,9 @@
-"""A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback."""
+"""A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback.
 
+What a start cannot see, damage in a row, ends the node so once it is met.
+"""
+
+import os
 import shutil
 import subprocess
 import sys
@@ -8,10 +12,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff, NoBackoff
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import ResponseError
+from redis.retry import Retry
 
 import trilemma
+from shell import ended
 from trilemma.runtime.directory import Identity
-from trilemma.runtime.listening import StartRefused, bind, listen
+from trilemma.runtime.listening import Sockets, StartRefused, bind, listen
 
 MIB = 1 << 20
 TIMEOUT_S = 30
@@ -248,3 +258,32 @@ def test_serve_says_so_where_the_rows_are_damaged(tmp_path: Path) -> None:
     assert "CURRENT" in done.stderr
     assert "put the whole directory back" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_serve_ends_with_the_same_sentence_where_a_row_turns_out_damaged_as_it_is_read(tmp_path: Path) -> None:
+    keys = [f"k{number}" for number in range(200)]
+    with trilemma.local(nodes=1, directory=tmp_path) as cluster:
+        for key in keys:
+            cluster.client("n1").set(key, os.urandom(5_000))
+    rows = max((tmp_path / "n1" / "rows").glob("*.sst"), key=lambda file: file.stat().st_size)
+    damaged = bytearray(rows.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    rows.write_bytes(damaged)
+    sockets = Sockets.free()
+    address, peer_address = sockets.addresses
+    sockets.close()
+    command = [sys.executable, "-m", "trilemma", "serve", "--config", str(config(tmp_path, address, peer_address))]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with ended(child):
+        patient = Retry(ConstantBackoff(0.05), 200, (Unreachable, ResponseError))
+        with Redis(port=int(address.rpartition(":")[2]), retry=patient, retry_on_error=[ResponseError]) as client:
+            client.get(keys[0])
+            client.set_retry(Retry(NoBackoff(), 0))
+            with pytest.raises(Unreachable):
+                all(client.get(key) for key in keys)
+        _, said = child.communicate(timeout=TIMEOUT_S)
+    assert child.returncode == 2
+    assert f"{tmp_path}/n1: Corruption: block checksum mismatch" in said
+    assert said.rstrip().endswith("a node that has lost a part of it must not return under its old id")
+    assert "Traceback" not in said
