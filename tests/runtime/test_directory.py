@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trilemma.runtime import directory as module
 from trilemma.runtime.directory import DataDirectory, DirectoryRefused, write_durably
 from trilemma.runtime.founding import Founding
 
@@ -48,18 +47,6 @@ def test_what_was_fixed_at_the_founding_stays(tmp_path: Path, other: Founding, s
     opened(tmp_path / "d").close()
 
 
-def test_a_directory_from_before_the_founding_was_remembered_takes_what_it_is_told_once(tmp_path: Path) -> None:
-    opened(tmp_path / "d").close()
-    file = tmp_path / "d" / "identity.json"
-    facts = msgspec.json.decode(file.read_bytes())
-    del facts["founding"], facts["crc"]
-    file.write_bytes(msgspec.json.encode(facts))
-    other = Founding.of("ap", {1: "n1"})
-    opened(tmp_path / "d", founding=other).close()
-    with pytest.raises(DirectoryRefused, match="was founded with default_mode ap, not cp"):
-        opened(tmp_path / "d")
-
-
 def test_two_directories_have_two_ids(tmp_path: Path) -> None:
     one, two = opened(tmp_path / "1"), opened(tmp_path / "2")
     assert one.identity.disk_id != two.identity.disk_id
@@ -95,14 +82,42 @@ def test_a_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["LOCK", "letters.txt"]
 
 
-def test_another_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other", [{"format": 1, "log_has_begun": True}, {"format": 3, "unheard_of": 0}])
+def test_another_format_is_refused_by_its_number_whatever_else_it_holds(
+    tmp_path: Path, other: dict[str, object]
+) -> None:
     opened(tmp_path).close()
-    monkeypatch.setattr(module, "FORMAT", 2)
-    with pytest.raises(DirectoryRefused, match="has format 1; this version reads format 2"):
+    file = tmp_path / "identity.json"
+    written = msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | other)
+    file.write_bytes(written)
+    with pytest.raises(DirectoryRefused, match=f"has format {other['format']}; this version reads format 2: start it"):
+        opened(tmp_path)
+    assert file.read_bytes() == written
+
+
+@pytest.mark.parametrize("crc", [{}, {"crc": 0}])
+def test_an_identity_without_its_checksum_is_refused(tmp_path: Path, crc: dict[str, int]) -> None:
+    opened(tmp_path).close()
+    file = tmp_path / "identity.json"
+    facts = msgspec.json.decode(file.read_bytes())
+    del facts["crc"]
+    file.write_bytes(msgspec.json.encode(facts | crc))
+    with pytest.raises(DirectoryRefused, match=r"identity\.json is damaged: its checksum is not"):
         opened(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"format": 1}', b'{"format": "x"}'])
+def test_the_newest_segment_of_the_log_is_remembered_over_restarts(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    for segment in (3, 2):
+        held.log_reaches(segment)
+    held.close()
+    (tmp_path / "log" / "3.segment").touch()
+    held = opened(tmp_path)
+    assert held.identity.log_segment == 3
+    held.close()
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"format": 2}', b'{"format": "x"}'])
 def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
     opened(tmp_path).close()
     (tmp_path / "identity.json").write_bytes(data)
@@ -133,10 +148,43 @@ def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_start_cut_off_before_its_first_identity_does_not_spoil_the_directory(tmp_path: Path) -> None:
     (tmp_path / "LOCK").write_text("1\n")
-    (tmp_path / "identity.json.new").write_text("{")
+    for name in ("peers.json.new", "identity.json.new"):
+        (tmp_path / name).write_text("{")
+        held = opened(tmp_path)
+        assert held.identity.starts == 1
+        held.close()
+        (tmp_path / "identity.json").unlink()
+    opened(tmp_path).close()
+
+
+@pytest.mark.parametrize("left", [None, b"", b"{}"])
+def test_a_directory_that_has_lost_the_disks_of_its_peers_is_refused(tmp_path: Path, left: bytes | None) -> None:
+    """It knew nobody then, as before its first start: a peer with an emptied disk would have counted, and voted."""
+    opened(tmp_path).close()
     held = opened(tmp_path)
-    assert held.identity.starts == 1
+    assert held.check_disk(2, "disk-a") is None
     held.close()
+    file = tmp_path / "peers.json"
+    known = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(DirectoryRefused, match=r"peers\.json is (missing|damaged)") as refused:
+        opened(tmp_path)
+    assert str(refused.value).endswith("must not return under its old id")
+    file.write_bytes(known)
+    held = opened(tmp_path)
+    assert "another disk" in str(held.check_disk(2, "disk-b"))
+    held.close()
+
+
+def test_the_disks_of_peers_without_an_identity_are_no_new_directory(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, "disk-a") is None
+    held.close()
+    (tmp_path / "identity.json").unlink()
+    with pytest.raises(DirectoryRefused, match=r"it holds peers\.json"):
+        opened(tmp_path)
 
 
 def test_a_peers_first_disk_is_remembered_over_restarts_and_another_one_refused(tmp_path: Path) -> None:
@@ -202,7 +250,8 @@ def test_the_name_of_each_directory_that_a_start_makes_is_durable_before_anythin
 ) -> None:
     paths, path = synced(monkeypatch), tmp_path / "a" / "b" / "c"
     opened(path).close()
-    assert paths == [tmp_path, tmp_path / "a", tmp_path / "a" / "b", path / "identity.json.new", path]
+    made = [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    assert paths == [*made, path / "peers.json.new", path, path / "identity.json.new", path]
     paths.clear()
     opened(path).close()
     assert paths == [path / "identity.json.new", path]

@@ -1,4 +1,4 @@
-"""A node's disk: that the log has begun is remembered before anything in it is called durable."""
+"""A node's disk: how far the log goes is remembered before anything there is called durable."""
 
 import threading
 from pathlib import Path
@@ -13,26 +13,26 @@ WAIT_S = 10.0
 FIRST = LogWrite(1, 1, True, [LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")], True, 0)
 
 
-def test_the_log_has_begun_before_a_token_is_durable_and_after_the_segment_is_there(tmp_path: Path) -> None:
+def test_a_segment_is_remembered_before_a_token_is_durable_and_after_it_is_there(tmp_path: Path) -> None:
     told: list[str] = []
     done = threading.Event()
 
-    def begins() -> None:
+    def reaches(segment: int) -> None:
         assert list((tmp_path / "log").iterdir())
-        told.append("begins")
+        told.append(f"reaches {segment}")
 
-    storage = DiskStorage(tmp_path, 1 << 16, begins)
+    storage = DiskStorage(tmp_path, 1 << 16, reaches)
     storage.open(
         lambda token: (told.append(f"durable {token}"), done.set())[0], lambda problem: told.append(str(problem))
     )
     assert told == []
     storage.log.append(FIRST)
     assert done.wait(WAIT_S)
-    assert told == ["begins", "durable 1"]
+    assert told == ["reaches 1", "durable 1"]
     storage.close()
-    again = DiskStorage(tmp_path, 1 << 16, begins)
+    again = DiskStorage(tmp_path, 1 << 16, reaches)
     again.open(lambda _: None, lambda _: None)
-    assert told == ["begins", "durable 1", "begins"]
+    assert told == ["reaches 1", "durable 1", "reaches 1"]
     again.close()
 
 
@@ -40,10 +40,10 @@ def test_nothing_is_called_durable_where_that_cannot_be_remembered(tmp_path: Pat
     failed: list[Exception] = []
     done = threading.Event()
 
-    def begins() -> None:
+    def reaches(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    storage = DiskStorage(tmp_path, 1 << 16, begins)
+    storage = DiskStorage(tmp_path, 1 << 16, reaches)
     storage.open(lambda _: pytest.fail("called durable"), lambda problem: (failed.append(problem), done.set())[0])
     storage.log.append(FIRST)
     assert done.wait(WAIT_S)
@@ -54,25 +54,25 @@ def test_nothing_is_called_durable_where_that_cannot_be_remembered(tmp_path: Pat
 def test_a_start_that_cannot_remember_it_leaves_nothing_open(tmp_path: Path) -> None:
     threads = threading.active_count()
     done = threading.Event()
-    first = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    first = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     first.open(lambda _: done.set(), lambda _: None)
     first.log.append(FIRST)
     assert done.wait(WAIT_S)
     first.close()
 
-    def begins() -> None:
+    def reaches(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        DiskStorage(tmp_path, 1 << 16, begins).open(lambda _: None, lambda _: None)
+        DiskStorage(tmp_path, 1 << 16, reaches).open(lambda _: None, lambda _: None)
     assert threading.active_count() == threads
-    again = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    again = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     assert again.open(lambda _: None, lambda _: None).records == FIRST.records
     again.close()
 
 
 def test_the_engine_is_closed_though_its_last_flush_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    storage = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     storage.open(lambda _: None, lambda _: None)
     closed: list[bool] = []
     close = storage.engine.close

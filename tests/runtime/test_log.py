@@ -18,7 +18,13 @@ from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.recovery import read_segment
-from trilemma.storage.segment import GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES, CorruptLogError
+from trilemma.storage.segment import (
+    GROUP_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    CorruptLogError,
+    SegmentHeader,
+    encode_header,
+)
 
 SHARD = ShardId(1024)
 WAIT_S = 10.0
@@ -46,8 +52,8 @@ def entry(index: int, body: bytes = b"x") -> LogRecord:
     return LogRecord(RecordKind.ENTRY, SHARD, 0, index, 1, body)
 
 
-def open_log(path: Path, waiter: Waiter) -> Log:
-    return Log(path, 1 << 16, waiter.persisted, waiter.failed.append)
+def open_log(path: Path, waiter: Waiter, known_segment: int = 0) -> Log:
+    return Log(path, 1 << 16, waiter.persisted, waiter.failed.append, lambda _: None, known_segment)
 
 
 def write(token: int, records: list[LogRecord], segment: int = 1, opens: bool = False, release: int = 0) -> LogWrite:
@@ -310,6 +316,37 @@ def test_a_segment_whose_header_a_crash_tore_is_made_anew(tmp_path: Path, writte
     log.close()
 
 
+@pytest.mark.parametrize(
+    ("left", "sentence"),
+    [
+        (b"", "segment 2 is blank"),
+        (bytes(5_000), "segment 2 is blank"),
+        (None, "segment 2 is missing"),
+        (encode_header(SegmentHeader(2, 7, 0)) + bytes(5_000), "segment 2 holds nothing"),
+    ],
+)
+def test_a_newest_segment_that_held_what_was_durable_stops_the_start_where_that_is_gone(
+    tmp_path: Path, left: bytes | None, sentence: str
+) -> None:
+    """Blank, it was taken for one that a crash had cut off and was removed; gone, it was not missed."""
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    log.append(write(2, [entry(2)], segment=2, opens=True))
+    waiter.wait(2)
+    log.close()
+    path = tmp_path / f"{2:016d}.segment"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    with pytest.raises(CorruptLogError, match=f"{sentence}, but it has held what was durable"):
+        open_log(tmp_path, Waiter(), known_segment=2)
+    assert (path.read_bytes() if path.exists() else None) == left
+    log = open_log(tmp_path, Waiter(), known_segment=1)
+    assert [record.index for record in log.recovered.records] == [1]
+    log.close()
+
+
 def test_a_torn_segment_stays_where_the_log_before_it_is_refused(tmp_path: Path) -> None:
     waiter = Waiter()
     log = open_log(tmp_path, waiter)
@@ -465,7 +502,7 @@ def persisted(token):
         durable = token
         moved.notify()
 
-log = Log(Path(sys.argv[1]), 1 << 16, persisted, print)
+log = Log(Path(sys.argv[1]), 1 << 16, persisted, print, lambda _: None, 0)
 token, segment = 0, log.recovered.next_segment
 first = max([record.index for record in log.recovered.records], default=0)
 filled = 1 << 20

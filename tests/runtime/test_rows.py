@@ -1,8 +1,9 @@
-"""RocksDB and the in-memory engine agree on every batch and scan; a full disk costs no rows."""
+"""RocksDB and the in-memory engine agree on every batch and scan; a full disk costs no rows; damage is no absence."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from trilemma.base.ids import ShardId
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.room import NoRoomError
-from trilemma.runtime.rows import FLUSH_MARGIN_BYTES, RocksEngine
+from trilemma.runtime.rows import FLUSH_MARGIN_BYTES, CorruptRowsError, RocksEngine
 from trilemma.storage.memory import MemoryEngine
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind, RowBatch
 
@@ -94,6 +95,65 @@ def test_a_flush_without_room_is_not_tried_and_succeeds_once_there_is_room(tmp_p
     again.close()
 
 
+KEYS = [b"k%03d" % number for number in range(300)]
+
+
+def damaged(path: Path) -> RocksEngine:
+    """Return rows of which those in the middle lie in a block with a flipped bit."""
+    rows = RocksEngine(path)
+    rows.write(RowBatch([(key, os.urandom(1_000)) for key in KEYS], [], []))
+    rows.flush()
+    rows.close()
+    (file,) = path.glob("*.sst")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    return RocksEngine(path)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda rows: [rows.get(key) for key in KEYS],
+        lambda rows: rows.get_many(KEYS),
+        lambda rows: rows.scan(b"k", b"l", 999),
+        lambda rows: rows.scan(b"k", b"l", 999, True),
+        lambda rows: list(rows.iterate(b"k", b"l")),
+        lambda rows: [rows.read_view().get(key) for key in KEYS],
+        lambda rows: rows.read_view().get_many(KEYS),
+        lambda rows: rows.read_view().scan(b"k", b"l", 999),
+        lambda rows: rows.read_view().scan(b"k", b"l", 999, True),
+        lambda rows: list(rows.read_view().iterate(b"k", b"l")),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
+    tmp_path: Path, read: Callable[[RocksEngine], object]
+) -> None:
+    """An iterator ends where it meets damage as it does behind the last row: a scan left out what came after."""
+    rows = damaged(tmp_path)
+    assert rows.get(KEYS[0]) is not None
+    assert len(rows.scan(KEYS[0], KEYS[9], 999)) == 9
+    assert rows.scan(b"l", b"m", 999) == []
+    with pytest.raises(CorruptRowsError, match="Corruption: block checksum mismatch"):
+        read(rows)
+    rows.close()
+
+
+def test_damage_that_only_rocksdb_itself_has_met_stops_the_next_write(tmp_path: Path) -> None:
+    rows = damaged(tmp_path)
+    rows.write(RowBatch([(key, b"new") for key in KEYS], [], []))
+    rows.flush()
+    rows._rows.compact_range(None, None)
+    for use in (
+        lambda: rows.takes_writes,
+        lambda: rows.write(RowBatch([(b"a", b"1")], [], [])),
+        rows.flush,
+        rows.close,
+    ):
+        with pytest.raises(CorruptRowsError, match="Corruption: block checksum mismatch"):
+            use()
+
+
 FULL = """
 import os, sys, time
 from pathlib import Path
@@ -145,13 +205,13 @@ def test_a_disk_that_runs_full_within_a_flush_costs_no_rows(tmp_path: Path) -> N
 def test_a_node_whose_disk_is_full_is_stopped_cleanly_and_its_log_has_what_its_rows_lack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    storage = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     storage.open(lambda _: None, lambda _: None)
     record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")
     storage.log.append(LogWrite(1, 1, True, [record], True, 0))
     storage.engine.write(RowBatch([(b"a", b"1")], [], []))
     monkeypatch.setattr(storage.engine, "_free_bytes", lambda _: 0)
     storage.close()
-    again = DiskStorage(tmp_path, 1 << 16, lambda: None)
+    again = DiskStorage(tmp_path, 1 << 16, lambda _: None)
     assert again.open(lambda _: None, lambda _: None).records == [record]
     again.close()

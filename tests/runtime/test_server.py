@@ -20,8 +20,11 @@ from trilemma.node.effects import Effects
 from trilemma.runtime import server as module
 from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
+from trilemma.runtime.directory import WHOLE
 from trilemma.runtime.disk import MemoryStorage
 from trilemma.runtime.listening import Sockets, StartRefused
+from trilemma.runtime.refusal import DataDamaged
+from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.server import Server
 from trilemma.runtime.trace import make_logger
 
@@ -241,6 +244,89 @@ def test_a_node_that_breaks_closes_its_clients_and_says_why(cluster: Any, node: 
         for port in (server.client_address, server.peer_address):
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection(*port)
+
+    cluster(body)
+
+
+def test_rows_that_turn_out_damaged_end_the_node_with_the_sentence_of_a_refused_start(cluster: Any, node: Any) -> None:
+    def damaged(_: Any) -> None:
+        if ("client", 1, b"x") in node.seen:
+            raise CorruptRowsError("Corruption: in 000007.sst")
+
+    node.plan = damaged
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.servers["n1"] = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: MemoryStorage(),
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        _, writer = await asyncio.open_connection(*server.client_address)
+        writer.write(b"x")
+        with pytest.raises(DataDamaged) as ended:
+            await server.wait()
+        writer.transport.abort()
+        assert str(ended.value) == f"{cluster.path / 'n1'}: Corruption: in 000007.sst; {WHOLE}"
+        assert "the node broke and stops" in cluster.said.getvalue()
+        assert "Traceback" not in cluster.said.getvalue()
+
+    cluster(body)
+
+
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_so_do_those_that_turn_out_damaged_as_they_are_written(cluster: Any, node: Any, end: str) -> None:
+    class Damaged(MemoryStorage):
+        def close(self) -> None:
+            if end == "close":
+                raise CorruptRowsError("Corruption: in 000007.sst")
+
+    def flush(_: Any) -> None:
+        node.next.flush_rows = int(end == "flush" and ("client", 1, b"x") in node.seen)
+
+    def fail() -> None:
+        raise CorruptRowsError("Corruption: in 000007.sst")
+
+    node.plan = flush
+
+    async def body(cluster: Cluster) -> None:
+        storage = Damaged()
+        storage.engine.flush = fail
+        server = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: storage,
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=lambda *_: node,
+        )
+        await server.start()
+        _, writer = await asyncio.open_connection(*server.client_address)
+        writer.write(b"x")
+        with pytest.raises(DataDamaged, match=r"Corruption: in 000007\.sst; put the whole"):
+            await (server.wait() if end == "flush" else server.stop())
+        writer.transport.abort()
+        if end == "flush":
+            await server.stop()
+
+    cluster(body)
+
+
+def test_rows_that_a_start_finds_damaged_as_it_reads_them_refuse_it(cluster: Any) -> None:
+    def make_node(*_: Any) -> Any:
+        raise CorruptRowsError("Corruption: in 000007.sst")
+
+    async def body(cluster: Cluster) -> None:
+        server = Server(
+            cluster.config("n1"),
+            sockets=cluster._first.pop("n1"),
+            storage=lambda _: MemoryStorage(),
+            logger=make_logger("n1", "info", "json", cluster.said),
+            make_node=make_node,
+        )
+        with pytest.raises(StartRefused, match=r"n1: Corruption: in 000007\.sst; put the whole directory back"):
+            await server.start()
 
     cluster(body)
 

@@ -1,5 +1,9 @@
-"""A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback."""
+"""A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback.
 
+What a start cannot see, damage in a row, ends the node so once it is met.
+"""
+
+import os
 import shutil
 import subprocess
 import sys
@@ -8,9 +12,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff, NoBackoff
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import ResponseError
+from redis.retry import Retry
 
 import trilemma
-from trilemma.runtime.listening import StartRefused, bind, listen
+from shell import ended
+from trilemma.runtime.directory import Identity
+from trilemma.runtime.listening import Sockets, StartRefused, bind, listen
 
 MIB = 1 << 20
 TIMEOUT_S = 30
@@ -33,6 +44,16 @@ def start(directory: Path, mode: str) -> str:
         pass
     assert threading.active_count() == threads
     return str(refused.value)
+
+
+def remembered(data: Path) -> Identity:
+    return msgspec.json.decode((data / "identity.json").read_bytes(), type=Identity)
+
+
+def remember(data: Path, segment: int) -> None:
+    """Have the directory know of a segment as the newest that held anything."""
+    changed = msgspec.structs.replace(remembered(data), log_segment=segment)
+    (data / "identity.json").write_bytes(changed.sealed())
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
@@ -87,11 +108,36 @@ def test_nor_one_whose_only_segment_was_blanked(tmp_path: Path, mode: str, left:
     segment.write_bytes(bytes(left))
     for _ in range(2):
         said = start(tmp_path, mode)
-        assert said.startswith(
-            f"{data}: segment 1 is blank and the only one, but the log has held what was durable; put"
-        )
+        assert said.startswith(f"{data}: segment 1 is blank, but it has held what was durable; put the whole")
         assert said.endswith("a node that has lost a part of it must not return under its old id")
     assert segment.read_bytes() == bytes(left)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+@pytest.mark.parametrize(
+    ("left", "what"),
+    [(b"", "is blank"), (bytes(MIB), "is blank"), (None, "is missing")],
+    ids=["empty", "zeros", "gone"],
+)
+def test_nor_one_whose_newest_segment_was_lost(tmp_path: Path, mode: str, left: bytes | None, what: str) -> None:
+    """Killed before its rows were flushed, it started without the writes that it had acknowledged in that segment."""
+    data = founded(tmp_path, mode)
+    shutil.copytree(data / "rows", tmp_path / "rows")
+    with trilemma.local(nodes=1, default_mode=mode, directory=tmp_path) as cluster:
+        assert cluster.client("n1").set("k", "acknowledged")
+    shutil.rmtree(data / "rows")
+    (tmp_path / "rows").rename(data / "rows")
+    newest = max((data / "log").iterdir())
+    assert newest.stem.endswith("2")
+    whole = newest.read_bytes()
+    newest.unlink()
+    if left is not None:
+        newest.write_bytes(left)
+    for _ in range(2):
+        assert start(tmp_path, mode).startswith(f"{data}: segment 2 {what}, but it has held what was durable; put the")
+    newest.write_bytes(whole)
+    with trilemma.local(nodes=1, default_mode=mode, directory=tmp_path) as cluster:
+        assert cluster.client("n1").get("k") == "acknowledged"
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
@@ -106,21 +152,18 @@ def test_nor_one_whose_log_and_rows_were_emptied(tmp_path: Path, mode: str) -> N
 @pytest.mark.parametrize("mode", ["cp", "ap"])
 def test_a_first_start_that_was_cut_off_before_its_first_segment_is_no_loss(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
-    facts = msgspec.json.decode((data / "identity.json").read_bytes())
     for lost in (data / "log", data / "rows"):
         shutil.rmtree(lost)
         lost.mkdir()
-    (data / "identity.json").write_bytes(msgspec.json.encode(facts | {"log_has_begun": False, "crc": 0}))
+    remember(data, 0)
     founded(tmp_path, mode)
-    assert msgspec.json.decode((data / "identity.json").read_bytes())["log_has_begun"]
+    assert remembered(data).log_segment == 1
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])
 def test_a_start_that_finds_a_log_remembers_that_there_is_one(tmp_path: Path, mode: str) -> None:
     data = founded(tmp_path, mode)
-    facts = msgspec.json.decode((data / "identity.json").read_bytes())
-    del facts["log_has_begun"], facts["crc"]
-    (data / "identity.json").write_bytes(msgspec.json.encode(facts))
+    remember(data, 0)
     founded(tmp_path, mode)
     for segment in (data / "log").iterdir():
         segment.unlink()
@@ -133,6 +176,15 @@ def test_nor_one_that_lost_rows_which_its_log_does_not_hold_any_more(tmp_path: P
     assert min(int(segment.stem) for segment in (data / "log").iterdir()) > 1
     shutil.rmtree(data / "rows")
     assert start(tmp_path, mode).startswith(f"{data}: log and rows do not belong together (")
+
+
+def test_nor_one_that_has_lost_which_disks_its_peers_had(tmp_path: Path) -> None:
+    data = founded(tmp_path, "cp")
+    (data / "peers.json").unlink()
+    for _ in range(2):
+        said = start(tmp_path, "cp")
+        assert said.startswith(f"{data / 'peers.json'} is missing, and with it which disks the peers of this node had;")
+        assert said.endswith("a node that has lost a part of it must not return under its old id")
 
 
 def test_a_first_start_that_was_cut_off_before_its_identity_is_no_loss(tmp_path: Path) -> None:
@@ -204,3 +256,32 @@ def test_serve_says_so_where_the_rows_are_damaged(tmp_path: Path) -> None:
     assert "CURRENT" in done.stderr
     assert "put the whole directory back" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_serve_ends_with_the_same_sentence_where_a_row_turns_out_damaged_as_it_is_read(tmp_path: Path) -> None:
+    keys = [f"k{number}" for number in range(200)]
+    with trilemma.local(nodes=1, directory=tmp_path) as cluster:
+        for key in keys:
+            cluster.client("n1").set(key, os.urandom(5_000))
+    rows = max((tmp_path / "n1" / "rows").glob("*.sst"), key=lambda file: file.stat().st_size)
+    damaged = bytearray(rows.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    rows.write_bytes(damaged)
+    sockets = Sockets.free()
+    address, peer_address = sockets.addresses
+    sockets.close()
+    command = [sys.executable, "-m", "trilemma", "serve", "--config", str(config(tmp_path, address, peer_address))]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with ended(child):
+        patient = Retry(ConstantBackoff(0.05), 200, (Unreachable, ResponseError))
+        with Redis(port=int(address.rpartition(":")[2]), retry=patient, retry_on_error=[ResponseError]) as client:
+            client.get(keys[0])
+            client.set_retry(Retry(NoBackoff(), 0))
+            with pytest.raises(Unreachable):
+                all(client.get(key) for key in keys)
+        _, said = child.communicate(timeout=TIMEOUT_S)
+    assert child.returncode == 2
+    assert f"{tmp_path}/n1: Corruption: block checksum mismatch" in said
+    assert said.rstrip().endswith("a node that has lost a part of it must not return under its old id")
+    assert "Traceback" not in said

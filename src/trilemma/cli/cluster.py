@@ -21,6 +21,7 @@ from trilemma.lab.desk import Desk
 from trilemma.runtime.config import ConfigError, load, member_ids
 from trilemma.runtime.listening import StartRefused
 from trilemma.runtime.process import serve as run_node
+from trilemma.runtime.refusal import DataDamaged
 
 NODES_MAX = 9
 DEGRADED = 1
@@ -37,7 +38,7 @@ def serve(
         found = load(config)
         desk = Desk(found.me.id, member_ids(found)) if found.lab else None
         run_node(found, desk, config)
-    except (ConfigError, StartRefused) as problem:
+    except (ConfigError, StartRefused, DataDamaged) as problem:
         refuse(str(problem))
 
 

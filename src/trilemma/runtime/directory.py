@@ -1,9 +1,9 @@
 """The data directory: whose it is, who uses it, how often it was started, which disks the peers had.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, whether the
-                   log has begun
-    peers.json     the disk id that each peer proved itself with first
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, the newest
+                   segment that the log held something in
+    peers.json     the disk id that each peer proved itself with first; empty before the first identity, never missing
                    (both with a checksum: a start that took a flipped bit for true would break a promise)
     log/ rows/     see runtime/log.py, runtime/rows.py
 
@@ -27,11 +27,11 @@ from trilemma.runtime.whole_write import write_whole
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 IDENTITY = "identity.json"
 PEERS = "peers.json"
 SUM = "crc"
-"""Among the disks in peers.json: the checksum of the others; files made before there was one lack it."""
+"""Among the disks in peers.json: the checksum of the others."""
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
@@ -43,6 +43,12 @@ class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was re
     """The directory cannot be used; the text says why, and what to do."""
 
 
+class _Format(msgspec.Struct, frozen=True):
+    """What identity.json holds in every format: which one it is."""
+
+    format: int
+
+
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What identity.json holds."""
 
@@ -51,13 +57,13 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_id: NodeId
     disk_id: str
     starts: int
-    founding: Founding | None = None
-    """None in directories made before it was remembered; the next start fills it in."""
-    log_has_begun: bool = False
-    """Whether the log held a segment once: it holds one ever after, unless it was lost. Set before the first thing that
-    is durable there is called so; a start that finds segments sets it, too."""
+    founding: Founding
+    log_segment: int = 0
+    """The newest segment of the log that held something durable, 0 before the first: it is there ever after, until a
+    newer one is named here, unless it was lost. Set before the first thing in a segment is called durable, and by a
+    start before what it found in one is used."""
     crc: int = 0
-    """CRC-32 of the rest as it is encoded with 0 here; 0 in directories made before there was one."""
+    """CRC-32 of the rest as it is encoded with 0 here."""
 
     def sealed(self) -> bytes:
         """Return the file's bytes."""
@@ -66,7 +72,7 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def is_whole(self) -> bool:
         """Say whether nothing has changed since it was written."""
-        return self.crc in (0, self._sum())
+        return self.crc == self._sum()
 
     def _sum(self) -> int:
         return crc32(msgspec.json.encode(msgspec.structs.replace(self, crc=0))) or 1
@@ -99,20 +105,23 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = -1
 
-    def log_begins(self) -> None:
-        """Remember durably that the log holds a segment. Cost: nothing where it is known. On the log's thread.
+    def log_reaches(self, segment: int) -> None:
+        """Remember durably that a segment of the log holds something. Cost: nothing where it is known, or a newer one.
+
+        Called on the log's thread.
 
         Raises:
             OSError: the disk refuses.
         """
-        if not self.identity.log_has_begun:
-            begun = msgspec.structs.replace(self.identity, log_has_begun=True)
-            write_durably(self.path / IDENTITY, begun.sealed())
-            self.identity = begun
+        if segment > self.identity.log_segment:
+            reached = msgspec.structs.replace(self.identity, log_segment=segment)
+            write_durably(self.path / IDENTITY, reached.sealed())
+            self.identity = reached
 
     def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
         file = self.path / IDENTITY
         if file.exists():
+            _check_format(self.path, _decode(file, _Format).format)
             found = _decode(file, Identity)
             if not found.is_whole:
                 raise _changed(file)
@@ -120,28 +129,34 @@ class DataDirectory:
         else:
             self._check_empty()
             (self.path / LOG).mkdir(exist_ok=True)
-            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0)
-        started = msgspec.structs.replace(found, starts=found.starts + 1, founding=founding)
+            self._write_disks({})
+            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0, founding)
+        started = msgspec.structs.replace(found, starts=found.starts + 1)
         write_durably(file, started.sealed())
         return started
 
     def _check_empty(self) -> None:
         # A start that was cut off while it wrote its first identity has left only these behind.
-        left = {"LOCK", f"{IDENTITY}.new"}
+        left = {"LOCK", f"{IDENTITY}.new", f"{PEERS}.new"}
         others = sorted(
-            entry.name for entry in self.path.iterdir() if entry.name not in left and not _is_new_log(entry)
+            entry.name for entry in self.path.iterdir() if entry.name not in left and not self._is_new(entry)
         )
         if others:
             raise DirectoryRefused(
                 f"{self.path} is not empty and no data directory of Trilemma's (it holds {others[0]}); name another one"
             )
 
+    def _is_new(self, entry: Path) -> bool:
+        if entry.name == PEERS:
+            return not self._read_disks()
+        return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
+
     def _read_disks(self) -> dict[str, str]:
         file = self.path / PEERS
         if not file.exists():
-            return {}
+            raise DirectoryRefused(f"{file} is missing, and with it which disks the peers of this node had; {WHOLE}")
         disks = _decode(file, dict[str, str])
-        if disks.pop(SUM, None) not in (None, _sum_of(disks)) or not all(map(str.isdigit, disks)):
+        if disks.pop(SUM, None) != _sum_of(disks) or not all(map(str.isdigit, disks)):
             raise _changed(file)
         return disks
 
@@ -164,11 +179,14 @@ class DataDirectory:
 
     def _remember(self, disks: dict[str, str]) -> str | None:
         try:
-            write_durably(self.path / PEERS, msgspec.json.encode({**disks, SUM: _sum_of(disks)}, order="sorted"))
+            self._write_disks(disks)
         except OSError as problem:
             return f"which disk it has could not be remembered here: {problem.strerror or problem}"
         self._disks = disks
         return None
+
+    def _write_disks(self, disks: dict[str, str]) -> None:
+        write_durably(self.path / PEERS, msgspec.json.encode({**disks, SUM: _sum_of(disks)}, order="sorted"))
 
 
 def _lock(path: Path) -> int:
@@ -184,9 +202,14 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
+def _check_format(path: Path, found: int) -> None:
+    if found != FORMAT:
+        raise DirectoryRefused(
+            f"{path} has format {found}; this version reads format {FORMAT}: start it with the version that wrote it"
+        )
+
+
 def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
-    if found.format != FORMAT:
-        raise DirectoryRefused(f"{path} has format {found.format}; this version reads format {FORMAT}")
     if found.cluster_id != cluster_id:
         raise DirectoryRefused(f"{path} belongs to cluster {found.cluster_id!r}, not to {cluster_id!r}")
     if found.node_id != node_id:
@@ -194,7 +217,7 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, foundi
     lost = _why_lost(path / LOG, found)
     if lost is not None:
         raise DirectoryRefused(f"{path} has lost its log: {lost}, and with it what this node has promised; {WHOLE}")
-    reason = found.founding.why_not(founding) if found.founding is not None else None
+    reason = found.founding.why_not(founding)
     if reason is not None:
         raise DirectoryRefused(f"{path} {reason}")
 
@@ -202,13 +225,9 @@ def _check(path: Path, found: Identity, cluster_id: str, node_id: NodeId, foundi
 def _why_lost(log: Path, found: Identity) -> str | None:
     if not log.is_dir():
         return f"{log} is missing"
-    if found.log_has_begun and next(log.glob(f"*{SUFFIX}"), None) is None:
+    if found.log_segment and next(log.glob(f"*{SUFFIX}"), None) is None:
         return f"all that {log} held is gone"
     return None
-
-
-def _is_new_log(entry: Path) -> bool:
-    return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
 
 
 def _changed(file: Path) -> DirectoryRefused:
@@ -223,7 +242,7 @@ def _decode(file: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except msgspec.MsgspecError as problem:
-        raise DirectoryRefused(f"{file} is damaged: {problem}") from problem
+        raise DirectoryRefused(f"{file} is damaged: {problem}; {WHOLE}") from problem
 
 
 def write_durably(file: Path, data: bytes) -> None:

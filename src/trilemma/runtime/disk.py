@@ -15,18 +15,17 @@ class DiskStorage:
     """The log and the rows below one directory.
 
     Args:
-        log_begins: called when the log is known to hold a segment, before anything in it is called durable; called
-            again with every token, on the log's thread.
-        log_has_begun: it was called in an earlier start.
+        log_reaches: see Log.
+        log_segment: the newest segment that it was called with in an earlier start, 0 for none.
     """
 
     def __init__(
-        self, directory: Path, segment_bytes: int, log_begins: Callable[[], None], log_has_begun: bool = False
+        self, directory: Path, segment_bytes: int, log_reaches: Callable[[int], None], log_segment: int = 0
     ) -> None:
         self._directory = directory
         self._segment_bytes = segment_bytes
-        self._log_begins = log_begins
-        self._log_has_begun = log_has_begun
+        self._log_reaches = log_reaches
+        self._log_segment = log_segment
         self.log: Log
         self.engine: RocksEngine
 
@@ -36,25 +35,11 @@ class DiskStorage:
         log_path.mkdir(exist_ok=True)
         self.engine = RocksEngine(rows_path)
         try:
-            reporting = self._reporting(persisted)
-            self.log = Log(log_path, self._segment_bytes, reporting, failed, self._log_has_begun)
+            self.log = Log(log_path, self._segment_bytes, persisted, failed, self._log_reaches, self._log_segment)
         except BaseException:
             self.engine.close()
             raise
-        try:
-            if self.log.recovered.segments:
-                self._log_begins()
-        except BaseException:
-            self.close()
-            raise
         return self.log.recovered
-
-    def _reporting(self, persisted: Callable[[int], None]) -> Callable[[int], None]:
-        def report(token: int) -> None:
-            self._log_begins()
-            persisted(token)
-
-        return report
 
     def close(self) -> None:
         """See Storage."""

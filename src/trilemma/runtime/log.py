@@ -17,7 +17,15 @@ from trilemma.runtime.index import Index, Place
 from trilemma.runtime.log_writer import LogWriter, PendingGroup
 from trilemma.runtime.segment_files import SegmentFiles
 from trilemma.storage.port import LogRecord, LogWrite, Recovered
-from trilemma.storage.recovery import FoundSegment, check_chain, holds_groups, read_segment, records_of
+from trilemma.storage.recovery import (
+    FoundSegment,
+    check_chain,
+    check_reach,
+    holds_groups,
+    reach,
+    read_segment,
+    records_of,
+)
 from trilemma.storage.segment import (
     SEGMENT_HEADER_BYTES,
     CorruptLogError,
@@ -41,10 +49,13 @@ class Log:
         segment_bytes: what is allocated ahead for a segment; one may grow beyond by its last group.
         on_persisted: called on the writer's thread with a token; everything up to it is durable.
         on_failed: called on the writer's thread, once, with what went wrong.
-        has_begun: something in the log was called durable once: it holds a segment ever after.
+        on_segment: called with the segment that tokens are of before they are called durable, on the writer's thread;
+            and with the newest one that a start finds something in, before that is used. It remembers the newest.
+        known_segment: what `on_segment` was called with last, in whichever start; 0 for never.
 
     Raises:
         CorruptLogError: see storage/recovery.py.
+        OSError: of the disk, or of `on_segment`.
     """
 
     def __init__(
@@ -53,11 +64,13 @@ class Log:
         segment_bytes: int,
         on_persisted: Callable[[int], None],
         on_failed: Callable[[Exception], None],
-        has_begun: bool = False,
+        on_segment: Callable[[int], None],
+        known_segment: int,
     ) -> None:
         self._files = SegmentFiles(directory, segment_bytes)
         self._on_persisted = on_persisted
         self._on_failed = on_failed
+        self._on_segment = on_segment
         self._index = Index()
         self._ends: dict[int, int] = {}
         self._ids: dict[int, int] = {}
@@ -68,34 +81,33 @@ class Log:
         `_durable` is, before the first of them is removed."""
         self._newest = 0
         self.failed: Exception | None = None
-        self.recovered = self._recover(has_begun)
+        self.recovered = self._recover(known_segment)
         self._ending = threading.Lock()
         """Held while the end of the newest segment moves: by a write, or by a marker of the writer's thread."""
         self._writer = LogWriter(self._files, self._synced, self._mark, self._failed)
 
     # Start
 
-    def _recover(self, has_begun: bool) -> Recovered:
+    def _recover(self, known: int) -> Recovered:
         numbers = self._files.numbers()
-        found = self._find(numbers)
+        found = self._find(numbers, known)
         check_chain(found)
+        check_reach(found, known)
         if len(found) < len(numbers):
-            torn = numbers.pop()
-            if has_begun and not found:
-                raise CorruptLogError(
-                    f"segment {torn} is blank and the only one, but the log has held what was durable"
-                )
             # Last of all that may refuse the log, so that what is refused stays as it was found.
-            self._files.path(torn).unlink()
+            self._files.path(numbers.pop()).unlink()
         for segment in found:
             self._take_found(segment)
         if found:
             # What a crash tore can then never be taken for something later.
             self._files.cut(found[-1].header.number, found[-1].end)
+        reached = reach(found)
+        if reached:
+            self._on_segment(reached)
         self._newest = numbers[-1] if numbers else 0
         return Recovered(records_of(found), self._newest + 1, numbers)
 
-    def _find(self, numbers: Sequence[int]) -> list[FoundSegment]:
+    def _find(self, numbers: Sequence[int], known: int) -> list[FoundSegment]:
         """Read all segments; the newest is left out where a crash tore its header."""
         found: list[FoundSegment] = []
         for number in numbers:
@@ -107,6 +119,8 @@ class Log:
                 raise CorruptLogError(f"segment {number} has no readable header, but segments follow it")
             elif holds_groups(data):
                 raise CorruptLogError(f"segment {number} is damaged in its header, which was durable")
+            elif number <= known:
+                raise CorruptLogError(f"segment {number} is blank, but it has held what was durable")
         return found
 
     def _take_found(self, segment: FoundSegment) -> None:
@@ -200,6 +214,7 @@ class Log:
 
     def _synced(self, groups: Sequence[PendingGroup]) -> None:
         last = groups[-1]
+        self._on_segment(last.segment)
         self._durable = (last.segment, last.offset + len(last.data))
         self._on_persisted(last.token)
         self._remove(max(group.release_before for group in groups))

@@ -52,6 +52,7 @@ def serve(config: ServerConfig, lab: Laboratory | None = None, config_file: Path
 
     Raises:
         StartRefused: with a sentence for the operator.
+        DataDamaged: likewise, of a node that ran.
         Exception: what broke the node while it ran; it has been logged.
     """
     server = Server(fitted(config), lab=lab, config_file=config_file)

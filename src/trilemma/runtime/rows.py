@@ -3,6 +3,9 @@
 A flush that finds no room is not tried, and can be tried again. Where the disk runs full within one all the same,
 RocksDB keeps the rows in memory, can be read, takes no writes, and goes on by itself some seconds after there is room
 for its write buffers again; its binding has no call to hasten that.
+
+Blocks carry checksums, which are looked at as they are read: a damaged one is found long after the start, and rows that
+cannot be read must not pass for rows that are not there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +38,17 @@ FLUSH_MARGIN_BYTES = 4 * MIB
 """Free beside what is flushed: for the table's index, the manifest, and what others write meanwhile."""
 _NO_SPACE = "No space left on device"
 """How RocksDB's messages name ENOSPC, in the words of strerror."""
+_CORRUPTION = "Corruption: "
+"""How its messages begin where what it reads is not what it wrote; its binding raises no class of its own."""
+
+
+class CorruptRowsError(Exception):
+    """RocksDB cannot open the rows, or read them; the text is its own. The node must not start on them, nor go on."""
+
+
+def _raise_if_corrupt(problem: Exception) -> None:
+    if str(problem).startswith(_CORRUPTION):
+        raise CorruptRowsError(str(problem)) from problem
 
 
 def _options() -> Options:
@@ -53,10 +67,22 @@ def _options() -> Options:
     return options
 
 
+def _is_at_row(rows: RdictIter) -> bool:
+    """Say whether an iterator stands at a row. One that met what it cannot read looks like one at its end."""
+    if rows.valid():
+        return True
+    try:
+        rows.status()
+    except Exception as problem:
+        _raise_if_corrupt(problem)
+        raise
+    return False
+
+
 def _forward(rows: RdictIter, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
     # Bounds are compared here: those of ReadOptions take keys in the library's own encoding, not as raw bytes.
     rows.seek(start)
-    while rows.valid() and (key := rows.key()) < stop:
+    while _is_at_row(rows) and (key := rows.key()) < stop:
         yield key, rows.value()
         rows.next()
 
@@ -64,9 +90,9 @@ def _forward(rows: RdictIter, start: bytes, stop: bytes) -> Iterator[tuple[bytes
 def _backward(rows: RdictIter, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
     found: list[tuple[bytes, bytes]] = []
     rows.seek_for_prev(stop)
-    if rows.valid() and rows.key() == stop:
+    if _is_at_row(rows) and rows.key() == stop:
         rows.prev()
-    while len(found) < limit and rows.valid() and (key := rows.key()) >= start:
+    while len(found) < limit and _is_at_row(rows) and (key := rows.key()) >= start:
         found.append((key, rows.value()))
         rows.prev()
     return found
@@ -86,7 +112,7 @@ class RocksView:
         """See RowReader."""
         rows = self._open()
         rows.seek(key)
-        if not rows.valid() or rows.key() != key:
+        if not _is_at_row(rows) or rows.key() != key:
             return None
         value: bytes = rows.value()
         return value
@@ -113,15 +139,11 @@ class RocksView:
         self._rows = None
 
 
-class CorruptRowsError(Exception):
-    """RocksDB cannot open the rows; the text is its own. The node must not start on them."""
-
-
 class RocksEngine:
     """See storage.port.Engine. `flush` blocks: call it off the loop.
 
     Raises:
-        CorruptRowsError: the rows cannot be opened.
+        CorruptRowsError: the rows cannot be opened; of every method: they turn out damaged.
     """
 
     def __init__(self, directory: Path, free_bytes: Callable[[Path], int] = free_bytes) -> None:
@@ -141,13 +163,19 @@ class RocksEngine:
 
     def get(self, key: bytes) -> bytes | None:
         """See RowReader."""
-        value: bytes | None = self._rows.get(key)
+        value: bytes | None = self._get(key)
         return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See RowReader."""
-        found: Any = self._rows.get(list(keys)) if keys else ()
-        return list(found)
+        return list(self._get(list(keys))) if keys else []
+
+    def _get(self, wanted: Any) -> Any:
+        try:
+            return self._rows.get(wanted)
+        except Exception as problem:
+            _raise_if_corrupt(problem)
+            raise
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """See RowReader."""
@@ -167,6 +195,7 @@ class RocksEngine:
             except Exception as problem:
                 if _NO_SPACE in str(problem):
                     return False
+                _raise_if_corrupt(problem)
                 raise
             self._errors = errors
         return True
@@ -183,7 +212,11 @@ class RocksEngine:
             written.delete(key)
         for key, value in batch.puts:
             written.put(key, value)
-        self._rows.write(written, self._writes)
+        try:
+            self._rows.write(written, self._writes)
+        except Exception as problem:
+            _raise_if_corrupt(problem)
+            raise
 
     def read_view(self) -> RocksView:
         """See Engine."""
@@ -205,6 +238,7 @@ class RocksEngine:
             # The binding raises no class of its own.
             if _NO_SPACE in str(problem):
                 raise NoRoomError(str(problem)) from problem
+            _raise_if_corrupt(problem)
             raise
 
     def size_bytes(self) -> int:
@@ -217,5 +251,6 @@ class RocksEngine:
             self._rows.close()
         except Exception as problem:
             # It flushes once more, and is closed all the same.
+            _raise_if_corrupt(problem)
             if _NO_SPACE not in str(problem):
                 raise

@@ -23,8 +23,8 @@ from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import split_address
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
-from trilemma.runtime.config import ConfigError, ServerConfig, member_ids
-from trilemma.runtime.directory import WHOLE, DataDirectory, DirectoryRefused
+from trilemma.runtime.config import ServerConfig, member_ids
+from trilemma.runtime.directory import WHOLE, DataDirectory
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
@@ -35,13 +35,13 @@ from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
+from trilemma.runtime.refusal import DataDamaged, as_damage, refusal
 from trilemma.runtime.rewrite import answer_rewrite
 from trilemma.runtime.room import Room, free_bytes
 from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.runtime.watch import Watch
 from trilemma.storage.port import Engine, LogReader, Recovered
-from trilemma.storage.segment import CorruptLogError
 
 register(
     "lab_off",
@@ -87,7 +87,7 @@ class Server:
         self._config_file = config_file
         self._make_storage = storage or (
             lambda directory: DiskStorage(
-                directory.path, config.segment_bytes, directory.log_begins, directory.identity.log_has_begun
+                directory.path, config.segment_bytes, directory.log_reaches, directory.identity.log_segment
             )
         )
         self._make_node = make_node
@@ -108,21 +108,24 @@ class Server:
         self._ended = asyncio.get_running_loop().create_future()
         try:
             await self._start()
-        except (ConfigError, DirectoryRefused) as problem:
+        except BaseException as problem:
             await self._stack.aclose()
-            raise StartRefused(str(problem)) from problem
-        except OSError as problem:
-            await self._stack.aclose()
-            raise StartRefused(f"{problem.filename or self.config.name}: {problem.strerror or problem}") from problem
-        except BaseException:
-            await self._stack.aclose()
-            raise
+            sentence = refusal(self.config, problem)
+            if sentence is None:
+                raise
+            raise StartRefused(sentence) from problem
 
     async def stop(self) -> None:
-        """Take the node down, handed over or not."""
+        """Take the node down, handed over or not.
+
+        Raises:
+            DataDamaged: its rows turn out damaged.
+        """
         self._lift_bound()
         try:
             await self._stack.aclose()
+        except CorruptRowsError as problem:
+            raise as_damage(self.config, problem) from problem
         finally:
             self._end()
         self.logger.info("stopped")
@@ -131,7 +134,7 @@ class Server:
         """Return when the node has left (SIGTERM, SHUTDOWN) or was stopped.
 
         Raises:
-            Exception: what broke the node: InvariantViolated, a failed disk.
+            Exception: what broke the node: DataDamaged, InvariantViolated, a failed disk.
         """
         await asyncio.shield(self._ended)
 
@@ -211,8 +214,6 @@ class Server:
             )
         except OSError as problem:
             raise StartRefused(f"{self.config.dir}: {problem}") from problem
-        except (CorruptLogError, CorruptRowsError) as problem:
-            raise StartRefused(f"{self.config.dir}: {problem}; {WHOLE}") from problem
 
         async def close() -> None:
             await loop.run_in_executor(thread, storage.close)
@@ -291,9 +292,11 @@ class Server:
 
     def _failed(self, problem: Exception) -> None:
         """Stop serving at once: the node's state is not to be trusted, and no reply of it either."""
+        problem = as_damage(self.config, problem)
         if not self._ended.done():
             self._ended.set_exception(problem)
         for listener in self._listeners:
             listener.close()
         self.clients.abort()
-        self.logger.critical("the node broke and stops", exc_info=problem)
+        told = {"why": str(problem)} if isinstance(problem, DataDamaged) else {"exc_info": problem}
+        self.logger.critical("the node broke and stops", **told)

@@ -2,7 +2,8 @@
 
 A bad group behind which a good one names a durable offset beyond it was durable once: that is damage, and the node
 must not start. So is a bad header behind which anything stands: it was durable before that was written. Anything else
-that is bad at the end is the torn tail of a crash: it is cut.
+that is bad at the end is the torn tail of a crash: it is cut. That the newest segment is blank, or gone, does not say
+whether anything in it was durable: that is remembered elsewhere, and told here.
 """
 
 from collections.abc import Sequence
@@ -91,6 +92,27 @@ def check_chain(found: Sequence[FoundSegment]) -> None:
                 f"segment {before.header.number} is damaged at offset {before.end}: it was durable up to "
                 f"{after.header.previous_end}; {_last_of(before.groups)}"
             )
+
+
+def reach(found: Sequence[FoundSegment]) -> int:
+    """Return the newest segment that holds anything, 0 for none."""
+    return max((segment.header.number for segment in found if segment.groups), default=0)
+
+
+def check_reach(found: Sequence[FoundSegment], known: int) -> None:
+    """Check that the log still goes as far as it is known to have gone.
+
+    Args:
+        known: a segment that held something durable, and of which no newer one was known to; 0 for none.
+
+    Raises:
+        CorruptLogError: that segment is missing, or empty.
+    """
+    if reach(found) < known:
+        is_there = any(segment.header.number == known for segment in found)
+        raise CorruptLogError(
+            f"segment {known} {'holds nothing' if is_there else 'is missing'}, but it has held what was durable"
+        )
 
 
 def records_of(found: Sequence[FoundSegment]) -> list[LogRecord]:

@@ -1,0 +1,26 @@
+"""What is wrong with a node's data or its configuration, in one sentence for the operator."""
+
+from trilemma.runtime.config import ConfigError, ServerConfig
+from trilemma.runtime.directory import WHOLE, DirectoryRefused
+from trilemma.runtime.rows import CorruptRowsError
+from trilemma.storage.segment import CorruptLogError
+
+
+class DataDamaged(Exception):  # noqa: N818 - the sentence says what was found
+    """What the directory holds turned out damaged while a node ran on it; the text says where, and what to do."""
+
+
+def refusal(config: ServerConfig, problem: BaseException) -> str | None:
+    """Return the sentence for what a start met; None for a defect, and for what is a sentence already."""
+    if isinstance(problem, (ConfigError, DirectoryRefused)):
+        return str(problem)
+    if isinstance(problem, (CorruptLogError, CorruptRowsError)):
+        return f"{config.dir}: {problem}; {WHOLE}"
+    if isinstance(problem, OSError):
+        return f"{problem.filename or config.name}: {problem.strerror or problem}"
+    return None
+
+
+def as_damage(config: ServerConfig, problem: Exception) -> Exception:
+    """Return what ends a node that ran: DataDamaged where its rows cannot be read, else the problem itself."""
+    return DataDamaged(refusal(config, problem)) if isinstance(problem, CorruptRowsError) else problem
