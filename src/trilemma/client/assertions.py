@@ -16,6 +16,7 @@ from trilemma.check.history import Operation
 from trilemma.check.lost import CHECKER as LOST
 from trilemma.check.lost import check_lost_writes
 from trilemma.check.lost_updates import check_lost_updates
+from trilemma.check.program_order import why_unordered
 from trilemma.check.redis_history import READS, as_registers, as_shared, check_commands, commands_of, judged
 from trilemma.check.verdict import Verdict, combine, unknown
 from trilemma.client.recording import Recording
@@ -73,7 +74,8 @@ def assert_no_lost_writes(history: Recording) -> None:
 def assert_causal(history: Recording) -> None:
     """Assert that no effect was seen before its cause, nor anything half or backwards: what `ap` promises.
 
-    Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot.
+    Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot, nor a
+    process that did two things at once, as where a pipeline's command was sent again (CAP ONCE) after what followed it.
     """
     groups = _by_keyspace(history).values()
     require(_shown(history) or combine([_causal([*done, *finals]) for done, finals in groups], CAUSAL))
@@ -119,7 +121,8 @@ def _causal(operations: list[Operation]) -> Verdict:
     shared = as_shared(operations)
     if shared is None:
         return unknown(CAUSAL, "only keys that are SET and read can be judged")
-    return check_causal(shared)
+    why = why_unordered(operations)
+    return unknown(CAUSAL, why) if why else check_causal(shared)
 
 
 def _lost(history: Recording, keyspace: str, parts: tuple[list[Operation], list[Operation]]) -> Verdict:
