@@ -33,6 +33,9 @@ _BLIND: Final = frozenset({b"SET", b"MSET", b"DEL", b"UNLINK"})
 """Commands whose replies say nothing of what was there."""
 
 
+_EMPTYING: Final = frozenset({b"FLUSHALL", b"FLUSHDB", b"KEYSPACE"})
+"""Recorded commands that take away keys which they do not name, of any keyspace. Of KEYSPACE only DROP is recorded."""
+
 _SIGNS: Final = {b"INCR": 1, b"INCRBY": 1, b"DECR": -1, b"DECRBY": -1}
 """Commands that add an integer, with its sign."""
 
@@ -101,7 +104,12 @@ def assert_converged(cluster: "StageCluster", seconds: float = AGREE_S) -> None:
 
 
 def _shown(history: Recording) -> Verdict | None:
-    """Return `unknown` for a history that cannot show anything: nothing changed, or nothing was looked at."""
+    """Return `unknown` for a history that cannot show anything: nothing changed, or nothing was looked at, or keys were
+    taken away that nobody named."""
+    tried = [command[0] for each in history.operations if each.outcome != "fail" for command in commands_of(each)]
+    emptying = next((name for name in tried if name in _EMPTYING), None)
+    if emptying is not None:
+        return unknown("history", f"{emptying.decode()} takes away keys that it does not name")
     done = [command for each in history.operations if each.outcome == "ok" for command in commands_of(each)]
     if not done:
         return unknown("history", "no recorded command was answered")
