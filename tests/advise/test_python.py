@@ -284,6 +284,82 @@ UNSEEN = [
 ]
 
 
+def pay(token: str, *, before: str = "", failed: str = "continue", loop: str = "for attempt in range(3)") -> str:
+    """Return a loop of attempts that sends with a token: what it does before each, and after an error."""
+    sent = f'return r.execute_command("CAP", "ONCE", {token}, "INCR", "bank:n")'
+    round_ = f"{dedent(before)}\ntry:\n    {sent}\nexcept redis.ConnectionError:\n{indent(dedent(failed), 4 * ' ')}"
+    return f"def f(order, token, tokens):\n    {loop}:\n{indent(round_, 8 * ' ')}"
+
+
+def once(token: str) -> str:
+    return f'r.execute_command("CAP", "ONCE", {token}, "INCR", "bank:n")'
+
+
+ANOTHER_TOKEN = [
+    pay("token", before="token = uuid.uuid4().hex"),
+    pay("f'{order}-{attempt}'"),
+    pay("'%s-%d' % (order, attempt)"),
+    pay("token", before="token = f'{order}-{attempt}'"),
+    pay("key", before="token = str(uuid4())\nkey = 'pay:' + token"),
+    pay("tokens[attempt]"),
+    pay("next(tokens)"),
+    pay("secrets.token_hex(8)", loop="while True"),
+    pay("f'{order}:{time.time_ns()}'"),
+    pay("str(n)", before="n += 1", loop="while n < 3"),
+    pay("token", failed="token = str(uuid4())"),
+    attempt("op = str(uuid4())\n" + once("op"), body=once("op")),
+    attempt("if op:\n    op = uuid.uuid4().hex\n    " + once("op"), body=once("op")),
+    attempt(once("op.second"), body=once("op.first")),
+    "@retry\ndef f():\n    token = str(uuid4())\n    return " + once("token"),
+    "@retry\ndef f():\n    return " + once("secrets.token_hex()"),
+]
+
+SAME_TOKEN = [
+    pay("str(order.id)"),
+    pay("token.encode()"),
+    pay("'pay:{}'.format(order)"),
+    pay("uuid.uuid5(SPACE, order)"),
+    pay("hashlib.sha256(order).hexdigest()"),
+    pay("token", before="token = str(order.id)"),
+    pay("token", before="if token is None:\n    token = str(uuid4())"),
+    pay("token", before="token = token or str(uuid4())"),
+    pay("token", before="token = tokens.setdefault(order, str(uuid4()))"),
+    pay("f'{order}:{int(time.time()) // 3600}'"),
+    pay("token", before="delay = random.random()", failed="token_of_log = uuid4()"),
+    attempt(once("str(op.id)"), body=once("str(op.id)")),
+    attempt("token = op.encode()\n" + once("token"), body="token = op.encode()\n" + once("token")),
+    attempt(once("token") + "\ntoken = uuid4().hex", body="token = uuid4().hex\n" + once("token")),
+    "@retry\ndef f(token):\n    return " + once("token"),
+    "@retry\ndef f(order):\n    token = order.id\n    return " + once("token"),
+    "def f(orders):\n    for order in orders:\n        try:\n            "
+    + once("order.id")
+    + "\n        except redis.ConnectionError:\n            print(order)",
+]
+
+TOKEN_UNSEEN = [
+    pay("new_token()"),
+    pay("token", before="token = new_token()"),
+    attempt(once("new_token()"), body=once("new_token()")),
+    attempt(once("op.encode()"), body=once("op")),
+]
+
+
+@pytest.mark.parametrize("source", ANOTHER_TOKEN)
+def test_a_token_that_is_another_each_time_keeps_nothing_from_happening_twice(source: str) -> None:
+    assert unsafe(source) == ["blind-retry"]
+
+
+@pytest.mark.parametrize("source", SAME_TOKEN)
+def test_a_token_that_stays_the_same_is_right_however_it_is_written(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize("source", TOKEN_UNSEEN)
+def test_a_token_that_may_be_another_each_time_is_a_hint(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
+    assert "blind-retry" in hints(source)
+
+
 @pytest.mark.parametrize("source", SENT_AGAIN)
 def test_what_a_try_had_sent_and_only_its_error_leads_to_is_a_blind_retry(source: str) -> None:
     assert unsafe(source) == ["blind-retry"]
@@ -325,6 +401,10 @@ def test_what_is_not_sent_again_or_may_be_is_no_blind_retry(source: str) -> None
 def test_a_client_that_retries_by_itself_is_found(made: str, gravity: Gravity | None) -> None:
     found = findings(f'other = {made}\nother.incr("bank:n")')
     assert [each.gravity for each in found if each.rule.name == "client-retries"] == ([gravity] if gravity else [])
+
+
+def test_a_client_that_retries_by_itself_is_found_though_whether_the_program_does_cannot_be_seen() -> None:
+    assert "client-retries" in unsafe("r = redis.Redis(retry_on_timeout=True)\n" + UNSEEN[0])
 
 
 def test_a_client_that_retries_what_may_happen_twice_is_let_be() -> None:

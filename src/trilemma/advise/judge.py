@@ -170,7 +170,7 @@ def judge(program: Program, modes: Modes) -> list[Finding]:
 
 def _about_clients(program: Program, modes: Modes) -> list[Finding]:
     """Judge clients that send again by themselves, where there is a command that must not be."""
-    doubtful = [call for call in program.calls if call.name in NOT_REPEATABLE and call.is_retried is not None]
+    doubtful = [call for call in program.calls if call.name in NOT_REPEATABLE]
     if not doubtful:
         return []
     home = modes.everywhere()[0]
