@@ -360,6 +360,70 @@ def test_a_token_that_may_be_another_each_time_is_a_hint(source: str) -> None:
     assert "blind-retry" in hints(source)
 
 
+def loop(head: str, sent: str, *, before: str = "pass", failed: str = "log()", after: str = "pass") -> str:
+    """Return a loop around a `try`: what each round does before it, tries, does after an error, and does behind it."""
+    tried = f"try:\n{indent(dedent(sent), 4 * ' ')}\nexcept redis.ConnectionError:\n{indent(dedent(failed), 4 * ' ')}"
+    return f"async def f(users, q, stop):\n    {head}:\n{indent(chr(10).join((before, tried, after)), 8 * ' ')}"
+
+
+INCR = 'r.incr("bank:n")'
+
+ENDS_ON_SUCCESS = [
+    loop("while True", INCR + "\nbreak"),
+    loop("while not done", INCR + "\ndone = True"),
+    loop("while not self.done", INCR + "\nself.done = True"),
+    loop("for attempt in range(3)", INCR + "\nok = True", failed="ok = False", after="if ok:\n    break"),
+    loop("for attempt in range(3)", INCR, failed="log()\ncontinue", after="break"),
+    loop("for attempt in range(3)", "print(attempt)\n" + INCR + "\nbreak"),
+    loop("for delay in (1, 2, 4)", "return " + INCR, failed="time.sleep(delay)"),
+    loop("for attempt in range(3)", "if q:\n    return r.incr('bank:n')\nreturn r.decr('bank:n')"),
+    loop("for attempt in range(3)", "return r.incr('bank:' + key)", before="key = key_of(q)"),
+    loop("while True", "with r.pipeline() as p:\n    p.incr('bank:n')\n    p.execute()\nbreak"),
+    loop("while True", "return r.execute_command('CAP', 'ONCE', t, 'INCR', 'bank:n')", before="t = uuid4().hex"),
+]  # fmt: skip
+
+GOES_ON = [
+    loop("for user in users", "r.incr(key)", before='key = f"bank:{user}"'),
+    loop("for user in users", "r.incr(key)", before='name = user.name\nkey = f"bank:{name}"', after="print(user)"),
+    loop("async for message in q", "await " + INCR, before="order = parse(message)", failed="print(order)"),
+    loop("while not stop.is_set()", 'job = q.get()\nr.incr(f"bank:{job}")'),
+    loop("while not stop.is_set()", "job = q.get()\n" + INCR),
+    loop("while (job := q.get()) is not None", 'r.incr(f"bank:{job}")'),
+    loop("while users", 'r.incr(f"bank:{user}")', before="user = users.pop()"),
+    loop("while True", "r.rpush('bank:log', line)", before="line = next(q, None)\nif line is None:\n    break"),
+    loop("for user in users", 'if r.incr(f"bank:{user}") > 5:\n    return user'),
+    loop("while True", INCR),
+    loop("while True", "for one in users:\n    if one:\n        break\n" + INCR),
+    loop("for order in users", "r.execute_command('CAP', 'ONCE', t, 'INCR', 'bank:n')", before="t = str(order.id)"),
+    loop("while not stop.is_set()", "r.execute_command('CAP', 'ONCE', q, 'INCR', 'bank:n')"),
+]
+
+MAY_GO_ON = [
+    loop("while running", INCR),
+    loop("while True", INCR, after="if stop.wait(1):\n    break"),
+    loop("for line in users", "n = r.incr('bank:n')\nif n > 5:\n    return"),
+    loop("for attempt in range(3)", INCR),
+    loop("while True", 'r.incr(f"bank:{job}")\nbreak', before="job = q.get()"),
+    loop("for user in users", 'r.incr(f"bank:{user}")\nbreak'),
+]
+
+
+@pytest.mark.parametrize("source", ENDS_ON_SUCCESS)
+def test_a_loop_that_success_ends_sends_again(source: str) -> None:
+    assert set(unsafe(source)) == {"blind-retry"}
+
+
+@pytest.mark.parametrize("source", GOES_ON)
+def test_a_loop_that_goes_on_with_the_next_item_does_not_send_again(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize("source", MAY_GO_ON)
+def test_a_loop_that_may_go_on_as_after_a_success_is_a_hint(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
+    assert "blind-retry" in hints(source)
+
+
 @pytest.mark.parametrize("source", SENT_AGAIN)
 def test_what_a_try_had_sent_and_only_its_error_leads_to_is_a_blind_retry(source: str) -> None:
     assert unsafe(source) == ["blind-retry"]

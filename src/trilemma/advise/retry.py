@@ -1,7 +1,7 @@
 """Retries in a Python source: which call is sent again after an error that may hide that it happened.
 
-Knows loops around a `try`, decorators that retry, and a command that a handler, or what only a handler leads on to,
-sends once more. Not what a function that is called does, nor flags that remember an error.
+Knows loops around a `try` (`loop` tells which send again), decorators that retry, and a command that a handler, or what
+only a handler leads on to, sends once more. Not what a function that is called does, nor flags that remember an error.
 """
 
 import ast
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from trilemma.advise.client import last_name
 from trilemma.advise.fresh import is_new, may_be_new, names_made
+from trilemma.advise.loop import LOOPS, TRIES, sends_again, targets_of
 
 RETRYING_DECORATORS = ("retry", "backoff")
 LEAVES = (ast.Raise, ast.Return, ast.Break)
 ENDS = (*LEAVES, ast.Continue)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-TRIES = (ast.Try, ast.TryStar)
 WHOLE = ("del", "unlink", "set")
 
 # fmt: off
@@ -87,37 +87,32 @@ def _is_repeated(node: ast.Call, around: Sequence[ast.AST], asks: Asks, token: a
     that cannot be seen."""
     tried: ast.Try | ast.TryStar | None = None
     inner: ast.AST = node
-    for outer in reversed(around):
+    for place, outer in reversed(list(enumerate(around))):
         if isinstance(outer, TRIES) and inner in outer.body and not _leaves_on_error(outer, asks):
             tried = outer
-        elif isinstance(outer, ast.For | ast.AsyncFor | ast.While) and tried is not None:
-            return _repeats(outer, tried) and _is_another(token, outer.body, _targets(outer))
+        elif isinstance(outer, LOOPS) and tried is not None:
+            goes_round = all(isinstance(each.body[-1], ast.Continue) for each in _blind(tried, asks))
+            again = sends_again(around[place:], node, outer, tried, goes_round)
+            return _both(again, _is_another(token, outer.body, targets_of(outer)))
         elif isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
             return any(_is_retrying(each) for each in outer.decorator_list) and _is_another(token, outer.body)
         inner = outer
     return False
 
 
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Say whether both are so; None where one of them cannot be seen and the other is not false."""
+    return False if False in (one, other) else None if None in (one, other) else True
+
+
+def _blind(tried: ast.Try | ast.TryStar, asks: Asks) -> list[ast.ExceptHandler]:
+    """Return the handlers of an error that may hide that a command happened, but for those that ask first."""
+    return [each for each in tried.handlers if _reach(each) is not Reach.NO and not _has_asked(each.body, asks)]
+
+
 def _leaves_on_error(tried: ast.Try | ast.TryStar, asks: Asks) -> bool:
-    """Say whether no handler goes on blindly after an error that may hide that a command happened."""
-    blind = [each for each in tried.handlers if _reach(each) is not Reach.NO and not _has_asked(each.body, asks)]
-    return all(isinstance(handler.body[-1], LEAVES) for handler in blind)
-
-
-def _repeats(loop: ast.For | ast.AsyncFor | ast.While, tried: ast.Try | ast.TryStar) -> bool:
-    """Say whether a loop goes round to do the same again, and not to go on with the next item."""
-    inside = [each for part in (*tried.body, *tried.orelse) for each in ast.walk(part)]
-    ends_on_success = any(isinstance(each, ast.Break | ast.Return) for each in inside)
-    if isinstance(loop, ast.While):
-        return ends_on_success or not isinstance(loop.test, ast.Constant)
-    targets = _targets(loop)
-    return ends_on_success or not any(isinstance(each, ast.Name) and each.id in targets for each in inside)
-
-
-def _targets(loop: ast.For | ast.AsyncFor | ast.While) -> set[str]:
-    if isinstance(loop, ast.While):
-        return set()
-    return {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
+    """Say whether no handler goes on blindly after such an error."""
+    return all(isinstance(handler.body[-1], LEAVES) for handler in _blind(tried, asks))
 
 
 def _is_another(token: ast.expr | None, statements: Sequence[ast.stmt], counted: Iterable[str] = ()) -> bool | None:
