@@ -491,6 +491,9 @@ def test_a_watched_pipeline_is_right_and_an_unwatched_one_wrong() -> None:
     assert unsafe(RIGHT.replace('        pipe.watch(f"bank:{user}")\n', "").replace("pipe.get", "r.get")) == [
         "lost-update"
     ]
+    late = RIGHT.replace("        pipe.watch", "        old = int(r.get(f'bank:{user}'))\n        pipe.watch")
+    late = late.replace('        old = int(pipe.get(f"bank:{user}"))\n', "")
+    assert unsafe(late) == ["lost-update"]
     assert unsafe(RIGHT.replace("bank", "shop")) == ["watch-on-ap", "lost-update-on-ap"]
 
 
