@@ -503,6 +503,32 @@ def test_what_one_pipeline_queues_is_one_transaction() -> None:
     assert unsafe(plain) == ["deadline-apart"]
 
 
+BOTH = """
+    with r.pipeline({0}) as p:
+        p.set("bank:k", 1)
+        p.expire("bank:k", 5)
+        p.execute()
+"""
+
+
+def test_each_function_has_pipelines_of_its_own_though_their_names_are_the_same() -> None:
+    right, wrong = BOTH.format(""), BOTH.format("transaction=False")
+    for one, other in ((right, wrong), (wrong, right)):
+        assert unsafe(f"def f():{one}\ndef g():{other}") == ["deadline-apart"]
+        assert unsafe(f"def f():{one}{other}") == ["deadline-apart"]
+        places = {each.place for each in findings(f"def f():{one}\ndef g():{other}") if each.is_unsafe}
+        assert places == {"app.py:6" if one is wrong else "app.py:12"}
+    assert unsafe(f"def f():{right}def g():{right}def h(p):\n    p.set('bank:j', 1)\n    p.expire('bank:j', 5)") == []
+    assert unsafe("def f():" + BOTH.format("False")) == ["deadline-apart"]
+
+
+def test_a_pipeline_that_is_told_multi_is_a_transaction_whatever_it_was_made_for() -> None:
+    source = RIGHT.replace("r.pipeline()", "r.pipeline(transaction=False)")
+    assert unsafe(source) == []
+    assert unsafe(source.replace("pipe.multi()", "pass")) == ["lost-update"]
+    assert unsafe(source + '        pipe.set("bank:k", 1)\n        pipe.expire("bank:k", 5)\n') == ["deadline-apart"]
+
+
 def test_functions_keep_orders_of_their_own() -> None:
     assert unsafe('def a():\n    r.get("bank:k")\ndef b():\n    r.set("bank:k", 1)') == []
 

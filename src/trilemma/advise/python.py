@@ -62,6 +62,8 @@ class _Reader(ast.NodeVisitor):
         self._around: list[ast.AST] = []
         self._watching: set[tuple[str, str]] = set()
         """Pipelines that execute at once: after WATCH, until MULTI."""
+        self._queueing: set[tuple[str, str]] = set()
+        """Pipelines that were told MULTI, and so queue for EXEC whatever they were made for."""
 
     def visit(self, node: ast.AST) -> None:
         """See NodeVisitor: what is inside comes first, as it is evaluated first."""
@@ -169,8 +171,11 @@ class _Reader(ast.NodeVisitor):
             return False
         if command in ("multi", "exec", "unwatch"):
             self._watching.discard(place)
+            self._queueing.discard(place)
+            if command == "multi" and kind in ("pipeline", "batch"):
+                self._queueing.add(place)
             return False
-        return kind == "pipeline" and place not in self._watching
+        return place in self._queueing or (kind == "pipeline" and place not in self._watching)
 
     # Around a call
 
