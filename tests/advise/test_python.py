@@ -680,6 +680,14 @@ LIKE_A_DICT = [
     ('def f(db: redis.Redis):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
     ('def f(db: "redis.Redis[str] | None" = None):\n    r[f"bank:{db}"] = r[f"bank:{db}"]', ["lost-update"]),
     ('def f(db: redis.Redis | None):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
+    ('class A:\n    def r(self):\n        r["bank:k"] = r["bank:k"]', ["lost-update"]),
+    ("""
+    def f():
+        global db
+        db = redis.Redis(retry=None)
+    def g():
+        db["bank:k"] = db["bank:k"]
+    """, ["lost-update"]),
     ('with redis.Redis(retry=None) as c:\n    c["bank:k"] = c["bank:k"]', ["lost-update"]),
     ("""
     class Bank:
@@ -736,6 +744,16 @@ DICTS = [
     "pair: redis.Redis[bytes] | None = None\nprint('bank:k' in str(r), 'bank:k' in [r])",
     "f = lambda r: r['bank:k']\ng = lambda r: r.update({'bank:k': f(r)})",
     "broker = Broker.from_url(url)\n" + WRONG.replace("x", "broker"),
+    "def f():\n    import config as r\n    " + WRONG.replace("x", "r"),
+    "try:\n    store = redis.Redis(retry=None)\nexcept OSError:\n    from fallback import store\n"
+    + WRONG.replace("x", "store"),
+    "def f():\n    def r():\n        pass\n    " + WRONG.replace("x", "r"),
+    "def f():\n    class r:\n        pass\n    " + WRONG.replace("x", "r"),
+    "def f():\n    global r\n    r = {}\ndef g():\n    " + WRONG.replace("x", "r"),
+    "def f():\n    c = r\n    def g():\n        nonlocal c\n        c = {}\n    g()\n    " + WRONG.replace("x", "c"),
+    "def f(v):\n    match v:\n        case {'a': 1, **r}:\n            " + WRONG.replace("x", "r"),
+    "def f(v):\n    match v:\n        case [*r]:\n            " + WRONG.replace("x", "r"),
+    "def f(rows):\n    print([(r := {}) for row in rows])\n    " + WRONG.replace("x", "r"),
 ]
 
 
