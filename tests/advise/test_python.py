@@ -284,6 +284,146 @@ UNSEEN = [
 ]
 
 
+def pay(token: str, *, before: str = "", failed: str = "continue", loop: str = "for attempt in range(3)") -> str:
+    """Return a loop of attempts that sends with a token: what it does before each, and after an error."""
+    sent = f'return r.execute_command("CAP", "ONCE", {token}, "INCR", "bank:n")'
+    round_ = f"{dedent(before)}\ntry:\n    {sent}\nexcept redis.ConnectionError:\n{indent(dedent(failed), 4 * ' ')}"
+    return f"def f(order, token, tokens):\n    {loop}:\n{indent(round_, 8 * ' ')}"
+
+
+def once(token: str) -> str:
+    return f'r.execute_command("CAP", "ONCE", {token}, "INCR", "bank:n")'
+
+
+ANOTHER_TOKEN = [
+    pay("token", before="token = uuid.uuid4().hex"),
+    pay("f'{order}-{attempt}'"),
+    pay("'%s-%d' % (order, attempt)"),
+    pay("token", before="token = f'{order}-{attempt}'"),
+    pay("key", before="token = str(uuid4())\nkey = 'pay:' + token"),
+    pay("tokens[attempt]"),
+    pay("next(tokens)"),
+    pay("secrets.token_hex(8)", loop="while True"),
+    pay("f'{order}:{time.time_ns()}'"),
+    pay("str(n)", before="n += 1", loop="while n < 3"),
+    pay("token", failed="token = str(uuid4())"),
+    attempt("op = str(uuid4())\n" + once("op"), body=once("op")),
+    attempt("if op:\n    op = uuid.uuid4().hex\n    " + once("op"), body=once("op")),
+    attempt(once("op.second"), body=once("op.first")),
+    "@retry\ndef f():\n    token = str(uuid4())\n    return " + once("token"),
+    "@retry\ndef f():\n    return " + once("secrets.token_hex()"),
+]
+
+SAME_TOKEN = [
+    pay("str(order.id)"),
+    pay("token.encode()"),
+    pay("'pay:{}'.format(order)"),
+    pay("uuid.uuid5(SPACE, order)"),
+    pay("hashlib.sha256(order).hexdigest()"),
+    pay("token", before="token = str(order.id)"),
+    pay("token", before="if token is None:\n    token = str(uuid4())"),
+    pay("token", before="token = token or str(uuid4())"),
+    pay("token", before="token = tokens.setdefault(order, str(uuid4()))"),
+    pay("f'{order}:{int(time.time()) // 3600}'"),
+    pay("token", before="delay = random.random()", failed="token_of_log = uuid4()"),
+    attempt(once("str(op.id)"), body=once("str(op.id)")),
+    attempt("token = op.encode()\n" + once("token"), body="token = op.encode()\n" + once("token")),
+    attempt(once("token") + "\ntoken = uuid4().hex", body="token = uuid4().hex\n" + once("token")),
+    "@retry\ndef f(token):\n    return " + once("token"),
+    "@retry\ndef f(order):\n    token = order.id\n    return " + once("token"),
+    "def f(orders):\n    for order in orders:\n        try:\n            "
+    + once("order.id")
+    + "\n        except redis.ConnectionError:\n            print(order)",
+]
+
+TOKEN_UNSEEN = [
+    pay("new_token()"),
+    pay("token", before="token = new_token()"),
+    attempt(once("new_token()"), body=once("new_token()")),
+    attempt(once("op.encode()"), body=once("op")),
+]
+
+
+@pytest.mark.parametrize("source", ANOTHER_TOKEN)
+def test_a_token_that_is_another_each_time_keeps_nothing_from_happening_twice(source: str) -> None:
+    assert unsafe(source) == ["blind-retry"]
+
+
+@pytest.mark.parametrize("source", SAME_TOKEN)
+def test_a_token_that_stays_the_same_is_right_however_it_is_written(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize("source", TOKEN_UNSEEN)
+def test_a_token_that_may_be_another_each_time_is_a_hint(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
+    assert "blind-retry" in hints(source)
+
+
+def loop(head: str, sent: str, *, before: str = "pass", failed: str = "log()", after: str = "pass") -> str:
+    """Return a loop around a `try`: what each round does before it, tries, does after an error, and does behind it."""
+    tried = f"try:\n{indent(dedent(sent), 4 * ' ')}\nexcept redis.ConnectionError:\n{indent(dedent(failed), 4 * ' ')}"
+    return f"async def f(users, q, stop):\n    {head}:\n{indent(chr(10).join((before, tried, after)), 8 * ' ')}"
+
+
+INCR = 'r.incr("bank:n")'
+
+ENDS_ON_SUCCESS = [
+    loop("while True", INCR + "\nbreak"),
+    loop("while not done", INCR + "\ndone = True"),
+    loop("while not self.done", INCR + "\nself.done = True"),
+    loop("for attempt in range(3)", INCR + "\nok = True", failed="ok = False", after="if ok:\n    break"),
+    loop("for attempt in range(3)", INCR, failed="log()\ncontinue", after="break"),
+    loop("for attempt in range(3)", "print(attempt)\n" + INCR + "\nbreak"),
+    loop("for delay in (1, 2, 4)", "return " + INCR, failed="time.sleep(delay)"),
+    loop("for attempt in range(3)", "if q:\n    return r.incr('bank:n')\nreturn r.decr('bank:n')"),
+    loop("for attempt in range(3)", "return r.incr('bank:' + key)", before="key = key_of(q)"),
+    loop("while True", "with r.pipeline() as p:\n    p.incr('bank:n')\n    p.execute()\nbreak"),
+    loop("while True", "return r.execute_command('CAP', 'ONCE', t, 'INCR', 'bank:n')", before="t = uuid4().hex"),
+]  # fmt: skip
+
+GOES_ON = [
+    loop("for user in users", "r.incr(key)", before='key = f"bank:{user}"'),
+    loop("for user in users", "r.incr(key)", before='name = user.name\nkey = f"bank:{name}"', after="print(user)"),
+    loop("async for message in q", "await " + INCR, before="order = parse(message)", failed="print(order)"),
+    loop("while not stop.is_set()", 'job = q.get()\nr.incr(f"bank:{job}")'),
+    loop("while not stop.is_set()", "job = q.get()\n" + INCR),
+    loop("while (job := q.get()) is not None", 'r.incr(f"bank:{job}")'),
+    loop("while users", 'r.incr(f"bank:{user}")', before="user = users.pop()"),
+    loop("while True", "r.rpush('bank:log', line)", before="line = next(q, None)\nif line is None:\n    break"),
+    loop("for user in users", 'if r.incr(f"bank:{user}") > 5:\n    return user'),
+    loop("while True", INCR),
+    loop("while True", "for one in users:\n    if one:\n        break\n" + INCR),
+    loop("for order in users", "r.execute_command('CAP', 'ONCE', t, 'INCR', 'bank:n')", before="t = str(order.id)"),
+    loop("while not stop.is_set()", "r.execute_command('CAP', 'ONCE', q, 'INCR', 'bank:n')"),
+]
+
+MAY_GO_ON = [
+    loop("while running", INCR),
+    loop("while True", INCR, after="if stop.wait(1):\n    break"),
+    loop("for line in users", "n = r.incr('bank:n')\nif n > 5:\n    return"),
+    loop("for attempt in range(3)", INCR),
+    loop("while True", 'r.incr(f"bank:{job}")\nbreak', before="job = q.get()"),
+    loop("for user in users", 'r.incr(f"bank:{user}")\nbreak'),
+]
+
+
+@pytest.mark.parametrize("source", ENDS_ON_SUCCESS)
+def test_a_loop_that_success_ends_sends_again(source: str) -> None:
+    assert set(unsafe(source)) == {"blind-retry"}
+
+
+@pytest.mark.parametrize("source", GOES_ON)
+def test_a_loop_that_goes_on_with_the_next_item_does_not_send_again(source: str) -> None:
+    assert "blind-retry" not in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize("source", MAY_GO_ON)
+def test_a_loop_that_may_go_on_as_after_a_success_is_a_hint(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
+    assert "blind-retry" in hints(source)
+
+
 @pytest.mark.parametrize("source", SENT_AGAIN)
 def test_what_a_try_had_sent_and_only_its_error_leads_to_is_a_blind_retry(source: str) -> None:
     assert unsafe(source) == ["blind-retry"]
@@ -327,6 +467,10 @@ def test_a_client_that_retries_by_itself_is_found(made: str, gravity: Gravity | 
     assert [each.gravity for each in found if each.rule.name == "client-retries"] == ([gravity] if gravity else [])
 
 
+def test_a_client_that_retries_by_itself_is_found_though_whether_the_program_does_cannot_be_seen() -> None:
+    assert "client-retries" in unsafe("r = redis.Redis(retry_on_timeout=True)\n" + UNSEEN[0])
+
+
 def test_a_client_that_retries_what_may_happen_twice_is_let_be() -> None:
     assert hints('other = redis.Redis()\nother.set("bank:n", 1)') == []
 
@@ -347,6 +491,9 @@ def test_a_watched_pipeline_is_right_and_an_unwatched_one_wrong() -> None:
     assert unsafe(RIGHT.replace('        pipe.watch(f"bank:{user}")\n', "").replace("pipe.get", "r.get")) == [
         "lost-update"
     ]
+    late = RIGHT.replace("        pipe.watch", "        old = int(r.get(f'bank:{user}'))\n        pipe.watch")
+    late = late.replace('        old = int(pipe.get(f"bank:{user}"))\n', "")
+    assert unsafe(late) == ["lost-update"]
     assert unsafe(RIGHT.replace("bank", "shop")) == ["watch-on-ap", "lost-update-on-ap"]
 
 
@@ -354,6 +501,32 @@ def test_what_one_pipeline_queues_is_one_transaction() -> None:
     assert unsafe('pipe = r.pipeline()\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()') == []
     plain = 'pipe = r.pipeline(transaction=False)\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()'
     assert unsafe(plain) == ["deadline-apart"]
+
+
+BOTH = """
+    with r.pipeline({0}) as p:
+        p.set("bank:k", 1)
+        p.expire("bank:k", 5)
+        p.execute()
+"""
+
+
+def test_each_function_has_pipelines_of_its_own_though_their_names_are_the_same() -> None:
+    right, wrong = BOTH.format(""), BOTH.format("transaction=False")
+    for one, other in ((right, wrong), (wrong, right)):
+        assert unsafe(f"def f():{one}\ndef g():{other}") == ["deadline-apart"]
+        assert unsafe(f"def f():{one}{other}") == ["deadline-apart"]
+        places = {each.place for each in findings(f"def f():{one}\ndef g():{other}") if each.is_unsafe}
+        assert places == {"app.py:6" if one is wrong else "app.py:12"}
+    assert unsafe(f"def f():{right}def g():{right}def h(p):\n    p.set('bank:j', 1)\n    p.expire('bank:j', 5)") == []
+    assert unsafe("def f():" + BOTH.format("False")) == ["deadline-apart"]
+
+
+def test_a_pipeline_that_is_told_multi_is_a_transaction_whatever_it_was_made_for() -> None:
+    source = RIGHT.replace("r.pipeline()", "r.pipeline(transaction=False)")
+    assert unsafe(source) == []
+    assert unsafe(source.replace("pipe.multi()", "pass")) == ["lost-update"]
+    assert unsafe(source + '        pipe.set("bank:k", 1)\n        pipe.expire("bank:k", 5)\n') == ["deadline-apart"]
 
 
 def test_functions_keep_orders_of_their_own() -> None:
@@ -507,6 +680,14 @@ LIKE_A_DICT = [
     ('def f(db: redis.Redis):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
     ('def f(db: "redis.Redis[str] | None" = None):\n    r[f"bank:{db}"] = r[f"bank:{db}"]', ["lost-update"]),
     ('def f(db: redis.Redis | None):\n    db["bank:k"] = int(db["bank:k"]) + 1', ["lost-update"]),
+    ('class A:\n    def r(self):\n        r["bank:k"] = r["bank:k"]', ["lost-update"]),
+    ("""
+    def f():
+        global db
+        db = redis.Redis(retry=None)
+    def g():
+        db["bank:k"] = db["bank:k"]
+    """, ["lost-update"]),
     ('with redis.Redis(retry=None) as c:\n    c["bank:k"] = c["bank:k"]', ["lost-update"]),
     ("""
     class Bank:
@@ -563,6 +744,16 @@ DICTS = [
     "pair: redis.Redis[bytes] | None = None\nprint('bank:k' in str(r), 'bank:k' in [r])",
     "f = lambda r: r['bank:k']\ng = lambda r: r.update({'bank:k': f(r)})",
     "broker = Broker.from_url(url)\n" + WRONG.replace("x", "broker"),
+    "def f():\n    import config as r\n    " + WRONG.replace("x", "r"),
+    "try:\n    store = redis.Redis(retry=None)\nexcept OSError:\n    from fallback import store\n"
+    + WRONG.replace("x", "store"),
+    "def f():\n    def r():\n        pass\n    " + WRONG.replace("x", "r"),
+    "def f():\n    class r:\n        pass\n    " + WRONG.replace("x", "r"),
+    "def f():\n    global r\n    r = {}\ndef g():\n    " + WRONG.replace("x", "r"),
+    "def f():\n    c = r\n    def g():\n        nonlocal c\n        c = {}\n    g()\n    " + WRONG.replace("x", "c"),
+    "def f(v):\n    match v:\n        case {'a': 1, **r}:\n            " + WRONG.replace("x", "r"),
+    "def f(v):\n    match v:\n        case [*r]:\n            " + WRONG.replace("x", "r"),
+    "def f(rows):\n    print([(r := {}) for row in rows])\n    " + WRONG.replace("x", "r"),
 ]
 
 

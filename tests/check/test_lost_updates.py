@@ -53,6 +53,30 @@ LOST: dict[str, list[Operation]] = {
         *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "7")),
         Operation(1, 20, 21, "transaction", b"k", ((b"SET", b"k", b"90"),), (b"OK",)),
     ],
+    "both read, then both write what must be there": [
+        *(read(1, 10, 11, b"100"), read(2, 12, 13, b"100")),
+        *(done(1, 20, 21, "SET", "k", "90", "XX"), done(2, 30, 31, "SET", "k", "80", "xx")),
+    ],
+    "both read, then both write the same part": [
+        *(done(1, 10, 11, "GETRANGE", "k", "0", "0", result=b"1"), read(2, 12, 13, b"100")),
+        *(done(1, 20, 21, "SETRANGE", "k", "0", "2", result=3), done(2, 30, 31, "SETRANGE", "k", "0", "3", result=3)),
+    ],
+    "the same part is written as it was": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SETRANGE", "k", "1", "0", result=3)),
+        *(done(1, 20, 21, "SETRANGE", "k", "0", "20", result=3),),
+    ],
+    "a part is written over all that came in between": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SET", "k", "777")),
+        *(done(1, 20, 21, "SETRANGE", "k", "0", "2", result=3),),
+    ],
+    "all is written over a part that came in between": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "SETRANGE", "k", "0", "2", result=3)),
+        *(done(1, 20, 21, "SET", "k", "90"),),
+    ],
+    "two add to the end that both had read": [
+        *(done(process, 10 + process, 12 + process, "STRLEN", "k", result=3) for process in (1, 2)),
+        *(done(process, 20 + process, 30, "SETRANGE", "k", "3", "x", result=4) for process in (1, 2)),
+    ],
     "intervals overlap, and only the values tell": [
         *(read(1, 10, 25, b"100"), read(2, 10, 25, b"100")),
         *(done(1, 26, 40, "SET", "k", "90"), done(2, 26, 40, "SET", "k", "80")),
@@ -68,6 +92,28 @@ KEPT: dict[str, list[Operation]] = {
     "one after the other": [
         *(read(1, 10, 11, b"100"), done(1, 12, 13, "SET", "k", "90")),
         *(read(2, 20, 21, b"90"), done(2, 22, 23, "SET", "k", "80")),
+    ],
+    "two parts are written side by side": [
+        *(done(1, 10, 11, "GETRANGE", "k", "0", "0", result=b"1"), read(2, 12, 13, b"100")),
+        *(done(1, 20, 21, "SETRANGE", "k", "0", "2", result=3), done(2, 30, 31, "SETRANGE", "k", "1", "33", result=3)),
+        read(3, 40, 41, b"233"),
+    ],
+    "what is appended is beside what is written": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "APPEND", "k", "7", result=4)),
+        *(done(1, 20, 21, "SETRANGE", "k", "2", "9", result=4), read(3, 40, 41, b"1097")),
+    ],
+    "nothing is put nowhere": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "INCR", "k", result=101)),
+        done(1, 20, 21, "SETRANGE", "k", "-1", "2", result="ERR offset is out of range"),
+        done(1, 22, 23, "SETRANGE", "k", "0", "", result=3),
+    ],
+    "what must be there is gone": [
+        *(read(1, 10, 11, b"100"), done(2, 12, 13, "GETDEL", "k", result=b"100")),
+        done(1, 20, 21, "SET", "k", "90", "XX", result=None),
+    ],
+    "what is put over another's write is told, and by the same command": [
+        *(read(1, 10, 11, b"100"), read(2, 12, 13, b"100")),
+        *(done(1, 20, 21, "GETSET", "k", "90", result=b"100"), done(2, 30, 31, "GETSET", "k", "80", result=b"90")),
     ],
     "increments": [done(1, 10, 30, "INCR", "k", result=102), done(2, 10, 30, "INCR", "k", result=101)],
     "the other one's write was refused": [
@@ -146,7 +192,8 @@ def plays(order: tuple[Operation, ...], bases: dict[Operation, Operation]) -> tu
         if each.outcome == "ok" and told != each.result:
             return False, False
         seen[each] = version
-        is_write = each.argument[0] == b"SET" or data != before
+        puts = each.argument[0] in (b"SET", b"SETRANGE") and (each.argument[3:] != (b"XX",) or b"k" in before)
+        is_write = puts or data != before
         if is_write and each in bases:
             kept = kept and bases[each] in seen and seen[bases[each]] == version
         version += is_write
@@ -161,7 +208,8 @@ def based(history: list[Operation]) -> dict[Operation, Operation]:
             if each.argument[0] == b"GET":
                 last = each if each.outcome == "ok" else last
             elif each.outcome != "fail":
-                if last is not None and each.argument[0] in (b"SET", b"DEL"):
+                is_void = each.outcome == "ok" and each.argument[3:] == (b"XX",) and each.result is None
+                if last is not None and each.argument[0] in (b"SET", b"SETRANGE", b"DEL") and not is_void:
                     bases[each] = last
                 last = None
     return bases
@@ -175,7 +223,10 @@ def forged(rng: Random) -> list[Operation]:
     for number in range(rng.randint(3, 6)):
         process = rng.randrange(3)
         words = rng.choice(
-            [("GET",), ("GET",), ("SET", str(rng.randrange(3))), ("SET", str(number)), ("INCR",), ("DEL",)]
+            [
+                *(("GET",), ("GET",), ("SET", str(rng.randrange(3))), ("SET", str(number)), ("INCR",), ("DEL",)),
+                *(("SET", str(number), "XX"), ("SETRANGE", "0", str(rng.randrange(3)))),
+            ]
         )
         command = (words[0].encode(), b"k", *(word.encode() for word in words[1:]))
         begin = max(moments[process] + 1, 4 * number - rng.randrange(9))

@@ -56,6 +56,13 @@ def test_a_map_is_a_value_like_any_other(tmp_path: Path) -> None:
     assert trilemma("check", "history", history(tmp_path, written, other)).status == 1
 
 
+def test_a_key_is_shown_as_it_is_and_no_part_of_it_as_a_picture(tmp_path: Path) -> None:
+    written, other = line(1, "write", '"argument":"x"', "app:lock:1"), line(2, "read", '"result":"y"', "app:lock:1")
+    said = trilemma("check", "history", history(tmp_path, written, other))
+    assert (said.status, "app:lock:1" in said.out) == (1, True)
+    assert "app:lock:1" in trilemma("check", "history", "app:lock:1").err
+
+
 TRANSACTIONS = {"none": "null", "an empty one": "[[]]", "a number": "7", "no list in it": "[5]"}
 
 

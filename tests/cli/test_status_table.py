@@ -45,7 +45,7 @@ def cluster(size: int) -> dict[str, Any]:
 
 def shown(found: dict[str, Any], width: int) -> str:
     file = StringIO()
-    Console(file=file, width=width, highlight=False).print(status_table(found))
+    Console(file=file, width=width, highlight=False, emoji=False).print(status_table(found))
     return file.getvalue()
 
 

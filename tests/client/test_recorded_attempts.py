@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from trilemma.check.redis_history import check_commands
-from trilemma.client.assertions import assert_linearizable
+from trilemma.client.assertions import assert_causal, assert_linearizable
 from trilemma.client.note import Note, Processes
 from trilemma.client.recording import Recording
 from trilemma.client.stage import StageCluster
@@ -206,3 +206,26 @@ def test_what_is_sent_after_watch_is_recorded_as_it_would_be_alone(*, is_asyncio
                 pipeline.execute_command(*ONCE)
             client.close()
     assert told(recording) == [(INCR, 1, "ok")]
+
+
+@is_asyncio
+def test_a_process_that_went_on_before_its_next_attempt_has_no_order_to_be_held_to(*, is_asyncio: bool) -> None:
+    recording = Recording()
+    pipelines = [["CAP ONCE t SET k v", "GET k"], ["CAP ONCE t SET k v"], ["GET k"]]
+    with scripted(UNCERTAIN + b"$-1\r\n", b"+OK\r\n", b"$1\r\nv\r\n") as cluster:
+        send(recording, cluster, "s", pipelines, is_asyncio=is_asyncio)
+    assert_linearizable(recording)
+    with pytest.raises(AssertionError, match=r"unknown: a process did two things at once"):
+        assert_causal(recording)
+
+
+@is_asyncio
+def test_a_keyspace_that_is_dropped_takes_its_keys_along_so_the_history_is_unknown(*, is_asyncio: bool) -> None:
+    recording = Recording()
+    lines = ["SET shop:a 1", "KEYSPACE INFO shop", "keyspace drop shop", "KEYSPACE CREATE shop MODE cp", "GET shop:a"]
+    with scripted(b"+OK\r\n", b"*0\r\n", b"+OK\r\n", b"+OK\r\n", b"$-1\r\n") as cluster:
+        send(recording, cluster, "s", [[line] for line in lines], is_asyncio=is_asyncio)
+    assert [each.argument[0] for each in recording] == [b"SET", b"KEYSPACE", b"GET"]
+    for check in (assert_linearizable, assert_causal):
+        with pytest.raises(AssertionError, match="unknown: KEYSPACE takes away keys that it does not name"):
+            check(recording)

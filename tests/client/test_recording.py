@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -550,6 +550,22 @@ def test_lost_writes_are_told_from_kept_ones_by_final_reads(cluster: StageCluste
     for key, wrong in ((b"l:a", b"1"), (b"l:n", b"4"), (b"l:gone", b"x"), (b"l:s", b"a"), (b"shop:a", None)):
         history.finals = [_spoilt(each, key, wrong) for each in kept]
         with pytest.raises(AssertionError, match="invalid"):
+            assert_no_lost_writes(history)
+
+
+def test_an_increment_that_was_answered_with_an_error_added_nothing(solo: StageCluster, history: Recording) -> None:  # noqa: F811
+    client = history.client(solo, "n1")
+    for amount in ("9223372036854775807", "1", "x"):
+        with suppress(redis.ResponseError):
+            client.execute_command("INCRBY", "o:n", amount)
+    client.decr("o:n", 7)
+    assert [type(each.result) for each in history] == [int, str, str, int]
+    history.read_finals(solo)
+    assert_no_lost_writes(history)
+    (kept,) = history.finals
+    for wrong, reason in ((b"9223372036854775801", "acknowledged: 9223372036854775800"), (b"x", "is no sum")):
+        history.finals = [kept._replace(result=wrong)]
+        with pytest.raises(AssertionError, match=rf"invalid: .*{reason}"):
             assert_no_lost_writes(history)
 
 

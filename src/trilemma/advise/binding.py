@@ -12,6 +12,7 @@ from trilemma.advise.client import LIBRARIES, PIPELINES, dotted, is_constructor,
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (ast.Module, *FUNCTIONS, *COMPREHENSIONS)
 CLASSES = frozenset(("Redis", "StrictRedis", "RedisCluster", "Valkey", "ValkeyCluster", "FakeRedis"))
 FOLLOWED_MAX = 8
@@ -32,6 +33,8 @@ class Bindings:
     def __init__(self, tree: ast.Module) -> None:
         self._bound: dict[tuple[int, str], list[_Bound]] = {}
         """By scope and name; attributes are of the module."""
+        self._declared: dict[tuple[int, str], tuple[ast.AST, ...]] = {}
+        """Where a scope binds the names that it declares `global` or `nonlocal`."""
         self._module = tree
         self._walk(tree, (tree,))
 
@@ -69,12 +72,43 @@ class Bindings:
         text = dotted(function)
         return text in CLASSES or any(name in text.lower() for name in LIBRARIES) or text == "from_url"
 
-    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...]) -> None:
-        for name, bound in _bindings(node, scopes):
-            scope = scopes[-1] if name.isidentifier() else self._module
-            self._bound.setdefault((id(scope), name), []).append(bound)
+    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...], in_class: bool = False) -> None:
+        if isinstance(node, DEFINITIONS):
+            if not in_class:  # a method is no name of the scope around its class
+                self._bind(node.name, _Bound(None, None, scopes))
+        else:
+            for name, bound in _bindings(node, scopes):
+                self._bind(name, bound, _holding(scopes) if isinstance(node, ast.NamedExpr) else scopes)
+        inner = (*scopes, node) if isinstance(node, SCOPES) and node is not self._module else scopes
+        if isinstance(node, FUNCTIONS):
+            self._declare(node, inner)
         for each in ast.iter_child_nodes(node):
-            self._walk(each, (*scopes, each) if isinstance(each, SCOPES) else scopes)
+            self._walk(each, inner, isinstance(node, ast.ClassDef))
+
+    def _bind(self, name: str, bound: _Bound, scopes: tuple[ast.AST, ...] = ()) -> None:
+        scope = (scopes or bound.scopes)[-1] if name.isidentifier() else self._module
+        for each in self._declared.get((id(scope), name), (scope,)):
+            self._bound.setdefault((id(each), name), []).append(bound)
+
+    def _declare(self, function: ast.AST, scopes: tuple[ast.AST, ...]) -> None:
+        """Note the names that a function binds elsewhere: `nonlocal` ones in any of the functions around it."""
+        for each in _own(function):
+            if isinstance(each, ast.Global | ast.Nonlocal):
+                around = scopes[1:-1] if isinstance(each, ast.Nonlocal) else (self._module,)
+                self._declared |= {(id(function), name): around for name in each.names}
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is in a node, but for what is in functions and classes inside it."""
+    for each in ast.iter_child_nodes(node):
+        yield each
+        if not isinstance(each, (*FUNCTIONS, ast.ClassDef)):
+            yield from _own(each)
+
+
+def _holding(scopes: tuple[ast.AST, ...]) -> tuple[ast.AST, ...]:
+    """Return the scopes around a comprehension: `:=` binds there."""
+    return _holding(scopes[:-1]) if isinstance(scopes[-1], COMPREHENSIONS) else scopes
 
 
 def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str, _Bound]]:
@@ -93,8 +127,13 @@ def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str,
             yield node.arg, _Bound(None, node.annotation, scopes)
         case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.AugAssign():
             yield from _targets(node.target, _Bound(None, None, scopes))
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
             yield name, _Bound(None, None, scopes)
+        case ast.MatchMapping(rest=str(name)):
+            yield name, _Bound(None, None, scopes)
+        case ast.Import() | ast.ImportFrom():
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0], _Bound(None, None, scopes)
 
 
 def _targets(target: ast.expr, bound: _Bound) -> Iterator[tuple[str, _Bound]]:

@@ -1,6 +1,7 @@
 """Which names of a Python source are clients of a Redis-speaking server, and whether a client retries by itself."""
 
 import ast
+from typing import NamedTuple
 
 CONSTRUCTORS = frozenset(("Redis", "StrictRedis", "RedisCluster", "Valkey", "from_url", "FakeRedis"))
 LIBRARIES = ("redis", "aioredis", "valkey", "fakeredis", "trilemma")
@@ -47,7 +48,8 @@ def _makes(node: ast.expr | None) -> str:
         return "client"
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
         if value.func.attr in PIPELINES:
-            is_plain = any(each.arg == "transaction" and _is_false(each.value) for each in value.keywords)
+            told = [*value.args[:1], *(each.value for each in value.keywords if each.arg == "transaction")]
+            is_plain = any(map(_is_false, told))
             return "batch" if is_plain else "pipeline"
         if value.func.attr == "client":
             return "client"
@@ -66,8 +68,25 @@ def _is_false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
+Scope = tuple[int, ...]
+"""The functions and classes around a node, the outermost first."""
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_PREFERRED = ("pipeline", "client", "batch")
+"""What a name is taken for that is not of the same function, where it is several: what fewest rules speak against."""
+
+
+class _Made(NamedTuple):
+    """What a name is made, where, and of what: of a pipeline its client."""
+
+    line: int
+    kind: str
+    origin: str
+
+
 class Receivers:
-    """The names of one file that commands are called on."""
+    """The names of one file that commands are called on. A name is what its own function made it last, else what the
+    functions and classes around it did, else what any other did."""
 
     def __init__(self, tree: ast.Module) -> None:
         self._imports = any(
@@ -81,41 +100,66 @@ class Receivers:
                 else []
             )
         )
-        self.kinds: dict[str, str] = {}
-        self._origins: dict[str, str] = {}
-        """The client that each pipeline is of."""
-        for node in ast.walk(tree):
-            self._look(node)
+        self._made: dict[str, dict[Scope, list[_Made]]] = {}
+        """By name and where it is made, in the order written."""
+        self._scopes: dict[int, Scope] = {}
+        """Where each expression stands."""
+        self._walk(tree, ())
 
-    def _look(self, node: ast.AST) -> None:
+    def _walk(self, node: ast.AST, scope: Scope) -> None:
+        if isinstance(node, ast.expr):
+            self._scopes[id(node)] = scope
+        self._look(node, scope)
+        inner = (*scope, id(node)) if isinstance(node, _SCOPES) else scope
+        for each in ast.iter_child_nodes(node):
+            self._walk(each, inner)
+
+    def _look(self, node: ast.AST, scope: Scope) -> None:
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                self._note(target, _makes(node.value), node.value)
+                self._note(target, _makes(node.value), node.value, scope)
         elif isinstance(node, ast.AnnAssign):
-            self._note(node.target, _makes(node.value) or _annotated(node.annotation), node.value)
+            self._note(node.target, _makes(node.value) or _annotated(node.annotation), node.value, scope)
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            self._note(node.optional_vars, _makes(node.context_expr), node.context_expr)
+            self._note(node.optional_vars, _makes(node.context_expr), node.context_expr, scope)
         elif isinstance(node, ast.arg) and node.annotation is not None:
             kind = _annotated(node.annotation)
             if kind:
-                self.kinds[node.arg] = kind
+                self._add(node.arg, scope, _Made(node.lineno, kind, ""))
 
-    def _note(self, target: ast.expr, kind: str, value: ast.expr | None) -> None:
+    def _note(self, target: ast.expr, kind: str, value: ast.expr | None, scope: Scope) -> None:
         if kind:
-            self.kinds[dotted(target)] = kind
-            self._origins[dotted(target)] = _origin(value)
+            self._add(dotted(target), scope, _Made(target.lineno, kind, _origin(value)))
+
+    def _add(self, name: str, scope: Scope, made: _Made) -> None:
+        self._made.setdefault(name, {}).setdefault(scope, []).append(made)
+
+    def _known(self, receiver: ast.expr) -> _Made | None:
+        """Return what a receiver was made where it stands; None where that is not seen."""
+        found = self._made.get(dotted(receiver))
+        if not found:
+            return None
+        scope = self._scopes.get(id(receiver), ())
+        if scope in found:
+            before = [each for each in found[scope] if each.line <= receiver.lineno]
+            return before[-1] if before else found[scope][0]
+        around = next((found[scope[:depth]] for depth in range(len(scope) - 1, -1, -1) if scope[:depth] in found), None)
+        others = around or [each for made in found.values() for each in made]
+        return min(others, key=lambda each: _PREFERRED.index(each.kind))
 
     def client(self, receiver: ast.expr) -> str:
         """Return what sends the commands that are called on a receiver: of a pipeline its client; empty if unknown."""
         if self.kind(receiver) in ("pipeline", "batch"):
-            return self._origins.get(dotted(receiver), "") or _origin(receiver)
+            known = self._known(receiver)
+            return (known.origin if known else "") or _origin(receiver)
         return dotted(receiver)
 
     def kind(self, receiver: ast.expr) -> str:
         """Return what a receiver is: client, pipeline (queues, as one transaction), batch (queues), or nothing."""
-        known = self.kinds.get(dotted(receiver)) or _makes(receiver)
-        if known:
-            return known
+        known = self._known(receiver)
+        made = known.kind if known else _makes(receiver)
+        if made:
+            return made
         name = last_name(receiver)
         if "redis" in name.lower() or (self._imports and name in CONVENTIONAL):
             return "pipeline" if "pipe" in name else "client"

@@ -41,7 +41,8 @@ class _Connection:
     """What one connection did lately."""
 
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=LOOK_BACK_CALLS))
-    watched: set[str] = field(default_factory=set)
+    watched: dict[str, Call] = field(default_factory=dict)
+    """The keys that are watched, each with its first WATCH."""
 
 
 class Judge:
@@ -75,7 +76,8 @@ class Judge:
     @staticmethod
     def _remember(call: Call, connection: _Connection) -> None:
         if call.name == "watch":
-            connection.watched |= {key.text for key in call.keys}
+            for key in call.keys:
+                connection.watched.setdefault(key.text, call)
         elif call.name in ENDS_OF_WATCHING:
             connection.watched.clear()
             connection.calls.clear()
@@ -123,12 +125,16 @@ def _after(rule: Rule, call: Call, key: Key, connection: _Connection) -> Gravity
     """Return how grave it is that one of a rule's first commands came before, on the same key, without what would guard
     the two; None where none did. Two clients may be of two servers, and a loop may never take both branches: a hint."""
     found: Gravity | None = None
+    since: list[Call] = []
     for earlier in reversed(connection.calls):
+        since.append(earlier)
         can_follow = call.follows(earlier)
         if key.text not in {each.text for each in earlier.keys} or can_follow is False:
             continue
         if earlier.name in rule.after:
-            if _is_guarded(rule.guard, earlier, call, key, connection):
+            watch = connection.watched.get(key.text)
+            is_watched = watch is not None and not any(each is watch for each in since)
+            if _is_guarded(rule.guard, earlier, call, is_watched):
                 return found
             if can_follow and not _differ(earlier.client, call.client):
                 return rule.gravity
@@ -143,9 +149,10 @@ def _differ(client: str, other: str) -> bool:
     return bool(client and other) and client != other
 
 
-def _is_guarded(guard: Guard, earlier: Call, call: Call, key: Key, connection: _Connection) -> bool:
+def _is_guarded(guard: Guard, earlier: Call, call: Call, is_watched: bool) -> bool:
+    """Say whether two commands are guarded; `is_watched`: whether the key was watched before the first of them."""
     if guard is Guard.WATCH:
-        return earlier.in_multi or (call.in_multi and key.text in connection.watched)
+        return earlier.in_multi or (call.in_multi and is_watched)
     if guard is Guard.MULTI:
         return earlier.in_multi and call.in_multi
     return False
@@ -170,7 +177,7 @@ def judge(program: Program, modes: Modes) -> list[Finding]:
 
 def _about_clients(program: Program, modes: Modes) -> list[Finding]:
     """Judge clients that send again by themselves, where there is a command that must not be."""
-    doubtful = [call for call in program.calls if call.name in NOT_REPEATABLE and call.is_retried is not None]
+    doubtful = [call for call in program.calls if call.name in NOT_REPEATABLE]
     if not doubtful:
         return []
     home = modes.everywhere()[0]

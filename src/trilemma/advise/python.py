@@ -62,6 +62,8 @@ class _Reader(ast.NodeVisitor):
         self._around: list[ast.AST] = []
         self._watching: set[tuple[str, str]] = set()
         """Pipelines that execute at once: after WATCH, until MULTI."""
+        self._queueing: set[tuple[str, str]] = set()
+        """Pipelines that were told MULTI, and so queue for EXEC whatever they were made for."""
 
     def visit(self, node: ast.AST) -> None:
         """See NodeVisitor: what is inside comes first, as it is evaluated first."""
@@ -169,8 +171,11 @@ class _Reader(ast.NodeVisitor):
             return False
         if command in ("multi", "exec", "unwatch"):
             self._watching.discard(place)
+            self._queueing.discard(place)
+            if command == "multi" and kind in ("pipeline", "batch"):
+                self._queueing.add(place)
             return False
-        return kind == "pipeline" and place not in self._watching
+        return place in self._queueing or (kind == "pipeline" and place not in self._watching)
 
     # Around a call
 
@@ -212,7 +217,7 @@ class _Reader(ast.NodeVisitor):
             command, _, _, token = raw
             arguments = arguments[1 if token is None else WRAPPED["once"] + 1 :]
         form = (command, *map(ast.unparse, arguments))
-        return Sending(self._receivers.client(self._followed(receiver)), form, _lasting(token))
+        return Sending(self._receivers.client(self._followed(receiver)), form, token and self._followed(token))
 
     def _asks(self, node: ast.AST) -> bool:
         """Say whether a node is a read of a server."""
@@ -229,13 +234,6 @@ def _as_evaluated(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None:
         return [node.value, *(each for each in inside if each is not node.value)]
     return inside
-
-
-def _lasting(token: ast.expr | None) -> str:
-    """Return a token as written; nothing of one that is made where it stands, and is another each time."""
-    if token is None or any(isinstance(each, ast.Call) for each in ast.walk(token)):
-        return ""
-    return ast.unparse(token)
 
 
 def _shown(node: ast.expr) -> str:

@@ -1,23 +1,24 @@
 """Retries in a Python source: which call is sent again after an error that may hide that it happened.
 
-Knows loops around a `try`, decorators that retry, and a command that a handler, or what only a handler leads on to,
-sends once more. Not what a function that is called does, nor flags that remember an error.
+Knows loops around a `try` (`loop` tells which send again), decorators that retry, and a command that a handler, or what
+only a handler leads on to, sends once more. Not what a function that is called does, nor flags that remember an error.
 """
 
 import ast
 import builtins
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
 from trilemma.advise.client import last_name
+from trilemma.advise.fresh import is_new, may_be_new, names_made
+from trilemma.advise.loop import LOOPS, TRIES, sends_again, targets_of
 
 RETRYING_DECORATORS = ("retry", "backoff")
 LEAVES = (ast.Raise, ast.Return, ast.Break)
 ENDS = (*LEAVES, ast.Continue)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-TRIES = (ast.Try, ast.TryStar)
 WHOLE = ("del", "unlink", "set")
 
 # fmt: off
@@ -54,8 +55,8 @@ class Sending(NamedTuple):
 
     client: str
     form: Form
-    token: str = ""
-    """The token of CAP ONCE, as written; empty where there is none, or a new one each time."""
+    token: ast.expr | None = None
+    """The token of CAP ONCE; None where there is none."""
 
 
 Sent = Callable[[ast.Call], Sending | None]
@@ -74,41 +75,55 @@ def is_retried(node: ast.Call, around: Sequence[ast.AST], sent: Sent, asks: Asks
         asks: whether a node is a read of a server: who asks first does not repeat blindly.
     """
     mine = sent(node)
-    is_once = mine is not None and bool(mine.token)
-    if not is_once and _is_repeated(node, around, asks):
+    repeated = _is_repeated(node, around, asks, None if mine is None else mine.token)
+    if repeated:
         return True
-    return _is_sent_again([*around, node], mine, sent, asks)
+    again = _is_sent_again([*around, node], mine, sent, asks)
+    return None if again is False and repeated is None else again
 
 
-def _is_repeated(node: ast.Call, around: Sequence[ast.AST], asks: Asks) -> bool:
-    """Say whether a loop around a try, or a decorator, sends the call again."""
+def _is_repeated(node: ast.Call, around: Sequence[ast.AST], asks: Asks, token: ast.expr | None) -> bool | None:
+    """Say whether a loop around a try, or a decorator, sends the call again, and not with the same token; None where
+    that cannot be seen."""
     tried: ast.Try | ast.TryStar | None = None
     inner: ast.AST = node
-    for outer in reversed(around):
+    for place, outer in reversed(list(enumerate(around))):
         if isinstance(outer, TRIES) and inner in outer.body and not _leaves_on_error(outer, asks):
             tried = outer
-        elif isinstance(outer, ast.For | ast.AsyncFor | ast.While) and tried is not None:
-            return _repeats(outer, tried)
+        elif isinstance(outer, LOOPS) and tried is not None:
+            goes_round = all(isinstance(each.body[-1], ast.Continue) for each in _blind(tried, asks))
+            again = sends_again(around[place:], node, outer, tried, goes_round)
+            return _both(again, _is_another(token, outer.body, targets_of(outer)))
         elif isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
-            return any(_is_retrying(each) for each in outer.decorator_list)
+            return any(_is_retrying(each) for each in outer.decorator_list) and _is_another(token, outer.body)
         inner = outer
     return False
 
 
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Say whether both are so; None where one of them cannot be seen and the other is not false."""
+    return False if False in (one, other) else None if None in (one, other) else True
+
+
+def _blind(tried: ast.Try | ast.TryStar, asks: Asks) -> list[ast.ExceptHandler]:
+    """Return the handlers of an error that may hide that a command happened, but for those that ask first."""
+    return [each for each in tried.handlers if _reach(each) is not Reach.NO and not _has_asked(each.body, asks)]
+
+
 def _leaves_on_error(tried: ast.Try | ast.TryStar, asks: Asks) -> bool:
-    """Say whether no handler goes on blindly after an error that may hide that a command happened."""
-    blind = [each for each in tried.handlers if _reach(each) is not Reach.NO and not _has_asked(each.body, asks)]
-    return all(isinstance(handler.body[-1], LEAVES) for handler in blind)
+    """Say whether no handler goes on blindly after such an error."""
+    return all(isinstance(handler.body[-1], LEAVES) for handler in _blind(tried, asks))
 
 
-def _repeats(loop: ast.For | ast.AsyncFor | ast.While, tried: ast.Try | ast.TryStar) -> bool:
-    """Say whether a loop goes round to do the same again, and not to go on with the next item."""
-    inside = [each for part in (*tried.body, *tried.orelse) for each in ast.walk(part)]
-    ends_on_success = any(isinstance(each, ast.Break | ast.Return) for each in inside)
-    if isinstance(loop, ast.While):
-        return ends_on_success or not isinstance(loop.test, ast.Constant)
-    targets = {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
-    return ends_on_success or not any(isinstance(each, ast.Name) and each.id in targets for each in inside)
+def _is_another(token: ast.expr | None, statements: Sequence[ast.stmt], counted: Iterable[str] = ()) -> bool | None:
+    """Say whether a token is another each time that statements are run, as no token is; None where that cannot be
+    seen."""
+    if token is None:
+        return True
+    new, maybe = names_made(statements, counted)
+    if is_new(token, new):
+        return True
+    return None if may_be_new(token, maybe) else False
 
 
 def _is_retrying(decorator: ast.expr) -> bool:
@@ -127,7 +142,8 @@ def _is_sent_again(path: Sequence[ast.AST], mine: Sending | None, sent: Sent, as
     found: bool | None = False
     for outer, inner in pairwise(path[first:]):
         for tried, handler, between in _handlers_before(outer, inner):
-            again = _same_before(tried, mine, sent) if mine is not None else False
+            before = list(_before(between, call))
+            again = _same_before(tried, mine, sent, before) if mine is not None else False
             if mine is None or again is False or _has_asked(between, asks, call) or _sets_anew(between, mine, sent):
                 continue
             sure = again is True and _reach(handler) is Reach.YES and not _depends(between, call, handler.name)
@@ -152,13 +168,51 @@ def _handlers_before(
                             yield tried, handler, [*handler.body, *part[place + 1 : part.index(inner) + 1]]
 
 
-def _same_before(tried: ast.Try | ast.TryStar, mine: Sending, sent: Sent) -> bool | None:
+def _same_before(tried: ast.Try | ast.TryStar, mine: Sending, sent: Sent, between: Sequence[ast.stmt]) -> bool | None:
     """Say whether the body of a try sends the same, but for CAP ONCE with the same token; None where by another client,
-    which may be of another server."""
+    which may be of another server, or where the tokens may be the same."""
     others = [sent(each) for part in tried.body for each in _run_here(part) if isinstance(each, ast.Call)]
-    same = [each for each in others if each is not None and each.form == mine.form]
-    clients = [each.client for each in same if not mine.token or each.token != mine.token]
-    return (True if mine.client in clients else None) if clients else False
+    found: bool | None = False
+    for other in others:
+        if other is None or other.form != mine.form:
+            continue
+        differs = _differ(other.token, mine.token, between)
+        if differs and other.client == mine.client:
+            return True
+        found = found if differs is False else None
+    return found
+
+
+def _differ(earlier: ast.expr | None, token: ast.expr | None, between: Sequence[ast.stmt]) -> bool | None:
+    """Say whether two attempts are not of one token, given what is assigned between them; None where that cannot be
+    seen."""
+    if earlier is None or token is None or is_new(earlier):
+        return True
+    another = _is_another(token, between)
+    if another is False and ast.unparse(earlier) != ast.unparse(token):
+        made = any(isinstance(each, ast.Call) for one in (earlier, token) for each in ast.walk(one))
+        return None if made else True
+    return another
+
+
+def _before(statements: Sequence[ast.stmt], call: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements that are run before a call in one of them."""
+    for each in statements:
+        if not _holds(each, call):
+            yield each
+            continue
+        for _, part in ast.iter_fields(each):
+            inside = [one for one in part if isinstance(one, ast.AST)] if isinstance(part, list) else []
+            for one in inside:
+                if isinstance(one, ast.ExceptHandler | ast.match_case) and _holds(one, call):
+                    yield from _before(one.body, call)
+            if any(_holds(one, call) for one in inside):
+                yield from _before([one for one in inside if isinstance(one, ast.stmt)], call)
+        return
+
+
+def _holds(node: ast.AST, other: ast.AST) -> bool:
+    return any(each is other for each in ast.walk(node))
 
 
 def _run_here(node: ast.AST) -> Iterator[ast.AST]:

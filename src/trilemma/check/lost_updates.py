@@ -1,8 +1,10 @@
 """Lost updates: a write that was worked out from a read, and put over another write that the read had not seen.
 
 An application reads, computes, and writes back. If another client's write came in between, it is lost, although every
-single command did what it should: the store may be linearizable, and money gone all the same. A SET, MSET, or DEL that
-follows a read of the same key by the same process counts as based on that read. A history is free of lost updates if
+single command did what it should: the store may be linearizable, and money gone all the same. A SET, MSET, SETRANGE or
+DEL that follows a read of the same key by the same process counts as based on that read; one that tells what it
+replaced (GETSET, SET with GET) or that asks first whether the key is there (SETNX) does not. Of SETRANGE only the bytes
+that it writes count: what others write or append beside them is not lost. A history is free of lost updates if
 there is an order of its operations, one that a sequential Redis could have produced, in which nobody else's write lies
 between such a pair. What proves the contrary at once is looked for first, because it is easy to see: two pairs of which
 both reads were over before both writes began, or a write wholly between the two parts of a pair.
@@ -12,34 +14,47 @@ P4. Twin: all orders written out, in the tests.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from itertools import chain, repeat
+from math import inf
+from typing import Any, Final, NamedTuple
 
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
 from trilemma.check.model import Model
-from trilemma.check.redis_history import READS, commands_of, judged, keys_of, replies_of
+from trilemma.check.redis_entry import Entry, Refusal, integer
+from trilemma.check.redis_history import READS, Command, commands_of, judged, keys_of, replies_of
 from trilemma.check.redis_model import REDIS, State
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
 CHECKER: Final = "lost updates"
 
-REPLACING: Final = frozenset({b"SET", b"MSET", b"DEL", b"UNLINK"})
-"""Commands that an application gives what it worked out; SET only without NX, XX and GET."""
+REPLACING: Final = frozenset({b"SET", b"MSET", b"SETRANGE", b"DEL", b"UNLINK"})
+"""Commands that an application gives what it worked out; SET only without NX and GET."""
 
 ATOMIC: Final = frozenset(
-    {b"INCR", b"INCRBY", b"INCRBYFLOAT", b"DECR", b"DECRBY", b"APPEND", b"SETNX", b"GETSET", b"GETDEL", b"SETRANGE"}
+    {b"INCR", b"INCRBY", b"INCRBYFLOAT", b"DECR", b"DECRBY", b"APPEND", b"SETNX", b"GETSET", b"GETDEL"}
 )
 """Commands that read and write at once: nothing can come in between, unless the store breaks its promise."""
 
 _VALUES: Final = frozenset({b"GET", b"MGET", b"GETRANGE", b"SUBSTR", b"STRLEN", b"EXISTS"})
 """Reads that an application can base a write on."""
 
-_BLIND: Final = frozenset({b"SET", b"MSET"})
+_BLIND: Final = frozenset({b"SET", b"MSET", b"SETRANGE"})
 """Commands that write also where they change nothing."""
 
-Read = tuple[int, bytes]
-"""One read of one key: the number of the operation, and the key."""
+Spans = tuple[tuple[float, float], ...]
+"""Parts of a value: the first byte of each, and the one behind its last."""
+
+_WHOLE: Final[Spans] = ((0, inf),)
+
+
+class Read(NamedTuple):
+    """One read of one key: the number of the operation, and what of the key the write that is based on it puts."""
+
+    number: int
+    key: bytes
+    spans: Spans = _WHOLE
 
 
 class Pair(NamedTuple):
@@ -60,14 +75,56 @@ class _Basis(NamedTuple):
 _StrictState = tuple[State, frozenset[Read]]
 
 
-def _replaces(command: tuple[bytes, ...]) -> bool:
-    conditions = {word.upper() for word in command[3:]} if command[0] == b"SET" else set()
-    return command[0] in REPLACING and not conditions & {b"NX", b"XX"}
+def _words(command: Command) -> set[bytes]:
+    """Return the options of SET."""
+    return {word.upper() for word in command[3:]} if command[0] == b"SET" else set()
 
 
-def _is_worked_out(command: tuple[bytes, ...]) -> bool:
-    """Say whether a command may put what was worked out from an earlier read. SET with GET tells what it replaced."""
-    return _replaces(command) and not (command[0] == b"SET" and b"GET" in {word.upper() for word in command[3:]})
+def _replaces(command: Command) -> bool:
+    return command[0] in REPLACING and b"NX" not in _words(command)
+
+
+def _is_worked_out(command: Command, reply: Any) -> bool:
+    """Say whether a command may have put what was worked out from an earlier read. SET with GET tells what it replaced.
+
+    Args:
+        command: the command.
+        reply: its reply; Ellipsis where nobody knows it.
+    """
+    return _replaces(command) and b"GET" not in _words(command) and not _is_void(command, reply)
+
+
+def _is_void(command: Command, reply: Any) -> bool:
+    """Say whether a reply tells that a command wrote nothing: an error, or nil of SET with XX."""
+    return isinstance(reply, str) or (reply is None and b"XX" in _words(command))
+
+
+def _spans(operation: Operation, key: bytes, length: float = inf) -> Spans:
+    """Return what of a value of some length an operation writes, if it writes it; without a length, but for APPEND."""
+    spans: list[tuple[float, float]] = []
+    for command in commands_of(operation):
+        if command[0] in READS or key not in keys_of(command):
+            continue
+        if command[0] == b"APPEND":
+            spans.append((length, inf))
+        elif command[0] == b"SETRANGE":
+            spans += _ranges(command)
+        else:
+            return _WHOLE
+    return tuple(spans)
+
+
+def _ranges(command: Command) -> Spans:
+    """Return what SETRANGE writes: nothing where it has nothing to write, or nowhere."""
+    try:
+        begin = integer(command[2])
+    except Refusal:
+        return ()
+    return ((begin, begin + len(command[3])),) if command[3] and begin >= 0 else ()
+
+
+def _overlap(one: Spans, other: Spans) -> bool:
+    return any(begin < last and first < end for begin, end in one for first, last in other)
 
 
 def _based(operations: list[Operation]) -> tuple[list[Operation], list[Pair]]:
@@ -76,34 +133,45 @@ def _based(operations: list[Operation]) -> tuple[list[Operation], list[Pair]]:
     linked, pairs = [], []
     for number, operation in enumerate(sorted(operations, key=lambda each: each.invoke_us)):
         needs, touched = set(), []
-        for command in commands_of(operation):
+        for command, reply in zip(commands_of(operation), chain(replies_of(operation), repeat(...)), strict=False):
             for key in keys_of(command):
                 base = last.get((operation.process, key))
                 if (
                     operation.outcome != "fail"
-                    and _is_worked_out(command)
+                    and _is_worked_out(command, reply)
                     and base is not None
                     and base[1].end_us <= operation.invoke_us
                 ):
-                    needs.add(base[0])
+                    needs.add(base[0]._replace(spans=_spans(operation, key)))
                     pairs.append(Pair(key, base[1], operation))
                 if command[0] not in READS and operation.outcome != "fail":
                     touched.append((operation.process, key))
         for place in touched:
             last.pop(place, None)
-        gives = frozenset(each for each in _given(operation, number) if (operation.process, each[1]) not in touched)
-        last.update(((operation.process, read[1]), (read, operation)) for read in gives)
-        linked.append(operation._replace(context=_Basis(gives, frozenset(needs))))
-    # A read that nothing is based on need not be remembered: it would only make more states to search.
-    needed = frozenset().union(*(each.context.needs for each in linked))
-    trimmed = [each._replace(context=each.context._replace(gives=each.context.gives & needed)) for each in linked]
-    return trimmed, pairs
+        gives = [each for each in _given(operation, number) if (operation.process, each.key) not in touched]
+        last.update(((operation.process, read.key), (read, operation)) for read in gives)
+        linked.append(operation._replace(context=_Basis(frozenset(gives), frozenset(needs))))
+    return _trimmed(linked), pairs
+
+
+def _trimmed(linked: list[Operation]) -> list[Operation]:
+    """Leave of what operations give only what another needs: to remember more would only make more states to search."""
+    needed = {(each.number, each.key): each for one in linked for each in one.context.needs}
+    return [
+        each._replace(
+            context=each.context._replace(
+                gives=frozenset(needed[read[:2]] for read in each.context.gives if read[:2] in needed)
+            )
+        )
+        for each in linked
+    ]
 
 
 def _given(operation: Operation, number: int) -> frozenset[Read]:
     if operation.outcome != "ok" or isinstance(operation.result, str):
         return frozenset()
-    return frozenset((number, key) for each in commands_of(operation) if each[0] in _VALUES for key in keys_of(each))
+    reads = (each for each in commands_of(operation) if each[0] in _VALUES)
+    return frozenset(Read(number, key) for each in reads for key in keys_of(each))
 
 
 def _strict_step(state: _StrictState, operation: Operation) -> tuple[bool, _StrictState]:
@@ -111,11 +179,20 @@ def _strict_step(state: _StrictState, operation: Operation) -> tuple[bool, _Stri
     legal, after = REDIS.step(held, operation)
     basis: _Basis = operation.context
     before, now = dict(held), dict(after)
-    written = {key for each in commands_of(operation) if each[0] in _BLIND and _replaces(each) for key in keys_of(each)}
+    written = {key for each in commands_of(operation) if _puts(each, before) for key in keys_of(each)}
     written |= {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
-    if any(key in written for _, key in basis.needs - current):
+    if any(each.key in written for each in basis.needs - current):
         return False, state
-    return legal, (after, frozenset(each for each in current if each[1] not in written) | basis.gives)
+    spans = {key: _spans(operation, key, len(before[key].value) if key in before else 0) for key in written}
+    kept = frozenset(each for each in current if not _overlap(spans.get(each.key, ()), each.spans))
+    return legal, (after, kept | basis.gives)
+
+
+def _puts(command: Command, before: Mapping[bytes, Entry]) -> bool:
+    """Say whether a command writes its keys although it may leave them as they are."""
+    if command[0] not in _BLIND or not _replaces(command) or (command[0] == b"SETRANGE" and not _ranges(command)):
+        return False
+    return b"XX" not in _words(command) or command[1] in before
 
 
 def _strict_read(operation: Operation) -> bool:
@@ -179,11 +256,11 @@ def _between(operations: list[Operation], pairs: list[Pair]) -> Verdict | None:
 
 
 def _written(operation: Operation) -> set[bytes]:
-    """Return the keys that an operation surely wrote: conditional commands may not have."""
+    """Return the keys that an operation surely wrote, and whole: conditional commands may not have."""
     keys: set[bytes] = set()
     for command, reply in zip(commands_of(operation), replies_of(operation), strict=False):
         named = keys_of(command)
-        if isinstance(reply, str):
+        if _is_void(command, reply) or command[0] == b"SETRANGE":
             continue
         if command[0] in (b"DEL", b"UNLINK"):
             keys.update(named if reply == len(named) else ())

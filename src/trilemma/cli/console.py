@@ -12,8 +12,8 @@ from rich.markup import escape
 CANNOT = 2
 DEFAULT_DIRECTORY = Path("trilemma-cluster")
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, emoji=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
 
 Directory = Annotated[Path, typer.Option("--dir", help="The cluster's directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

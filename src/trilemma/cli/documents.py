@@ -155,12 +155,15 @@ without, on `ap`, that it is unsafe *if* the value was computed from one.
     trilemma lint --monitor trilemma-cluster --cluster 127.0.0.1:7001 --time 60
 
 What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
-commands that several functions share. That nothing was found proves nothing. A retry is a loop around a `try`, a
-decorator, or a command that a `try` had sent and that only its error leads to once more; not where the error says that
-nothing happened (WatchError), nor where the program reads before and goes by what it read. Subscripts and `in`
-are GET, SET, DEL and EXISTS of what is surely a client: made or annotated as one in sight of them. In a source, what
-stands in another branch does not come after; where two clients are named, which may be of two servers, or where a loop
-would have to take one branch and then the other, a finding is a hint.
+commands that several functions share. That nothing was found proves nothing. A retry is a loop around a `try` that
+success ends, a decorator, or a command that a `try` had sent and that only its error leads to once more; not a loop
+that goes on with the next item, nor where the error says that nothing happened (WatchError), nor where the program
+reads before and goes by what it read. Where a loop may end otherwise it is a hint. With CAP ONCE it is one only where
+the token is another each time: drawn, told by a clock or counted between the attempts; one that a function gives which
+is told nothing is a hint. Subscripts and `in` are GET, SET, DEL and EXISTS of what is surely a client: made or
+annotated as one in sight of them. In a source, what stands in another branch does not come after; where two clients are
+named, which may be of two servers, or where a loop would have to take one branch and then the other, a finding is a
+hint.
 
 A node of Trilemma shows by MONITOR what its own clients send, whichever node executes it, and not what clients of other
 nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one

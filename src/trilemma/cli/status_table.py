@@ -63,7 +63,7 @@ class _Fitted:
 
     def _widths(self, room: int) -> list[int]:
         cells = [
-            [column, *(Text.from_markup(row[position]).plain for rows in self._sections for row in rows)]
+            [column, *(Text.from_markup(row[position], emoji=False).plain for rows in self._sections for row in rows)]
             for position, column in enumerate(self._columns)
         ]
         wanted = [max(map(len, texts)) for texts in cells]

@@ -5,7 +5,6 @@ which checker answers which question; the checkers are in `check`.
 """
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from trilemma.check.causal import CHECKER as CAUSAL
@@ -16,7 +15,9 @@ from trilemma.check.history import Operation
 from trilemma.check.lost import CHECKER as LOST
 from trilemma.check.lost import check_lost_writes
 from trilemma.check.lost_updates import check_lost_updates
-from trilemma.check.redis_history import READS, as_registers, as_shared, check_commands, commands_of, judged
+from trilemma.check.program_order import why_unordered
+from trilemma.check.redis_entry import Refusal, integer
+from trilemma.check.redis_history import READS, Command, as_registers, as_shared, check_commands, commands_of, judged
 from trilemma.check.verdict import Verdict, combine, unknown
 from trilemma.client.recording import Recording
 
@@ -30,6 +31,13 @@ POLL_S: Final = 0.01
 
 _BLIND: Final = frozenset({b"SET", b"MSET", b"DEL", b"UNLINK"})
 """Commands whose replies say nothing of what was there."""
+
+
+_EMPTYING: Final = frozenset({b"FLUSHALL", b"FLUSHDB", b"KEYSPACE"})
+"""Recorded commands that take away keys which they do not name, of any keyspace. Of KEYSPACE only DROP is recorded."""
+
+_SIGNS: Final = {b"INCR": 1, b"INCRBY": 1, b"DECR": -1, b"DECRBY": -1}
+"""Commands that add an integer, with its sign."""
 
 
 def require(verdict: Verdict) -> None:
@@ -73,7 +81,8 @@ def assert_no_lost_writes(history: Recording) -> None:
 def assert_causal(history: Recording) -> None:
     """Assert that no effect was seen before its cause, nor anything half or backwards: what `ap` promises.
 
-    Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot.
+    Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot, nor a
+    process that did two things at once, as where a pipeline's command was sent again (CAP ONCE) after what followed it.
     """
     groups = _by_keyspace(history).values()
     require(_shown(history) or combine([_causal([*done, *finals]) for done, finals in groups], CAUSAL))
@@ -95,7 +104,12 @@ def assert_converged(cluster: "StageCluster", seconds: float = AGREE_S) -> None:
 
 
 def _shown(history: Recording) -> Verdict | None:
-    """Return `unknown` for a history that cannot show anything: nothing changed, or nothing was looked at."""
+    """Return `unknown` for a history that cannot show anything: nothing changed, or nothing was looked at, or keys were
+    taken away that nobody named."""
+    tried = [command[0] for each in history.operations if each.outcome != "fail" for command in commands_of(each)]
+    emptying = next((name for name in tried if name in _EMPTYING), None)
+    if emptying is not None:
+        return unknown("history", f"{emptying.decode()} takes away keys that it does not name")
     done = [command for each in history.operations if each.outcome == "ok" for command in commands_of(each)]
     if not done:
         return unknown("history", "no recorded command was answered")
@@ -119,7 +133,8 @@ def _causal(operations: list[Operation]) -> Verdict:
     shared = as_shared(operations)
     if shared is None:
         return unknown(CAUSAL, "only keys that are SET and read can be judged")
-    return check_causal(shared)
+    why = why_unordered(operations)
+    return unknown(CAUSAL, why) if why else check_causal(shared)
 
 
 def _lost(history: Recording, keyspace: str, parts: tuple[list[Operation], list[Operation]]) -> Verdict:
@@ -164,24 +179,34 @@ def _lost_registers(group: list[Operation], finals: list[Operation]) -> Verdict 
 
 
 def _lost_sums(group: list[Operation], finals: list[Operation]) -> Verdict | None:
-    """Judge a key that is incremented and read; None for others."""
-    signs: dict[bytes, Callable[[tuple[bytes, ...]], int]] = {
-        b"INCR": lambda _: 1,
-        b"DECR": lambda _: -1,
-        b"INCRBY": lambda command: int(command[2]),
-        b"DECRBY": lambda command: -int(command[2]),
-    }
+    """Judge a key that is incremented and read; None for others. What was answered with an error added nothing."""
     adds = []
     for each in group:
         command = each.argument if each.kind == "command" else (b"",)
-        if command[0] in signs:
-            adds.append(each._replace(kind="add", argument=signs[command[0]](command)))
+        if command[0] in _SIGNS:
+            amount = None if each.outcome == "fail" or isinstance(each.result, str) else _amount(command)
+            adds += [] if amount is None else [each._replace(kind="add", argument=amount)]
         elif command[0] not in READS:
             return None
     sums = [
-        each._replace(kind="read", argument=None, result=int(each.result or 0), key=group[0].key) for each in finals
+        each._replace(kind="read", argument=None, result=_number(each.result or b"0"), key=group[0].key)
+        for each in finals
     ]
     return check_final_sums(adds, sums)
+
+
+def _amount(command: Command) -> int | None:
+    """Return what INCR and its like add; None where they add nothing, for what is given is no integer."""
+    amount = _number(command[2]) if command[0] in (b"INCRBY", b"DECRBY") else 1
+    return _SIGNS[command[0]] * amount if isinstance(amount, int) else None
+
+
+def _number(text: bytes) -> int | bytes:
+    """Return an integer as Redis would read it; other texts as they are."""
+    try:
+        return integer(text)
+    except Refusal:
+        return text
 
 
 def _lost_otherwise(group: list[Operation], finals: list[Operation]) -> Verdict:

@@ -26,10 +26,18 @@ UNRECORDED: Final = frozenset(
 )
 """Commands that change no data and are not judged. All others are recorded, whether a checker knows them or not."""
 
+_EMPTYING: Final = (b"KEYSPACE", b"DROP")
+"""Takes all keys of a keyspace away, as no other command of KEYSPACE does."""
+
+
+def is_recorded(command: Command) -> bool:
+    """Say whether a command is part of the history: it reads or changes data."""
+    return command[0] not in UNRECORDED or (command[0], *(word.upper() for word in command[1:2])) == _EMPTYING
+
 
 def recorded(commands: Sequence[Command]) -> tuple[Command, ...]:
     """Return the commands that a transaction is recorded with."""
-    return tuple(each for each in commands if each[0] not in UNRECORDED)
+    return tuple(each for each in commands if is_recorded(each))
 
 
 class Use:
@@ -111,7 +119,7 @@ class Note:
             commands: what was to be queued, unrecorded ones included.
         """
         sent = len(commands) + 2
-        kept = [place for place, each in enumerate(commands) if each[0] not in UNRECORDED]
+        kept = [place for place, each in enumerate(commands) if is_recorded(each)]
         if came_apart(replies, sent):
             self._came_apart([commands[place] for place in kept], [replies[place + 1] for place in kept])
             return
@@ -172,7 +180,7 @@ class Processes:
         return note.explained() if note is not None and one.is_explained else note
 
     def _noted(self, one: Asked, use: Use) -> Note | None:
-        if one.command[0] in UNRECORDED:
+        if not is_recorded(one.command):
             return None
         if one.token is not None:
             return self._attempt(one.token, one.command, use)

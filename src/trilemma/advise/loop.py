@@ -1,0 +1,154 @@
+"""Loops around a `try` of a Python source: whether they go round to send a call again, or to go on with the next item.
+
+A loop surely sends again where success ends it: by `break` or `return` behind the call, or by a flag that is set there
+and asked by a condition. Where it may end otherwise, only the program knows; one that goes on after a success as after
+an error does not send again. Items are what a `for` goes through, and what a round takes from a call.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+TRIES = (ast.Try, ast.TryStar)
+ENDS = (ast.Break, ast.Return)
+COUNTS = frozenset(("range", "count", "repeat"))
+"""What a `for` goes through whose rounds are attempts, and no items."""
+
+ONCE_WORDS = 3
+"""CAP, ONCE and the token, before the command."""
+
+INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+Loop: TypeAlias = ast.For | ast.AsyncFor | ast.While
+Tried: TypeAlias = ast.Try | ast.TryStar
+
+
+def targets_of(loop: Loop) -> set[str]:
+    """Return the names that a loop gives a value each round."""
+    return set() if isinstance(loop, ast.While) else _names(loop.target)
+
+
+def sends_again(path: Sequence[ast.AST], call: ast.Call, loop: Loop, tried: Tried, goes_round: bool) -> bool | None:
+    """Say whether a loop sends a call again that had an error; None where that cannot be seen.
+
+    Args:
+        path: the loop, and the nodes down to the call.
+        call: what is sent; of CAP ONCE the token counts only to tell an item from another.
+        loop: the loop.
+        tried: the `try` on the way whose error the loop survives.
+        goes_round: whether every handler of such an error goes round, and runs nothing that stands behind the `try`.
+    """
+    path = [*path, call]
+    items = _items(loop, call)
+    told = [*call.args, *(each.value for each in call.keywords)]
+    is_counted = isinstance(loop, ast.For) and _last_of_call(loop.iter) in COUNTS
+    followed = [*_behind(path, tried), *(_after(path, tried) if goes_round else ())]
+    if any(isinstance(each, ENDS) for each in followed) or _asks_flag(loop, _flags(followed)):
+        start = ONCE_WORDS if told and isinstance(told[0], ast.Constant) and told[0].value == "CAP" else 0
+        is_other = not is_counted and any(_names(each) & items for each in told[start:])
+        return None if is_other else True
+    may_end = any(isinstance(each, ENDS) for part in loop.body for each in _of_loop(part))
+    goes_on = any(_names(part) & items for part in (*tried.body, *tried.orelse))
+    if any(_names(each) & items for each in told) or (goes_on and not may_end):
+        return False
+    is_asking = isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant)
+    return None if may_end or is_counted or is_asking else False
+
+
+def _behind(path: Sequence[ast.AST], tried: Tried) -> Iterator[ast.stmt]:
+    """Yield the statements of a `try` that follow a call which succeeded; of a loop inside only what ends the other."""
+    first = next(place for place, each in enumerate(path) if each is tried)
+    is_inner = False
+    for outer, inner in pairwise(path[first:]):
+        is_inner = is_inner or isinstance(outer, LOOPS)
+        for each in _from(outer, inner):
+            if not (is_inner and isinstance(each, ast.Break)):
+                yield each
+    yield from tried.orelse
+
+
+def _after(path: Sequence[ast.AST], tried: Tried) -> Iterator[ast.stmt]:
+    """Yield the statements of a loop behind a `try`."""
+    last = next(place for place, each in enumerate(path) if each is tried)
+    for outer, inner in pairwise(path[: last + 1]):
+        yield from _from(outer, inner)[1:]
+
+
+def _from(outer: ast.AST, inner: ast.AST) -> list[ast.stmt]:
+    """Return the statements of a node from one of them on; none where that is in no block of its."""
+    for _, part in ast.iter_fields(outer):
+        if isinstance(part, list):
+            place = next((place for place, each in enumerate(part) if each is inner), None)
+            if place is not None:
+                return [each for each in part[place:] if isinstance(each, ast.stmt)]
+    return []
+
+
+def _flags(statements: Sequence[ast.stmt]) -> set[str]:
+    """Return the names and attributes that are set to a constant."""
+    return {
+        ast.unparse(target)
+        for each in statements
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant)
+        for target in each.targets
+    }
+
+
+def _asks_flag(loop: Loop, flags: set[str]) -> bool:
+    """Say whether a loop ends by a condition that names a flag."""
+    tests = [loop.test] if isinstance(loop, ast.While) else []
+    tests += [
+        each.test
+        for part in loop.body
+        for each in _of_loop(part)
+        if isinstance(each, ast.If) and any(isinstance(one, ENDS) for one in (*each.body, *each.orelse))
+    ]
+    return any(
+        isinstance(each, ast.Name | ast.Attribute) and ast.unparse(each) in flags
+        for test in tests
+        for each in ast.walk(test)
+    )
+
+
+def _items(loop: Loop, call: ast.Call) -> set[str]:
+    """Return the names that a loop gives, and those that a round assigns from them or from another call."""
+    items = targets_of(loop)
+    made: list[tuple[ast.expr, ast.expr]] = []
+    for part in [loop.test, *loop.body] if isinstance(loop, ast.While) else loop.body:
+        for each in _of_loop(part):
+            if isinstance(each, ast.Assign):
+                made += [(target, each.value) for target in each.targets]
+            elif isinstance(each, ast.AnnAssign | ast.NamedExpr) and each.value is not None:
+                made.append((each.target, each.value))
+    for _ in made:  # each may be made of one that is found after it
+        for target, value in made:
+            inside = list(ast.walk(value))
+            is_called = any(isinstance(each, ast.Call) for each in inside) and not any(each is call for each in inside)
+            if is_called or _names(value) & items:
+                items |= _names(target)
+    return items
+
+
+def _of_loop(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and what is in it, but for handlers, functions, and what ends a loop inside it."""
+    if isinstance(node, (ast.ExceptHandler, *INNER)):
+        return
+    yield node
+    for each in ast.iter_child_nodes(node):
+        for inner in _of_loop(each):
+            if not (isinstance(node, LOOPS) and isinstance(inner, ast.Break)):
+                yield inner
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _last_of_call(node: ast.expr) -> str:
+    """Return the name of the function that is called; nothing of anything else."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
