@@ -7,12 +7,15 @@ import pytest
 
 from trilemma.check.brute import is_linearizable
 from trilemma.check.causal import check_causal
+from trilemma.check.deadline import Deadline
 from trilemma.check.forge import disturb, forge
 from trilemma.check.history import Operation
+from trilemma.check.judgement import Terms
+from trilemma.check.judges import JUDGES, judge
 from trilemma.check.redis_entry import Entry
 from trilemma.check.redis_history import as_registers, as_shared, check_commands, components, keys_of, refusal
 from trilemma.check.redis_model import REDIS, reply
-from trilemma.check.verdict import Validity
+from trilemma.check.verdict import Validity, Verdict, combine
 
 ROUNDS = 2_000
 
@@ -20,6 +23,11 @@ ROUNDS = 2_000
 def command(*words: str, result: Any = b"OK", at: int = 0, outcome: Any = "ok") -> Operation:
     encoded = tuple(word.encode() for word in words)
     return Operation(1, at, at + 1, "command", encoded[1] if len(words) > 1 else b"", encoded, result, outcome)
+
+
+def by_name(history: list[Operation], terms: Terms | None = None) -> Verdict:
+    """Return the verdict of the model `redis`, which a file is judged by."""
+    return combine(judge(history, JUDGES["redis"], terms or Terms()).verdicts)
 
 
 def draw(rng: Random, number: int) -> tuple[str, Any]:
@@ -42,8 +50,32 @@ def test_judged_by_groups_of_keys_is_as_judged_at_once() -> None:
         verdict = check_commands(history)
         assert verdict.is_valid == is_linearizable(history, REDIS), history
         assert verdict.is_valid or verdict.is_invalid
+        assert all(each in history for each in verdict.witness if each.outcome == "ok"), (history, verdict)
+        recorded = [each._replace(key=keys_of(each.argument)[0]) for each in history]
+        answered = any(each.outcome == "ok" for each in history)
+        assert by_name(recorded).validity is (verdict.validity if answered else Validity.UNKNOWN), history
         valid += verdict.is_valid
     assert ROUNDS // 10 < valid < ROUNDS * 9 // 10
+
+
+def test_a_file_of_commands_is_judged_by_the_keys_they_name_whatever_key_stands_beside_them() -> None:
+    pairs = command("MSET", "a", "2", "b", "2", at=20)
+    stale = [command("SET", "b", "1"), pairs, command("GET", "b", result=b"1", at=40)]
+    verdict = by_name(stale)
+    assert verdict.is_invalid
+    assert set(verdict.witness) <= set(stale), "the witness is of the operations as they were recorded"
+    assert by_name([*stale[:2], command("GET", "b", result=b"2", at=40)]).is_valid
+    both = ((b"SET", b"a", b"3"), (b"SET", b"b", b"4"))
+    together = Operation(1, 60, 61, "transaction", b"a", both, (b"OK", b"OK"))
+    assert by_name([pairs, together, command("GET", "b", result=b"4", at=80)]).is_valid
+    assert by_name([pairs, together, command("GET", "b", result=b"2", at=80)]).is_invalid
+
+
+def test_the_terms_of_a_judgement_bound_the_search_of_commands() -> None:
+    together = [command("APPEND", "k", str(number), result=None, outcome="info") for number in range(12)]
+    history = [*together, command("STRLEN", "k", result=99, at=2)]
+    for terms in (Terms(steps_max=10), Terms(deadline=Deadline(lambda: 1.0, 0.0))):
+        assert by_name(history, terms).validity is Validity.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -70,12 +102,21 @@ def test_keys_that_one_command_names_together_are_judged_together() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("LPUSH", "k", "x"), ("SET", "k", "v", "px", "9"), ("EXPIRE", "k", "9"), ("READONLY",), ("FLUSHALL",), ("GET",)],
+    [
+        ("LPUSH", "k", "x"),
+        ("get", "k"),
+        ("SET", "k", "v", "px", "9"),
+        ("EXPIRE", "k", "9"),
+        ("READONLY",),
+        ("FLUSHALL",),
+        ("GET",),
+    ],
 )
 def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...]) -> None:
     odd = command(*words, result=1)
     assert refusal(odd)
     assert check_commands([command("SET", "k", "v"), odd]).validity is Validity.UNKNOWN
+    assert by_name([command("SET", "k", "v"), odd]).validity is Validity.UNKNOWN
     assert check_commands([odd._replace(kind="read")]).validity is Validity.UNKNOWN
 
 
@@ -100,9 +141,11 @@ def test_plain_reads_and_writes_become_registers_and_nothing_else_does() -> None
         command("SET", "k", "v", "NX"),
         command("INCR", "k", result=1),
         command("GET", "k", result="WRONGTYPE x"),
+        command("SET", "k", "w", result=None),
     ):
         assert as_registers([*plain, other]) is None
     assert as_registers([*plain, command("INCR", "k", outcome="fail")]) == translated
+    assert as_registers([command("SET", "k", "w", result=None, outcome="info")]) is not None
 
 
 def test_transactions_are_seen_whole_by_the_causal_checker() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from trilemma.check import redis_keys, redis_strings
+from trilemma.check.deadline import Deadline
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
 from trilemma.check.redis_model import REDIS
@@ -112,7 +113,7 @@ def as_registers(operations: Sequence[Operation]) -> list[Operation] | None:
         command: Command = operation.argument if operation.kind == "command" else ()
         if len(command) == 2 and command[0] == b"GET" and not isinstance(operation.result, str):
             translated.append(operation._replace(kind="read", argument=None))
-        elif len(command) == 3 and command[0] == b"SET" and operation.result in (b"OK", None):
+        elif len(command) == 3 and command[0] == b"SET" and (operation.outcome != "ok" or operation.result == b"OK"):
             translated.append(operation._replace(kind="write", argument=command[2]))
         elif operation.outcome != "fail":
             return None
@@ -159,11 +160,19 @@ def judged(operations: Iterable[Operation], checker: str, check: Callable[[list[
     return combine((check(group) for group in components(listed)), checker)
 
 
-def check_commands(operations: Iterable[Operation], steps_max: int = STEPS_MAX) -> Verdict:
+def check_commands(
+    operations: Iterable[Operation], steps_max: int = STEPS_MAX, deadline: Deadline | None = None
+) -> Verdict:
     """Judge whether Redis commands and transactions are linearizable: by zones where that can be, else by search.
+
+    Which operations belong together is told by the keys that their commands name, not by their own `key`.
 
     Args:
         steps_max: bound on the search per group of keys.
+        deadline: when to give up, over all groups.
+
+    Returns:
+        For `invalid`: a witness as it was recorded. `unknown` where an operation cannot be judged.
     """
 
     def check(group: list[Operation]) -> Verdict:
@@ -172,6 +181,18 @@ def check_commands(operations: Iterable[Operation], steps_max: int = STEPS_MAX) 
             verdict = check_register(registers)
             if verdict.is_valid or verdict.is_invalid:
                 return verdict
-        return check_linearizable(group, REDIS, steps_max)
+        return check_linearizable(group, REDIS, steps_max, deadline)
 
-    return judged(operations, CHECKER, check)
+    recorded = list(operations)
+    verdict = judged(recorded, CHECKER, check)
+    return verdict._replace(witness=tuple(_as_recorded(each, recorded) for each in verdict.witness))
+
+
+def _as_recorded(shown: Operation, recorded: list[Operation]) -> Operation:
+    """Return the operation that was put under its group's key, and perhaps into a register's words, for a checker."""
+    for each in recorded:
+        if (each.process, each.invoke_us) == (shown.process, shown.invoke_us):
+            grouped = each._replace(key=shown.key)
+            if shown == grouped or as_registers([grouped]) == [shown]:
+                return each
+    return shown

@@ -24,7 +24,7 @@ from trilemma.check.models.drained import DRAINED_QUEUE, parts_of, without_parts
 from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
 from trilemma.check.program_order import why_unordered
 from trilemma.check.queue import check_queue
-from trilemma.check.redis_model import REDIS
+from trilemma.check.redis_history import check_commands
 from trilemma.check.sequential import check_sequential
 from trilemma.check.set_full import check_set_full
 from trilemma.check.verdict import Verdict, combine, invalid, unknown
@@ -66,8 +66,8 @@ def judge_multi_registers(operations: Operations, terms: Terms) -> list[Verdict]
 
 
 def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
-    """Judge commands on a few of Redis' keys."""
-    return [_search(operations, REDIS, terms)]
+    """Judge commands on Redis' keys, which belong together as the commands name them."""
+    return [check_commands(operations, terms.steps_max, terms.deadline)]
 
 
 def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
