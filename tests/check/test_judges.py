@@ -347,6 +347,13 @@ def test_nil_as_a_written_value_breaks_nothing() -> None:
     assert not combine(judge(elements, JUDGES["causal-reverse"]).verdicts).is_invalid
 
 
+def test_a_value_overwritten_by_its_own_transaction_satisfies_no_model_that_sees_transactions_whole() -> None:
+    history = in_turn(done("multi_write", ((b"x", 1), (b"x", 2))), other(done("multi_read", (b"x",), (1,))))
+    for name in ("causal", "multi-register", "long-fork", "causal-reverse"):
+        assert combine(judge(history, JUDGES[name]).verdicts).is_invalid, name
+    assert stand(judge(history, JUDGES["consistency"]).models).broken == ("causal convergence",)
+
+
 def renamed(history: list[Operation], key: bytes, processes_from: int) -> list[Operation]:
     return [each._replace(key=key, process=each.process + processes_from) for each in history]
 

@@ -186,8 +186,16 @@ def test_nothing_demanded_is_unknown_never_a_pass() -> None:
         [write(1, 0, 1, outcome="fail"), read(1, 2, 1)],
         [read(1, 0, 1), write(1, 2, 1)],
         [Operation(1, 0, 1, "add", b"x", 1)],
+        [Operation(1, 0, 1, "multi_write", b"", ((b"x", 1), (b"x", 2))), read(2, 2, 1), read(2, 4, 2)],
     ],
-    ids=["a value twice", "a value from nowhere", "a failed write", "a value from the future", "a foreign kind"],
+    ids=[
+        "a value twice",
+        "a value from nowhere",
+        "a failed write",
+        "a value from the future",
+        "a foreign kind",
+        "a value that was overwritten at once",
+    ],
 )
 def test_what_cannot_be_traced_is_unknown_with_a_reason(history: list[Operation]) -> None:
     for verdict in check_sessions(history).values():
