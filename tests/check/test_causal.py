@@ -154,9 +154,8 @@ def _history(rng: Random) -> list[Operation]:
         keys = [base.key] if kind in ("read", "write") else [b"x", b"y"]
         if kind == "multi_write" and rng.random() < 0.3:
             keys.append(base.key)  # whose first value nobody can see
-        values = [
-            number + 100 * (place > 1) if "write" in kind else _draw(rng, written[k]) for place, k in enumerate(keys)
-        ]
+        fresh = [number + 100 * (place > 1) for place, _ in enumerate(keys)]
+        values = fresh if "write" in kind else [_draw(rng, written[key]) for key in keys]
         if "write" in kind:
             for key, value in zip(keys, values, strict=True):
                 written[key].append(value)

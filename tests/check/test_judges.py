@@ -354,6 +354,53 @@ def test_a_value_overwritten_by_its_own_transaction_satisfies_no_model_that_sees
     assert stand(judge(history, JUDGES["consistency"]).models).broken == ("causal convergence",)
 
 
+@pytest.mark.parametrize("strange", [99, None, True, b"1"])
+def test_a_set_of_values_that_shows_what_nobody_wrote_is_found(strange: Any) -> None:
+    writes = in_turn(done("write", 1), done("write", 2))
+    shown = other(done("read", None, (1, 2, strange), at=9))
+    verdict = combine(judge([*writes, shown], JUDGES["causal-reverse"]).verdicts)
+    assert verdict.is_invalid
+    assert "nobody had written it" in verdict.reason
+    assert verdict.witness == (shown,)
+    late = done("write", strange, at=20)._replace(outcome="info", complete_us=None)
+    found = combine(judge([*writes, shown, late], JUDGES["causal-reverse"]).verdicts)
+    assert found.is_invalid or strange is None, "it began only after the read"
+    known = combine(judge([*writes, late._replace(invoke_us=5), shown], JUDGES["causal-reverse"]).verdicts)
+    assert known.validity is (Validity.UNKNOWN if strange is None else Validity.VALID)
+
+
+def test_sets_of_values_are_judged_as_the_definition_of_causal_reverse_says() -> None:
+    rng = Random(33)
+    counts: Counter[bool] = Counter()
+    for _ in range(FUZZ_ROUNDS * 10):
+        writes = [
+            Operation(1, begin := rng.randrange(8), begin + rng.randrange(4), "write", b"", value, None, outcome)
+            for value, outcome in enumerate(rng.choices(["ok", "info", "fail"], (8, 1, 1), k=3))
+        ]
+        begins = [rng.randrange(4, 18) for _ in range(rng.randint(1, 3))]
+        reads = [
+            Operation(2, at, at + 1, "read", b"", None, tuple(rng.sample(range(4), rng.randint(0, 4)))) for at in begins
+        ]
+        expected = any(is_reversed(writes, read) for read in reads)
+        found = combine(judge([*writes, *reads], JUDGES["causal-reverse"]).verdicts)
+        assert found.is_invalid == expected, (writes, reads)
+        counts[expected] += 1
+    assert min(counts.values()) > FUZZ_ROUNDS, counts
+
+
+def is_reversed(writes: list[Operation], read: Operation) -> bool:
+    """Say whether a read shows what nobody had written, or a write without one that was over before it began."""
+    done_or_open = {each.argument: each for each in writes if each.outcome != "fail"}
+    if any(value not in done_or_open or done_or_open[value].invoke_us > read.end_us for value in read.result):
+        return True
+    return any(
+        one.precedes(done_or_open[value])
+        for value in read.result
+        for one in done_or_open.values()
+        if one.argument not in read.result
+    )
+
+
 def renamed(history: list[Operation], key: bytes, processes_from: int) -> list[Operation]:
     return [each._replace(key=key, process=each.process + processes_from) for each in history]
 
