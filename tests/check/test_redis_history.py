@@ -120,6 +120,53 @@ def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...])
     assert check_commands([odd._replace(kind="read")]).validity is Validity.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("held", "amount", "reply"),
+    [
+        ("123456.789", repr(123456.789 / 7), "141093.47314285714200003"),
+        ("0.01", repr(0.01 / 3), "0.01333333333333333"),
+        ("1", "1e-20", "1"),
+        ("1e-20", "1", "1"),
+        ("0x10", "1", "17"),
+        ("10.50", "0.1", "10.6"),
+    ],
+)
+def test_a_sum_is_rounded_as_its_reply_says_and_no_further(held: str, amount: str, reply: str) -> None:
+    added = command("INCRBYFLOAT", "k", amount, result=reply.encode(), at=4)
+    history = [command("SET", "k", held), added, command("GET", "k", result=reply.encode(), at=8)]
+    assert check_commands(history).is_valid
+    assert check_commands([*history[:2], command("GET", "k", result=reply.encode() + b"1", at=8)]).is_invalid
+    assert check_commands([history[0], added._replace(result=b"42"), history[2]]).is_invalid
+    both = Operation(1, 4, 5, "transaction", b"k", (added.argument, (*added.argument[:2], b"0")), (reply.encode(),) * 2)
+    assert check_commands([history[0], both, history[2]]).is_valid
+
+
+@pytest.mark.parametrize(
+    ("held", "amount"), [("1", "inf"), ("inf", "-inf"), ("1", " 1"), ("1_0", "1"), (" 1", "1"), ("1", "nan")]
+)
+def test_what_is_no_number_is_not_added(held: str, amount: str) -> None:
+    is_infinite = "inf" in held + amount
+    text = "ERR increment would produce NaN or Infinity" if is_infinite else "ERR value is not a valid float"
+    history = [command("SET", "k", held), command("INCRBYFLOAT", "k", amount, result=text, at=4)]
+    assert check_commands(history).is_valid
+    assert check_commands([history[0], history[1]._replace(result=b"11")]).is_invalid
+
+
+def test_a_sum_that_nobody_was_told_leaves_what_it_was_rounded_to_unknown() -> None:
+    unseen = command("INCRBYFLOAT", "k", "0.1", result=None, outcome="info", at=4)
+    for held, shown, validity in (
+        ("1234567.1", "1234567.2", Validity.VALID),
+        ("1234567.1", "1234567.20000000000004547", Validity.UNKNOWN),
+        ("1234567.1", "7", Validity.UNKNOWN),
+    ):
+        history = [command("SET", "k", held), unseen, command("GET", "k", result=shown.encode(), at=8)]
+        assert check_commands(history).validity is validity, shown
+    halves = unseen._replace(argument=(b"INCRBYFLOAT", b"k", b"0.5"))
+    assert check_commands([command("SET", "k", "1"), halves, command("GET", "k", result=b"7", at=8)]).is_invalid
+    pieced = [command("SET", "k", "1"), command("APPEND", "k", "e40", result=4, at=2), halves]
+    assert check_commands([*pieced, command("GET", "k", result=b"7", at=8)]).validity is Validity.UNKNOWN
+
+
 @pytest.mark.parametrize("words", [("NOSUCH", "k"), ("LPUSH", "k", "x"), ("PING",), ("EXPIRE", "k", "9")])
 def test_what_failed_did_nothing_and_hinders_no_judgement(words: tuple[str, ...]) -> None:
     refused = command(*words, result=None, outcome="fail")

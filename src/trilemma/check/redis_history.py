@@ -1,7 +1,8 @@
 """Histories of Redis commands, as recording clients keep them: split by keys, in the words of narrower checkers.
 
 Operations are those of `redis_model` (`command`, `transaction`). Owns which keys a command touches, and what cannot be
-judged here: commands that the model does not know, and deadlines, because time does not pass in the model.
+judged here: commands that the model does not know, deadlines, because time does not pass in the model, and sums that
+nobody knows the rounding of.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from trilemma.check import redis_keys, redis_strings
 from trilemma.check.deadline import Deadline
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
+from trilemma.check.redis_float import is_unsure
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, combine, unknown
@@ -26,6 +28,8 @@ _KNOWN: Final = redis_strings.COMMANDS.keys() | redis_keys.COMMANDS.keys()
 _ALL_KEYS: Final = frozenset({b"MGET", b"DEL", b"UNLINK", b"EXISTS", b"TOUCH"})
 _PAIRS: Final = frozenset({b"MSET", b"MSETNX"})
 _TWO_KEYS: Final = frozenset({b"RENAME", b"RENAMENX", b"COPY", b"LCS"})
+_PIECING: Final = frozenset({b"APPEND", b"SETRANGE"})
+"""Commands that put numbers together of words that are none."""
 _DEADLINES: Final = frozenset(
     {
         b"SETEX",
@@ -82,6 +86,8 @@ def refusal(operation: Operation) -> str:
             name in (b"SET", b"GETEX") and any(w.upper() in _DEADLINE_WORDS for w in command[2:])
         ):
             return f"{name.decode()} sets or shows a deadline, and time does not pass in the model"
+        if name == b"LCS" and [word.upper() for word in command[3:]] not in ([], [b"LEN"]):
+            return "the model knows LCS with no other option than LEN"
     return ""
 
 
@@ -157,7 +163,22 @@ def judged(operations: Iterable[Operation], checker: str, check: Callable[[list[
         reason = refusal(operation)
         if reason:
             return unknown(checker, reason)
-    return combine((check(group) for group in components(listed)), checker)
+    return combine((_sure(check(group), group) for group in components(listed)), checker)
+
+
+def _sure(verdict: Verdict, group: list[Operation]) -> Verdict:
+    """Return a verdict on one group; `unknown` where it may be `invalid` only because a sum was rounded unseen."""
+    if not verdict.is_invalid:
+        return verdict
+    unseen = (command for each in group if each.outcome == "info" for command in commands_of(each))
+    if not any(command[0] == b"INCRBYFLOAT" for command in unseen):
+        return verdict
+    commands = [command for each in group for command in commands_of(each)]
+    is_pieced = any(command[0] in _PIECING for command in commands)
+    said = [*commands, *(replies_of(each) for each in group)]
+    if not is_pieced and not is_unsure(word for words in said for word in words):
+        return verdict
+    return unknown(verdict.checker, "nobody knows how INCRBYFLOAT rounded a sum that was not told")
 
 
 def check_commands(
