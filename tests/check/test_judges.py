@@ -277,8 +277,9 @@ def test_what_a_model_does_not_know_is_refused() -> None:
         judge([done("command", (b"GET", b"k"))], JUDGES["redis"], Terms(7))
     with pytest.raises(HistoryError, match="judges one promise only"):
         judge([done("write", 1)], JUDGES["register"], Terms(promise="causal"))
-    with pytest.raises(HistoryError, match="there is no verdict on 'linearizable'; there are verdicts on strict"):
-        judge(GOOD_AND_BAD["list-append"][0], JUDGES["list-append"], Terms(promise="linearizable"))
+    for promise in ("eventual convergence", "perfection"):
+        with pytest.raises(HistoryError, match=f"there is no verdict on '{promise}'; there are verdicts on strict"):
+            judge(GOOD_AND_BAD["list-append"][0], JUDGES["list-append"], Terms(promise=promise))
 
 
 def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
@@ -293,6 +294,21 @@ def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
         assert combine(found.verdicts).validity is validity
     late = GOOD_AND_BAD["list-append"][1]
     assert combine(judge(late, JUDGES["list-append"], Terms(promise="serializable")).verdicts).is_valid
+
+
+@pytest.mark.parametrize("name", ["consistency", "sessions"])
+def test_a_promise_without_a_verdict_of_its_own_goes_by_weaker_and_stronger_models(name: str) -> None:
+    good, bad = GOOD_AND_BAD[name]
+    backwards = in_turn(*MOVES[:2], other(done("read", None, 2)), other(done("read", None, 1)))
+    for promise in ("PRAM", "causal", "strict serializable"):
+        found = {
+            where: combine(judge(history, JUDGES[name], Terms(promise=promise)).verdicts).validity
+            for where, history in (("good", good), ("bad", bad), ("back", backwards))
+        }
+        # That nothing breaks the four guarantees does not show that they hold all at once.
+        is_open = name == "sessions" or promise == "strict serializable"
+        kept = Validity.UNKNOWN if is_open else Validity.VALID
+        assert found == {"good": kept, "bad": Validity.INVALID, "back": Validity.INVALID}, promise
 
 
 def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
