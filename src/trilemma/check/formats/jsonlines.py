@@ -5,6 +5,8 @@ Members are named as the fields of `Operation`; those that are as by default are
 crash leaves is whole up to the last line. Written by `writer`. Page, with golden lines: docs/histories.md.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, NoReturn
 
@@ -52,6 +54,10 @@ class OperationLine(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     context: Any = None
 
 
+_REQUIRED: Final = 4
+"""Members that each operation has."""
+
+
 class FaultLine(msgspec.Struct, forbid_unknown_fields=True):
     """A line that is a fault."""
 
@@ -66,6 +72,9 @@ class FaultLine(msgspec.Struct, forbid_unknown_fields=True):
 DECODE_OPERATION: Final = msgspec.json.Decoder(OperationLine).decode
 _DECODE_FAULT: Final = msgspec.json.Decoder(FaultLine).decode
 _DECODE_HEADER: Final = msgspec.json.Decoder(Header).decode
+
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
+"""A whole surrogate pair, half of one (the group), or anything else that is escaped."""
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a line can raise; `explain` says it with its place."""
@@ -93,6 +102,7 @@ def _check_header(line: bytes) -> None:
         header = _DECODE_HEADER(line)
     except DECODE_ERRORS as problem:
         raise FormatError(1, 1, f"the first line must be {HEADER.decode()}") from problem
+    refuse_repeated(line, 1)
     if header.version != VERSION:
         raise FormatError(1, 1, f"the file is of version {header.version}; only {VERSION} is known")
 
@@ -121,11 +131,52 @@ def stream(source: Readable) -> Iterator[Operation | Fault]:
     for first, lines in numbered(source):
         for number, line in enumerate(lines, first):
             try:
-                yield operation_of(DECODE_OPERATION(line))
+                operation = DECODE_OPERATION(line)
+                if line.count(b":") != members_of(operation):
+                    refuse_repeated(line, number)
+                yield operation_of(operation)
             except (*DECODE_ERRORS, ValueFormatError) as problem:
                 other = other_than_operation(line, number, problem)
                 if other is not None:
                     yield other
+
+
+def members_of(line: OperationLine) -> int:
+    """Return how many members the line of an operation has that says nothing in vain and has no colon in its values.
+
+    One with as many colons has no member twice; any other is looked at (`refuse_repeated`), which takes longer.
+    """
+    return (
+        _REQUIRED
+        + (line.complete_us is not None)
+        + (line.argument is not None)
+        + (line.result is not None)
+        + (line.outcome != "ok")
+        + (line.node != "")
+        + (line.keyspace != "")
+        + (line.mode != "")
+        + (line.receipt is not None)
+        + (line.context is not None)
+    )
+
+
+def refuse_repeated(line: bytes, number: int) -> None:
+    """Refuse a line that has a member twice, of which decoding takes the last.
+
+    Raises:
+        FormatError: it has.
+    """
+
+    def look(members: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for name, _ in members:
+            if name in seen:
+                again = [*re.finditer(rb'"%s"\s*:' % re.escape(name.encode()), line)][1:]
+                at = _at(line, again[0].start()) if again else 1  # none where it was spelled with escapes
+                raise FormatError(number, at, f"the member {name!r} is there twice")
+            seen.add(name)
+
+    json.loads(line.decode(), object_pairs_hook=look, parse_int=str, parse_float=str)
 
 
 def operation_of(line: OperationLine) -> Operation:
@@ -185,6 +236,7 @@ def other_than_operation(line: bytes, number: int, problem: Exception) -> Fault 
         found = _DECODE_FAULT(line)
     except DECODE_ERRORS as other:
         explain(line, number, other)
+    refuse_repeated(line, number)
     if found.until_us < found.from_us:
         raise FormatError(number, _column(line, "until_us"), "the fault ends before it begins")
     return Fault(found.fault, found.what, found.from_us, found.until_us, found.nodes, found.sides)
@@ -198,6 +250,9 @@ def explain(line: bytes, number: int, problem: Exception) -> NoReturn:
         raise FormatError(number, 1, "values are nested too deep") from problem
     if isinstance(problem, ValueFormatError):
         raise FormatError(number, _column(line, problem.member or _bad_value(line)), said) from problem
+    half = next((each for each in _HALF_PAIR.finditer(line) if each[1]), None)
+    if half is not None and ("truncated" in said or "surrogate" in said):  # it is called truncated where none follows
+        raise FormatError(number, _at(line, half.start()), "half of a surrogate pair is no character") from problem
     if said == "Input data was truncated":
         raise FormatError(number, len(text) + 1, "the line ends in the middle of its JSON") from problem
     for find in (_at_byte, _at_member):
@@ -214,8 +269,7 @@ def _at_byte(line: bytes, said: str) -> tuple[int, str] | None:
     reason, mark, rest = said.rpartition(" (byte ")
     if not mark or not rest[:-1].isdigit():
         return None
-    before = line[: int(rest[:-1])]
-    return len(before.decode(errors="replace")) + 1, reason
+    return _at(line, int(rest[:-1])), reason
 
 
 def _at_member(line: bytes, said: str) -> tuple[int, str] | None:
@@ -243,5 +297,9 @@ def _bad_value(line: bytes) -> str:
 
 
 def _column(line: bytes, name: str) -> int:
-    at = line.find(f'"{name}"'.encode())
-    return len(line[: max(at, 0)].decode(errors="replace")) + 1
+    return _at(line, max(line.find(f'"{name}"'.encode()), 0))
+
+
+def _at(line: bytes, byte: int) -> int:
+    """Return the column of a byte."""
+    return len(line[:byte].decode(errors="replace")) + 1
