@@ -5,7 +5,6 @@ Members are named as the fields of `Operation`; those that are as by default are
 crash leaves is whole up to the last line. Written by `writer`. Page, with golden lines: docs/histories.md.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, NoReturn
@@ -13,8 +12,9 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 import msgspec
 
 from trilemma.check.fault import Fault
-from trilemma.check.formats.error import FormatError, shown
+from trilemma.check.formats.error import FormatError, column_of, shown
 from trilemma.check.formats.recording import Recording
+from trilemma.check.formats.repetition import check_members, refuse_repeated
 from trilemma.check.formats.stream import Readable, batches, decode_line
 from trilemma.check.formats.value import ValueFormatError, from_json, transaction_from_json
 from trilemma.check.history import END_OF_TIME_US, Operation
@@ -52,10 +52,6 @@ class OperationLine(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     mode: str = ""
     receipt: Any = None
     context: Any = None
-
-
-_REQUIRED: Final = 4
-"""Members that each operation has."""
 
 
 class FaultLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -132,51 +128,12 @@ def stream(source: Readable) -> Iterator[Operation | Fault]:
         for number, line in enumerate(lines, first):
             try:
                 operation = DECODE_OPERATION(line)
-                if line.count(b":") != members_of(operation):
-                    refuse_repeated(line, number)
+                check_members(line, number, operation)
                 yield operation_of(operation)
             except (*DECODE_ERRORS, ValueFormatError) as problem:
                 other = other_than_operation(line, number, problem)
                 if other is not None:
                     yield other
-
-
-def members_of(line: OperationLine) -> int:
-    """Return how many members the line of an operation has that says nothing in vain and has no colon in its values.
-
-    One with as many colons has no member twice; any other is looked at (`refuse_repeated`), which takes longer.
-    """
-    return (
-        _REQUIRED
-        + (line.complete_us is not None)
-        + (line.argument is not None)
-        + (line.result is not None)
-        + (line.outcome != "ok")
-        + (line.node != "")
-        + (line.keyspace != "")
-        + (line.mode != "")
-        + (line.receipt is not None)
-        + (line.context is not None)
-    )
-
-
-def refuse_repeated(line: bytes, number: int) -> None:
-    """Refuse a line that has a member twice, of which decoding takes the last.
-
-    Raises:
-        FormatError: it has.
-    """
-
-    def look(members: list[tuple[str, object]]) -> None:
-        seen: set[str] = set()
-        for name, _ in members:
-            if name in seen:
-                again = [*re.finditer(rb'"%s"\s*:' % re.escape(name.encode()), line)][1:]
-                at = _at(line, again[0].start()) if again else 1  # none where it was spelled with escapes
-                raise FormatError(number, at, f"the member {name!r} is there twice")
-            seen.add(name)
-
-    json.loads(line.decode(), object_pairs_hook=look, parse_int=str, parse_float=str)
 
 
 def operation_of(line: OperationLine) -> Operation:
@@ -252,7 +209,9 @@ def explain(line: bytes, number: int, problem: Exception) -> NoReturn:
         raise FormatError(number, _column(line, problem.member or _bad_value(line)), said) from problem
     half = next((each for each in _HALF_PAIR.finditer(line) if each[1]), None)
     if half is not None and ("truncated" in said or "surrogate" in said):  # it is called truncated where none follows
-        raise FormatError(number, _at(line, half.start()), "half of a surrogate pair is no character") from problem
+        raise FormatError(
+            number, column_of(line, half.start()), "half of a surrogate pair is no character"
+        ) from problem
     if said == "Input data was truncated":
         raise FormatError(number, len(text) + 1, "the line ends in the middle of its JSON") from problem
     for find in (_at_byte, _at_member):
@@ -269,7 +228,7 @@ def _at_byte(line: bytes, said: str) -> tuple[int, str] | None:
     reason, mark, rest = said.rpartition(" (byte ")
     if not mark or not rest[:-1].isdigit():
         return None
-    return _at(line, int(rest[:-1])), reason
+    return column_of(line, int(rest[:-1])), reason
 
 
 def _at_member(line: bytes, said: str) -> tuple[int, str] | None:
@@ -297,9 +256,4 @@ def _bad_value(line: bytes) -> str:
 
 
 def _column(line: bytes, name: str) -> int:
-    return _at(line, max(line.find(f'"{name}"'.encode()), 0))
-
-
-def _at(line: bytes, byte: int) -> int:
-    """Return the column of a byte."""
-    return len(line[:byte].decode(errors="replace")) + 1
+    return column_of(line, max(line.find(f'"{name}"'.encode()), 0))

@@ -13,12 +13,11 @@ from trilemma.check.formats.jsonlines import (
     DECODE_ERRORS,
     DECODE_OPERATION,
     OperationLine,
-    members_of,
     numbered,
     operation_of,
     other_than_operation,
-    refuse_repeated,
 )
+from trilemma.check.formats.repetition import check_members
 from trilemma.check.formats.stream import Source
 from trilemma.check.formats.value import ValueFormatError, from_json, to_json
 from trilemma.check.history import END_OF_TIME_US, Operation
@@ -84,8 +83,7 @@ def _scan(file: Rewindable, initial: Any) -> tuple[dict[Any, Zones], int]:
         for number, line in enumerate(lines, first):
             try:
                 operation = decode(line)
-                if line.count(b":") != members_of(operation):
-                    refuse_repeated(line, number)
+                check_members(line, number, operation)
                 key = operation.key
                 if key.__class__ is not str or not _is_simple(operation):
                     operation_of(operation)  # refuses what is wrong
