@@ -54,6 +54,20 @@ def test_what_a_node_acknowledged_is_in_the_past_of_what_it_answers_later() -> N
     assert check_causal(history, node_order=False).is_valid
 
 
+def test_a_value_that_its_own_operation_overwrote_is_read_by_nobody() -> None:
+    for outcome in ("ok", "info"):
+        pairs = ((b"x", 1), (b"y", 1), (b"x", 2))
+        both = Operation(1, 0, None if outcome == "info" else 1, "multi_write", b"", pairs, None, outcome)
+        verdict = check_causal([both, read(2, 2, 1)], node_order=False)
+        assert verdict.is_invalid
+        assert "1 was read from b'x', but the operation that wrote it had overwritten it" in verdict.reason
+        assert verdict.witness == (both, read(2, 2, 1))
+        assert check_causal([both, read(2, 2, 2), read(2, 4, 1, b"y")], node_order=False).is_valid
+        assert check_causal([both, write(3, 0, 1), read(2, 2, 1)], node_order=False).is_valid, "by another operation"
+    assert check_causal([both._replace(argument=((b"x", None), (b"x", 1))), read(2, 2, 1)]).is_valid
+    assert check_causal([both._replace(argument=((b"x", 1), (b"x", 1))), read(2, 2, 1)]).is_valid
+
+
 def test_what_cannot_be_traced_is_unknown() -> None:
     nil_written = [write(1, 0, 1), write(1, 2, None), read(1, 4, None)]
     for history in ([write(1, 0, 1), write(2, 0, 1)], [Operation(1, 0, 1, "add", b"x", 1)], nil_written):
@@ -138,10 +152,13 @@ def _history(rng: Random) -> list[Operation]:
         doubtful = "write" in kind and rng.random() < 0.15
         base = Operation(process, begin, None if doubtful else begin + 5, kind, rng.choice([b"x", b"y"]), node=node)
         keys = [base.key] if kind in ("read", "write") else [b"x", b"y"]
-        values = [number if "write" in kind else _draw(rng, written[key]) for key in keys]
+        if kind == "multi_write" and rng.random() < 0.3:
+            keys.append(base.key)  # whose first value nobody can see
+        fresh = [number + 100 * (place > 1) for place, _ in enumerate(keys)]
+        values = fresh if "write" in kind else [_draw(rng, written[key]) for key in keys]
         if "write" in kind:
-            for key in keys:
-                written[key].append(number)
+            for key, value in zip(keys, values, strict=True):
+                written[key].append(value)
             argument = values[0] if kind == "write" else tuple(zip(keys, values, strict=True))
             history.append(base._replace(argument=argument, outcome="info" if doubtful else "ok"))
         else:
@@ -182,7 +199,7 @@ def _draw(rng: Random, values: list[Any]) -> Any:
 @pytest.mark.parametrize("node_order", [False, True])
 def test_verdicts_never_disagree_with_trying_every_arbitration(node_order: bool) -> None:
     rng = Random(101)
-    good = 0
+    good = overwritten = 0
     for _ in range(FUZZ_ROUNDS):
         history = _history(rng)
         verdict = check_causal(history, node_order)
@@ -190,9 +207,11 @@ def test_verdicts_never_disagree_with_trying_every_arbitration(node_order: bool)
         assert verdict.is_valid == expected, (history, verdict)
         assert verdict.is_invalid != expected
         good += expected
+        overwritten += "had overwritten it" in verdict.reason
         zero = [_with_something_at_first(each) for each in history]
         assert check_causal(zero, node_order, initial=-1).validity is verdict.validity
         with_nil = _with_nil_written(rng, history)
         said = check_causal(with_nil, node_order)
         assert said.validity is Validity.UNKNOWN or with_nil == history, (with_nil, said)
     assert FUZZ_ROUNDS // 10 < good < FUZZ_ROUNDS * 9 // 10
+    assert overwritten > FUZZ_ROUNDS // 100

@@ -277,8 +277,9 @@ def test_what_a_model_does_not_know_is_refused() -> None:
         judge([done("command", (b"GET", b"k"))], JUDGES["redis"], Terms(7))
     with pytest.raises(HistoryError, match="judges one promise only"):
         judge([done("write", 1)], JUDGES["register"], Terms(promise="causal"))
-    with pytest.raises(HistoryError, match="there is no verdict on 'linearizable'; there are verdicts on strict"):
-        judge(GOOD_AND_BAD["list-append"][0], JUDGES["list-append"], Terms(promise="linearizable"))
+    for promise in ("eventual convergence", "perfection"):
+        with pytest.raises(HistoryError, match=f"there is no verdict on '{promise}'; there are verdicts on strict"):
+            judge(GOOD_AND_BAD["list-append"][0], JUDGES["list-append"], Terms(promise=promise))
 
 
 def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
@@ -293,6 +294,21 @@ def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
         assert combine(found.verdicts).validity is validity
     late = GOOD_AND_BAD["list-append"][1]
     assert combine(judge(late, JUDGES["list-append"], Terms(promise="serializable")).verdicts).is_valid
+
+
+@pytest.mark.parametrize("name", ["consistency", "sessions"])
+def test_a_promise_without_a_verdict_of_its_own_goes_by_weaker_and_stronger_models(name: str) -> None:
+    good, bad = GOOD_AND_BAD[name]
+    backwards = in_turn(*MOVES[:2], other(done("read", None, 2)), other(done("read", None, 1)))
+    for promise in ("PRAM", "causal", "strict serializable"):
+        found = {
+            where: combine(judge(history, JUDGES[name], Terms(promise=promise)).verdicts).validity
+            for where, history in (("good", good), ("bad", bad), ("back", backwards))
+        }
+        # That nothing breaks the four guarantees does not show that they hold all at once.
+        is_open = name == "sessions" or promise == "strict serializable"
+        kept = Validity.UNKNOWN if is_open else Validity.VALID
+        assert found == {"good": kept, "bad": Validity.INVALID, "back": Validity.INVALID}, promise
 
 
 def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
@@ -345,6 +361,60 @@ def test_nil_as_a_written_value_breaks_nothing() -> None:
         assert {each.validity for each in (*found.verdicts, *found.models.values())} == {Validity.UNKNOWN}, name
     elements = in_turn(done("write", None), done("write", 2), done("read", None, (None, 2)))
     assert not combine(judge(elements, JUDGES["causal-reverse"]).verdicts).is_invalid
+
+
+def test_a_value_overwritten_by_its_own_transaction_satisfies_no_model_that_sees_transactions_whole() -> None:
+    history = in_turn(done("multi_write", ((b"x", 1), (b"x", 2))), other(done("multi_read", (b"x",), (1,))))
+    for name in ("causal", "multi-register", "long-fork", "causal-reverse"):
+        assert combine(judge(history, JUDGES[name]).verdicts).is_invalid, name
+    assert stand(judge(history, JUDGES["consistency"]).models).broken == ("causal convergence",)
+
+
+@pytest.mark.parametrize("strange", [99, None, True, b"1"])
+def test_a_set_of_values_that_shows_what_nobody_wrote_is_found(strange: Any) -> None:
+    writes = in_turn(done("write", 1), done("write", 2))
+    shown = other(done("read", None, (1, 2, strange), at=9))
+    verdict = combine(judge([*writes, shown], JUDGES["causal-reverse"]).verdicts)
+    assert verdict.is_invalid
+    assert "nobody had written it" in verdict.reason
+    assert verdict.witness == (shown,)
+    late = done("write", strange, at=20)._replace(outcome="info", complete_us=None)
+    found = combine(judge([*writes, shown, late], JUDGES["causal-reverse"]).verdicts)
+    assert found.is_invalid or strange is None, "it began only after the read"
+    known = combine(judge([*writes, late._replace(invoke_us=5), shown], JUDGES["causal-reverse"]).verdicts)
+    assert known.validity is (Validity.UNKNOWN if strange is None else Validity.VALID)
+
+
+def test_sets_of_values_are_judged_as_the_definition_of_causal_reverse_says() -> None:
+    rng = Random(33)
+    counts: Counter[bool] = Counter()
+    for _ in range(FUZZ_ROUNDS * 10):
+        writes = [
+            Operation(1, begin := rng.randrange(8), begin + rng.randrange(4), "write", b"", value, None, outcome)
+            for value, outcome in enumerate(rng.choices(["ok", "info", "fail"], (8, 1, 1), k=3))
+        ]
+        begins = [rng.randrange(4, 18) for _ in range(rng.randint(1, 3))]
+        reads = [
+            Operation(2, at, at + 1, "read", b"", None, tuple(rng.sample(range(4), rng.randint(0, 4)))) for at in begins
+        ]
+        expected = any(is_reversed(writes, read) for read in reads)
+        found = combine(judge([*writes, *reads], JUDGES["causal-reverse"]).verdicts)
+        assert found.is_invalid == expected, (writes, reads)
+        counts[expected] += 1
+    assert min(counts.values()) > FUZZ_ROUNDS, counts
+
+
+def is_reversed(writes: list[Operation], read: Operation) -> bool:
+    """Say whether a read shows what nobody had written, or a write without one that was over before it began."""
+    done_or_open = {each.argument: each for each in writes if each.outcome != "fail"}
+    if any(value not in done_or_open or done_or_open[value].invoke_us > read.end_us for value in read.result):
+        return True
+    return any(
+        one.precedes(done_or_open[value])
+        for value in read.result
+        for one in done_or_open.values()
+        if one.argument not in read.result
+    )
 
 
 def renamed(history: list[Operation], key: bytes, processes_from: int) -> list[Operation]:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from trilemma.check import model as models
+from trilemma.check.brute import is_linearizable
 from trilemma.check.deadline import Deadline
 from trilemma.check.forge import disturb, forge
+from trilemma.check.fuzz import CASES
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_by_search, check_linearizable
 from trilemma.check.register import check_register
@@ -44,6 +46,30 @@ def test_witness_of_a_stale_read_names_the_read_and_what_it_missed() -> None:
     assert written[0] == 12
     assert written[1] > 12
     assert verdict.witness[-1].result == 12
+
+
+def test_a_witness_calls_nothing_in_doubt_that_was_acknowledged() -> None:
+    history = [
+        Operation(0, 0, 5, "write", b"k", 1),
+        Operation(1, 1, 2, "read", b"k", None, 1),
+        Operation(2, 3, 4, "read", b"k", None, None),
+    ]
+    verdict = check_linearizable(history, models.register())
+    assert verdict.witness == tuple(history)
+    assert history[2].describe() in verdict.reason, "it is at the end of this one that no order is left"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_witness_is_of_the_history_as_it_was_and_cannot_be_ordered(name: str) -> None:
+    case, rng, invalid = CASES[name], Random(7), 0
+    for _ in range(400):
+        history = disturb(rng, forge(rng, rng.randint(2, 6), case.model.initial, case.draw, case.run), rng.randrange(4))
+        verdict = check_linearizable(history, case.model)
+        if verdict.is_invalid:
+            assert set(map(repr, verdict.witness)) <= set(map(repr, history)), (history, verdict)
+            assert not is_linearizable(list(verdict.witness), case.model), (history, verdict)
+            invalid += 1
+    assert invalid > 10
 
 
 def test_search_that_reaches_its_bound_is_unknown_never_valid() -> None:

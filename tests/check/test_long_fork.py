@@ -72,6 +72,14 @@ def test_a_value_that_was_read_before_anybody_began_to_write_it_is_found() -> No
         assert not check([write(b"x", 1, 6), write(b"y", 7, 8), look(0, x=1, y=None)]).is_invalid, "at equal stamps"
 
 
+def test_of_the_values_that_one_operation_writes_to_a_key_only_the_last_is_there() -> None:
+    twice = Operation(1, 0, 1, "multi_write", b"", ((b"x", 1), (b"x", 2)))
+    for check in (check_long_fork, check_causal_reverse):
+        assert check([twice, WRITES[1], look(4, x=1, y=None)]).is_invalid
+        assert not check([twice, WRITES[1], look(4, x=2, y=None)]).is_invalid
+    assert check_long_fork([twice, WRITES[1], look(4, x=2, y=None), look(6, x=2, y=1)]).is_valid
+
+
 def test_a_later_write_shown_without_an_earlier_one_is_a_causal_reverse() -> None:
     read = look(4, x=None, y=1)
     verdict = check_causal_reverse([*WRITES, read])

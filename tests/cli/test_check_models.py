@@ -198,3 +198,29 @@ def test_options_reach_a_model_of_ones_own_or_are_refused(tmp_path: Path) -> Non
         for option, value in (("--promise", "serializable"), ("--clock-error", "1")):
             status, text = said(tmp_path, seen, *own, option, value)
             assert (status, name in text) == (64, True), option
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("import sys\nsys.exit(0)\n", "own.py: SystemExit: 0"),
+        ("def make():\n    raise SystemExit\n", "own.py:make: SystemExit: "),
+        (
+            "from trilemma.check.model import Model\n"
+            "def step(state, operation):\n    exit(0)\n"
+            "make = Model('own', 0, step)\n",
+            "failed at process 0",
+        ),
+        (
+            "from trilemma.check.model import Model\n"
+            "def is_read(operation):\n    exit(0)\n"
+            "make = Model('own', 0, lambda state, operation: (True, state), is_read)\n",
+            "cannot judge: SystemExit: 0",
+        ),
+    ],
+    ids=["when it is loaded", "when it makes the model", "in a step", "in another function"],
+)
+def test_a_model_of_ones_own_that_ends_the_program_has_failed(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "own.py").write_text(content)
+    status, text = said(tmp_path, edn("0|look|nil|5"), "--model", f"{tmp_path}/own.py:make")
+    assert (status, told in text.replace("\n", "")) == (64, True), text

@@ -1,10 +1,11 @@
 """Causal convergence of unique-valued registers: no effect before its cause, and one arbitration of what is concurrent.
 
 Operations: `write` (argument: the value), `read` (result), `multi_write` (argument: pairs), `multi_read` (argument:
-keys; result: values); those on several keys are seen whole or not at all. No key is ever deleted, nor written back to
-what it holds at first. Reads-from is known because values are unique; with the order of sessions it generates the
-causal order. Broken, in the paper's words, if
-- a value was written by nobody (ThinAirRead), or the causal order has a cycle (CyclicCO);
+keys; result: values); those on several keys are seen whole or not at all: of pairs with one key, only the last is ever
+seen. No key is ever deleted, nor written back to what it holds at first. Reads-from is known because values are unique;
+with the order of sessions it generates the causal order. Broken, in the paper's words, if
+- a value was written by nobody, or overwritten by the operation that wrote it (ThinAirRead), or the causal order has a
+  cycle (CyclicCO);
 - absence is read although a write to the key is in the past (WriteCOInitRead);
 - a value is read although a write that replaced it is in the past (WriteCORead): this includes stale reads of one's own
   writes, reads that go back in time, and half-seen transactions;

@@ -11,9 +11,12 @@ from trilemma.check.history import Operation
 
 _KINDS: Final = ("read", "write", "multi_read", "multi_write")
 
+OVERWRITTEN: Final = "the operation that wrote it had overwritten it"
+"""Why a value cannot have been read that was not the last one of its operation for its key."""
+
 
 class ThinAirError(Exception):
-    """A value was read that nobody can have written."""
+    """A value was read that nobody can have written, or that was overwritten before anybody could read it."""
 
     def __init__(self, text: str, witness: list[Operation]) -> None:
         super().__init__(text)
@@ -50,9 +53,18 @@ def reads_of(operation: Operation) -> list[tuple[bytes, Any]]:
 
 
 def writes_of(operation: Operation) -> list[tuple[bytes, Any]]:
+    """Return what an operation leaves behind for others to read: of several pairs with one key the last."""
     if operation.kind == "write":
         return [(operation.key, operation.argument)]
-    return list(operation.argument) if operation.kind == "multi_write" else []
+    return list(dict(operation.argument).items()) if operation.kind == "multi_write" else []
+
+
+def overwritten_by(operation: Operation) -> list[tuple[bytes, Any]]:
+    """Return what an operation wrote and overwrote itself, so that nobody else can have read it."""
+    if operation.kind != "multi_write":
+        return []
+    left = dict(operation.argument)
+    return [(key, value) for key, value in operation.argument if left[key] != value]
 
 
 class CausalGraph:
@@ -124,15 +136,16 @@ def build(operations: list[Operation], node_order: bool, initial: Any = None) ->
         ValueError: an operation has a foreign kind, or a value was written twice to a key, or is what that holds at
             first.
     """
-    failed: dict[tuple[bytes, Any], Operation] = {}
+    denied: dict[tuple[bytes, Any], tuple[str, Operation]] = {}
     happened = []
     for operation in sorted(operations, key=lambda each: each.invoke_us):
         if operation.kind not in _KINDS:
             raise ValueError(f"an operation is neither read nor write: {operation.describe()}")
         if operation.outcome == "fail":
-            failed.update((write, operation) for write in writes_of(operation))
+            denied.update((write, ("its write had failed", operation)) for write in writes_of(operation))
         elif operation.outcome == "ok" or "write" in operation.kind:
             happened.append(operation)
+            denied.update((write, (OVERWRITTEN, operation)) for write in overwritten_by(operation))
     events, sessions = _sessions(happened)
     if node_order:
         _link_nodes(events)
@@ -144,7 +157,7 @@ def build(operations: list[Operation], node_order: bool, initial: Any = None) ->
             if write in writers:
                 raise ValueError(f"the value {write[1]!r} was written twice to {write[0]!r}")
             writers[write] = event
-    _link_reads(events, writers, failed, initial)
+    _link_reads(events, writers, denied, initial)
     return CausalGraph(events, sessions, writers, initial)
 
 
@@ -200,7 +213,7 @@ def _link_nodes(events: list[Event]) -> None:
 def _link_reads(
     events: list[Event],
     writers: dict[tuple[bytes, Any], Event],
-    failed: dict[tuple[bytes, Any], Operation],
+    denied: dict[tuple[bytes, Any], tuple[str, Operation]],
     initial: Any,
 ) -> None:
     for event in events:
@@ -209,8 +222,7 @@ def _link_reads(
                 continue
             writer = writers.get((key, value))
             if writer is None:
-                denied = [failed[key, value]] if (key, value) in failed else []
-                fault = "its write had failed" if denied else "nobody wrote it"
-                raise ThinAirError(f"{value!r} was read from {key!r}, but {fault}", [*denied, event.operation])
+                fault, *witness = denied.get((key, value), ("nobody wrote it",))
+                raise ThinAirError(f"{value!r} was read from {key!r}, but {fault}", [*witness, event.operation])
             if writer is not event:
                 event.predecessors.append(writer)

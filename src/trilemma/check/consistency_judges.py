@@ -8,7 +8,12 @@ from typing import Final
 
 from trilemma.check.elle.anomaly import JUDGED
 from trilemma.check.elle.checker import NOTHING_READ, analyse
-from trilemma.check.hierarchy import STRONG_SESSION_SERIALIZABLE, STRONG_SESSION_SNAPSHOT_ISOLATION, implies
+from trilemma.check.hierarchy import (
+    STRONG_SESSION_SERIALIZABLE,
+    STRONG_SESSION_SNAPSHOT_ISOLATION,
+    WEAKER,
+    implies,
+)
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
 from trilemma.check.program_order import why_unordered
@@ -63,15 +68,21 @@ def held_to(models: Mapping[str, Verdict], promise: str, by_default: Sequence[st
     """Return the judgement in which the promise counts.
 
     Args:
-        promise: a model; empty for those that are promised by default.
+        promise: a model; empty for those that are promised by default. One that has no verdict of its own is broken
+            where a weaker model is, kept where a stronger one is, and else `unknown`.
 
     Raises:
-        HistoryError: the promise is no model that was judged.
+        HistoryError: no verdict on the promise could follow from those on the models that were judged.
     """
-    if promise and promise not in models:
+    if promise and not _is_within(models, promise):
         raise HistoryError(f"there is no verdict on {promise!r}; there are verdicts on {', '.join(models)}")
     both = [name for name in TOGETHER.values() if name in models]  # judged only where it is broken
     return Judgement([_decided(models, name) for name in ([promise] if promise else [*by_default, *both])], models)
+
+
+def _is_within(models: Mapping[str, Verdict], promise: str) -> bool:
+    """Say whether a verdict on some model may tell of the promise."""
+    return promise in WEAKER and any(implies(promise, name) or implies(name, promise) for name in models)
 
 
 def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:
@@ -80,8 +91,9 @@ def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:
     A check by real time takes equal stamps for concurrent, where one of sessions knows what a process did first: so the
     stronger model's own check may have found nothing.
     """
-    if models[name].is_invalid:
-        return models[name]
+    own = models.get(name, unknown(name, "it is not judged by itself, and no verdict on another model tells of it"))
+    if own.is_invalid:
+        return own
     below = [verdict for other, verdict in models.items() if verdict.is_invalid and implies(name, other)]
     above = [verdict for other, verdict in models.items() if verdict.is_valid and implies(other, name)]
-    return [*below, *([models[name]] if models[name].is_valid else above), models[name]][0]
+    return [*below, *([own] if own.is_valid else above), own][0]

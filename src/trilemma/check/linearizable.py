@@ -88,7 +88,7 @@ def _explain(operations: list[Operation], model: Model[Any], verdict: Verdict) -
     """Word the finding of a model's own judge, with the smallest part of its witness that is still impossible."""
     judge = model.judge
     if judge is None or len(operations) > EXPLAINED_OPERATIONS_MAX:
-        return _word(model, list(verdict.witness), verdict.reason)
+        return _word(model, list(verdict.witness), operations, verdict.reason)
 
     def by_judge(history: list[Operation]) -> bool | None:
         found = judge(history, model.initial)
@@ -111,7 +111,7 @@ def _explain(operations: list[Operation], model: Model[Any], verdict: Verdict) -
     others = [each for each in first if id(each) not in names and not model.is_read(each)]
     witness = shrink([*shown, *(each._replace(outcome="info") for each in others)], model, impossible)
     doubtful = [each for each in verdict.witness if each.outcome != "ok"]
-    return _word(model, [*witness, *doubtful], verdict.reason)
+    return _word(model, [*witness, *doubtful], operations, verdict.reason)
 
 
 def _search_key(operations: list[Operation], model: Model[Any], steps_max: int, deadline: Deadline | None) -> Verdict:
@@ -124,7 +124,7 @@ def _search_key(operations: list[Operation], model: Model[Any], steps_max: int, 
         return valid(_name(model))
     impossible: Impossible = BySearch(model, SHRINK_STEPS_MAX, deadline)
     first = cut(needed, model, impossible, needed[search.blocked].end_us)
-    return _word(model, shrink(first, model, impossible))
+    return _word(model, shrink(first, model, impossible), operations)
 
 
 def relevant(operations: Iterable[Operation], model: Model[Any]) -> list[Operation]:
@@ -132,7 +132,17 @@ def relevant(operations: Iterable[Operation], model: Model[Any]) -> list[Operati
     return [each for each in operations if each.outcome == "ok" or (each.outcome == "info" and not model.is_read(each))]
 
 
-def _word(model: Model[Any], witness: list[Operation], why: str = "") -> Verdict:
-    stuck = failing(witness)
+def _word(model: Model[Any], witness: list[Operation], operations: list[Operation], why: str = "") -> Verdict:
+    """Return the finding on a witness, which is told as the history has it: that only makes it harder to order."""
+    shown = {id(each): _as_recorded(each, operations) for each in witness}
+    stuck = shown[id(failing(witness))]
     reason = f"key {stuck.key!r}: no order explains what was seen up to the end of: {stuck.describe()}"
-    return invalid(_name(model), f"{reason} ({why})" if why else reason, witness)
+    return invalid(_name(model), f"{reason} ({why})" if why else reason, shown.values())
+
+
+def _as_recorded(forgotten: Operation, operations: list[Operation]) -> Operation:
+    """Return the operation of the history whose outcome may have been forgotten."""
+    for each in operations:
+        if each.invoke_us == forgotten.invoke_us and each._replace(outcome=forgotten.outcome) == forgotten:
+            return each
+    return forgotten

@@ -1,15 +1,18 @@
 """Histories of Redis commands, as recording clients keep them: split by keys, in the words of narrower checkers.
 
 Operations are those of `redis_model` (`command`, `transaction`). Owns which keys a command touches, and what cannot be
-judged here: commands that the model does not know, and deadlines, because time does not pass in the model.
+judged here: commands that the model does not know, deadlines, because time does not pass in the model, and sums that
+nobody knows the rounding of.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from trilemma.check import redis_keys, redis_strings
+from trilemma.check.deadline import Deadline
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
+from trilemma.check.redis_float import is_unsure
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, combine, unknown
@@ -25,6 +28,8 @@ _KNOWN: Final = redis_strings.COMMANDS.keys() | redis_keys.COMMANDS.keys()
 _ALL_KEYS: Final = frozenset({b"MGET", b"DEL", b"UNLINK", b"EXISTS", b"TOUCH"})
 _PAIRS: Final = frozenset({b"MSET", b"MSETNX"})
 _TWO_KEYS: Final = frozenset({b"RENAME", b"RENAMENX", b"COPY", b"LCS"})
+_PIECING: Final = frozenset({b"APPEND", b"SETRANGE"})
+"""Commands that put numbers together of words that are none."""
 _DEADLINES: Final = frozenset(
     {
         b"SETEX",
@@ -81,6 +86,8 @@ def refusal(operation: Operation) -> str:
             name in (b"SET", b"GETEX") and any(w.upper() in _DEADLINE_WORDS for w in command[2:])
         ):
             return f"{name.decode()} sets or shows a deadline, and time does not pass in the model"
+        if name == b"LCS" and [word.upper() for word in command[3:]] not in ([], [b"LEN"]):
+            return "the model knows LCS with no other option than LEN"
     return ""
 
 
@@ -112,7 +119,7 @@ def as_registers(operations: Sequence[Operation]) -> list[Operation] | None:
         command: Command = operation.argument if operation.kind == "command" else ()
         if len(command) == 2 and command[0] == b"GET" and not isinstance(operation.result, str):
             translated.append(operation._replace(kind="read", argument=None))
-        elif len(command) == 3 and command[0] == b"SET" and operation.result in (b"OK", None):
+        elif len(command) == 3 and command[0] == b"SET" and (operation.outcome != "ok" or operation.result == b"OK"):
             translated.append(operation._replace(kind="write", argument=command[2]))
         elif operation.outcome != "fail":
             return None
@@ -156,14 +163,37 @@ def judged(operations: Iterable[Operation], checker: str, check: Callable[[list[
         reason = refusal(operation)
         if reason:
             return unknown(checker, reason)
-    return combine((check(group) for group in components(listed)), checker)
+    return combine((_sure(check(group), group) for group in components(listed)), checker)
 
 
-def check_commands(operations: Iterable[Operation], steps_max: int = STEPS_MAX) -> Verdict:
+def _sure(verdict: Verdict, group: list[Operation]) -> Verdict:
+    """Return a verdict on one group; `unknown` where it may be `invalid` only because a sum was rounded unseen."""
+    if not verdict.is_invalid:
+        return verdict
+    unseen = (command for each in group if each.outcome == "info" for command in commands_of(each))
+    if not any(command[0] == b"INCRBYFLOAT" for command in unseen):
+        return verdict
+    commands = [command for each in group for command in commands_of(each)]
+    is_pieced = any(command[0] in _PIECING for command in commands)
+    said = [*commands, *(replies_of(each) for each in group)]
+    if not is_pieced and not is_unsure(word for words in said for word in words):
+        return verdict
+    return unknown(verdict.checker, "nobody knows how INCRBYFLOAT rounded a sum that was not told")
+
+
+def check_commands(
+    operations: Iterable[Operation], steps_max: int = STEPS_MAX, deadline: Deadline | None = None
+) -> Verdict:
     """Judge whether Redis commands and transactions are linearizable: by zones where that can be, else by search.
+
+    Which operations belong together is told by the keys that their commands name, not by their own `key`.
 
     Args:
         steps_max: bound on the search per group of keys.
+        deadline: when to give up, over all groups.
+
+    Returns:
+        For `invalid`: a witness as it was recorded. `unknown` where an operation cannot be judged.
     """
 
     def check(group: list[Operation]) -> Verdict:
@@ -172,6 +202,18 @@ def check_commands(operations: Iterable[Operation], steps_max: int = STEPS_MAX) 
             verdict = check_register(registers)
             if verdict.is_valid or verdict.is_invalid:
                 return verdict
-        return check_linearizable(group, REDIS, steps_max)
+        return check_linearizable(group, REDIS, steps_max, deadline)
 
-    return judged(operations, CHECKER, check)
+    recorded = list(operations)
+    verdict = judged(recorded, CHECKER, check)
+    return verdict._replace(witness=tuple(_as_recorded(each, recorded) for each in verdict.witness))
+
+
+def _as_recorded(shown: Operation, recorded: list[Operation]) -> Operation:
+    """Return the operation that was put under its group's key, and perhaps into a register's words, for a checker."""
+    for each in recorded:
+        if (each.process, each.invoke_us) == (shown.process, shown.invoke_us):
+            grouped = each._replace(key=shown.key)
+            if shown == grouped or as_registers([grouped]) == [shown]:
+                return each
+    return shown

@@ -18,9 +18,15 @@ _READS: Final = redis_strings.READS | redis_keys.READS
 State = tuple[tuple[bytes, Entry], ...]
 
 
-def reply(data: Data, command: tuple[bytes, ...]) -> Any:
-    """Carry out one command on `data`, and return Redis' reply (for an error: its text, and nothing has changed)."""
+def reply(data: Data, command: tuple[bytes, ...], told: Any = None) -> Any:
+    """Carry out one command on `data`, and return Redis' reply (for an error: its text, and nothing has changed).
+
+    Args:
+        told: what the store replied, where that is known: a sum of INCRBYFLOAT may be rounded as this one was.
+    """
     try:
+        if command[0] == b"INCRBYFLOAT":
+            return redis_strings.incrbyfloat_as_told(data, command[1:], told)
         return _COMMANDS[command[0]](data, command[1:])
     except Refusal as refusal:
         return str(refusal)
@@ -36,8 +42,10 @@ def _commands(operation: Operation) -> tuple[tuple[bytes, ...], ...]:
 
 def _step(state: State, operation: Operation) -> tuple[bool, State]:
     data = dict(state)
-    replies = tuple(reply(data, command) for command in _commands(operation))
+    commands = _commands(operation)
     told = (operation.result,) if operation.kind == "command" else operation.result
+    hints = told if isinstance(told, tuple) and len(told) == len(commands) else (None,) * len(commands)
+    replies = tuple(reply(data, command, hint) for command, hint in zip(commands, hints, strict=True))
     return operation.outcome == "info" or replies == told, tuple(sorted(data.items()))
 
 

@@ -5,10 +5,10 @@ Source: redis.io/commands/?group=string; compared with redis-server in the tests
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from trilemma.check.redis_entry import INT64_MAX, INT64_MIN, Data, Entry, Refusal, deadline, integer
+from trilemma.check.redis_float import is_rounded, total
 
 Run = Callable[[Data, Sequence[bytes]], Any]
 
@@ -151,15 +151,17 @@ def _decrby(data: Data, args: Sequence[bytes]) -> Any:
 
 
 def _incrbyfloat(data: Data, args: Sequence[bytes]) -> Any:
-    """Add decimals; exact for the short ones that a workload uses, where Redis' long double is exact too."""
-    try:
-        total = Decimal((_value(data, args[0]) or b"0").decode()) + Decimal(args[1].decode())
-    except (InvalidOperation, UnicodeDecodeError):
-        raise Refusal("ERR value is not a valid float") from None
-    text = f"{total:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    _put(data, args[0], b"0" if text == "-0" else text.encode())
-    return data[args[0]].value
+    text = total(_value(data, args[0]) or b"0", args[1])
+    _put(data, args[0], text)
+    return text
+
+
+def incrbyfloat_as_told(data: Data, args: Sequence[bytes], told: Any) -> Any:
+    """Add a number, and round as the reply does where rounding may have made it; else as the model does."""
+    if isinstance(told, bytes) and is_rounded(_value(data, args[0]) or b"0", args[1], told):
+        _put(data, args[0], told)
+        return told
+    return _incrbyfloat(data, args)
 
 
 def _lcs(data: Data, args: Sequence[bytes]) -> Any:

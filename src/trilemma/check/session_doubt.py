@@ -4,7 +4,8 @@ Who reads the later of two writes and then the earlier one either went back in t
 copy that had the writes of one session in the wrong order (monotonic writes). Which of them it is depends on the copies
 it read from. `session` takes a process that names no node for one that always reads the same copy; here nothing is
 taken for granted about it:
-- a guarantee is broken where it is broken whichever copies were read, so that each read may have had one of its own;
+- a guarantee is broken where it is broken whichever copies were read, so that each read may have had one of its own
+  (also where one copy for all would have gone back in time, so that it could not be judged by that);
 - where it is broken only if the copy was the same, it is `unknown`, as is monotonic reads: one of them is broken;
 - what is then broken for certain is both together: PRAM for monotonic writes, causal consistency for writes follow
   reads. This is looked at one reading process at a time, as these two demand no order that all processes agree on.
@@ -43,13 +44,14 @@ def judge_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
     """
     history = list(operations)
     found = check_sessions(history, initial)
-    doubted = [name for name in TOGETHER if found[name].is_invalid]
+    doubted = [name for name in TOGETHER if not found[name].is_valid]
     if not doubted or all(each.node for each in history):
         return found
     certain = check_sessions(_apart(history), initial, doubted)
     for name in doubted:
         if certain[name].is_invalid:
             found[name] = _named(certain[name])
+        if certain[name].is_invalid or not found[name].is_invalid:
             continue
         why = f"broken, unless {MONOTONIC_READS} is: no node is named, so nobody can tell which copy was read"
         found |= _together(history, name, found[name], initial)

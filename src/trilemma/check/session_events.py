@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
 from trilemma.check.arbitration import Item
-from trilemma.check.causal_graph import reads_of, writes_of, written_back
+from trilemma.check.causal_graph import OVERWRITTEN, overwritten_by, reads_of, writes_of, written_back
 from trilemma.check.history import Operation
 
 _KINDS: Final = ("read", "write", "multi_read", "multi_write")
@@ -68,7 +68,9 @@ class Sessions:
                 continue
             writer = self.writers.get((key, value))
             if writer is None or writer.operation.outcome == "fail":
-                raise ValueError(f"{value!r} was read from {key!r}, but nobody wrote it")
+                is_overwritten = any((key, value) in overwritten_by(each.operation) for each in self.events)
+                fault = OVERWRITTEN if is_overwritten else "nobody wrote it"
+                raise ValueError(f"{value!r} was read from {key!r}, but {fault}")
             if event.operation.precedes(writer.operation):
                 raise ValueError(f"{value!r} was read from {key!r} before its write began")
 

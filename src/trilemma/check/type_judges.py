@@ -24,7 +24,7 @@ from trilemma.check.models.drained import DRAINED_QUEUE, parts_of, without_parts
 from trilemma.check.mutex import check_fenced_writes, check_mutex, check_tokens
 from trilemma.check.program_order import why_unordered
 from trilemma.check.queue import check_queue
-from trilemma.check.redis_model import REDIS
+from trilemma.check.redis_history import check_commands
 from trilemma.check.sequential import check_sequential
 from trilemma.check.set_full import check_set_full
 from trilemma.check.verdict import Verdict, combine, invalid, unknown
@@ -66,8 +66,8 @@ def judge_multi_registers(operations: Operations, terms: Terms) -> list[Verdict]
 
 
 def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
-    """Judge commands on a few of Redis' keys."""
-    return [_search(operations, REDIS, terms)]
+    """Judge commands on Redis' keys, which belong together as the commands name them."""
+    return [check_commands(operations, terms.steps_max, terms.deadline)]
 
 
 def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
@@ -92,30 +92,55 @@ def judge_long_fork(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_causal_reverse(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge whether reads show what came before what they show."""
-    groups = History(operations).by_key().values() if _are_sets(operations) else [operations]
-    return [combine([check_causal_reverse(_as_registers(group)) for group in groups], "causal reverse")]
+    if not _are_sets(operations):
+        return [check_causal_reverse(operations)]
+    groups = History(operations).by_key().values()
+    return [combine([_check_reverse_of_sets(group) for group in groups], "causal reverse")]
+
+
+def _check_reverse_of_sets(operations: Operations) -> Verdict:
+    """Judge reads that show all values written under a key; the witness is in the words of the history."""
+    made = _as_registers(operations)
+    verdict = check_causal_reverse(made.values())
+    recorded = {id(register): operations[place] for place, register in made.items()}
+    return verdict._replace(witness=tuple(recorded[id(each)] for each in verdict.witness))
 
 
 def _are_sets(operations: Operations) -> bool:
     return any(each.kind == "read" for each in operations)
 
 
-def _as_registers(operations: Operations) -> list[Operation]:
-    """Return Jepsen's shape, whose reads show all values written under a key, with a register for each value."""
-    if not _are_sets(operations):
-        return list(operations)
+def _as_registers(operations: Operations) -> dict[int, Operation]:
+    """Return what the operations, by their places, come to where each value has a register, if they come to anything.
+
+    There is one also for each value that was only shown. A register shows its own name for nil, which is a value here.
+    """
     names = {each.argument: repr(each.argument).encode() for each in operations if each.kind == "write"}
-    made = []
-    for each in operations:
+    names |= {value: repr(value).encode() for each in operations for value in _shown(each)}
+    made = {}
+    for place, each in enumerate(operations):
         if each.kind == "write":
-            made.append(each._replace(key=names[each.argument]))
-        elif each.kind != "read" or (each.outcome == "ok" and isinstance(each.result, bytes | str)):
-            raise ValueError(f"no read of all values that were written: {each.describe()}")
+            made[place] = each._replace(key=names[each.argument])
         elif each.outcome == "ok":
-            shown = set(each.result or ())
-            seen = tuple(value if value in shown else None for value in names)
-            made.append(each._replace(kind="multi_read", argument=tuple(names.values()), result=seen))
+            shown = _shown(each)
+            seen = tuple(
+                (name if value is None else value) if value in shown else None for value, name in names.items()
+            )
+            made[place] = each._replace(kind="multi_read", argument=tuple(names.values()), result=seen)
     return made
+
+
+def _shown(operation: Operation) -> set[Any]:
+    """Return the values that an operation of Jepsen's shape showed.
+
+    Raises:
+        ValueError: it is none, or shows no several values.
+    """
+    if operation.kind == "write" or (operation.kind == "read" and operation.outcome != "ok"):
+        return set()
+    if operation.kind != "read" or isinstance(operation.result, bytes | str):
+        raise ValueError(f"no read of all values that were written: {operation.describe()}")
+    return set(operation.result or ())
 
 
 # --- counters, strings, accounts ----------------------------------------------------------------------------------

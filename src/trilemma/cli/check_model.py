@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from trilemma.check.history import Operation
 from trilemma.check.judgement import DEFAULT_TERMS, Terms
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.model import Model
 from trilemma.check.verdict import NOTHING_HAPPENED, Verdict, unknown
+
+FAILURES: Final = (Exception, SystemExit)
+"""How the user's code may fail: also by ending the program, which would take an exit status that is a verdict's."""
 
 
 class ModelError(Exception):
@@ -48,7 +51,7 @@ def load_model(reference: str, terms: Terms = DEFAULT_TERMS) -> Model[Any]:
     if callable(found) and not isinstance(found, Model):
         try:
             found = found() if initial is None else found(initial)
-        except Exception as problem:  # the user's code may fail in any way
+        except FAILURES as problem:  # the user's code may fail in any way
             raise ModelError(f"{reference}: {_told(problem)}") from problem
     elif isinstance(found, Model) and initial is not None:
         found = replace(found, initial=initial)
@@ -76,7 +79,7 @@ def judge_by(model: Model[Any], name: str, operations: Sequence[Operation], term
         return check_linearizable(operations, own, terms.steps_max, terms.deadline)
     except (ModelError, OutOfTimeError):
         raise
-    except Exception as problem:  # of its other functions, or of a state that cannot be remembered
+    except FAILURES as problem:  # of its other functions, or of a state that cannot be remembered
         hint = " (states must be hashable)" if "unhashable" in str(problem) else ""
         raise ModelError(f"the model {name} cannot judge: {_told(problem)}{hint}") from problem
 
@@ -87,7 +90,7 @@ def _guarded(step: Callable[[Any, Operation], Any], name: str) -> Callable[[Any,
             answer = step(state, operation)
         except OutOfTimeError:
             raise
-        except Exception as problem:  # the user's code may fail in any way
+        except FAILURES as problem:  # the user's code may fail in any way
             raise ModelError(f"the model {name} failed at {operation.describe()}: {_told(problem)}") from problem
         if not (isinstance(answer, tuple | list) and len(answer) == 2):
             raise ModelError(
@@ -99,7 +102,7 @@ def _guarded(step: Callable[[Any, Operation], Any], name: str) -> Callable[[Any,
     return guarded
 
 
-def _told(problem: Exception) -> str:
+def _told(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 
@@ -113,7 +116,7 @@ def _load_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (OSError, SyntaxError, ImportError) as problem:
         raise ModelError(f"{path}: {problem}") from problem
-    except Exception as problem:  # the user's code may fail in any way
+    except FAILURES as problem:  # the user's code may fail in any way
         raise ModelError(f"{path}: {_told(problem)}") from problem
     return module
 
@@ -124,7 +127,7 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except (ImportError, SyntaxError, ValueError) as problem:
         raise ModelError(f"{name}: {problem}") from problem
-    except Exception as problem:  # the user's code may fail in any way
+    except FAILURES as problem:  # the user's code may fail in any way
         raise ModelError(f"{name}: {_told(problem)}") from problem
     finally:
         sys.path.pop(0)

@@ -1,6 +1,7 @@
 """Our own format: what is written comes back the same, golden lines, and bad lines refused with their place."""
 
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,24 @@ BAD = {
     ),
     "too deep": (GOOD[:-1] + ',"result":' + "[" * (DEPTH_MAX + 2) + "]" * (DEPTH_MAX + 2) + "}", 3, 68, "deeper"),
     "far too deep": (GOOD[:-1] + ',"result":' + "[" * 100_000 + "]" * 100_000 + "}", 3, 1, "nested too deep"),
+    "a member twice": (GOOD[:-1] + ',"process" : 2}', 3, 68, "'process' is there twice"),
+    "a member twice among colons": ('{"key":"a:b",' + GOOD[1:], 3, 70, "'key' is there twice"),
+    "a member twice, once with an escape": (GOOD[:-1] + ',"k\\u0065y":"a"}', 3, 1, "'key' is there twice"),
+    "a member that is null and then is not": (GOOD[:-1] + ',"result":null,"result":"a"}', 3, 82, "'result' is there"),
+    "a member of a value twice": (GOOD[:-1] + ',"result":{"hex":"00","hex":"01"}}', 3, 89, "'hex' is there twice"),
+    "a member of a fault twice": (
+        '{"fault":"cut","what":"","from_us":5,"from_us":4}',
+        3,
+        38,
+        "'from_us' is there twice",
+    ),
+    "half of a surrogate pair at the end": (GOOD[:-1] + ',"result":"\\ud800"}', 3, 78, "half of a surrogate pair"),
+    "half of a surrogate pair in a text": (
+        GOOD[:-1] + ',"result":{"text":"a\\ud83d\\ude00\\ude00 b"}}',
+        3,
+        99,
+        "half of a surrogate pair",
+    ),
     "a fault without its beginning": ('{"fault":"cut","what":"all"}', 3, 1, "missing required field `from_us`"),
     "a fault that ends too early": ('{"fault":"cut","what":"","from_us":5,"until_us":4}', 3, 38, "before it begins"),
 }
@@ -195,6 +214,26 @@ def test_a_bad_line_is_refused_with_its_place(name: str) -> None:
     assert reason in refusal.value.reason
 
 
+def test_what_stands_once_is_read_however_many_colons_there_are() -> None:
+    colons = GOOD.replace('"k"', '"a:b"')[:-1] + ',"node":"","result":"key\\":\\"key\\\\ud800"}'
+    assert read(Held(f"{HEADER.decode()}\n{colons}\n".encode())).operations == [
+        Operation(1, 5, 9, "read", b"a:b", None, b'key":"key\\ud800')
+    ]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(operations(), st.data())
+def test_whatever_an_operation_is_a_member_of_its_line_that_stands_there_twice_is_refused(
+    operation: Operation, data: st.DataObject
+) -> None:
+    line = operation_line(operation).decode()
+    members = json.loads(line)
+    name = data.draw(st.sampled_from([*members]))
+    again = json.dumps({name: members[name]}, separators=(data.draw(st.sampled_from([",", " , "])), ":"))
+    with pytest.raises(FormatError, match=f"the member '{name}' is there twice"):
+        read(Held(f"{HEADER.decode()}\n{line[:-1]},{again[1:]}\n".encode()))
+
+
 def test_bytes_that_are_no_text_are_refused_with_their_place() -> None:
     with pytest.raises(FormatError) as refusal:
         read(Held(HEADER + b'\n{"process":1,"invoke_us":5,"complete_us":9,"kind":"re\xffd","key":"k"}'))
@@ -205,6 +244,8 @@ def test_a_header_that_is_missing_or_of_another_version_is_refused() -> None:
     for file in (b"", GOOD.encode(), b'{"format":"other","version":1}\n', b"\n" + HEADER):
         with pytest.raises(FormatError, match=r"line 1, column 1: .*first line must be"):
             read(Held(file))
+    with pytest.raises(FormatError, match="line 1, column 42: the member 'version' is there twice"):
+        read(Held(HEADER[:-1] + b',"version":1}'))
     with pytest.raises(FormatError, match="version 2; only 1"):
         read(Held(HEADER.replace(b"1}", b"2}")))
 

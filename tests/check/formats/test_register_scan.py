@@ -112,6 +112,9 @@ LINES = (
     b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"write","key":"k","argument":1,"result":{"hex":1}}',
     b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","receipt":{"hex":1}}',
     b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","colour":1}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","key":"l"}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k:","result":"a:b"}',
+    b'{"process":3,"invoke_us":6,"complete_us":8,"kind":"read","key":"k","result":"\\ud800"}',
     b'{"process":3,"invoke_us":6',
 )
 

@@ -25,3 +25,8 @@ def shown(text: str) -> str:
     """Return a piece of a file as a reason quotes it: on one line, and not too long."""
     clipped = text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."
     return repr(clipped)
+
+
+def column_of(line: bytes, byte: int) -> int:
+    """Return the column of a byte of a line, counted from 1 in characters."""
+    return len(line[:byte].decode(errors="replace")) + 1

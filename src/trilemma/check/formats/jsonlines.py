@@ -5,14 +5,16 @@ Members are named as the fields of `Operation`; those that are as by default are
 crash leaves is whole up to the last line. Written by `writer`. Page, with golden lines: docs/histories.md.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, NoReturn
 
 import msgspec
 
 from trilemma.check.fault import Fault
-from trilemma.check.formats.error import FormatError, shown
+from trilemma.check.formats.error import FormatError, column_of, shown
 from trilemma.check.formats.recording import Recording
+from trilemma.check.formats.repetition import check_members, refuse_repeated
 from trilemma.check.formats.stream import Readable, batches, decode_line
 from trilemma.check.formats.value import ValueFormatError, from_json, transaction_from_json
 from trilemma.check.history import END_OF_TIME_US, Operation
@@ -67,6 +69,9 @@ DECODE_OPERATION: Final = msgspec.json.Decoder(OperationLine).decode
 _DECODE_FAULT: Final = msgspec.json.Decoder(FaultLine).decode
 _DECODE_HEADER: Final = msgspec.json.Decoder(Header).decode
 
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.")
+"""A whole surrogate pair, half of one (the group), or anything else that is escaped."""
+
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a line can raise; `explain` says it with its place."""
 
@@ -93,6 +98,7 @@ def _check_header(line: bytes) -> None:
         header = _DECODE_HEADER(line)
     except DECODE_ERRORS as problem:
         raise FormatError(1, 1, f"the first line must be {HEADER.decode()}") from problem
+    refuse_repeated(line, 1)
     if header.version != VERSION:
         raise FormatError(1, 1, f"the file is of version {header.version}; only {VERSION} is known")
 
@@ -121,7 +127,9 @@ def stream(source: Readable) -> Iterator[Operation | Fault]:
     for first, lines in numbered(source):
         for number, line in enumerate(lines, first):
             try:
-                yield operation_of(DECODE_OPERATION(line))
+                operation = DECODE_OPERATION(line)
+                check_members(line, number, operation)
+                yield operation_of(operation)
             except (*DECODE_ERRORS, ValueFormatError) as problem:
                 other = other_than_operation(line, number, problem)
                 if other is not None:
@@ -185,6 +193,7 @@ def other_than_operation(line: bytes, number: int, problem: Exception) -> Fault 
         found = _DECODE_FAULT(line)
     except DECODE_ERRORS as other:
         explain(line, number, other)
+    refuse_repeated(line, number)
     if found.until_us < found.from_us:
         raise FormatError(number, _column(line, "until_us"), "the fault ends before it begins")
     return Fault(found.fault, found.what, found.from_us, found.until_us, found.nodes, found.sides)
@@ -198,6 +207,11 @@ def explain(line: bytes, number: int, problem: Exception) -> NoReturn:
         raise FormatError(number, 1, "values are nested too deep") from problem
     if isinstance(problem, ValueFormatError):
         raise FormatError(number, _column(line, problem.member or _bad_value(line)), said) from problem
+    half = next((each for each in _HALF_PAIR.finditer(line) if each[1]), None)
+    if half is not None and ("truncated" in said or "surrogate" in said):  # it is called truncated where none follows
+        raise FormatError(
+            number, column_of(line, half.start()), "half of a surrogate pair is no character"
+        ) from problem
     if said == "Input data was truncated":
         raise FormatError(number, len(text) + 1, "the line ends in the middle of its JSON") from problem
     for find in (_at_byte, _at_member):
@@ -214,8 +228,7 @@ def _at_byte(line: bytes, said: str) -> tuple[int, str] | None:
     reason, mark, rest = said.rpartition(" (byte ")
     if not mark or not rest[:-1].isdigit():
         return None
-    before = line[: int(rest[:-1])]
-    return len(before.decode(errors="replace")) + 1, reason
+    return column_of(line, int(rest[:-1])), reason
 
 
 def _at_member(line: bytes, said: str) -> tuple[int, str] | None:
@@ -243,5 +256,4 @@ def _bad_value(line: bytes) -> str:
 
 
 def _column(line: bytes, name: str) -> int:
-    at = line.find(f'"{name}"'.encode())
-    return len(line[: max(at, 0)].decode(errors="replace")) + 1
+    return column_of(line, max(line.find(f'"{name}"'.encode()), 0))

@@ -17,6 +17,7 @@ from trilemma.check.formats.jsonlines import (
     operation_of,
     other_than_operation,
 )
+from trilemma.check.formats.repetition import check_members
 from trilemma.check.formats.stream import Source
 from trilemma.check.formats.value import ValueFormatError, from_json, to_json
 from trilemma.check.history import END_OF_TIME_US, Operation
@@ -82,6 +83,7 @@ def _scan(file: Rewindable, initial: Any) -> tuple[dict[Any, Zones], int]:
         for number, line in enumerate(lines, first):
             try:
                 operation = decode(line)
+                check_members(line, number, operation)
                 key = operation.key
                 if key.__class__ is not str or not _is_simple(operation):
                     operation_of(operation)  # refuses what is wrong
