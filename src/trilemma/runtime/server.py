@@ -162,16 +162,8 @@ class Server:
         await self._start_node(directory, secret)
         if isinstance(self.node, Node):
             self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients, str(self._config_file or "")))
-        watch = Watch(
-            self.node,
-            self.storage,
-            self.turns,
-            self.room,
-            Path(config.dir),
-            self.clients.counters,
-            self.peers.states,
-            self.logger,
-        )
+        counters, states = self.clients.counters, self.peers.states
+        watch = Watch(self.node, self.storage, self.turns, self.room, Path(config.dir), counters, states, self.logger)
         self._stack.callback(watch.stop)
         watch.start()
         await self._listen(sockets)
