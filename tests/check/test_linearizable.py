@@ -59,6 +59,12 @@ def test_a_witness_calls_nothing_in_doubt_that_was_acknowledged() -> None:
     assert history[2].describe() in verdict.reason, "it is at the end of this one that no order is left"
 
 
+def test_a_witness_takes_no_operation_for_one_that_failed_and_is_alike() -> None:
+    taken = Operation(1, 6, 7, "dequeue", b"k", None, None)
+    history = [taken._replace(outcome="fail"), Operation(0, 0, 2, "enqueue", b"k", 3), taken]
+    assert check_linearizable(history, models.QUEUE).witness == tuple(history[1:])
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_witness_is_of_the_history_as_it_was_and_cannot_be_ordered(name: str) -> None:
     case, rng, invalid = CASES[name], Random(7), 0

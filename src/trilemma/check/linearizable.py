@@ -140,9 +140,9 @@ def _word(model: Model[Any], witness: list[Operation], operations: list[Operatio
     return invalid(_name(model), f"{reason} ({why})" if why else reason, shown.values())
 
 
-def _as_recorded(forgotten: Operation, operations: list[Operation]) -> Operation:
-    """Return the operation of the history whose outcome may have been forgotten."""
-    for each in operations:
-        if each.invoke_us == forgotten.invoke_us and each._replace(outcome=forgotten.outcome) == forgotten:
-            return each
-    return forgotten
+def _as_recorded(shown: Operation, operations: list[Operation]) -> Operation:
+    """Return the operation of the history whose outcome was forgotten, if it was."""
+    if shown.outcome != "info":
+        return shown
+    forgotten = (each for each in operations if each.outcome == "ok" and each.invoke_us == shown.invoke_us)
+    return next((each for each in forgotten if each._replace(outcome="info") == shown), shown)
