@@ -83,6 +83,17 @@ def test_a_bound_is_tight_for_a_schedule_only() -> None:
     assert all(value < before[name] for name, (_, _, value) in TIGHT.items())
 
 
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_every_planted_bug_has_its_place_in_the_code(name: str) -> None:
+    places = [(owner, attribute) for owner, attribute, _ in MUTANTS[name].patches() + MUTANTS[name].masks()]
+    sound = [owner.__dict__[attribute] for owner, attribute in places]
+    with planted(name):
+        changed = [owner.__dict__[attribute] for owner, attribute in places]
+    assert [owner.__dict__[attribute] for owner, attribute in places] == sound
+    assert places
+    assert all(after is not before for before, after in zip(sound, changed, strict=True))
+
+
 def test_a_hunt_tells_the_seed_and_what_clients_saw_and_says_so_where_it_finds_nothing() -> None:
     found, missed = hunt("X5", range(12)), hunt("X5", range(0))
     assert found.is_found

@@ -48,12 +48,12 @@ def leaders_stay() -> list[tuple[Any, str, Any]]:
     that reaches no majority refuses before any replica is asked."""
     from trilemma.base.time import NEVER_US
     from trilemma.node.executors import Executors
-    from trilemma.node.raft_shard import RaftShard
+    from trilemma.node.raft_standing import RaftStanding
     from trilemma.replication.raft.authority import Authority
 
     return [
         (Authority, "is_lost", lambda self: False),
         (Authority, "lost_us", property(lambda self: NEVER_US)),
-        (RaftShard, "why_down", lambda self, up: None),
+        (RaftStanding, "why_down", lambda self, up: None),
         (Executors, "why_down", lambda self, shard: None),
     ]

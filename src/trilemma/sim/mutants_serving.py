@@ -117,9 +117,9 @@ def _p1() -> list[tuple[Any, str, Any]]:
 
 @mutant("P4", "cp", "replies leave as they are ready, not in the order of their commands")
 def _p4() -> list[tuple[Any, str, Any]]:
-    from trilemma.node.session import Session
+    from trilemma.node.replies import Replies
 
-    original = Session.take_bytes
+    original = Replies.take_bytes
 
     def take(self: Any, durable: int) -> Any:
         ready = [slot for slot in self._slots if slot.data is not None and slot.token <= durable]
@@ -128,7 +128,7 @@ def _p4() -> list[tuple[Any, str, Any]]:
         self._slots.extend(ready + waiting)
         return original(self, durable)
 
-    return [(Session, "take_bytes", take)]
+    return [(Replies, "take_bytes", take)]
 
 
 @mutant("O9", "cp", "reads judge expiry by the wall clock of the node")
