@@ -329,11 +329,45 @@ SAME_TOKEN = [
     attempt(once("str(op.id)"), body=once("str(op.id)")),
     attempt("token = op.encode()\n" + once("token"), body="token = op.encode()\n" + once("token")),
     attempt(once("token") + "\ntoken = uuid4().hex", body="token = uuid4().hex\n" + once("token")),
+    "token = uuid.uuid4().hex\n" + pay("token"),
+    "def g(order):\n    token = uuid4().hex\n" + indent(pay("token").partition("\n")[2], ""),
     "@retry\ndef f(token):\n    return " + once("token"),
     "@retry\ndef f(order):\n    token = order.id\n    return " + once("token"),
     "def f(orders):\n    for order in orders:\n        try:\n            "
     + once("order.id")
     + "\n        except redis.ConnectionError:\n            print(order)",
+]
+
+FLAG_OF_FAILURE = """
+def f(lines, r):
+    {before}
+    {loop}:
+        try:
+            r.incr("bank:n")
+            {done}
+        except redis.ConnectionError:
+            {failed}
+        {behind}
+"""
+
+LEFT_BY_A_FLAG = [
+    FLAG_OF_FAILURE.format(
+        before="", loop="while True", done="ok = True", failed="ok = False", behind="if ok:\n            break"
+    ),
+    FLAG_OF_FAILURE.format(before="ok = False", loop="while not ok", done="ok = True", failed="pass", behind="pass"),
+    FLAG_OF_FAILURE.format(
+        before="n = 0", loop="while n < 3 and not ok", done="ok = True", failed="n += 1", behind="pass"
+    ),
+]
+
+KEPT_BY_A_FLAG = [
+    FLAG_OF_FAILURE.format(
+        before="", loop="for _ in lines", done="ok = True", failed="ok = False", behind="if not ok:\n            break"
+    ),
+    FLAG_OF_FAILURE.format(before="ok = True", loop="while ok", done="ok = True", failed="ok = False", behind="pass"),
+    FLAG_OF_FAILURE.format(
+        before="", loop="for _ in lines", done="bad = False", failed="bad = True", behind="if bad:\n            return"
+    ),
 ]
 
 TOKEN_UNSEEN = [
@@ -422,6 +456,16 @@ def test_a_loop_that_goes_on_with_the_next_item_does_not_send_again(source: str)
 def test_a_loop_that_may_go_on_as_after_a_success_is_a_hint(source: str) -> None:
     assert "blind-retry" not in unsafe(source)
     assert "blind-retry" in hints(source)
+
+
+@pytest.mark.parametrize("source", LEFT_BY_A_FLAG)
+def test_a_loop_that_a_flag_of_success_ends_is_a_blind_retry(source: str) -> None:
+    assert "blind-retry" in unsafe(source)
+
+
+@pytest.mark.parametrize("source", KEPT_BY_A_FLAG)
+def test_a_loop_that_a_flag_of_failure_ends_is_surely_none(source: str) -> None:
+    assert "blind-retry" not in unsafe(source)
 
 
 @pytest.mark.parametrize("source", SENT_AGAIN)

@@ -45,7 +45,10 @@ def sends_again(path: Sequence[ast.AST], call: ast.Call, loop: Loop, tried: Trie
     told = [*call.args, *(each.value for each in call.keywords)]
     is_counted = isinstance(loop, ast.For) and _last_of_call(loop.iter) in COUNTS
     followed = [*_behind(path, tried), *(_after(path, tried) if goes_round else ())]
-    if any(isinstance(each, ENDS) for each in followed) or _asks_flag(loop, _flags(followed)):
+    is_over = any(isinstance(each, ENDS) for each in followed) or _ends_by_flag(loop, _flags(followed))
+    if is_over is None:
+        return None
+    if is_over:
         start = ONCE_WORDS if told and isinstance(told[0], ast.Constant) and told[0].value == "CAP" else 0
         is_other = not is_counted and any(_names(each) & items for each in told[start:])
         return None if is_other else True
@@ -86,30 +89,51 @@ def _from(outer: ast.AST, inner: ast.AST) -> list[ast.stmt]:
     return []
 
 
-def _flags(statements: Sequence[ast.stmt]) -> set[str]:
-    """Return the names and attributes that are set to a constant."""
+def _flags(statements: Sequence[ast.stmt]) -> dict[str, bool]:
+    """Return the names and attributes that are set to a constant, and whether that is true."""
     return {
-        ast.unparse(target)
+        ast.unparse(target): bool(each.value.value)
         for each in statements
         if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant)
         for target in each.targets
     }
 
 
-def _asks_flag(loop: Loop, flags: set[str]) -> bool:
-    """Say whether a loop ends by a condition that names a flag."""
-    tests = [loop.test] if isinstance(loop, ast.While) else []
-    tests += [
-        each.test
-        for part in loop.body
-        for each in _of_loop(part)
-        if isinstance(each, ast.If) and any(isinstance(one, ENDS) for one in (*each.body, *each.orelse))
-    ]
-    return any(
-        isinstance(each, ast.Name | ast.Attribute) and ast.unparse(each) in flags
-        for test in tests
-        for each in ast.walk(test)
-    )
+def _ends_by_flag(loop: Loop, flags: dict[str, bool]) -> bool | None:
+    """Say whether a loop ends by a condition on a flag as it was set; None where it asks for more than that."""
+    ends: list[bool | None] = []
+    if isinstance(loop, ast.While) and _names_flag(loop.test, flags):
+        ends.append(_opposite(_truth(loop.test, flags)))
+    for part in loop.body:
+        for each in _of_loop(part):
+            if isinstance(each, ast.If) and _names_flag(each.test, flags):
+                truth = _truth(each.test, flags)
+                ends += [truth] if _has_end(each.body) else []
+                ends += [_opposite(truth)] if _has_end(each.orelse) else []
+    return True if True in ends else None if None in ends else False
+
+
+def _names_flag(test: ast.expr, flags: dict[str, bool]) -> bool:
+    return any(isinstance(each, ast.Name | ast.Attribute) and ast.unparse(each) in flags for each in ast.walk(test))
+
+
+def _has_end(block: Sequence[ast.stmt]) -> bool:
+    return any(isinstance(each, ENDS) for each in block)
+
+
+def _truth(test: ast.expr, flags: dict[str, bool]) -> bool | None:
+    """Return what a condition is, given its flags; None where they do not decide it."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return _opposite(_truth(test.operand, flags))
+    if isinstance(test, ast.BoolOp):
+        decides = isinstance(test.op, ast.Or)  # one that is true makes all true; of `and`, one that is false
+        parts = [_truth(each, flags) for each in test.values]
+        return decides if decides in parts else None if None in parts else not decides
+    return flags.get(ast.unparse(test))
+
+
+def _opposite(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
 
 
 def _items(loop: Loop, call: ast.Call) -> set[str]:

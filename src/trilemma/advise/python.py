@@ -217,7 +217,12 @@ class _Reader(ast.NodeVisitor):
             command, _, _, token = raw
             arguments = arguments[1 if token is None else WRAPPED["once"] + 1 :]
         form = (command, *map(ast.unparse, arguments))
-        return Sending(self._receivers.client(self._followed(receiver)), form, token and self._followed(token))
+        return Sending(self._receivers.client(self._followed(receiver)), form, token and self._kept(token))
+
+    def _kept(self, token: ast.expr) -> ast.expr:
+        """Return what a token was assigned from; itself where that is called, for it is called where it is assigned."""
+        followed = self._followed(token)
+        return token if any(isinstance(each, ast.Call) for each in ast.walk(followed)) else followed
 
     def _asks(self, node: ast.AST) -> bool:
         """Say whether a node is a read of a server."""

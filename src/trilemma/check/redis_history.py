@@ -92,7 +92,8 @@ def refusal(operation: Operation) -> str:
 
 
 def components(operations: Iterable[Operation]) -> list[list[Operation]]:
-    """Return the operations in groups that share no key with one another; each group under one key."""
+    """Return the operations in groups that share no key with one another; each group under one key. What failed touched
+    no key, so it brings none together: it goes where its first key does."""
     roots: dict[bytes, bytes] = {}
 
     def root(key: bytes) -> bytes:
@@ -103,7 +104,7 @@ def components(operations: Iterable[Operation]) -> list[list[Operation]]:
     judged = list(operations)
     for operation in judged:
         first, *others = (key for command in commands_of(operation) for key in keys_of(command))
-        for key in others:
+        for key in others if operation.outcome != "fail" else ():
             roots[root(key)] = root(first)
     groups: dict[bytes, list[Operation]] = {}
     for operation in judged:
@@ -137,12 +138,16 @@ def as_shared(operations: Sequence[Operation]) -> list[Operation] | None:
         commands = commands_of(operation)
         if all(each[0] in (b"GET", b"MGET") for each in commands):
             translated.append(_as_read(operation, commands))
-        elif all((each[0] == b"SET" and len(each) == 3) or each[0] == b"MSET" for each in commands):
+        elif all((each[0] == b"SET" and len(each) == 3) or _is_mset(each) for each in commands):
             pairs = {key: value for each in commands for key, value in zip(each[1::2], each[2::2], strict=True)}
             translated.append(operation._replace(kind="multi_write", argument=tuple(pairs.items())))
         elif operation.outcome != "fail":
             return None
     return translated
+
+
+def _is_mset(command: Command) -> bool:
+    return command[0] == b"MSET" and len(command) % 2 == 1
 
 
 def _as_read(operation: Operation, commands: tuple[Command, ...]) -> Operation:

@@ -17,7 +17,16 @@ from trilemma.check.lost import check_lost_writes
 from trilemma.check.lost_updates import check_lost_updates
 from trilemma.check.program_order import why_unordered
 from trilemma.check.redis_entry import Refusal, integer
-from trilemma.check.redis_history import READS, Command, as_registers, as_shared, check_commands, commands_of, judged
+from trilemma.check.redis_history import (
+    READS,
+    Command,
+    as_registers,
+    as_shared,
+    check_commands,
+    commands_of,
+    judged,
+    keys_of,
+)
 from trilemma.check.verdict import Verdict, combine, unknown
 from trilemma.client.recording import Recording
 
@@ -147,9 +156,15 @@ def _lost(history: Recording, keyspace: str, parts: tuple[list[Operation], list[
         finals_of.setdefault(read.key, []).append(read)
 
     def check(group: list[Operation]) -> Verdict:
-        keys = {key for each in group for command in commands_of(each) for key in command[1:]} & finals_of.keys()
-        reads = [read for key in sorted(keys) for read in finals_of[key]]
-        return _lost_registers(group, reads) or _lost_sums(group, reads) or _lost_otherwise(group, reads)
+        happened = [each for each in group if each.outcome != "fail"]
+        keys = {key for each in happened for command in commands_of(each) for key in keys_of(command)}
+        reads = [read for key in sorted(keys & finals_of.keys()) for read in finals_of[key]]
+        quick = _lost_registers(group, reads) or (_lost_sums(group, reads) if len(keys) == 1 else None)
+        if quick is not None and not quick.is_valid:
+            return quick
+        # Replies tell of an order, too: that of a DEL, what was there before it.
+        thorough = _lost_otherwise(group, reads)
+        return thorough if quick is None or thorough.is_invalid else quick
 
     return judged(done, LOST, check)
 
@@ -196,8 +211,11 @@ def _lost_sums(group: list[Operation], finals: list[Operation]) -> Verdict | Non
 
 
 def _amount(command: Command) -> int | None:
-    """Return what INCR and its like add; None where they add nothing, for what is given is no integer."""
-    amount = _number(command[2]) if command[0] in (b"INCRBY", b"DECRBY") else 1
+    """Return what INCR and its like add; None where they add nothing, for what is given is not one integer."""
+    words = 3 if command[0] in (b"INCRBY", b"DECRBY") else 2
+    if len(command) != words:
+        return None
+    amount = _number(command[2]) if words == 3 else 1
     return _SIGNS[command[0]] * amount if isinstance(amount, int) else None
 
 

@@ -1,0 +1,139 @@
+"""The assertions of the pytest plugin against brute force: what they pass holds, and what they call invalid is."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from trilemma.check.brute import is_linearizable
+from trilemma.check.history import Operation
+from trilemma.check.redis_model import REDIS, reply
+from trilemma.client.assertions import assert_causal, assert_linearizable, assert_no_lost_writes
+from trilemma.client.recording import FINAL_PROCESS, Recording
+
+ROUNDS = 3_000
+KEYS = (b"a", b"1")
+"""One of them is also a value, and an amount."""
+
+DRAWN = {
+    "registers": [(b"SET", "key", "value"), (b"SET", "key", "value"), (b"GET", "key"), (b"DEL", "key")],
+    "counters": [(b"INCR", "key"), (b"INCRBY", "key", "amount"), (b"DECRBY", "key", b"1"), (b"GET", "key")],
+    "several": [
+        (b"MSET", KEYS[0], "value", KEYS[1], "value"),
+        (b"MGET", *KEYS),
+        (b"EXISTS", *KEYS),
+        (b"DEL", *KEYS),
+        (b"RENAME", *KEYS),
+        (b"SET", "key", "value"),
+        (b"INCR", "key"),
+        (b"GET", "key"),
+        (b"GET", "key"),
+    ],
+}
+
+
+def recorded(operations: list[Operation], finals: dict[bytes, Any]) -> Recording:
+    """Return a recording of operations, with final reads of one node."""
+    history = Recording()
+    history._operations = operations
+    end_us = 10 + max((each.complete_us or each.invoke_us) for each in operations)
+    for number, (key, value) in enumerate(finals.items()):
+        at_us = end_us + 2 * number
+        history.finals.append(Operation(FINAL_PROCESS, at_us, at_us + 1, "command", key, (b"GET", key), value))
+    return history
+
+
+def command(at_us: int, words: str, result: Any = b"OK", outcome: Any = "ok", process: int = 1) -> Operation:
+    argument = tuple(word.encode() for word in words.split())
+    complete_us = None if outcome == "info" else at_us + 1
+    return Operation(
+        process, at_us, complete_us, "command", argument[1], argument, result if outcome == "ok" else None, outcome
+    )
+
+
+def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
+    """Return a history of a store that is right, or one that forgets some of what it did."""
+    data: dict[bytes, Any] = {}
+    operations, at_us, process = [], 0, 1
+    for number in range(rng.randint(2, 6)):
+        words = {
+            "key": rng.choice(KEYS),
+            "value": rng.choice([b"v%d" % number, b"a"]),
+            "amount": rng.choice([b"1", b"x"]),
+        }
+        argument = tuple(words.get(word, word) for word in rng.choice(DRAWN[profile]))  # type: ignore[call-overload]
+        outcome = rng.choice(["ok", "ok", "ok", "ok", "info", "fail"])
+        begin_us, at_us = at_us + 1 - rng.randint(0, 3) * (number > 0), at_us + rng.randint(2, 6)
+        before = dict(data)
+        result = reply(data, argument)
+        if outcome == "fail" or (outcome == "info" and rng.random() < 0.5) or (is_lossy and rng.random() < 0.3):
+            data = before
+        known = result if outcome == "ok" else None
+        process = number if outcome == "info" else rng.randrange(100, 103)
+        complete_us = None if outcome == "info" else at_us
+        operations.append(
+            Operation(
+                10 * process + number, max(begin_us, 0), complete_us, "command", argument[1], argument, known, outcome
+            )
+        )
+    return recorded(operations, {key: reply(data, (b"GET", key)) for key in KEYS})
+
+
+def verdict(assertion: Any, history: Recording) -> str:
+    try:
+        assertion(history)
+    except AssertionError as failure:
+        return "unknown" if ": unknown" in str(failure) else "invalid"
+    return "valid"
+
+
+@pytest.mark.parametrize("profile", DRAWN)
+def test_no_assertion_disagrees_with_brute_force(profile: str) -> None:
+    rng = Random(71)
+    seen: dict[tuple[str, str], int] = {}
+    for number in range(ROUNDS):
+        history = drawn(rng, profile, is_lossy=number % 2 == 0)
+        whole = [each._replace(key=b"") for each in (*history.operations, *history.finals)]
+        run_is_right = is_linearizable([each._replace(key=b"") for each in history.operations], REDIS)
+        all_is_right = is_linearizable(whole, REDIS)
+        linearizable, lost = verdict(assert_linearizable, history), verdict(assert_no_lost_writes, history)
+        assert not (linearizable == "invalid" and all_is_right), history.describe()
+        assert not (linearizable == "valid" and not all_is_right), history.describe()
+        assert not (lost == "invalid" and all_is_right), history.describe()
+        assert not (lost == "valid" and run_is_right and not all_is_right), history.describe()
+        for name, told in (("linearizable", linearizable), ("lost", lost)):
+            seen[name, told] = seen.get((name, told), 0) + 1
+    for told in ("valid", "invalid"):
+        assert seen["linearizable", told] > ROUNDS // 50, seen
+        assert seen["lost", told] > ROUNDS // 50, seen
+
+
+def test_a_refused_command_on_several_keys_does_not_make_one_register_of_them() -> None:
+    refused = [command(0, "MSET a 1 b 2", outcome="fail"), command(5, "SET a 3")]
+    right = recorded([*refused, command(10, "GET b", None)], {b"a": b"3", b"b": None})
+    assert [verdict(each, right) for each in (assert_linearizable, assert_no_lost_writes)] == ["valid", "valid"]
+    broken = recorded([*refused, command(10, "GET b", b"3")], {b"a": b"3", b"b": b"3"})
+    assert verdict(assert_linearizable, broken) == "invalid"
+
+
+def test_counters_of_two_keys_are_two_sums() -> None:
+    looked = command(0, "MGET a b", (None, None))
+    moved = [looked, command(5, "DECRBY a 5", -5), command(10, "INCRBY b 5", 5)]
+    assert verdict(assert_no_lost_writes, recorded(moved, {b"a": b"-5", b"b": b"5"})) == "valid"
+    assert verdict(assert_no_lost_writes, recorded(moved, {b"a": None, b"b": None})) == "invalid"
+
+
+def test_a_delete_that_told_what_it_removed_is_not_undone() -> None:
+    done = [command(0, "SET a 2"), command(0, "DEL a", 1, process=2)]
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": None})) == "valid"
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": b"2"})) == "invalid"
+
+
+@pytest.mark.parametrize("outcome", ["fail", "info"])
+@pytest.mark.parametrize("words", ["MSET a 1 b", "INCRBY a", "DECRBY a", "INCR a 2"])
+def test_a_command_with_a_wrong_number_of_words_breaks_no_assertion(words: str, outcome: str) -> None:
+    history = recorded([command(0, words, outcome=outcome), command(5, "SET b 1")], {b"b": b"1"})
+    for mode in ("cp", "ap"):
+        history.modes = {"default": mode}
+        for assertion in (assert_linearizable, assert_no_lost_writes, assert_causal):
+            assert verdict(assertion, history) in ("valid", "unknown")
