@@ -274,3 +274,25 @@ def test_a_long_history_of_careful_clients_is_judged_within_the_bound() -> None:
         at += 10
     check: Callable[[list[Operation]], Any] = check_lost_updates
     assert check(history).is_valid
+
+
+def test_what_a_transaction_wrote_and_removed_again_was_put_over_nothing_where_nothing_was() -> None:
+    set_and_taken = ((b"SET", b"k", b"7"), (b"GETDEL", b"k"))
+    taken = [read(1, 10, 11, b"100"), Operation(2, 12, 13, "transaction", b"k", set_and_taken, (b"OK", b"7"))]
+    commands = ((b"APPEND", b"k", b"0"), (b"DEL", b"k"))
+    passing = Operation(1, 20, 21, "transaction", b"k", commands, (1, 1))
+    assert check_lost_updates([OPENED, *taken, passing]).is_valid
+    over = Operation(1, 20, 21, "transaction", b"k", commands, (4, 1))
+    other = done(2, 14, 15, "SET", "k", "new")
+    assert check_lost_updates([OPENED, *taken, other, over]).is_invalid
+
+
+def test_a_witness_is_as_it_was_recorded_also_of_keys_that_belong_together() -> None:
+    history = [
+        done(0, 0, 1, "MSET", "a", "1", "b", "1"),
+        *(read(1, 10, 11, b"1", "b"), read(2, 10, 11, b"1", "b")),
+        *(done(1, 20, 21, "SET", "b", "2"), done(2, 22, 23, "SET", "b", "3")),
+    ]
+    verdict = check_lost_updates(history)
+    assert verdict.is_invalid
+    assert set(verdict.witness) <= set(history)

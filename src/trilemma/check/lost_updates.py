@@ -23,7 +23,7 @@ from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
 from trilemma.check.model import Model
 from trilemma.check.redis_entry import Entry, Refusal, integer
-from trilemma.check.redis_history import READS, Command, commands_of, judged, keys_of, replies_of
+from trilemma.check.redis_history import READS, Command, as_recorded, commands_of, judged, keys_of, replies_of
 from trilemma.check.redis_model import REDIS, State
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
@@ -39,6 +39,9 @@ ATOMIC: Final = frozenset(
 
 _VALUES: Final = frozenset({b"GET", b"MGET", b"GETRANGE", b"SUBSTR", b"STRLEN", b"EXISTS"})
 """Reads that an application can base a write on."""
+
+_REMOVING: Final = frozenset({b"DEL", b"UNLINK", b"GETDEL", b"RENAME", b"RENAMENX"})
+"""Commands after which a key that they name may be absent."""
 
 _BLIND: Final = frozenset({b"SET", b"MSET", b"SETRANGE"})
 """Commands that write also where they change nothing."""
@@ -215,7 +218,7 @@ def check_lost_updates(operations: Iterable[Operation], steps_max: int = STEPS_M
     done = [each for each in listed if each.outcome == "ok"]
     if not any(each[0] in ATOMIC for operation in done for each in commands_of(operation)) and not _based(done)[1]:
         return unknown(CHECKER, "no acknowledged write was based on a read, so none could be lost")
-    return judged(listed, CHECKER, lambda group: _check(group, steps_max))
+    return as_recorded(judged(listed, CHECKER, lambda group: _check(group, steps_max)), listed)
 
 
 def _check(operations: list[Operation], steps_max: int) -> Verdict:
@@ -256,18 +259,23 @@ def _between(operations: list[Operation], pairs: list[Pair]) -> Verdict | None:
 
 
 def _written(operation: Operation) -> set[bytes]:
-    """Return the keys that an operation surely wrote, and whole: conditional commands may not have."""
+    """Return the keys that an operation surely wrote, and whole: conditional commands may not have, and what a
+    transaction wrote and removed again may have been absent before."""
     keys: set[bytes] = set()
+    earlier: set[bytes] = set()
     for command, reply in zip(commands_of(operation), replies_of(operation), strict=False):
         named = keys_of(command)
-        if _is_void(command, reply) or command[0] == b"SETRANGE":
+        if _is_void(command, reply) or command[0] == b"SETRANGE" or command[0] in READS:
             continue
-        if command[0] in (b"DEL", b"UNLINK"):
-            keys.update(named if reply == len(named) else ())
+        if command[0] in _REMOVING:
+            keys.difference_update(named)
+            is_sure = command[0] in (b"DEL", b"UNLINK") and reply == len(named)
+            keys.update(set(named) - earlier if is_sure else ())
         elif command[0] == b"SETNX":
             keys.update(named if reply == 1 else ())
-        elif _replaces(command) or command[0] in ATOMIC - {b"GETDEL"}:
+        elif _replaces(command) or command[0] in ATOMIC:
             keys.update(named)
+        earlier.update(named)
     return keys
 
 

@@ -210,11 +210,15 @@ def check_commands(
         return check_linearizable(group, REDIS, steps_max, deadline)
 
     recorded = list(operations)
-    verdict = judged(recorded, CHECKER, check)
-    return verdict._replace(witness=tuple(_as_recorded(each, recorded) for each in verdict.witness))
+    return as_recorded(judged(recorded, CHECKER, check), recorded)
 
 
-def _as_recorded(shown: Operation, recorded: list[Operation]) -> Operation:
+def as_recorded(verdict: Verdict, recorded: list[Operation]) -> Verdict:
+    """Return a verdict on groups of keys with its witness as it was recorded."""
+    return verdict._replace(witness=tuple(_one_as_recorded(each, recorded) for each in verdict.witness))
+
+
+def _one_as_recorded(shown: Operation, recorded: list[Operation]) -> Operation:
     """Return the operation that was put under its group's key, and perhaps into a register's words, for a checker."""
     for each in recorded:
         if (each.process, each.invoke_us) == (shown.process, shown.invoke_us):
