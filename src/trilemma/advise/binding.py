@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from trilemma.advise.client import LIBRARIES, PIPELINES, dotted, is_constructor, last_name
+from trilemma.advise.syntax import COMPREHENSIONS, DEFINITIONS, FUNCTIONS
 
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SCOPES = (ast.Module, *FUNCTIONS, *COMPREHENSIONS)
 CLASSES = frozenset(("Redis", "StrictRedis", "RedisCluster", "Valkey", "ValkeyCluster", "FakeRedis"))
 FOLLOWED_MAX = 8

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from trilemma.advise.call import Arm
+from trilemma.advise.syntax import COMPREHENSIONS, FUNCTIONS, LOOPS
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+ROUNDS = (*LOOPS, *COMPREHENSIONS)
 
 
 def arms_of(path: Sequence[ast.AST]) -> tuple[Arm, ...]:
@@ -31,7 +31,7 @@ def _in_function(path: Sequence[ast.AST]) -> Sequence[ast.AST]:
 def _arms(path: Sequence[ast.AST]) -> Iterator[Arm]:
     is_repeated = has_finally = False
     for fork, inner in pairwise(path):
-        is_repeated = is_repeated or isinstance(fork, LOOPS)
+        is_repeated = is_repeated or isinstance(fork, ROUNDS)
         has_finally = has_finally or (isinstance(fork, ast.Try) and bool(fork.finalbody))
         for number, branch in enumerate(_branches(fork)):
             if any(each is inner for each in branch):

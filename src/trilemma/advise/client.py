@@ -3,6 +3,8 @@
 import ast
 from typing import NamedTuple
 
+from trilemma.advise.syntax import DEFINITIONS
+
 CONSTRUCTORS = frozenset(("Redis", "StrictRedis", "RedisCluster", "Valkey", "from_url", "FakeRedis"))
 LIBRARIES = ("redis", "aioredis", "valkey", "fakeredis", "trilemma")
 PIPELINES = frozenset(("pipeline", "transaction"))
@@ -71,7 +73,6 @@ def _is_false(node: ast.expr) -> bool:
 Scope = tuple[int, ...]
 """The functions and classes around a node, the outermost first."""
 
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PREFERRED = ("pipeline", "client", "batch")
 """What a name is taken for that is not of the same function, where it is several: what fewest rules speak against."""
 
@@ -110,7 +111,7 @@ class Receivers:
         if isinstance(node, ast.expr):
             self._scopes[id(node)] = scope
         self._look(node, scope)
-        inner = (*scope, id(node)) if isinstance(node, _SCOPES) else scope
+        inner = (*scope, id(node)) if isinstance(node, DEFINITIONS) else scope
         for each in ast.iter_child_nodes(node):
             self._walk(each, inner)
 

@@ -8,6 +8,8 @@ import ast
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from trilemma.advise.syntax import DEFINITIONS, LOOPS
+
 # fmt: off
 MODULES = frozenset(("uuid", "secrets", "random", "time", "os", "datetime"))
 SOURCES = frozenset((
@@ -24,7 +26,7 @@ KEEPING = frozenset((
 # fmt: on
 
 CONVERSIONS = frozenset(("str", "repr", "bytes", "hex", "int"))
-CONDITIONAL = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+CONDITIONAL = (ast.If, ast.Match, *LOOPS, *DEFINITIONS)
 
 Names = frozenset[str]
 

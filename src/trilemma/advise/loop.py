@@ -10,16 +10,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
-TRIES = (ast.Try, ast.TryStar)
+from trilemma.advise.client import last_name
+from trilemma.advise.syntax import FUNCTIONS, LOOPS
+from trilemma.command.wrapping import WRAPPED_AT
+
 ENDS = (ast.Break, ast.Return)
 COUNTS = frozenset(("range", "count", "repeat"))
 """What a `for` goes through whose rounds are attempts, and no items."""
-
-ONCE_WORDS = 3
-"""CAP, ONCE and the token, before the command."""
-
-INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 Loop: TypeAlias = ast.For | ast.AsyncFor | ast.While
 Tried: TypeAlias = ast.Try | ast.TryStar
@@ -43,13 +40,13 @@ def sends_again(path: Sequence[ast.AST], call: ast.Call, loop: Loop, tried: Trie
     path = [*path, call]
     items = _items(loop, call)
     told = [*call.args, *(each.value for each in call.keywords)]
-    is_counted = isinstance(loop, ast.For) and _last_of_call(loop.iter) in COUNTS
+    is_counted = isinstance(loop, ast.For) and _called(loop.iter) in COUNTS
     followed = [*_behind(path, tried), *(_after(path, tried) if goes_round else ())]
     is_over = any(isinstance(each, ENDS) for each in followed) or _ends_by_flag(loop, _flags(followed))
     if is_over is None:
         return None
     if is_over:
-        start = ONCE_WORDS if told and isinstance(told[0], ast.Constant) and told[0].value == "CAP" else 0
+        start = WRAPPED_AT["cap|once"] if told and isinstance(told[0], ast.Constant) and told[0].value == "CAP" else 0
         is_other = not is_counted and any(_names(each) & items for each in told[start:])
         return None if is_other else True
     may_end = any(isinstance(each, ENDS) for part in loop.body for each in _of_loop(part))
@@ -157,7 +154,7 @@ def _items(loop: Loop, call: ast.Call) -> set[str]:
 
 def _of_loop(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a node and what is in it, but for handlers, functions, and what ends a loop inside it."""
-    if isinstance(node, (ast.ExceptHandler, *INNER)):
+    if isinstance(node, (ast.ExceptHandler, ast.ClassDef, *FUNCTIONS)):
         return
     yield node
     for each in ast.iter_child_nodes(node):
@@ -170,9 +167,6 @@ def _names(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
-def _last_of_call(node: ast.expr) -> str:
+def _called(node: ast.expr) -> str:
     """Return the name of the function that is called; nothing of anything else."""
-    function = node.func if isinstance(node, ast.Call) else None
-    return (
-        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
-    )
+    return last_name(node.func) if isinstance(node, ast.Call) else ""

@@ -14,9 +14,11 @@ from trilemma.advise.call import Call, Client, Key, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
 from trilemma.advise.expression import FOLLOWED_MAX, key_of, keys_of_call, single_assignments, words_of_call
 from trilemma.advise.retry import Sending, is_retried
-from trilemma.advise.text import UNKEYED, WRAPPED
+from trilemma.advise.syntax import DEFINITIONS
+from trilemma.advise.text import UNKEYED
 from trilemma.command.safety import BY_COMMAND
 from trilemma.command.safety_rows import VALUE_READS
+from trilemma.command.wrapping import WRAPPED_AT
 
 METHODS = {"delete": "del", "execute": "exec", "immediate_execute_command": "execute_command"}
 """Methods of redis-py that are not called as their commands are."""
@@ -152,10 +154,10 @@ class _Reader(ast.NodeVisitor):
             return None
         token = None
         if texts[:1] == ["CAP"]:
-            start = WRAPPED.get(texts[1].lower()) if len(texts) > 1 else None
+            start = WRAPPED_AT.get(f"cap|{texts[1].lower()}") if len(texts) > 1 else None
             if start is None:
                 return None
-            token = arguments[2] if start == WRAPPED["once"] and len(arguments) > start else None
+            token = arguments[2] if start == WRAPPED_AT["cap|once"] and len(arguments) > start else None
             arguments, texts = arguments[start:], texts[start:]
         if not texts or not texts[0]:
             return None
@@ -182,11 +184,7 @@ class _Reader(ast.NodeVisitor):
     @property
     def _who(self) -> str:
         """The function that a call stands in, with its classes."""
-        names = [
-            each.name
-            for each in self._around
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        ]
+        names = [each.name for each in self._around if isinstance(each, DEFINITIONS)]
         return ".".join([self._source, *names])
 
     def _place(self, node: ast.expr) -> str:
@@ -215,7 +213,7 @@ class _Reader(ast.NodeVisitor):
             if raw is None:
                 return None
             command, _, _, token = raw
-            arguments = arguments[1 if token is None else WRAPPED["once"] + 1 :]
+            arguments = arguments[1 if token is None else WRAPPED_AT["cap|once"] + 1 :]
         form = (command, *map(ast.unparse, arguments))
         return Sending(self._receivers.client(self._followed(receiver)), form, token and self._kept(token))
 

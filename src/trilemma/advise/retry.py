@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from trilemma.advise.client import last_name
 from trilemma.advise.fresh import is_new, may_be_new, names_made
-from trilemma.advise.loop import LOOPS, TRIES, sends_again, targets_of
+from trilemma.advise.loop import sends_again, targets_of
+from trilemma.advise.syntax import FUNCTIONS, LOOPS, TRIES
 
 RETRYING_DECORATORS = ("retry", "backoff")
 LEAVES = (ast.Raise, ast.Return, ast.Break)
 ENDS = (*LEAVES, ast.Continue)
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 WHOLE = ("del", "unlink", "set")
 
 # fmt: off

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from trilemma.advise.call import Call, Key, Program
 from trilemma.command.safety import option_words
 from trilemma.command.table import CommandSpec, keys_of, lookup
+from trilemma.command.wrapping import WRAPPED_AT
 from trilemma.resp.inline import split_arguments
 
 MONITORED = re.compile(rb"^\+?(\d+\.\d+) \[(\d+) ([^\]]+)\] (.*)$")
@@ -36,9 +37,6 @@ _OTHERS = (
 OTHERS = frozenset(_OTHERS.split())
 """Commands of Redis 7.0 that our table has not. What is neither here nor there is not taken for a command."""
 
-WRAPPED = {"once": 3, "explain": 2}
-"""Where the command begins that a subcommand of CAP carries."""
-
 
 class Reader:
     """Turns lines into calls; remembers which connections are between MULTI and EXEC."""
@@ -51,10 +49,10 @@ class Reader:
         """Return a command as a call; None where it is none."""
         is_retried = None
         if argv[0].lower() == b"cap" and len(argv) > 2:
-            start = WRAPPED.get(_text(argv[1]).lower())
+            start = WRAPPED_AT.get(f"cap|{_text(argv[1]).lower()}")
             if start is None or len(argv) <= start:
                 return Call(place, who, "cap", shown=_shown(argv))
-            is_retried = False if start == WRAPPED["once"] else None
+            is_retried = False if start == WRAPPED_AT["cap|once"] else None
             argv = argv[start:]
         name = _text(argv[0]).lower()
         if lookup(argv[0]) is None and name not in OTHERS:

@@ -51,15 +51,16 @@ def judge_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
     for name in doubted:
         if certain[name].is_invalid:
             found[name] = _named(certain[name])
-        if certain[name].is_invalid or not found[name].is_invalid:
-            continue
-        why = f"broken, unless {MONOTONIC_READS} is: no node is named, so nobody can tell which copy was read"
-        found |= _together(history, name, found[name], initial)
-        found[name] = unknown(name, f"{why} ({found[name].reason})")
-        if found[MONOTONIC_READS].is_valid:
-            why = f"broken, unless {name} is: no node is named, so nobody can tell which copy was read"
-            found[MONOTONIC_READS] = unknown(MONOTONIC_READS, why)
+        elif found[name].is_invalid:
+            found |= _together(history, name, found[name], initial)
+            found[name] = unknown(name, f"{_unless(MONOTONIC_READS)} ({found[name].reason})")
+            if found[MONOTONIC_READS].is_valid:
+                found[MONOTONIC_READS] = unknown(MONOTONIC_READS, _unless(name))
     return found
+
+
+def _unless(other: str) -> str:
+    return f"broken, unless {other} is: no node is named, so nobody can tell which copy was read"
 
 
 def _together(history: list[Operation], name: str, verdict: Verdict, initial: Hashable) -> dict[str, Verdict]:
