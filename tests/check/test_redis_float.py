@@ -5,9 +5,10 @@ from random import Random
 
 import pytest
 
+from floats import random_float, summed
 from trilemma.check.redis_entry import Refusal
 from trilemma.check.redis_float import is_rounded, number, total
-from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse_long_double
+from trilemma.resp.longdouble import format_long_double
 
 FUZZ_ROUNDS = 3_000
 
@@ -22,24 +23,7 @@ ODD = (
 
 def draw(rng: Random) -> bytes:
     form = rng.randrange(6)
-    if form == 0:
-        return b"%d.%d" % (rng.randint(-1000, 1000), rng.randint(0, 10 ** rng.randint(1, 20)))
-    if form == 1:
-        return repr(rng.uniform(-1, 1) * 10.0 ** rng.randint(-20, 25)).encode()
-    if form == 2:
-        return b"%de%d" % (rng.randint(-(10**25), 10**25), rng.randint(-4975, 4915))
-    if form == 3:
-        return b"%d" % rng.randint(-(1 << 66), 1 << 66)
-    return b"%.3g" % rng.uniform(-50, 50) if form == 4 else rng.choice(ODD)
-
-
-def rounded(held: bytes, amount: bytes) -> bytes | str:
-    """Return the reply of the store: its text, or an error."""
-    left, right = parse_long_double(held), parse_long_double(amount)
-    if left is None or right is None:
-        return "ERR value is not a valid float"
-    found = add_long_doubles(left, right)
-    return "ERR increment would produce NaN or Infinity" if found is None else format_long_double(found)
+    return random_float(rng) if form < 4 else b"%.3g" % rng.uniform(-50, 50) if form == 4 else rng.choice(ODD)
 
 
 def modelled(held: bytes, amount: bytes) -> bytes | str:
@@ -54,7 +38,7 @@ def test_every_reply_of_the_store_is_one_that_rounding_may_have_made() -> None:
     exact = errors = 0
     pairs = [(text, b"1") for text in ODD] + [(b"1", text) for text in ODD]
     for held, amount in [*pairs, *((draw(rng), draw(rng)) for _ in range(FUZZ_ROUNDS))]:
-        told, found = rounded(held, amount), modelled(held, amount)
+        told, found = summed(held, amount), modelled(held, amount)
         if isinstance(told, str) or isinstance(found, str):
             assert told == found, (held, amount)
             errors += 1
@@ -68,7 +52,7 @@ def test_a_sum_that_is_wrong_by_more_than_rounding_is_none() -> None:
     rng = Random(92)
     for _ in range(FUZZ_ROUNDS):
         held, amount = b"%.9g" % rng.uniform(-1e6, 1e6), b"%.6g" % rng.uniform(-100, 100)
-        told = rounded(held, amount)
+        told = summed(held, amount)
         assert isinstance(told, bytes)
         shown = number(told)
         assert shown is not None

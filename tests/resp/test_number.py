@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse_long_double
+from floats import random_float, summed
+from trilemma.resp.longdouble import add_long_doubles, parse_long_double
 from trilemma.resp.number import INT64_MAX, INT64_MIN, format_double, parse_double, parse_int64
 
 INTEGERS = [b"0", b"1", b"-1", b"10", b"9223372036854775807", b"-9223372036854775808"]
@@ -156,35 +157,12 @@ def test_a_long_double_holds_what_a_double_does_not() -> None:
     ],
 )
 def test_sums_print_as_people_write_them(left: bytes, right: bytes, text: bytes) -> None:
-    assert incremented(left, right) == text
-
-
-def incremented(left: bytes, right: bytes) -> bytes | None:
-    first, second = parse_long_double(left), parse_long_double(right)
-    assert first is not None
-    assert second is not None
-    total = add_long_doubles(first, second)
-    return None if total is None else format_long_double(total)
+    assert summed(left, right) == text
 
 
 def expected_reply(left: bytes, right: bytes) -> bytes:
-    if parse_long_double(left) is None or parse_long_double(right) is None:
-        return b"-ERR value is not a valid float\r\n"
-    text = incremented(left, right)
-    if text is None:
-        return b"-ERR increment would produce NaN or Infinity\r\n"
-    return b"$%d\r\n%b\r\n" % (len(text), text)
-
-
-def random_float(rng: random.Random) -> bytes:
-    form = rng.randrange(4)
-    if form == 0:
-        return b"%d.%d" % (rng.randint(-1000, 1000), rng.randint(0, 10 ** rng.randint(1, 20)))
-    if form == 1:
-        return repr(rng.uniform(-1, 1) * 10.0 ** rng.randint(-20, 25)).encode()
-    if form == 2:
-        return b"%de%d" % (rng.randint(-(10**25), 10**25), rng.randint(-4975, 4915))
-    return b"%d" % rng.randint(-(1 << 66), 1 << 66)
+    text = summed(left, right)
+    return b"-%b\r\n" % text.encode() if isinstance(text, str) else b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 @pytest.mark.process

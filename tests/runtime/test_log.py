@@ -301,15 +301,20 @@ def test_damage_in_the_newest_header_stops_the_start_and_removes_nothing(tmp_pat
     assert path.read_bytes() == damaged
 
 
-@pytest.mark.parametrize("written", [0, 20, SEGMENT_HEADER_BYTES - 1])
-def test_a_segment_whose_header_a_crash_tore_is_made_anew(tmp_path: Path, written: int) -> None:
+def second_of_two(directory: Path) -> Path:
+    """Write an entry into each of two segments; return the newest one's file."""
     waiter = Waiter()
-    log = open_log(tmp_path, waiter)
+    log = open_log(directory, waiter)
     log.append(write(1, [entry(1)], opens=True))
     log.append(write(2, [entry(2)], segment=2, opens=True))
     waiter.wait(2)
     log.close()
-    path = tmp_path / f"{2:016d}.segment"
+    return directory / f"{2:016d}.segment"
+
+
+@pytest.mark.parametrize("written", [0, 20, SEGMENT_HEADER_BYTES - 1])
+def test_a_segment_whose_header_a_crash_tore_is_made_anew(tmp_path: Path, written: int) -> None:
+    path = second_of_two(tmp_path)
     path.write_bytes(path.read_bytes()[:written] + bytes(5_000))
     log = open_log(tmp_path, Waiter())
     assert [record.index for record in log.recovered.records] == [1]
@@ -329,13 +334,7 @@ def test_a_newest_segment_that_held_what_was_durable_stops_the_start_where_that_
     tmp_path: Path, left: bytes | None, sentence: str
 ) -> None:
     """Blank, it was taken for one that a crash had cut off and was removed; gone, it was not missed."""
-    waiter = Waiter()
-    log = open_log(tmp_path, waiter)
-    log.append(write(1, [entry(1)], opens=True))
-    log.append(write(2, [entry(2)], segment=2, opens=True))
-    waiter.wait(2)
-    log.close()
-    path = tmp_path / f"{2:016d}.segment"
+    path = second_of_two(tmp_path)
     path.unlink()
     if left is not None:
         path.write_bytes(left)

@@ -62,6 +62,16 @@ class Cluster:
         await server.start()
         return server
 
+    def around(self, make_node: Callable[..., Any], storage: MemoryStorage | None = None) -> Server:
+        """Return n1 with another node in it; it is not started, nor is it taken down by `stop`."""
+        return Server(
+            self.config("n1"),
+            sockets=self._first.pop("n1"),
+            storage=lambda _: storage or MemoryStorage(),
+            logger=make_logger("n1", "info", "json", self.said),
+            make_node=make_node,
+        )
+
     def client(self, name: str) -> Any:
         client = Redis(port=self.servers[name].client_address[1], retry=None, socket_timeout=10)
         self._stack.push_async_callback(client.aclose)
@@ -163,13 +173,7 @@ def test_a_node_that_cannot_hand_over_is_stopped_after_a_bound(
     monkeypatch.setattr(module, "SHUTDOWN_S", 0.02)
 
     async def body(cluster: Cluster) -> None:
-        server = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: MemoryStorage(),
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
+        server = cluster.around(lambda *_: node)
         await server.start()
         server.begin_shutdown()
         async with asyncio.timeout(10):
@@ -191,13 +195,7 @@ def test_a_shutdown_that_is_called_off_leaves_no_bound_behind_and_the_next_one_h
     node.plan = plan
 
     async def body(cluster: Cluster) -> None:
-        server = cluster.servers["n1"] = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: MemoryStorage(),
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
+        server = cluster.servers["n1"] = cluster.around(lambda *_: node)
         await server.start()
         server.begin_shutdown()
         bound = server._bound
@@ -225,13 +223,7 @@ def test_a_node_that_breaks_closes_its_clients_and_says_why(cluster: Any, node: 
     node.plan = broken
 
     async def body(cluster: Cluster) -> None:
-        server = cluster.servers["n1"] = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: MemoryStorage(),
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
+        server = cluster.servers["n1"] = cluster.around(lambda *_: node)
         await server.start()
         reader, writer = await asyncio.open_connection(*server.client_address)
         writer.write(b"x")
@@ -256,13 +248,7 @@ def test_rows_that_turn_out_damaged_end_the_node_with_the_sentence_of_a_refused_
     node.plan = damaged
 
     async def body(cluster: Cluster) -> None:
-        server = cluster.servers["n1"] = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: MemoryStorage(),
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
+        server = cluster.servers["n1"] = cluster.around(lambda *_: node)
         await server.start()
         _, writer = await asyncio.open_connection(*server.client_address)
         writer.write(b"x")
@@ -294,13 +280,7 @@ def test_so_do_those_that_turn_out_damaged_as_they_are_written(cluster: Any, nod
     async def body(cluster: Cluster) -> None:
         storage = Damaged()
         storage.engine.flush = fail
-        server = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: storage,
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
+        server = cluster.around(lambda *_: node, storage)
         await server.start()
         _, writer = await asyncio.open_connection(*server.client_address)
         writer.write(b"x")
@@ -318,13 +298,7 @@ def test_rows_that_a_start_finds_damaged_as_it_reads_them_refuse_it(cluster: Any
         raise CorruptRowsError("Corruption: in 000007.sst")
 
     async def body(cluster: Cluster) -> None:
-        server = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: MemoryStorage(),
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=make_node,
-        )
+        server = cluster.around(make_node)
         with pytest.raises(StartRefused, match=r"n1: Corruption: in 000007\.sst; put the whole directory back"):
             await server.start()
 
@@ -341,13 +315,7 @@ class FullLog(StringIO):
 def test_a_node_that_cannot_say_that_it_broke_ends_all_the_same(cluster: Any, node: Any) -> None:
     async def body(cluster: Cluster) -> None:
         cluster.said = FullLog()
-        server = cluster.servers["n1"] = Server(
-            cluster.config("n1"),
-            sockets=cluster._first.pop("n1"),
-            storage=lambda _: MemoryStorage(),
-            logger=make_logger("n1", "info", "json", cluster.said),
-            make_node=lambda *_: node,
-        )
+        server = cluster.servers["n1"] = cluster.around(lambda *_: node)
         await server.start()
         server.turns.storage_failed(OSError("the disk is gone"))
         with pytest.raises(OSError, match="the disk is gone"):
