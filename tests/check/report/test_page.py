@@ -219,6 +219,15 @@ def test_the_page_says_what_was_found_in_words() -> None:
         assert said in shown, said
 
 
+def test_each_of_the_three_letters_stands_before_what_was_measured_of_it() -> None:
+    source = page.render(broken())
+    parts = re.findall(r'<h3><span class="letter">(.)</span>(.*?)</table>', source, re.DOTALL)
+    assert {sign for sign, _ in parts} == {"C", "A", "P"}
+    told = dict(parts)
+    for sign, said in (("C", "came back after it was replaced"), ("A", "90.0% of 100"), ("P", "n3 from n1 n2")):
+        assert said in told[sign]
+
+
 def test_unknown_is_never_called_a_pass() -> None:
     nothing = Report("empty", "none", "none", "none", [])
     undecided = Report("empty", "none", "none", "none", [Subject("s", "", "register", [], [unknown("c", "gave up")])])
