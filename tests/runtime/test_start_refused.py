@@ -3,6 +3,7 @@
 What a start cannot see, damage in a row, ends the node so once it is met.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ import trilemma
 from shell import ended
 from trilemma.runtime.directory import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, bind, listen
+from trilemma.runtime.segment_files import SegmentFiles
 
 MIB = 1 << 20
 TIMEOUT_S = 30
@@ -185,6 +187,41 @@ def test_nor_one_that_has_lost_which_disks_its_peers_had(tmp_path: Path) -> None
         said = start(tmp_path, "cp")
         assert said.startswith(f"{data / 'peers.json'} is missing, and with it which disks the peers of this node had;")
         assert said.endswith("a node that has lost a part of it must not return under its old id")
+
+
+def test_nor_one_beside_whose_segments_a_file_only_looks_like_one(tmp_path: Path) -> None:
+    data = founded(tmp_path, "cp")
+    stray = data / "log" / "00000000000099.segment"
+    stray.touch()
+    for _ in range(2):
+        said = start(tmp_path, "cp")
+        assert said.startswith(
+            f"{stray} is no segment of this log, whose names are 16 digits and .segment; nothing was"
+        )
+    stray.unlink()
+    founded(tmp_path, "cp")
+
+
+def test_nor_one_whose_disk_has_no_room_for_a_copy_of_the_newest_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = founded(tmp_path, "cp")
+
+    def full(_files: SegmentFiles, new: Path, _data: bytes) -> None:
+        new.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SegmentFiles, "_write_new", full)
+        said = start(tmp_path, "cp")
+    (segment,) = (data / "log").iterdir()
+    size = segment.stat().st_size
+    assert said == (
+        f"{data / 'log'} has no room for a copy of the newest segment of the log, {size} bytes, which a start makes "
+        "before it uses what it has read; nothing was changed: make room, and start again"
+    )
+    with trilemma.local(nodes=1, default_mode="cp", directory=tmp_path) as cluster:
+        assert cluster.client("n1").get("k") == "v"
 
 
 def test_a_first_start_that_was_cut_off_before_its_identity_is_no_loss(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from trilemma.runtime.config import ConfigError, ServerConfig
 from trilemma.runtime.directory import WHOLE, DirectoryRefused
+from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.rows import CorruptRowsError
+from trilemma.runtime.segment_files import StraySegmentError
 from trilemma.storage.segment import CorruptLogError
 
 
@@ -12,7 +14,7 @@ class DataDamaged(Exception):  # noqa: N818 - the sentence says what was found
 
 def refusal(config: ServerConfig, problem: BaseException) -> str | None:
     """Return the sentence for what a start met; None for a defect, and for what is a sentence already."""
-    if isinstance(problem, (ConfigError, DirectoryRefused)):
+    if isinstance(problem, (ConfigError, DirectoryRefused, NoRoomError, StraySegmentError)):
         return str(problem)
     if isinstance(problem, (CorruptLogError, CorruptRowsError)):
         return f"{config.dir}: {problem}; {WHOLE}"
