@@ -379,8 +379,12 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert failed.wait(WAIT_S)
     monkeypatch.undo()
     assert waiter.token == 0
-    with pytest.raises(LogFailedError):
+    (problem,) = waiter.failed
+    assert isinstance(problem, LogFailedError)
+    assert str(problem).startswith("the disk refused a write or a sync of the log (Input/output error), so the node")
+    with pytest.raises(LogFailedError) as refused:
         log.append(write(2, [entry(2)]))
+    assert refused.value is problem
     log.close()
 
 

@@ -1,6 +1,6 @@
 """A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback.
 
-What a start cannot see, damage in a row, ends the node so once it is met.
+What a start cannot see, damage in a row or a disk that refuses the log, ends the node so once it is met.
 """
 
 import errno
@@ -27,6 +27,8 @@ from trilemma.runtime.segment_files import SegmentFiles
 
 MIB = 1 << 20
 TIMEOUT_S = 30
+FILE_BLOCKS_MAX = 2_048
+"""Of 512 bytes: less than a segment, and enough for whatever else a node writes."""
 
 
 def founded(directory: Path, mode: str, mebibytes: int = 0) -> Path:
@@ -322,3 +324,19 @@ def test_serve_ends_with_the_same_sentence_where_a_row_turns_out_damaged_as_it_i
     assert f"{tmp_path}/n1: Corruption: block checksum mismatch" in said
     assert said.rstrip().endswith("a node that has lost a part of it must not return under its old id")
     assert "Traceback" not in said
+
+
+@pytest.mark.process
+def test_and_where_the_disk_refuses_the_log(tmp_path: Path) -> None:
+    """As a full disk does, and a failed sync: here the system allows no file as long as a segment."""
+    file = config(tmp_path, "127.0.0.1:0", "127.0.0.1:0")
+    command = f"ulimit -f {FILE_BLOCKS_MAX}; exec {sys.executable} -m trilemma serve --config {file}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        f"{tmp_path}/n1: the disk refused a write or a sync of the log (File too large), so the node has stopped: "
+        "what was durable is kept, what was not may be there or not; see to the disk, make room where it is full, and "
+        "start the node again"
+    )
+    assert "Traceback" not in done.stderr
+    assert "fault of trilemma" not in done.stderr

@@ -36,9 +36,15 @@ from trilemma.storage.segment import (
     record_offsets,
 )
 
+STOPPED = (
+    "the node has stopped: what was durable is kept, what was not may be there or not; "
+    "see to the disk, make room where it is full, and start the node again"
+)
+"""What a disk that fails its log means, and what to do."""
+
 
 class LogFailedError(Exception):
-    """The disk refused a write or a sync."""
+    """The disk refused a write or a sync, or does not keep up; the text says what to do."""
 
 
 class Log:
@@ -149,11 +155,12 @@ class Log:
 
         Raises:
             LogFailedError: the disk has failed before, or more waits for it than is bearable.
+            Exception: a defect of the writer's thread has ended it.
         """
         if self.failed is not None:
-            raise LogFailedError(str(self.failed))
+            raise self.failed
         if self._writer.is_too_far_behind:
-            raise LogFailedError("the disk does not keep up with the log")
+            raise LogFailedError(f"the disk does not keep up with the log, so {STOPPED}")
         self._index.release(self._released)
         with self._ending:
             self._append(write)
@@ -216,6 +223,9 @@ class Log:
     # The writer's thread
 
     def _failed(self, problem: Exception) -> None:
+        if isinstance(problem, OSError):
+            said = problem.strerror or problem
+            problem = LogFailedError(f"the disk refused a write or a sync of the log ({said}), so {STOPPED}")
         self.failed = problem
         self._on_failed(problem)
 
