@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from powerless import PAGE_BYTES, PowerlessDisk
 from shell import ended
 from trilemma.base.ids import ShardId
 from trilemma.runtime import log_writer
 from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
+from trilemma.runtime.room import NoRoomError
+from trilemma.runtime.segment_files import StraySegmentError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.recovery import read_segment
 from trilemma.storage.segment import (
@@ -28,6 +31,7 @@ from trilemma.storage.segment import (
 
 SHARD = ShardId(1024)
 WAIT_S = 10.0
+PAGES = b"x" * (3 * PAGE_BYTES)
 
 
 class Waiter:
@@ -375,9 +379,125 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert failed.wait(WAIT_S)
     monkeypatch.undo()
     assert waiter.token == 0
-    with pytest.raises(LogFailedError):
+    (problem,) = waiter.failed
+    assert isinstance(problem, LogFailedError)
+    assert str(problem).startswith("the disk refused a write or a sync of the log (Input/output error), so the node")
+    with pytest.raises(LogFailedError) as refused:
         log.append(write(2, [entry(2)]))
+    assert refused.value is problem
     log.close()
+
+
+def failed_log(disk: PowerlessDisk) -> None:
+    """Write an entry of some pages into segment 1, whose sync fails: the pages count as written, and are not."""
+    waiter = Waiter()
+    log = open_log(disk.path, waiter)
+    disk.fails_next_sync = True
+    log.append(write(1, [entry(1, PAGES)], opens=True))
+    log.close()
+    assert (waiter.token, len(waiter.failed)) == (0, 1)
+
+
+def test_what_a_start_reads_after_a_failed_sync_is_on_the_disk_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken for durable from then on, but was in memory alone: a loss of power took what was acknowledged."""
+    disk = PowerlessDisk(tmp_path, monkeypatch)
+    failed_log(disk)
+    used: list[bool] = []
+    log = Log(tmp_path, 1 << 16, print, print, lambda _: used.append(PAGES in disk.kept(f"{1:016d}.segment")), 0)
+    assert log.recovered.records == [entry(1, PAGES)]
+    assert used == [True]
+    log.close()
+    disk.lose_power()
+    again = open_log(tmp_path, Waiter(), known_segment=1)
+    assert again.recovered.records == [entry(1, PAGES)]
+    again.close()
+
+
+def test_nor_does_a_loss_of_power_leave_a_hole_in_front_of_what_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next segment was synced, the one before it could not be any more: no start took the two."""
+    disk = PowerlessDisk(tmp_path, monkeypatch)
+    failed_log(disk)
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(2)], segment=2, opens=True))
+    waiter.wait(1)
+    log.close()
+    disk.lose_power()
+    again = open_log(tmp_path, Waiter(), known_segment=2)
+    assert again.recovered.records == [entry(1, PAGES), entry(2)]
+    again.close()
+
+
+def test_a_disk_without_room_for_the_newest_segments_copy_refuses_the_start_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = second_of_two(tmp_path)
+    with path.open("ab") as file:
+        file.write(bytes(5_000))
+    before = path.read_bytes()
+    sizes: list[int] = []
+
+    def full(*_: Any) -> int:
+        sizes.append(path.stat().st_size)
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with pytest.raises(NoRoomError, match=f"{tmp_path} has no room for a copy of the newest segment") as refused:
+            open_log(tmp_path, Waiter())
+    end = path.stat().st_size
+    assert sizes == [end]  # what was allocated ahead had been given back
+    assert f" {end} bytes, " in str(refused.value)
+    assert path.read_bytes() == before[:end]
+    assert [each.name for each in sorted(tmp_path.iterdir())] == [f"{1:016d}.segment", path.name]
+    log = open_log(tmp_path, Waiter(), known_segment=2)
+    assert log.recovered.records == [entry(1), entry(2)]
+    log.close()
+
+
+def test_a_copy_that_a_start_was_cut_off_from_is_removed_by_the_next(tmp_path: Path) -> None:
+    path = second_of_two(tmp_path)
+    left = [tmp_path / f"{number:016d}.segment.new" for number in (2, 7)]
+    for new in left:
+        new.write_bytes(path.read_bytes()[:50])
+    log = open_log(tmp_path, Waiter(), known_segment=2)
+    assert log.recovered.records == [entry(1), entry(2)]
+    assert not any(new.exists() for new in left)
+    log.close()
+
+
+@pytest.mark.parametrize("name", ["abc.segment", "00000000000099.segment", "000000000000000٣.segment", ".segment"])
+def test_a_file_that_only_looks_like_a_segment_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    second_of_two(tmp_path)
+    (tmp_path / name).touch()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(StraySegmentError, match=f"{tmp_path / name} is no segment of this log"):
+        open_log(tmp_path, Waiter())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_segment_under_the_name_of_another_one_is_refused(tmp_path: Path) -> None:
+    path = second_of_two(tmp_path)
+    path.rename(tmp_path / f"{3:016d}.segment")
+    with pytest.raises(CorruptLogError, match="segment 3 says that it is segment 2"):
+        open_log(tmp_path, Waiter())
+    assert not path.exists()
+
+
+def test_segments_go_one_by_one_so_that_a_crash_leaves_no_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    for token in (1, 2, 3):
+        log.append(write(token, [entry(token)], token, opens=True))
+    waiter.wait(3)
+    disk = PowerlessDisk(tmp_path, monkeypatch)
+    log.append(write(4, [entry(4)], 3, release=3))
+    log.close()
+    assert disk.removed == [[f"{1:016d}.segment"], [f"{2:016d}.segment"]]
 
 
 def test_a_write_of_any_size_is_no_fault_of_a_disk_that_was_not_asked_before(

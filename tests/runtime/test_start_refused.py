@@ -1,8 +1,9 @@
 """A start that cannot be: a part of the data is gone, a port is taken. A sentence, exit status 2, no traceback.
 
-What a start cannot see, damage in a row, ends the node so once it is met.
+What a start cannot see, damage in a row or a disk that refuses the log, ends the node so once it is met.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -22,9 +23,12 @@ import trilemma
 from shell import ended
 from trilemma.runtime.directory import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, bind, listen
+from trilemma.runtime.segment_files import SegmentFiles
 
 MIB = 1 << 20
 TIMEOUT_S = 30
+FILE_BLOCKS_MAX = 2_048
+"""Of 512 bytes: less than a segment, and enough for whatever else a node writes."""
 
 
 def founded(directory: Path, mode: str, mebibytes: int = 0) -> Path:
@@ -187,6 +191,41 @@ def test_nor_one_that_has_lost_which_disks_its_peers_had(tmp_path: Path) -> None
         assert said.endswith("a node that has lost a part of it must not return under its old id")
 
 
+def test_nor_one_beside_whose_segments_a_file_only_looks_like_one(tmp_path: Path) -> None:
+    data = founded(tmp_path, "cp")
+    stray = data / "log" / "00000000000099.segment"
+    stray.touch()
+    for _ in range(2):
+        said = start(tmp_path, "cp")
+        assert said.startswith(
+            f"{stray} is no segment of this log, whose names are 16 digits and .segment; nothing was"
+        )
+    stray.unlink()
+    founded(tmp_path, "cp")
+
+
+def test_nor_one_whose_disk_has_no_room_for_a_copy_of_the_newest_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = founded(tmp_path, "cp")
+
+    def full(_files: SegmentFiles, new: Path, _data: bytes) -> None:
+        new.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SegmentFiles, "_write_new", full)
+        said = start(tmp_path, "cp")
+    (segment,) = (data / "log").iterdir()
+    size = segment.stat().st_size
+    assert said == (
+        f"{data / 'log'} has no room for a copy of the newest segment of the log, {size} bytes, which a start makes "
+        "before it uses what it has read; nothing was changed: make room, and start again"
+    )
+    with trilemma.local(nodes=1, default_mode="cp", directory=tmp_path) as cluster:
+        assert cluster.client("n1").get("k") == "v"
+
+
 def test_a_first_start_that_was_cut_off_before_its_identity_is_no_loss(tmp_path: Path) -> None:
     (tmp_path / "n1" / "log").mkdir(parents=True)
     (tmp_path / "n1" / "LOCK").touch()
@@ -285,3 +324,19 @@ def test_serve_ends_with_the_same_sentence_where_a_row_turns_out_damaged_as_it_i
     assert f"{tmp_path}/n1: Corruption: block checksum mismatch" in said
     assert said.rstrip().endswith("a node that has lost a part of it must not return under its old id")
     assert "Traceback" not in said
+
+
+@pytest.mark.process
+def test_and_where_the_disk_refuses_the_log(tmp_path: Path) -> None:
+    """As a full disk does, and a failed sync: here the system allows no file as long as a segment."""
+    file = config(tmp_path, "127.0.0.1:0", "127.0.0.1:0")
+    command = f"ulimit -f {FILE_BLOCKS_MAX}; exec {sys.executable} -m trilemma serve --config {file}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        f"{tmp_path}/n1: the disk refused a write or a sync of the log (File too large), so the node has stopped: "
+        "what was durable is kept, what was not may be there or not; see to the disk, make room where it is full, and "
+        "start the node again"
+    )
+    assert "Traceback" not in done.stderr
+    assert "fault of trilemma" not in done.stderr

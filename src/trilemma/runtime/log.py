@@ -36,9 +36,15 @@ from trilemma.storage.segment import (
     record_offsets,
 )
 
+STOPPED = (
+    "the node has stopped: what was durable is kept, what was not may be there or not; "
+    "see to the disk, make room where it is full, and start the node again"
+)
+"""What a disk that fails its log means, and what to do."""
+
 
 class LogFailedError(Exception):
-    """The disk refused a write or a sync."""
+    """The disk refused a write or a sync, or does not keep up; the text says what to do."""
 
 
 class Log:
@@ -55,6 +61,8 @@ class Log:
 
     Raises:
         CorruptLogError: see storage/recovery.py.
+        StraySegmentError: a file only looks like a segment.
+        NoRoomError: the newest segment cannot be written anew.
         OSError: of the disk, or of `on_segment`.
     """
 
@@ -90,38 +98,43 @@ class Log:
 
     def _recover(self, known: int) -> Recovered:
         numbers = self._files.numbers()
-        found = self._find(numbers, known)
+        found, newest = self._find(numbers, known)
         check_chain(found)
         check_reach(found, known)
+        # Last of all that may refuse the log, so that what is refused stays as it was found.
+        self._files.remove_left_over()
         if len(found) < len(numbers):
-            # Last of all that may refuse the log, so that what is refused stays as it was found.
             self._files.path(numbers.pop()).unlink()
+        if found:
+            # Before anything of it is used. What a crash tore can then never be taken for something later.
+            self._files.renew(numbers[-1], newest[: found[-1].end])
         for segment in found:
             self._take_found(segment)
-        if found:
-            # What a crash tore can then never be taken for something later.
-            self._files.cut(found[-1].header.number, found[-1].end)
         reached = reach(found)
         if reached:
             self._on_segment(reached)
         self._newest = numbers[-1] if numbers else 0
         return Recovered(records_of(found), self._newest + 1, numbers)
 
-    def _find(self, numbers: Sequence[int], known: int) -> list[FoundSegment]:
-        """Read all segments; the newest is left out where a crash tore its header."""
+    def _find(self, numbers: Sequence[int], known: int) -> tuple[list[FoundSegment], bytes]:
+        """Read all segments; the newest is left out where a crash tore its header. Return also the last one's bytes."""
         found: list[FoundSegment] = []
+        newest = b""
         for number in numbers:
             data = self._files.path(number).read_bytes()
             segment = read_segment(data)
             if segment is not None:
+                if segment.header.number != number:
+                    raise CorruptLogError(f"segment {number} says that it is segment {segment.header.number}")
                 found.append(segment)
+                newest = data
             elif number != numbers[-1]:
                 raise CorruptLogError(f"segment {number} has no readable header, but segments follow it")
             elif holds_groups(data):
                 raise CorruptLogError(f"segment {number} is damaged in its header, which was durable")
             elif number <= known:
                 raise CorruptLogError(f"segment {number} is blank, but it has held what was durable")
-        return found
+        return found, newest
 
     def _take_found(self, segment: FoundSegment) -> None:
         number = segment.header.number
@@ -142,11 +155,12 @@ class Log:
 
         Raises:
             LogFailedError: the disk has failed before, or more waits for it than is bearable.
+            Exception: a defect of the writer's thread has ended it.
         """
         if self.failed is not None:
-            raise LogFailedError(str(self.failed))
+            raise self.failed
         if self._writer.is_too_far_behind:
-            raise LogFailedError("the disk does not keep up with the log")
+            raise LogFailedError(f"the disk does not keep up with the log, so {STOPPED}")
         self._index.release(self._released)
         with self._ending:
             self._append(write)
@@ -209,6 +223,9 @@ class Log:
     # The writer's thread
 
     def _failed(self, problem: Exception) -> None:
+        if isinstance(problem, OSError):
+            said = problem.strerror or problem
+            problem = LogFailedError(f"the disk refused a write or a sync of the log ({said}), so {STOPPED}")
         self.failed = problem
         self._on_failed(problem)
 
@@ -248,5 +265,3 @@ class Log:
             self._ends.pop(number)
             self._ids.pop(number, None)
             self._files.remove(number)
-        if gone:
-            self._files.sync_directory()

@@ -2,18 +2,24 @@
 
 from trilemma.runtime.config import ConfigError, ServerConfig
 from trilemma.runtime.directory import WHOLE, DirectoryRefused
+from trilemma.runtime.log import LogFailedError
+from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.rows import CorruptRowsError
+from trilemma.runtime.segment_files import StraySegmentError
 from trilemma.storage.segment import CorruptLogError
 
 
 class DataDamaged(Exception):  # noqa: N818 - the sentence says what was found
-    """What the directory holds turned out damaged while a node ran on it; the text says where, and what to do."""
+    """What the directory holds turned out damaged while a node ran on it, or its disk failed the log; the text says
+    where, and what to do."""
 
 
 def refusal(config: ServerConfig, problem: BaseException) -> str | None:
     """Return the sentence for what a start met; None for a defect, and for what is a sentence already."""
-    if isinstance(problem, (ConfigError, DirectoryRefused)):
+    if isinstance(problem, (ConfigError, DirectoryRefused, NoRoomError, StraySegmentError)):
         return str(problem)
+    if isinstance(problem, LogFailedError):
+        return f"{config.dir}: {problem}"
     if isinstance(problem, (CorruptLogError, CorruptRowsError)):
         return f"{config.dir}: {problem}; {WHOLE}"
     if isinstance(problem, OSError):
@@ -22,5 +28,7 @@ def refusal(config: ServerConfig, problem: BaseException) -> str | None:
 
 
 def as_damage(config: ServerConfig, problem: Exception) -> Exception:
-    """Return what ends a node that ran: DataDamaged where its rows cannot be read, else the problem itself."""
-    return DataDamaged(refusal(config, problem)) if isinstance(problem, CorruptRowsError) else problem
+    """Return what ends a node that ran: DataDamaged where its rows cannot be read, or its log cannot be written, else
+    the problem itself."""
+    is_damage = isinstance(problem, (CorruptRowsError, LogFailedError))
+    return DataDamaged(refusal(config, problem)) if is_damage else problem

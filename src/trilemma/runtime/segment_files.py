@@ -5,15 +5,25 @@ Knows nothing of groups and records. Descriptors are shared by the node's thread
 
 import errno
 import os
+import re
 import threading
 from pathlib import Path
 
 from trilemma.base.limits import KIB
+from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.whole_write import write_whole
 
 SUFFIX = ".segment"
+NUMBER_DIGITS = 16
+NEW = ".new"
+"""Behind the name of a segment that a start writes anew; where the start is cut off, the next one removes it."""
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 ALLOCATED_BYTES_MIN = 4 * KIB
 """Less than this is not worth allocating ahead."""
+
+
+class StraySegmentError(Exception):
+    """A file is named as if it were a segment, but no segment of this log; the text says which, and what to do."""
 
 
 class SegmentFiles:
@@ -32,12 +42,24 @@ class SegmentFiles:
         self._lock = threading.Lock()
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the segments that are there, ascending."""
-        return sorted(int(path.stem) for path in self._directory.glob(f"*{SUFFIX}"))
+        """Return the numbers of the segments that are there, ascending.
+
+        Raises:
+            StraySegmentError: one is named as none that was made here.
+        """
+        return sorted(self._number(path) for path in self._directory.glob(f"*{SUFFIX}"))
+
+    def _number(self, path: Path) -> int:
+        if re.fullmatch(f"[0-9]{{{NUMBER_DIGITS}}}", path.stem) is None:
+            raise StraySegmentError(
+                f"{path} is no segment of this log, whose names are {NUMBER_DIGITS} digits and {SUFFIX}; nothing was "
+                "changed: move it out of the directory, or give it back the name that it had"
+            )
+        return int(path.stem)
 
     def path(self, number: int) -> Path:
         """Return where a segment stands."""
-        return self._directory / f"{number:016d}{SUFFIX}"
+        return self._directory / f"{number:0{NUMBER_DIGITS}d}{SUFFIX}"
 
     def descriptor(self, number: int) -> int:
         """Return a segment's descriptor, opened where it is not yet."""
@@ -57,14 +79,57 @@ class SegmentFiles:
                 return None
             return os.pread(self._descriptor(number), size, offset)
 
-    def cut(self, number: int, end: int) -> None:
-        """Cut a segment durably, at a start: nothing else has it open."""
+    def renew(self, number: int, data: bytes) -> None:
+        """Put what a start has read of its newest segment into a new file in its place, and make that durable.
+
+        After a sync that failed, what it was for still reads back, but counts as written: no sync of that file brings
+        it to the disk any more, and the next loss of power takes it. Older segments were synced before the newest was
+        made, by `create` or by an earlier start.
+
+        Raises:
+            NoRoomError: the disk has none for the new file; the segment stands as it was.
+            OSError: the disk refuses.
+        """
+        self._cut(number, len(data))
+        new = self._new_path(number)
+        try:
+            self._write_new(new, data)
+        except OSError as problem:
+            new.unlink(missing_ok=True)
+            if problem.errno not in NO_ROOM:
+                raise
+            raise NoRoomError(
+                f"{self._directory} has no room for a copy of the newest segment of the log, {len(data)} bytes, which "
+                "a start makes before it uses what it has read; nothing was changed: make room, and start again"
+            ) from problem
+        os.replace(new, self.path(number))
+        self.sync_directory()
+
+    def _cut(self, number: int, end: int) -> None:
+        """Give back what was allocated ahead: a disk that is nearly full needs it for the new file."""
         descriptor = os.open(self.path(number), os.O_RDWR)
         try:
             os.ftruncate(descriptor, end)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def _new_path(self, number: int) -> Path:
+        path = self.path(number)
+        return path.with_name(f"{path.name}{NEW}")
+
+    def _write_new(self, new: Path, data: bytes) -> None:
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            write_whole(descriptor, data, 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove_left_over(self) -> None:
+        """Remove what a start was writing anew when it was cut off."""
+        for new in self._directory.glob(f"{'[0-9]' * NUMBER_DIGITS}{SUFFIX}{NEW}"):
+            new.unlink()
 
     def create(self, number: int, header: bytes) -> None:
         """End the segment before, then make this one; its header is durable before anything else is written to it."""
@@ -93,13 +158,14 @@ class SegmentFiles:
                 return
 
     def remove(self, number: int) -> None:
-        """Remove a segment, the oldest there is; it is gone for good after `sync_directory`."""
+        """Remove a segment, the oldest there is, for good: no crash may take a later one and leave this one."""
         with self._lock:
             self._removed_below = number + 1
             descriptor = self._descriptors.pop(number, None)
             if descriptor is not None:
                 os.close(descriptor)
             self.path(number).unlink(missing_ok=True)
+        self.sync_directory()
 
     def sync_directory(self) -> None:
         """Make durable which segments there are."""

@@ -134,7 +134,7 @@ class Server:
         """Return when the node has left (SIGTERM, SHUTDOWN) or was stopped.
 
         Raises:
-            Exception: what broke the node: DataDamaged, InvariantViolated, a failed disk.
+            Exception: what broke the node: DataDamaged, also where the disk fails the log; InvariantViolated.
         """
         await asyncio.shield(self._ended)
 

@@ -44,6 +44,58 @@ def _d1() -> list[tuple[Any, str, Any]]:
     return [(Disk, "_synced", forget), (Disk, "crash", lose)]
 
 
+@mutant("H18", "cp", "a start takes for durable what a failed sync left in memory, and the next loss of power takes it")
+def _h18() -> list[tuple[Any, str, Any]]:
+    from trilemma.sim.disk import Disk
+    from trilemma.storage.memory import MemoryLog
+    from trilemma.storage.segment import CorruptLogError
+
+    synced, crash, recover = Disk._synced, MemoryLog.crash, MemoryLog.recover
+
+    def note(self: Any, epoch: int) -> None:
+        if epoch == self._epoch and self.fails_next_sync:
+            self.log.failed_token = self._syncing
+        synced(self, epoch)
+
+    def end(self: Any, draw: Any = None) -> None:
+        failed = self.__dict__.pop("failed_token", 0)
+        if failed:
+            self.hollow = getattr(self, "hollow", set()) | _undurable(self, failed)
+            crash(self, lambda bound: bound - 1)  # the process ends, not the power: all of it reads back
+        else:
+            crash(self, draw)
+            self.is_holed = getattr(self, "is_holed", False) or _cut(self)
+
+    def refuse(self: Any) -> Any:
+        if getattr(self, "is_holed", False):
+            raise CorruptLogError("a segment is shorter than the one behind it says")
+        return recover(self)
+
+    return [(Disk, "_synced", note), (MemoryLog, "crash", end), (MemoryLog, "recover", refuse)]
+
+
+def _undurable(log: Any, token: int) -> set[tuple[int, int]]:
+    """Return where what a sync up to a token was for stands: segment, and position in it."""
+    return {
+        (number, position)
+        for number, writes in log._segments.items()
+        for position, write in enumerate(writes)
+        if log._durable < write.token <= token
+    }
+
+
+def _cut(log: Any) -> bool:
+    """Take away what is hollow, and what is behind it in its segment; return whether a segment follows that knows."""
+    hollow = {(number, position) for number, position in getattr(log, "hollow", ()) if number in log._segments}
+    log.hollow = set()
+    for number, position in hollow:
+        log._segments[number] = log._segments[number][:position]
+    newest = max(log._segments, default=0)
+    log._segments = {number: writes for number, writes in log._segments.items() if writes}
+    log._reindex()
+    return any(number < newest for number, _ in hollow)
+
+
 @mutant("D2", "cp", "a node refuses to start on a log whose last write was torn")
 def _d2() -> list[tuple[Any, str, Any]]:
     from trilemma.storage.memory import MemoryLog

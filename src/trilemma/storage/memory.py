@@ -77,7 +77,7 @@ class MemoryLog:
                 self._index_records(write.records)
 
     def recover(self) -> Recovered:
-        """Return what a start finds; tokens count anew from there."""
+        """Return what a start finds; it is durable from then on, as a real log's start makes it. Tokens count anew."""
         numbers = sorted(self._segments)
         records = [record for number in numbers for write in self._segments[number] for record in write.records]
         for number in numbers:
