@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trilemma.runtime.directory import DataDirectory, DirectoryRefused, write_durably
+from trilemma.runtime.directory import DataDirectory
+from trilemma.runtime.durable_files import DirectoryRefused, write_durably
 from trilemma.runtime.founding import Founding
 
 FOUNDING = Founding.of("cp", {1: "n1", 2: "n2", 3: "n3"})

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from trilemma.base.ids import ShardId
-from trilemma.runtime.directory import DataDirectory, DirectoryRefused, Identity
+from trilemma.runtime.directory import DataDirectory, Identity
+from trilemma.runtime.durable_files import DirectoryRefused
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.log import Log
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind

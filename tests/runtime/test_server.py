@@ -20,8 +20,8 @@ from trilemma.node.effects import Effects
 from trilemma.runtime import server as module
 from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
-from trilemma.runtime.directory import WHOLE
 from trilemma.runtime.disk import MemoryStorage
+from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.listening import Sockets, StartRefused
 from trilemma.runtime.refusal import DataDamaged
 from trilemma.runtime.rows import CorruptRowsError

@@ -1,7 +1,7 @@
 """What is wrong with a node's data or its configuration, in one sentence for the operator."""
 
 from trilemma.runtime.config import ConfigError, ServerConfig
-from trilemma.runtime.directory import WHOLE, DirectoryRefused
+from trilemma.runtime.durable_files import WHOLE, DirectoryRefused
 from trilemma.runtime.rows import CorruptRowsError
 from trilemma.storage.segment import CorruptLogError
 

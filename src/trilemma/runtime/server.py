@@ -24,8 +24,9 @@ from trilemma.runtime.address import split_address
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
 from trilemma.runtime.config import ServerConfig, member_ids
-from trilemma.runtime.directory import WHOLE, DataDirectory
+from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.disk import DiskStorage
+from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
