@@ -9,6 +9,7 @@ import pytest
 from trilemma.runtime import accepting, peers
 from trilemma.runtime.framing import Kind, frame
 from trilemma.runtime.handshake import Identity
+from trilemma.runtime.known_disks import Lineage
 from trilemma.runtime.listening import address_of, bind
 from trilemma.runtime.peers import PeerTransport
 
@@ -54,10 +55,11 @@ class End:
         self.address = address_of(self.socket)
         known = disks or {}
 
-        def check(peer: int, disk: str) -> str | None:
+        def check(peer: int, lineage: Lineage) -> str | None:
+            disk = lineage.disk_id
             return None if known.setdefault(peer, disk) == disk else f"another disk: {disk}"
 
-        identity = Identity("c", node, f"disk-{node}", secret, NAMES, check, "founding")
+        identity = Identity("c", node, Lineage(f"disk-{node}", 1, ("run",)), secret, NAMES, check, "founding")
         self.transport = PeerTransport(
             identity,
             lambda peer, data: self.frames.append((peer, data)),

@@ -1,14 +1,15 @@
 """The data directory: whose it is, who uses it, how often it was started.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, founding facts, the newest
-                   segment that the log held something in
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, ids of the newest runs (each
+                   drawn by a start), founding facts, the newest segment that the log held something in
                    (with a checksum: a start that took a flipped bit for true would break a promise)
     peers.json     see runtime/known_disks.py
     log/ rows/     see runtime/log.py, runtime/rows.py
 
-The start count is durable before anything else happens in a start, so no two starts on a disk share a number. A wiped
-node draws a new disk id, and its peers know by that: it must never vote under its old name (PROTOCOLS §1.2).
+Start count and run id are durable before anything else happens in a start, so no two starts on a disk share a number,
+and a start that peers know of is in the past of all later ones. A wiped node draws a new disk id, one on an older copy
+another run id for a start that was, and its peers know by that: it must never vote under its old name (PROTOCOLS §1.2).
 """
 
 import fcntl
@@ -29,14 +30,15 @@ from trilemma.runtime.durable_files import (
     write_durably,
 )
 from trilemma.runtime.founding import Founding
-from trilemma.runtime.known_disks import PEERS, KnownDisks, found_disks
+from trilemma.runtime.known_disks import PEERS, RUNS_MAX, KnownDisks, Lineage, found_disks
 from trilemma.runtime.segment_files import SUFFIX
 
-FORMAT = 2
+FORMAT = 3
 IDENTITY = "identity.json"
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
 DISK_ID_BYTES = 16
+RUN_ID_BYTES = 8
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -53,6 +55,8 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_id: NodeId
     disk_id: str
     starts: int
+    runs: tuple[str, ...]
+    """The id of each run, the newest last, RUNS_MAX at most."""
     founding: Founding
     log_segment: int = 0
     """The newest segment of the log that held something durable, 0 before the first: it is there ever after, until a
@@ -64,6 +68,16 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def sealed(self) -> bytes:
         """Return the file's bytes."""
         return msgspec.json.encode(msgspec.structs.replace(self, crc=self._sum()))
+
+    @property
+    def lineage(self) -> Lineage:
+        """What peers are shown."""
+        return Lineage(self.disk_id, self.starts, self.runs)
+
+    def started(self) -> "Identity":
+        """Return what the next start, with a run of its own, makes of it."""
+        runs = (*self.runs, secrets.token_hex(RUN_ID_BYTES))[-RUNS_MAX:]
+        return msgspec.structs.replace(self, starts=self.starts + 1, runs=runs)
 
     @property
     def is_whole(self) -> bool:
@@ -126,8 +140,8 @@ class DataDirectory:
             self._check_empty()
             (self.path / LOG).mkdir(exist_ok=True)
             found_disks(self.path)
-            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0, founding)
-        started = msgspec.structs.replace(found, starts=found.starts + 1)
+            found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0, (), founding)
+        started = found.started()
         write_durably(file, started.sealed())
         return started
 
@@ -147,11 +161,11 @@ class DataDirectory:
             return KnownDisks(self.path).is_empty
         return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
 
-    def check_disk(self, node: NodeId, disk_id: str) -> str | None:
-        """Return why a peer's disk is refused, or None: it is known then, durably."""
-        if disk_id == self.identity.disk_id:
+    def check_disk(self, node: NodeId, lineage: Lineage) -> str | None:
+        """Return why a peer is refused with the disk and start it comes with, or None: they are known then, durably."""
+        if lineage.disk_id == self.identity.disk_id:
             return "it carries this node's own disk id: its data directory is a copy of this one's"
-        return self._known.check(node, disk_id)
+        return self._known.check(node, lineage)
 
 
 def _lock(path: Path) -> int:

@@ -223,7 +223,7 @@ class Server:
         identity = Identity(
             config.cluster_id,
             config.me.id,
-            directory.identity.disk_id,
+            directory.identity.lineage,
             secret,
             member_ids(config),
             directory.check_disk,
