@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from trilemma.runtime.directory import DataDirectory
-from trilemma.runtime.durable_files import DirectoryRefused, write_durably
+from trilemma.runtime.durable_files import WHOLE, DirectoryRefused, write_durably
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.known_disks import RUNS_MAX, Lineage
 
@@ -190,8 +190,30 @@ def test_the_disks_of_peers_without_an_identity_are_no_new_directory(tmp_path: P
     assert held.check_disk(2, at("disk-a")) is None
     held.close()
     (tmp_path / "identity.json").unlink()
-    with pytest.raises(DirectoryRefused, match=r"it holds peers\.json"):
+    with pytest.raises(
+        DirectoryRefused, match=r"holds peers\.json, as a data directory does, but its identity\.json is"
+    ):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize("left", ["log/1.segment", "rows/CURRENT"])
+def test_a_directory_that_has_lost_its_identity_only_is_named_as_one_and_not_left_for_another(
+    tmp_path: Path, left: str
+) -> None:
+    """Whoever named another one, as the sentence said, had a node that was wiped."""
+    opened(tmp_path).close()
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).touch()
+    (tmp_path / "a note").touch()
+    (tmp_path / "identity.json").unlink()
+    for _ in range(2):
+        with pytest.raises(DirectoryRefused) as refused:
+            opened(tmp_path)
+        part = left.partition("/")[0]
+        assert str(refused.value) == (
+            f"{tmp_path} holds {part}, as a data directory does, but its identity.json is missing, and with it whose "
+            f"it is; {WHOLE}"
+        )
 
 
 def test_a_peers_first_disk_is_remembered_over_restarts_and_another_one_refused(tmp_path: Path) -> None:

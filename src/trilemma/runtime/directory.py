@@ -37,6 +37,8 @@ FORMAT = 3
 IDENTITY = "identity.json"
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""
+PARTS = (LOG, "rows", PEERS)
+"""What is in a data directory beside its identity; any of them that holds something came after that."""
 DISK_ID_BYTES = 16
 RUN_ID_BYTES = 8
 
@@ -151,6 +153,12 @@ class DataDirectory:
         others = sorted(
             entry.name for entry in self.path.iterdir() if entry.name not in left and not self._is_new(entry)
         )
+        parts = [name for name in others if name in PARTS]
+        if parts:
+            raise DirectoryRefused(
+                f"{self.path} holds {parts[0]}, as a data directory does, but its {IDENTITY} is missing, and with it "
+                f"whose it is; {WHOLE}"
+            )
         if others:
             raise DirectoryRefused(
                 f"{self.path} is not empty and no data directory of Trilemma's (it holds {others[0]}); name another one"
