@@ -111,15 +111,19 @@ cluster itself; on machines of your own each node has one, such as
 {EXAMPLE}```
 
 Run `trilemma serve --config /etc/trilemma/node.toml` on each under what restarts services there (systemd, say). Exit
-status: 0 after SIGTERM or SHUTDOWN, 2 where it cannot start as configured (it says why), 70 for a fault. Clients of
-other machines are served where there is a password, or `protected_mode = false`. Then, from any machine that has the
-package, with the password in `REDISCLI_AUTH` as redis-cli takes it:
+status: 0 after SIGTERM or SHUTDOWN, 2 where it cannot start as configured, or where its data directory turns out to be
+damaged or older than what the node had (it says why), 70 for a fault. Clients of other machines are served where there
+is a password, or `protected_mode = false`. Then, from any machine that has the package, with the password in
+`REDISCLI_AUTH` as redis-cli takes it:
 
     export REDISCLI_AUTH='what clients give with AUTH'
     trilemma keyspace create bank --mode cp --node 10.0.0.1:6379
     trilemma keyspace list --node 10.0.0.1:6379
 
 `status`, `down` and the faults of processes are for clusters of `trilemma up`, in its directory (`--dir`).
+
+A copy of one node's data directory is no way back for that node: what it has acknowledged since is not in it, and peers
+that met a later start of it refuse it. Copies of all nodes, taken while all were stopped, can be put back together.
 """
 
 

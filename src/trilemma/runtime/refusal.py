@@ -1,5 +1,6 @@
 """What is wrong with a node's data or its configuration, in one sentence for the operator."""
 
+from trilemma.base.invariant import DiskRollback
 from trilemma.runtime.config import ConfigError, ServerConfig
 from trilemma.runtime.durable_files import WHOLE, DirectoryRefused
 from trilemma.runtime.rows import CorruptRowsError
@@ -16,11 +17,13 @@ def refusal(config: ServerConfig, problem: BaseException) -> str | None:
         return str(problem)
     if isinstance(problem, (CorruptLogError, CorruptRowsError)):
         return f"{config.dir}: {problem}; {WHOLE}"
+    if isinstance(problem, DiskRollback):
+        return f"{config.dir} is an older copy of what this node had: {problem}; {WHOLE}"
     if isinstance(problem, OSError):
         return f"{problem.filename or config.name}: {problem.strerror or problem}"
     return None
 
 
 def as_damage(config: ServerConfig, problem: Exception) -> Exception:
-    """Return what ends a node that ran: DataDamaged where its rows cannot be read, else the problem itself."""
-    return DataDamaged(refusal(config, problem)) if isinstance(problem, CorruptRowsError) else problem
+    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, else the problem itself."""
+    return DataDamaged(refusal(config, problem)) if isinstance(problem, (CorruptRowsError, DiskRollback)) else problem
