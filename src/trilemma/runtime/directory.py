@@ -169,6 +169,10 @@ class DataDirectory:
             return KnownDisks(self.path).is_empty
         return entry.name == LOG and entry.is_dir() and not any(entry.iterdir())
 
+    def knows_disk(self, node: NodeId, lineage: Lineage) -> bool:
+        """Say whether `check_disk` would return None and write nothing."""
+        return self._known.knows(node, lineage)
+
     def check_disk(self, node: NodeId, lineage: Lineage) -> str | None:
         """Return why a peer is refused with the disk and start it comes with, or None: they are known then, durably."""
         if lineage.disk_id == self.identity.disk_id:

@@ -29,14 +29,19 @@ _DIALER = b"trilemma peer, dialer"
 _ACCEPTOR = b"trilemma peer, acceptor"
 
 
+CheckDisk = Callable[[NodeId, Lineage, Callable[[str | None], None]], None]
+"""Looks at where a proven peer comes from, and says why it is refused, or None: at once, or when the disk knows it."""
+
+
 class HandshakeRefused(Exception):  # noqa: N818 - the sentence says what was refused
     """This connection must not be used. The text is a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What this node is and knows. `check_disk(node, lineage)` returns why a peer is refused with its disk, or None.
+    """What this node is and knows.
 
+    `check_disk`: for whoever uses a proven connection, no sooner than that.
     `founding`: the digest of what is fixed when a cluster is founded.
     """
 
@@ -45,7 +50,7 @@ class Identity:
     lineage: Lineage
     secret: bytes
     names: Mapping[NodeId, str]
-    check_disk: Callable[[NodeId, Lineage], str | None]
+    check_disk: CheckDisk
     founding: str
 
     def name(self, node: NodeId) -> str:
@@ -146,6 +151,8 @@ class Dialer:
     def __init__(self, identity: Identity, target: NodeId, nonce: bytes) -> None:
         self.peer: NodeId | None = None
         """The peer, once it has proven itself."""
+        self.lineage: Lineage | None = None
+        """Where it comes from, then: that is still to be checked."""
         self._identity = identity
         self._hello = Hello(
             PROTOCOL_VERSION,
@@ -194,10 +201,7 @@ class Dialer:
         expected = _mac(_ACCEPTOR, self._identity.secret, self._hello, challenge)
         if not hmac.compare_digest(expected, proof.mac):
             raise HandshakeRefused("it does not know the cluster's secret")
-        reason = self._identity.check_disk(challenge.node_id, challenge.lineage)
-        if reason is not None:
-            raise HandshakeRefused(reason)
-        self.peer = challenge.node_id
+        self.peer, self.lineage = challenge.node_id, challenge.lineage
 
 
 class Acceptor:
@@ -206,6 +210,8 @@ class Acceptor:
     def __init__(self, identity: Identity, nonce: bytes) -> None:
         self.peer: NodeId | None = None
         """The peer, once it has proven itself."""
+        self.lineage: Lineage | None = None
+        """Where it comes from, then: that is still to be checked."""
         self._identity = identity
         past = identity.lineage
         self._challenge = Challenge(
@@ -214,7 +220,7 @@ class Acceptor:
         self._hello: Hello | None = None
 
     def receive(self, body: bytes) -> bytes:
-        """Take in a message and return the answer.
+        """Take in a message and return the answer; the last one is to be sent once the peer's disk is checked.
 
         Raises:
             HandshakeRefused: with the sentence for both logs (see `refusal`).
@@ -245,8 +251,5 @@ class Acceptor:
         expected = _mac(_DIALER, self._identity.secret, hello, self._challenge)
         if not hmac.compare_digest(expected, proof.mac):
             raise HandshakeRefused("the secrets of the two nodes differ")
-        reason = self._identity.check_disk(hello.node_id, hello.lineage)
-        if reason is not None:
-            raise HandshakeRefused(reason)
-        self.peer = hello.node_id
+        self.peer, self.lineage = hello.node_id, hello.lineage
         return _encode(Proof(_mac(_ACCEPTOR, self._identity.secret, hello, self._challenge)))

@@ -99,17 +99,21 @@ class KnownDisks:
         """Whether no peer has ever proved itself."""
         return not self._peers
 
+    def knows(self, node: NodeId, lineage: Lineage) -> bool:
+        """Say whether a peer comes with the very start that is known of it."""
+        return self._peers.get(node) == _newest(lineage)
+
     def check(self, node: NodeId, lineage: Lineage) -> str | None:
         """Return why a peer is refused with where it comes from, or None: then that is remembered.
 
         It is known once it is remembered durably, no sooner: a start must not know another one than the run before.
-        Cost: nothing where it is known already, else two syncs.
+        Cost: nothing where `knows` says so, else two syncs.
         """
         known = self._peers.get(node)
         reason = known.why_not(lineage) if known is not None else None
         if reason is not None:
             return reason
-        newest = KnownDisk(lineage.disk_id, lineage.starts, lineage.run(lineage.starts) or "")
+        newest = _newest(lineage)
         return None if newest == known else self._remember({**self._peers, node: newest})
 
     def _remember(self, peers: dict[NodeId, KnownDisk]) -> str | None:
@@ -128,6 +132,10 @@ def found_disks(directory: Path) -> None:
         OSError: the disk refuses.
     """
     _write(directory / PEERS, {})
+
+
+def _newest(lineage: Lineage) -> KnownDisk:
+    return KnownDisk(lineage.disk_id, lineage.starts, lineage.run(lineage.starts) or "")
 
 
 def _write(file: Path, peers: dict[NodeId, KnownDisk]) -> None:
