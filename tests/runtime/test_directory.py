@@ -7,14 +7,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trilemma.runtime.directory import DataDirectory, DirectoryRefused, write_durably
+from trilemma.runtime.directory import DataDirectory
+from trilemma.runtime.durable_files import WHOLE, DirectoryRefused, write_durably
 from trilemma.runtime.founding import Founding
+from trilemma.runtime.known_disks import RUNS_MAX, Lineage
 
 FOUNDING = Founding.of("cp", {1: "n1", 2: "n2", 3: "n3"})
 
 
 def opened(path: Path, cluster: str = "c", node: int = 1, founding: Founding = FOUNDING) -> DataDirectory:
     return DataDirectory(path, cluster, node, founding)
+
+
+def at(disk_id: str, *runs: str, starts: int = 0) -> Lineage:
+    """Return what a peer comes with: its disk, and the ids of its runs (one, where it does not matter)."""
+    return Lineage(disk_id, starts or len(runs) or 1, runs or ("run",))
 
 
 def test_starts_are_counted_and_the_disk_keeps_its_id(tmp_path: Path) -> None:
@@ -82,7 +89,7 @@ def test_a_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["LOCK", "letters.txt"]
 
 
-@pytest.mark.parametrize("other", [{"format": 1, "log_has_begun": True}, {"format": 3, "unheard_of": 0}])
+@pytest.mark.parametrize("other", [{"format": 1, "log_has_begun": True}, {"format": 2}, {"format": 4, "unheard_of": 0}])
 def test_another_format_is_refused_by_its_number_whatever_else_it_holds(
     tmp_path: Path, other: dict[str, object]
 ) -> None:
@@ -90,7 +97,7 @@ def test_another_format_is_refused_by_its_number_whatever_else_it_holds(
     file = tmp_path / "identity.json"
     written = msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | other)
     file.write_bytes(written)
-    with pytest.raises(DirectoryRefused, match=f"has format {other['format']}; this version reads format 2: start it"):
+    with pytest.raises(DirectoryRefused, match=f"has format {other['format']}; this version reads format 3: start it"):
         opened(tmp_path)
     assert file.read_bytes() == written
 
@@ -117,7 +124,7 @@ def test_the_newest_segment_of_the_log_is_remembered_over_restarts(tmp_path: Pat
     held.close()
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"format": 2}', b'{"format": "x"}'])
+@pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"format": 3}', b'{"format": "x"}'])
 def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
     opened(tmp_path).close()
     (tmp_path / "identity.json").write_bytes(data)
@@ -129,7 +136,7 @@ def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_a_flipped_bit_is_refused_wherever_it_is(tmp_path: Path, name: str) -> None:
     """With one in the count of starts two starts would have had one number."""
     held = opened(tmp_path)
-    assert held.check_disk(2, "disk-a") is None
+    assert held.check_disk(2, at("disk-a")) is None
     held.close()
     sound = (tmp_path / name).read_bytes()
     for place in range(len(sound)):
@@ -162,7 +169,7 @@ def test_a_directory_that_has_lost_the_disks_of_its_peers_is_refused(tmp_path: P
     """It knew nobody then, as before its first start: a peer with an emptied disk would have counted, and voted."""
     opened(tmp_path).close()
     held = opened(tmp_path)
-    assert held.check_disk(2, "disk-a") is None
+    assert held.check_disk(2, at("disk-a")) is None
     held.close()
     file = tmp_path / "peers.json"
     known = file.read_bytes()
@@ -174,30 +181,52 @@ def test_a_directory_that_has_lost_the_disks_of_its_peers_is_refused(tmp_path: P
     assert str(refused.value).endswith("must not return under its old id")
     file.write_bytes(known)
     held = opened(tmp_path)
-    assert "another disk" in str(held.check_disk(2, "disk-b"))
+    assert "another disk" in str(held.check_disk(2, at("disk-b")))
     held.close()
 
 
 def test_the_disks_of_peers_without_an_identity_are_no_new_directory(tmp_path: Path) -> None:
     held = opened(tmp_path)
-    assert held.check_disk(2, "disk-a") is None
+    assert held.check_disk(2, at("disk-a")) is None
     held.close()
     (tmp_path / "identity.json").unlink()
-    with pytest.raises(DirectoryRefused, match=r"it holds peers\.json"):
+    with pytest.raises(
+        DirectoryRefused, match=r"holds peers\.json, as a data directory does, but its identity\.json is"
+    ):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize("left", ["log/1.segment", "rows/CURRENT"])
+def test_a_directory_that_has_lost_its_identity_only_is_named_as_one_and_not_left_for_another(
+    tmp_path: Path, left: str
+) -> None:
+    """Whoever named another one, as the sentence said, had a node that was wiped."""
+    opened(tmp_path).close()
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).touch()
+    (tmp_path / "a note").touch()
+    (tmp_path / "identity.json").unlink()
+    for _ in range(2):
+        with pytest.raises(DirectoryRefused) as refused:
+            opened(tmp_path)
+        part = left.partition("/")[0]
+        assert str(refused.value) == (
+            f"{tmp_path} holds {part}, as a data directory does, but its identity.json is missing, and with it whose "
+            f"it is; {WHOLE}"
+        )
 
 
 def test_a_peers_first_disk_is_remembered_over_restarts_and_another_one_refused(tmp_path: Path) -> None:
     held = opened(tmp_path)
-    assert held.check_disk(2, "disk-a") is None
-    assert held.check_disk(2, "disk-a") is None
+    assert held.check_disk(2, at("disk-a")) is None
+    assert held.check_disk(2, at("disk-a")) is None
     held.close()
     held = opened(tmp_path)
-    assert held.check_disk(3, "disk-b") is None
-    reason = held.check_disk(2, "disk-c")
+    assert held.check_disk(3, at("disk-b")) is None
+    reason = held.check_disk(2, at("disk-c"))
     assert reason is not None
     assert "another disk" in reason
-    assert held.check_disk(2, "disk-a") is None
+    assert held.check_disk(2, at("disk-a")) is None
     held.close()
 
 
@@ -205,7 +234,7 @@ def test_a_disk_that_could_not_be_remembered_is_refused_and_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = opened(tmp_path)
-    assert held.check_disk(3, "disk-b") is None
+    assert held.check_disk(3, at("disk-b")) is None
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -213,21 +242,79 @@ def test_a_disk_that_could_not_be_remembered_is_refused_and_not_known(
     for step in ("pwrite", "fsync", "replace"):
         with monkeypatch.context() as patched:
             patched.setattr(os, step, full)
-            assert held.check_disk(2, "disk-a") == (
-                "which disk it has could not be remembered here: No space left on device"
+            assert held.check_disk(2, at("disk-a")) == (
+                "its disk and start could not be remembered here: No space left on device"
             )
-            assert held.check_disk(3, "disk-b") is None
-    assert held.check_disk(2, "disk-other") is None
+            assert held.check_disk(3, at("disk-b")) is None
+    assert held.check_disk(2, at("disk-other")) is None
     held.close()
     again = opened(tmp_path)
-    assert again.check_disk(2, "disk-other") is None
-    assert "another disk" in str(again.check_disk(2, "disk-a"))
+    assert again.check_disk(2, at("disk-other")) is None
+    assert "another disk" in str(again.check_disk(2, at("disk-a")))
     again.close()
+
+
+def test_each_start_has_a_run_of_its_own_and_so_many_of_them_are_told_of(tmp_path: Path) -> None:
+    runs: tuple[str, ...] = ()
+    for start in range(1, RUNS_MAX + 3):
+        held = opened(tmp_path)
+        runs = (*runs, held.identity.runs[-1])
+        assert held.identity.lineage == Lineage(held.identity.disk_id, start, runs[-RUNS_MAX:])
+        held.close()
+    assert len(set(runs)) == len(runs)
+
+
+def test_of_a_peer_its_newest_start_is_remembered_and_an_earlier_one_refused(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    for known in (at("d", "a"), at("d", "a"), at("d", "a", "b", "c"), at("d", "a", "b", "c")):
+        assert held.check_disk(2, known) is None
+    for _ in range(2):
+        reason = str(held.check_disk(2, at("d", "a", "b")))
+        assert reason.startswith("it comes with start 2 of its disk, and start 3 is known here: its data directory is")
+        assert held.check_disk(3, at("other", "a")) is None
+        assert held.check_disk(2, at("d", "a", "b", "c")) is None
+        held.close()
+        held = opened(tmp_path)
+    held.close()
+
+
+def test_a_start_with_another_run_than_is_known_of_it_is_one_on_an_older_copy_however_often_that_is_started(
+    tmp_path: Path,
+) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, at("d", "a", "b")) is None
+    longest = ("x", *["y"] * (RUNS_MAX - 1))
+    for copy in (at("d", "a", "x"), at("d", "a", "x", "y"), at("d", *longest, starts=1 + len(longest))):
+        reason = str(held.check_disk(2, copy))
+        assert reason.startswith("its data directory is an older copy: start 2 of it was known here with another run (")
+        assert "must not return under its old id" in reason
+    assert held.check_disk(2, at("d", "a", "b", "c")) is None
+    held.close()
+
+
+def test_a_peer_that_tells_no_more_of_the_start_that_is_known_of_it_is_taken_as_it_comes(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, at("d", "a")) is None
+    assert held.check_disk(2, at("d", "y", "z", starts=3)) is None
+    assert "start 2 of its disk, and start 3" in str(held.check_disk(2, at("d", "a", "b")))
+    held.close()
+
+
+def test_nothing_is_written_of_a_peer_of_which_nothing_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, at("d", "a")) is None
+    paths = synced(monkeypatch)
+    assert held.check_disk(2, at("d", "a")) is None
+    assert held.check_disk(2, at("d", "x")) is not None
+    assert paths == []
+    assert held.check_disk(2, at("d", "a", "b")) is None
+    assert paths == [tmp_path / "peers.json.new", tmp_path]
+    held.close()
 
 
 def test_a_copy_of_this_directory_is_no_peer(tmp_path: Path) -> None:
     held = opened(tmp_path)
-    reason = held.check_disk(2, held.identity.disk_id)
+    reason = held.check_disk(2, at(held.identity.disk_id))
     assert reason is not None
     assert "copy" in reason
     held.close()

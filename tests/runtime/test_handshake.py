@@ -1,6 +1,5 @@
 """Both sides prove the secret, and nobody is taken for somebody else."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -8,16 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trilemma.runtime.directory import DISK_ID_BYTES, RUN_ID_BYTES
+from trilemma.runtime.framing import HANDSHAKE_BYTES_MAX
 from trilemma.runtime.handshake import Acceptor, Challenge, Dialer, HandshakeRefused, Hello, Identity, Proof, refusal
+from trilemma.runtime.known_disks import RUNS_MAX, Lineage
 
 NAMES = {1: "n1", 2: "n2", 3: "n3"}
 NONCE_A, NONCE_B = b"a" * 32, b"b" * 32
 
 
-def identity(
-    node: int, secret: bytes = b"the secret of it", check: Callable[[int, str], str | None] | None = None
-) -> Identity:
-    return Identity("cluster", node, f"disk-{node}", secret, NAMES, check or (lambda _node, _disk: None), "founding")
+def identity(node: int, secret: bytes = b"the secret of it") -> Identity:
+    lineage = Lineage(f"disk-{node}", 3, ("run-1", "run-2", "run-3"))
+    return Identity("cluster", node, lineage, secret, NAMES, lambda *_: None, "founding")
 
 
 def talk(dialer: Dialer, acceptor: Acceptor) -> None:
@@ -62,7 +63,7 @@ def test_an_acceptor_that_does_not_know_the_secret_is_refused() -> None:
 def test_a_dialers_own_proof_sent_back_to_it_proves_nothing() -> None:
     dialer = Dialer(identity(1), 2, NONCE_A)
     dialer.begin()
-    proof = dialer.receive(msgspec.msgpack.encode(Challenge(1, 2, "disk-2", NONCE_B, "founding")))
+    proof = dialer.receive(msgspec.msgpack.encode(Challenge(2, 2, "disk-2", NONCE_B, "founding")))
     assert proof is not None
     with pytest.raises(HandshakeRefused):
         dialer.receive(proof)
@@ -79,46 +80,31 @@ def test_a_recorded_proof_is_worth_nothing_against_another_nonce() -> None:
         second.receive(proof)
 
 
-def test_a_disk_id_changed_on_the_way_spoils_the_proof() -> None:
+@pytest.mark.parametrize("change", [{"disk_id": "disk-of-another"}, {"starts": 4}, {"runs": ("run-1", "run-2", "x")}])
+def test_where_a_node_comes_from_changed_on_the_way_spoils_the_proof(change: dict[str, object]) -> None:
     dialer, acceptor = Dialer(identity(1), 2, NONCE_A), Acceptor(identity(2), NONCE_B)
     hello = msgspec.msgpack.decode(dialer.begin(), type=Hello)
-    forged = msgspec.structs.replace(hello, disk_id="disk-of-another")
+    forged = msgspec.structs.replace(hello, **change)
     proof = dialer.receive(acceptor.receive(msgspec.msgpack.encode(forged)))
     assert proof is not None
     with pytest.raises(HandshakeRefused):
         acceptor.receive(proof)
 
 
-def test_a_known_name_with_another_disk_is_refused_by_either_side() -> None:
-    def refuse(node: int, disk: str) -> str | None:
-        return f"{disk} of {node} is not the known one"
-
-    dialer, acceptor = Dialer(identity(1), 2, NONCE_A), Acceptor(identity(2, check=refuse), NONCE_B)
-    with pytest.raises(HandshakeRefused, match="disk-1 of 1 is not the known one"):
-        talk(dialer, acceptor)
-    dialer, acceptor = Dialer(identity(1, check=refuse), 2, NONCE_A), Acceptor(identity(2), NONCE_B)
-    with pytest.raises(HandshakeRefused, match="disk-2 of 2 is not the known one"):
-        talk(dialer, acceptor)
-    assert dialer.peer is None
-
-
-def test_a_disk_is_looked_at_only_after_the_proof() -> None:
-    looked: list[int] = []
-
-    def look(node: int, disk: str) -> str | None:
-        looked.append(node)
-        return None
-
-    dialer, acceptor = Dialer(identity(1, b"some other secret"), 2, NONCE_A), Acceptor(identity(2, check=look), NONCE_B)
+def test_where_a_peer_comes_from_is_known_only_after_its_proof() -> None:
+    dialer, acceptor = Dialer(identity(1, b"some other secret"), 2, NONCE_A), Acceptor(identity(2), NONCE_B)
     with pytest.raises(HandshakeRefused):
         talk(dialer, acceptor)
-    assert looked == []
+    assert (dialer.lineage, acceptor.lineage) == (None, None)
+    dialer, acceptor = Dialer(identity(1), 2, NONCE_A), Acceptor(identity(2), NONCE_B)
+    talk(dialer, acceptor)
+    assert (dialer.lineage, acceptor.lineage) == (identity(2).lineage, identity(1).lineage)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"version": 9}, "peer protocol version 9, this node speaks 1"),
+        ({"version": 9}, "peer protocol version 9, this node speaks 2"),
         ({"cluster_id": "other"}, "another cluster"),
         ({"target": 3}, "it looked for node 3; this is n2"),
         ({"node_id": 2}, "it claims to be n2, which is this node"),
@@ -132,16 +118,34 @@ def test_a_hello_that_does_not_fit_is_refused_with_a_sentence(change: dict[str, 
         Acceptor(identity(2), NONCE_B).receive(msgspec.msgpack.encode(msgspec.structs.replace(hello, **change)))
 
 
+def test_a_node_of_version_1_is_refused_by_its_number_and_refuses_by_it() -> None:
+    hello = msgspec.msgpack.encode([1, 1, "cluster", 1, "disk-1", 2, NONCE_A, "founding"])
+    with pytest.raises(HandshakeRefused, match="peer protocol version 1, this node speaks 2"):
+        Acceptor(identity(2), NONCE_B).receive(hello)
+    with pytest.raises(HandshakeRefused, match="peer protocol version 1, this node speaks 2"):
+        Dialer(identity(1), 2, NONCE_A).receive(
+            msgspec.msgpack.encode([2, 1, 2, "disk-2", NONCE_B, "founding"]),
+        )
+
+
+def test_the_longest_past_that_a_disk_tells_of_fits_into_a_handshake() -> None:
+    past = Lineage("d" * 2 * DISK_ID_BYTES, 1 << 60, ("r" * 2 * RUN_ID_BYTES,) * RUNS_MAX)
+    long = replace(identity(1), lineage=past, cluster_id="c" * 1000)
+    dialer, acceptor = Dialer(long, 2, NONCE_A), Acceptor(replace(long, node_id=2), NONCE_B)
+    hello = dialer.begin()
+    assert max(len(hello), len(acceptor.receive(hello))) <= HANDSHAKE_BYTES_MAX
+
+
 def test_an_acceptor_with_another_founding_is_refused() -> None:
     dialer = Dialer(identity(1), 2, NONCE_A)
     with pytest.raises(HandshakeRefused, match="its members or its default_mode"):
-        dialer.receive(msgspec.msgpack.encode(Challenge(1, 2, "disk-2", NONCE_B, "other")))
+        dialer.receive(msgspec.msgpack.encode(Challenge(2, 2, "disk-2", NONCE_B, "other")))
 
 
 def test_an_address_of_another_node_is_refused() -> None:
     dialer = Dialer(replace(identity(1)), 2, NONCE_A)
     with pytest.raises(HandshakeRefused, match="its address is that of n3, not of n2"):
-        dialer.receive(msgspec.msgpack.encode(Challenge(1, 3, "disk-3", NONCE_B, "founding")))
+        dialer.receive(msgspec.msgpack.encode(Challenge(2, 3, "disk-3", NONCE_B, "founding")))
 
 
 def test_the_reason_of_the_other_side_is_shown_without_its_control_characters() -> None:

@@ -15,8 +15,10 @@ import msgspec
 import pytest
 
 from trilemma.base.ids import ShardId
-from trilemma.runtime.directory import DataDirectory, DirectoryRefused, Identity
+from trilemma.runtime.directory import DataDirectory, Identity
+from trilemma.runtime.durable_files import DirectoryRefused
 from trilemma.runtime.founding import Founding
+from trilemma.runtime.known_disks import Lineage
 from trilemma.runtime.log import Log
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.segment import CorruptLogError
@@ -25,7 +27,7 @@ FOUNDING = Founding.of("cp", {1: "n1", 2: "n2"})
 CALLS = ("open", "pwrite", "fsync", "fdatasync", "replace", "posix_fallocate", "ftruncate", "mkdir", "unlink")
 """Of a start, of the log's thread, and of what is remembered of peers: all that changes a directory, and some more."""
 SEGMENT_BYTES = 1 << 12
-DISK = "of the peer"
+DISK = Lineage("of the peer", 1, ("run",))
 WAIT_S = 10.0
 
 
@@ -161,7 +163,7 @@ def test_nor_is_it_forgotten_which_disk_the_peer_had(images: list[Image]) -> Non
     for image in images:
         held = DataDirectory(image.path, "c", 1, FOUNDING)
         if image.peer:
-            assert "another disk" in str(held.check_disk(2, "of somebody else")), image
+            assert "another disk" in str(held.check_disk(2, Lineage("of somebody else", 1, ("run",)))), image
         assert held.check_disk(2, DISK) is None, image
         held.close()
 

@@ -9,6 +9,7 @@ import pytest
 from trilemma.runtime import accepting, peers
 from trilemma.runtime.framing import Kind, frame
 from trilemma.runtime.handshake import Identity
+from trilemma.runtime.known_disks import Lineage
 from trilemma.runtime.listening import address_of, bind
 from trilemma.runtime.peers import PeerTransport
 
@@ -47,17 +48,30 @@ class Fog:
 class End:
     """One node's transport."""
 
-    def __init__(self, node: int, secret: bytes = SECRET, lab: Fog | None = None, disks: dict[int, str] | None = None):
+    def __init__(
+        self,
+        node: int,
+        secret: bytes = SECRET,
+        lab: Fog | None = None,
+        disks: dict[int, str] | None = None,
+        waits: bool = False,
+    ) -> None:
+        """Args: waits: whether what it knows of disks is said later, to `waiting`."""
         self.frames: list[tuple[int, bytes]] = []
+        self.waiting: list[Callable[[str | None], None]] = []
         self.said: list[tuple[str, str]] = []
         self.socket = bind("127.0.0.1", 0)
         self.address = address_of(self.socket)
         known = disks or {}
 
-        def check(peer: int, disk: str) -> str | None:
-            return None if known.setdefault(peer, disk) == disk else f"another disk: {disk}"
+        def check(peer: int, lineage: Lineage, done: Callable[[str | None], None]) -> None:
+            disk = lineage.disk_id
+            if waits:
+                self.waiting.append(done)
+                return
+            done(None if known.setdefault(peer, disk) == disk else f"another disk: {disk}")
 
-        identity = Identity("c", node, f"disk-{node}", secret, NAMES, check, "founding")
+        identity = Identity("c", node, Lineage(f"disk-{node}", 1, ("run",)), secret, NAMES, check, "founding")
         self.transport = PeerTransport(
             identity,
             lambda peer, data: self.frames.append((peer, data)),
@@ -168,6 +182,33 @@ def test_a_peer_that_tries_again_and_again_is_spoken_of_once(pair: Any, until: A
         assert one.sentences().count("the secrets of the two nodes differ") == 1
 
     pair(body, secret=b"another one of 16 bytes")
+
+
+def test_a_peer_is_used_no_sooner_than_its_disk_is_remembered(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(lambda: len(two.waiting) == 2)  # that of the dialer, and that of the node it dialled
+        assert not [*one.transport.connected(), *two.transport.connected()]
+        assert one.waiting == []
+        for done in two.waiting:
+            done(None)
+        await until(lambda: one.transport.connected() and two.transport.connected())
+
+    pair(body, waits=True)
+
+
+def test_what_the_disk_says_of_a_connection_that_is_lost_is_too_late(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(lambda: len(two.waiting) == 2)
+        await one.stop()
+        await until(lambda: two.said)
+        late, two.waiting = two.waiting, []
+        for done in late:
+            done(None)
+            done("another disk")
+        assert not list(two.transport.connected())
+        assert "another disk" not in two.sentences()
+
+    pair(body, waits=True)
 
 
 def test_a_known_name_with_another_disk_is_refused(pair: Any, until: Any) -> None:

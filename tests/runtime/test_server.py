@@ -15,13 +15,14 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, ResponseError
 
+from trilemma.base.invariant import DiskRollback
 from trilemma.lab.desk import Desk
 from trilemma.node.effects import Effects
 from trilemma.runtime import server as module
 from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
-from trilemma.runtime.directory import WHOLE
 from trilemma.runtime.disk import MemoryStorage
+from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.listening import Sockets, StartRefused
 from trilemma.runtime.refusal import DataDamaged
 from trilemma.runtime.rows import CorruptRowsError
@@ -256,6 +257,31 @@ def test_rows_that_turn_out_damaged_end_the_node_with_the_sentence_of_a_refused_
             await server.wait()
         writer.transport.abort()
         assert str(ended.value) == f"{cluster.path / 'n1'}: Corruption: in 000007.sst; {WHOLE}"
+        assert "the node broke and stops" in cluster.said.getvalue()
+        assert "Traceback" not in cluster.said.getvalue()
+
+    cluster(body)
+
+
+def test_a_disk_that_went_back_in_time_ends_the_node_with_the_directory_and_what_to_do(cluster: Any, node: Any) -> None:
+    def old(_: Any) -> None:
+        if ("client", 1, b"x") in node.seen:
+            raise DiskRollback("entries up to 7 of shard 1024 were acknowledged from it, and it holds those up to 5")
+
+    node.plan = old
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.servers["n1"] = cluster.around(lambda *_: node)
+        await server.start()
+        _, writer = await asyncio.open_connection(*server.client_address)
+        writer.write(b"x")
+        with pytest.raises(DataDamaged) as ended:
+            await server.wait()
+        writer.transport.abort()
+        assert str(ended.value) == (
+            f"{cluster.path / 'n1'} is an older copy of what this node had: entries up to 7 of shard 1024 were "
+            f"acknowledged from it, and it holds those up to 5; {WHOLE}"
+        )
         assert "the node broke and stops" in cluster.said.getvalue()
         assert "Traceback" not in cluster.said.getvalue()
 

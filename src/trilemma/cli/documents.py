@@ -112,16 +112,19 @@ cluster itself; on machines of your own each node has one, such as
 
 Run `trilemma serve --config /etc/trilemma/node.toml` on each under what restarts services there (systemd, say). Exit
 status: 0 after SIGTERM or SHUTDOWN; 2, with the reason, where it cannot start as configured, where its data turn out
-damaged, or where the disk fails its log; 70 for a fault. A restart after an error of the disk is safe: what a start
-finds in the log it makes durable anew before it relies on it. Clients of other machines are served where there is a
-password, or `protected_mode = false`. Then, from any machine that has the package, with the password in
-`REDISCLI_AUTH` as redis-cli takes it:
+damaged or older than what the node had, or where the disk fails its log; 70 for a fault. A restart after an error of
+the disk is safe: what a start finds in the log it makes durable anew before it relies on it. Clients of other machines
+are served where there is a password, or `protected_mode = false`. Then, from any machine that has the package, with the
+password in `REDISCLI_AUTH` as redis-cli takes it:
 
     export REDISCLI_AUTH='what clients give with AUTH'
     trilemma keyspace create bank --mode cp --node 10.0.0.1:6379
     trilemma keyspace list --node 10.0.0.1:6379
 
 `status`, `down` and the faults of processes are for clusters of `trilemma up`, in its directory (`--dir`).
+
+A copy of one node's data directory is no way back for that node: what it has acknowledged since is not in it, and peers
+that met a later start of it refuse it. Copies of all nodes, taken while all were stopped, can be put back together.
 """
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from trilemma.runtime.directory import make_durably, sync_directory
+from trilemma.runtime.durable_files import make_durably, sync_directory
 from trilemma.runtime.listening import bind_free
 from trilemma.runtime.toml import toml_string
 

@@ -150,11 +150,20 @@ class Incoming(asyncio.Protocol):
             return
         if kind != Kind.HANDSHAKE:
             raise HandshakeRefused("the other side spoke out of turn")
-        self.transport.write(frame(Kind.HANDSHAKE, self._handshake.receive(body)))
-        if self._handshake.peer is not None:
-            self._finish(self._handshake.peer)
+        answer = self._handshake.receive(body)
+        peer, lineage = self._handshake.peer, self._handshake.lineage
+        if peer is None or lineage is None:
+            self.transport.write(frame(Kind.HANDSHAKE, answer))
+        else:
+            self._owner.identity.check_disk(peer, lineage, lambda reason: self._finish(peer, answer, reason))
 
-    def _finish(self, peer: NodeId) -> None:
+    def _finish(self, peer: NodeId, answer: bytes, reason: str | None) -> None:
+        if self.transport.is_closing():
+            return
+        if reason is not None:
+            self._refuse(reason)
+            return
+        self.transport.write(frame(Kind.HANDSHAKE, answer))
         self.peer = peer
         self._reader.bytes_max = FRAME_BYTES_MAX
         self._stop_timer()

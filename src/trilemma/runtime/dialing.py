@@ -9,7 +9,7 @@ from typing import cast
 from trilemma.base.limits import KIB, limit
 from trilemma.runtime.accepting import HANDSHAKE_TIMEOUT_S
 from trilemma.runtime.framing import HANDSHAKE_BYTES_MAX, FrameReader, FramingError, Kind, frame
-from trilemma.runtime.handshake import Dialer, HandshakeRefused
+from trilemma.runtime.handshake import CheckDisk, Dialer, HandshakeRefused
 
 UNACKNOWLEDGED_MS_MAX = limit(
     "peer_unacknowledged_ms_max",
@@ -30,13 +30,15 @@ JOIN_BYTES_MAX = 64 * KIB
 class Outgoing(asyncio.Protocol):
     """One connection to a peer, from the dial to its loss."""
 
-    def __init__(self, handshake: Dialer) -> None:
+    def __init__(self, handshake: Dialer, check_disk: CheckDisk) -> None:
         loop = asyncio.get_running_loop()
         self.proven: asyncio.Future[None] = loop.create_future()
-        """Done when the peer has proven itself; failed with HandshakeRefused or ConnectionError where it has not."""
+        """Done when the peer has proven itself and is taken with its disk; else failed: HandshakeRefused,
+        ConnectionError."""
         self.lost: asyncio.Future[None] = loop.create_future()
         self.transport: asyncio.Transport
         self._handshake = handshake
+        self._check_disk = check_disk
         self._reader = FrameReader(HANDSHAKE_BYTES_MAX)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,7 +65,15 @@ class Outgoing(asyncio.Protocol):
         answer = self._handshake.receive(body)
         if answer is not None:
             self.transport.write(frame(Kind.HANDSHAKE, answer))
-        if self._handshake.peer is not None and not self.proven.done():
+        peer, lineage = self._handshake.peer, self._handshake.lineage
+        if peer is not None and lineage is not None:
+            self._check_disk(peer, lineage, self._checked)
+
+    def _checked(self, reason: str | None) -> None:
+        if reason is not None:
+            self._fail(HandshakeRefused(reason))
+            self.transport.abort()
+        elif not self.proven.done():
             self.proven.set_result(None)
 
     def _fail(self, problem: Exception) -> None:
@@ -103,6 +113,7 @@ class Dialing:
         self,
         address: tuple[str, int],
         handshake: Callable[[], Dialer],
+        check_disk: CheckDisk,
         joined: Callable[[], None],
         failed: Callable[[str, bool], None],
     ) -> None:
@@ -112,6 +123,7 @@ class Dialing:
         """The connection, while it stands and the peer has proven itself."""
         self._address = address
         self._handshake = handshake
+        self._check_disk = check_disk
         self._joined = joined
         self._failed = failed
         self._awake = asyncio.Event()
@@ -151,7 +163,7 @@ class Dialing:
         host, port = self._address
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            _, channel = await loop.create_connection(lambda: Outgoing(self._handshake()), host, port)
+            _, channel = await loop.create_connection(lambda: Outgoing(self._handshake(), self._check_disk), host, port)
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 await channel.proven

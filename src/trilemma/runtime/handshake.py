@@ -2,9 +2,9 @@
 
 Challenge and response by HMAC-SHA256 over everything both sides said, each with a nonce of its own; the secret is never
 sent. The dialer proves first, so a stranger who dials learns nothing. Bound in: protocol version, cluster id, both node
-ids, both disk ids, the founding facts. What follows on the connection is neither encrypted nor authenticated frame by
-frame: peers need a network on which nobody can alter a TCP stream. A state machine without I/O; the caller brings the
-nonces.
+ids, both disk ids with their starts and runs, the founding facts. What follows on the connection is neither encrypted
+nor authenticated frame by frame: peers need a network on which nobody can alter a TCP stream. A state machine without
+I/O; the caller brings the nonces.
 
 Sources: PROTOCOLS §1.5; RFC 2104 (HMAC); the role in the proof against reflection: Bird et al., "Systematic design of
 a family of attack-resistant authentication protocols", IEEE JSAC 1993.
@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import msgspec
 
 from trilemma.base.ids import NodeId
+from trilemma.runtime.known_disks import Lineage
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 NONCE_BYTES = 32
 _REASON_CHARACTERS_MAX = 300
 REFUSED_THERE = "the other side refused: "
@@ -28,23 +29,28 @@ _DIALER = b"trilemma peer, dialer"
 _ACCEPTOR = b"trilemma peer, acceptor"
 
 
+CheckDisk = Callable[[NodeId, Lineage, Callable[[str | None], None]], None]
+"""Looks at where a proven peer comes from, and says why it is refused, or None: at once, or when the disk knows it."""
+
+
 class HandshakeRefused(Exception):  # noqa: N818 - the sentence says what was refused
     """This connection must not be used. The text is a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What this node is and knows. `check_disk(node, disk id)` returns why a disk is refused, or None.
+    """What this node is and knows.
 
+    `check_disk`: for whoever uses a proven connection, no sooner than that.
     `founding`: the digest of what is fixed when a cluster is founded.
     """
 
     cluster_id: str
     node_id: NodeId
-    disk_id: str
+    lineage: Lineage
     secret: bytes
     names: Mapping[NodeId, str]
-    check_disk: Callable[[NodeId, str], str | None]
+    check_disk: CheckDisk
     founding: str
 
     def name(self, node: NodeId) -> str:
@@ -53,7 +59,7 @@ class Identity:
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """The dialer: who I am, whom I want."""
+    """The dialer: who I am, whom I want. One without starts and runs is of version 1, and refused for that."""
 
     version: int
     cluster_id: str
@@ -62,16 +68,30 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=1):
     target: NodeId
     nonce: bytes
     founding: str
+    starts: int = 0
+    runs: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where the node comes from."""
+        return Lineage(self.disk_id, self.starts, self.runs)
 
 
 class Challenge(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """The acceptor: who I am; prove that you know the secret."""
+    """The acceptor: who I am; prove that you know the secret. For version 1 see Hello."""
 
     version: int
     node_id: NodeId
     disk_id: str
     nonce: bytes
     founding: str
+    starts: int = 0
+    runs: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where the node comes from."""
+        return Lineage(self.disk_id, self.starts, self.runs)
 
 
 class Proof(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -131,15 +151,19 @@ class Dialer:
     def __init__(self, identity: Identity, target: NodeId, nonce: bytes) -> None:
         self.peer: NodeId | None = None
         """The peer, once it has proven itself."""
+        self.lineage: Lineage | None = None
+        """Where it comes from, then: that is still to be checked."""
         self._identity = identity
         self._hello = Hello(
             PROTOCOL_VERSION,
             identity.cluster_id,
             identity.node_id,
-            identity.disk_id,
+            identity.lineage.disk_id,
             target,
             nonce,
             identity.founding,
+            identity.lineage.starts,
+            identity.lineage.runs,
         )
         self._challenge: Challenge | None = None
 
@@ -177,10 +201,7 @@ class Dialer:
         expected = _mac(_ACCEPTOR, self._identity.secret, self._hello, challenge)
         if not hmac.compare_digest(expected, proof.mac):
             raise HandshakeRefused("it does not know the cluster's secret")
-        reason = self._identity.check_disk(challenge.node_id, challenge.disk_id)
-        if reason is not None:
-            raise HandshakeRefused(reason)
-        self.peer = challenge.node_id
+        self.peer, self.lineage = challenge.node_id, challenge.lineage
 
 
 class Acceptor:
@@ -189,12 +210,17 @@ class Acceptor:
     def __init__(self, identity: Identity, nonce: bytes) -> None:
         self.peer: NodeId | None = None
         """The peer, once it has proven itself."""
+        self.lineage: Lineage | None = None
+        """Where it comes from, then: that is still to be checked."""
         self._identity = identity
-        self._challenge = Challenge(PROTOCOL_VERSION, identity.node_id, identity.disk_id, nonce, identity.founding)
+        past = identity.lineage
+        self._challenge = Challenge(
+            PROTOCOL_VERSION, identity.node_id, past.disk_id, nonce, identity.founding, past.starts, past.runs
+        )
         self._hello: Hello | None = None
 
     def receive(self, body: bytes) -> bytes:
-        """Take in a message and return the answer.
+        """Take in a message and return the answer; the last one is to be sent once the peer's disk is checked.
 
         Raises:
             HandshakeRefused: with the sentence for both logs (see `refusal`).
@@ -225,8 +251,5 @@ class Acceptor:
         expected = _mac(_DIALER, self._identity.secret, hello, self._challenge)
         if not hmac.compare_digest(expected, proof.mac):
             raise HandshakeRefused("the secrets of the two nodes differ")
-        reason = self._identity.check_disk(hello.node_id, hello.disk_id)
-        if reason is not None:
-            raise HandshakeRefused(reason)
-        self.peer = hello.node_id
+        self.peer, self.lineage = hello.node_id, hello.lineage
         return _encode(Proof(_mac(_ACCEPTOR, self._identity.secret, hello, self._challenge)))

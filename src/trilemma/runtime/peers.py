@@ -117,6 +117,7 @@ class PeerTransport:
         return Dialing(
             address,
             lambda: Dialer(self._identity, peer, secrets.token_bytes(NONCE_BYTES)),
+            self._identity.check_disk,
             joined,
             lambda reason, is_refused: self._not_joined(lane, address, reason, is_refused),
         )

@@ -1,7 +1,8 @@
 """What is wrong with a node's data or its configuration, in one sentence for the operator."""
 
+from trilemma.base.invariant import DiskRollback
 from trilemma.runtime.config import ConfigError, ServerConfig
-from trilemma.runtime.directory import WHOLE, DirectoryRefused
+from trilemma.runtime.durable_files import WHOLE, DirectoryRefused
 from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.rows import CorruptRowsError
@@ -22,13 +23,15 @@ def refusal(config: ServerConfig, problem: BaseException) -> str | None:
         return f"{config.dir}: {problem}"
     if isinstance(problem, (CorruptLogError, CorruptRowsError)):
         return f"{config.dir}: {problem}; {WHOLE}"
+    if isinstance(problem, DiskRollback):
+        return f"{config.dir} is an older copy of what this node had: {problem}; {WHOLE}"
     if isinstance(problem, OSError):
         return f"{problem.filename or config.name}: {problem.strerror or problem}"
     return None
 
 
 def as_damage(config: ServerConfig, problem: Exception) -> Exception:
-    """Return what ends a node that ran: DataDamaged where its rows cannot be read, or its log cannot be written, else
-    the problem itself."""
-    is_damage = isinstance(problem, (CorruptRowsError, LogFailedError))
+    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its log cannot be written,
+    else the problem itself."""
+    is_damage = isinstance(problem, (CorruptRowsError, DiskRollback, LogFailedError))
     return DataDamaged(refusal(config, problem)) if is_damage else problem

@@ -21,11 +21,13 @@ from trilemma.node.config import NodeConfig
 from trilemma.node.machine import Node
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import split_address
+from trilemma.runtime.admission import Admission
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
 from trilemma.runtime.config import ServerConfig, member_ids
-from trilemma.runtime.directory import WHOLE, DataDirectory
+from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.disk import DiskStorage
+from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
@@ -171,7 +173,7 @@ class Server:
         self.logger.info("started", clients=self.client_address, peers=self.peer_address)
 
     async def _start_node(self, directory: DataDirectory, secret: bytes) -> None:
-        # One thread: for recovery, for flushes of rows, and for the last sync, which must follow them.
+        # One thread: for recovery, flushes of rows, peers.json, and for the last sync, which must follow the flushes.
         thread = ThreadPoolExecutor(1, f"trilemma-{self.config.name}")
         self._stack.callback(thread.shutdown)
         self.turns = NodeLoop(
@@ -194,7 +196,7 @@ class Server:
             raise StartRefused(
                 f"{self.config.dir}: log and rows do not belong together ({problem}); {WHOLE}"
             ) from problem
-        self._make_outlets(directory, secret)
+        self._make_outlets(directory, secret, thread)
         self._stack.callback(self.turns.stop)
         self.turns.start(self.node, storage.log, storage.engine, self.clients, self.peers)
 
@@ -213,7 +215,7 @@ class Server:
         self._stack.push_async_callback(close)
         return recovered
 
-    def _make_outlets(self, directory: DataDirectory, secret: bytes) -> None:
+    def _make_outlets(self, directory: DataDirectory, secret: bytes, thread: Executor) -> None:
         config = self.config
         limits = ClientLimits(config.maxclients, config.output_bytes_max, config.output_pause_bytes)
         self.clients = Clients(
@@ -222,10 +224,10 @@ class Server:
         identity = Identity(
             config.cluster_id,
             config.me.id,
-            directory.identity.disk_id,
+            directory.identity.lineage,
             secret,
             member_ids(config),
-            directory.check_disk,
+            Admission(directory, thread).check_disk,
             self._founding.digest,
         )
         self.peers = PeerTransport(

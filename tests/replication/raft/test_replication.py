@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from raft_group import SHARD, Group
-from trilemma.base.invariant import InvariantViolated
+from trilemma.base.invariant import DiskRollback
 from trilemma.replication.port import EntryKind
 from trilemma.replication.raft.bounds import Bounds
 from trilemma.replication.raft.commit import CommitRule
@@ -184,7 +184,7 @@ def test_a_disk_that_lost_what_it_acknowledged_stops_the_node() -> None:
     group.crash(3)
     group.start(3, MemoryLog())
     assert old is not group.members[3].log
-    with pytest.raises(InvariantViolated, match="acknowledged"):
+    with pytest.raises(DiskRollback, match=r"of shard \d+ were acknowledged from it, and it holds those up to 0"):
         group.run(500)
 
 

@@ -7,7 +7,7 @@ from others is delivered in causal order, and gaps are pulled from whoever has t
 from collections.abc import Sequence
 
 from trilemma.base.ids import NodeId, ShardId
-from trilemma.base.invariant import invariant
+from trilemma.base.invariant import DiskRollback
 from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 from trilemma.base.time import Now
 from trilemma.crdt.vector import Vector, covers
@@ -142,8 +142,17 @@ class Leaderless:
         self.gossip.hear(sender, message)
 
     def _must_hold_own(self, held: dict[NodeId, int]) -> None:
-        """Stop where a peer holds a batch of this node's that it does not know: its disk went back in time."""
-        invariant(held.get(self.node, 0) <= self._delivery.made, "a node holds every batch that it made")
+        """Stop where a peer holds a batch of this node's that it does not know (PROTOCOLS §1.3).
+
+        Raises:
+            DiskRollback: it does.
+        """
+        seq = held.get(self.node, 0)
+        if seq > self._delivery.made:
+            raise DiskRollback(
+                f"a peer holds {seq} batches of shard {self.shard} that were made on it, and it holds "
+                f"{self._delivery.made}"
+            )
 
     def take_delivered(self) -> list[tuple[Batch, dict[NodeId, int]]]:
         """Return what was delivered since the last call; apply it before own operations of the turn."""

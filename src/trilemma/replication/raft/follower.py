@@ -4,7 +4,7 @@ Paper §5.3, figure 2 (AppendEntries, receiver); PROTOCOLS §2.1, §2.2. Also a 
 """
 
 from trilemma.base.ids import NodeId
-from trilemma.base.invariant import invariant
+from trilemma.base.invariant import DiskRollback, invariant
 from trilemma.base.time import NEVER_US
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendAccepted, AppendEntries, AppendRejected
@@ -76,8 +76,17 @@ class Follower:
         self._round = max(self._round, message.round)
 
     def _disk_must_hold(self, acknowledged_index: int) -> None:
-        """Stop the node where the disk lost what was acknowledged as durable in this term (PROTOCOLS §1.3)."""
-        invariant(acknowledged_index <= self._core.log.last_index, "the disk holds what was acknowledged from it")
+        """Stop the node where the disk lost what was acknowledged as durable in this term (PROTOCOLS §1.3).
+
+        Raises:
+            DiskRollback: it did.
+        """
+        core = self._core
+        if acknowledged_index > core.log.last_index:
+            raise DiskRollback(
+                f"entries up to {acknowledged_index} of shard {core.shard} were acknowledged from it, and it holds "
+                f"those up to {core.log.last_index}"
+            )
 
     def _matches(self, prev_index: int, prev_term: int) -> bool:
         """Say whether the log agrees with the leader's at `prev_index`; below the base it was committed, so it does."""

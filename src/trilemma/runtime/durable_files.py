@@ -1,0 +1,82 @@
+"""Small files that a crash leaves whole, directories whose names are durable, and what is said of a damaged one."""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from trilemma.runtime.whole_write import write_whole
+
+T = TypeVar("T")
+
+WHOLE = "put the whole directory back as it was: a node that has lost a part of it must not return under its old id"
+"""What to do about a data directory of which something is gone."""
+
+
+class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was refused
+    """The directory cannot be used; the text says why, and what to do."""
+
+
+def decode_file(file: Path, kind: type[T]) -> T:
+    """Return what a file of JSON holds.
+
+    Raises:
+        DirectoryRefused: it does not.
+        OSError: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except msgspec.MsgspecError as problem:
+        raise DirectoryRefused(f"{file} is damaged: {problem}; {WHOLE}") from problem
+
+
+def changed(file: Path) -> DirectoryRefused:
+    """Return what to raise of a file whose checksum is not that of what it says."""
+    return DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
+
+
+def write_durably(file: Path, data: bytes) -> None:
+    """Put a whole file in place so that a crash leaves either the old one or the new one.
+
+    Raises:
+        OSError: the disk refuses; the old one stands, or, where only the last sync failed, perhaps the new one.
+    """
+    new = file.with_name(f"{file.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_whole(descriptor, data, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(new, file)
+    sync_directory(file.parent)
+
+
+def make_durably(path: Path) -> None:
+    """Make a directory, and the parents that it lacks, so that no crash takes any of them.
+
+    That a file in a directory is durable does not say that the directory's own name is (fsync(2)). Each one's is before
+    the next is made in it: a start that is cut off leaves one at most for which that is not so.
+
+    Raises:
+        OSError: one cannot be made, or the disk refuses.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        sync_directory(each.parent)
+    path.mkdir(exist_ok=True)  # refuses what is there and is no directory
+
+
+def sync_directory(path: Path) -> None:
+    """Make durable which entries a directory has.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
