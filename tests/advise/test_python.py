@@ -541,6 +541,29 @@ def test_a_watched_pipeline_is_right_and_an_unwatched_one_wrong() -> None:
     assert unsafe(RIGHT.replace("bank", "shop")) == ["watch-on-ap", "lost-update-on-ap"]
 
 
+@pytest.mark.parametrize(
+    "watched", ["*names", "*[f'bank:{each}' for each in users]", "*names, 'bank:x'", "*self.keys()"]
+)
+def test_keys_that_are_watched_unnamed_may_be_any_that_is_read_after_that(watched: str) -> None:
+    source = RIGHT.replace('watch(f"bank:{user}")', f"watch({watched})")
+    raw = RIGHT.replace('watch(f"bank:{user}")', f"execute_command('WATCH', {watched})")
+    assert source != RIGHT != raw
+    assert unsafe(source) == unsafe(raw) == []
+    assert "lost-update" not in hints(source)
+    assert unsafe(source.replace("        pipe.multi()\n", "")) == ["lost-update"]
+    watch = f"        pipe.watch({watched})\n"
+    late = source.replace(watch, "").replace("        pipe.multi()", f"{watch}        pipe.multi()")
+    assert "lost-update" in unsafe(late.replace("pipe.get", "r.get"))
+    later = source + source.replace(watch, "").replace("def pay(user):\n", "").replace("pipe.get", "r.get")
+    assert "lost-update" in unsafe(later)
+
+
+def test_keys_that_are_watched_as_a_list_that_is_written_out_are_these() -> None:
+    source = RIGHT.replace('watch(f"bank:{user}")', 'watch(*["bank:x", other])')
+    assert unsafe(source.replace("user}", "x}")) == ["lost-update"]
+    assert unsafe(source.replace('f"bank:{user}"', '"bank:x"')) == []
+
+
 def test_what_one_pipeline_queues_is_one_transaction() -> None:
     assert unsafe('pipe = r.pipeline()\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()') == []
     plain = 'pipe = r.pipeline(transaction=False)\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()'

@@ -2,6 +2,8 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeGuard
 
 from trilemma.advise.call import Key
 
@@ -41,7 +43,9 @@ def single_assignments(tree: ast.Module) -> Names:
 
 
 def key_of(expression: ast.expr, names: Names) -> Key:
-    """Return the key that an expression makes."""
+    """Return the key that an expression makes; of one with a star before it, whichever keys these are."""
+    if isinstance(expression, ast.Starred):
+        return replace(key_of(expression.value, names), is_several=True)
     for _ in range(FOLLOWED_MAX):
         if not (isinstance(expression, ast.Name) and expression.id in names):
             break
@@ -86,7 +90,7 @@ def keys_of_call(node: ast.Call, command: str, names: Names) -> list[Key]:
 
 
 def _key_expressions(node: ast.Call, command: str) -> Iterator[ast.expr]:
-    arguments = [each.value if isinstance(each, ast.Starred) else each for each in node.args]
+    arguments = [each.value if _is_written_out(each) else each for each in node.args]
     named = {each.arg: each.value for each in node.keywords}
     if command in ("mset", "msetnx"):
         pairs = arguments[0] if arguments else named.get("mapping")
@@ -101,6 +105,10 @@ def _key_expressions(node: ast.Call, command: str) -> Iterator[ast.expr]:
         yield arguments[0]
     else:
         yield from (value for name, value in named.items() if name in ("name", "key", "keys"))
+
+
+def _is_written_out(argument: ast.expr) -> TypeGuard[ast.Starred]:
+    return isinstance(argument, ast.Starred) and isinstance(argument.value, ast.List | ast.Tuple)
 
 
 def words_of_call(node: ast.Call, command: str) -> tuple[str, ...]:
