@@ -541,6 +541,106 @@ def test_a_watched_pipeline_is_right_and_an_unwatched_one_wrong() -> None:
     assert unsafe(RIGHT.replace("bank", "shop")) == ["watch-on-ap", "lost-update-on-ap"]
 
 
+@pytest.mark.parametrize(
+    "watched", ["*names", "*[f'bank:{each}' for each in users]", "*names, 'bank:x'", "*self.keys()"]
+)
+def test_keys_that_are_watched_unnamed_may_be_any_that_is_read_after_that(watched: str) -> None:
+    source = RIGHT.replace('watch(f"bank:{user}")', f"watch({watched})")
+    raw = RIGHT.replace('watch(f"bank:{user}")', f"execute_command('WATCH', {watched})")
+    assert source != RIGHT != raw
+    assert unsafe(source) == unsafe(raw) == []
+    assert "lost-update" not in hints(source)
+    assert unsafe(source.replace("        pipe.multi()\n", "")) == ["lost-update"]
+    watch = f"        pipe.watch({watched})\n"
+    late = source.replace(watch, "").replace("        pipe.multi()", f"{watch}        pipe.multi()")
+    assert "lost-update" in unsafe(late.replace("pipe.get", "r.get"))
+    later = source + source.replace(watch, "").replace("def pay(user):\n", "").replace("pipe.get", "r.get")
+    assert "lost-update" in unsafe(later)
+
+
+@pytest.mark.parametrize(
+    ("watched", "read", "written"),
+    [('"bank:" + user', "key", "key"), ("key", '"bank:" + user', "key"), ("key", '"bank:" + user', '"bank:" + user')],
+)
+def test_a_key_is_one_however_it_is_written_where_its_names_are_not_bound_in_between(
+    watched: str, read: str, written: str
+) -> None:
+    source = f"""
+    def pay(user):
+        user = user.lower()
+        key = "bank:" + user
+        with r.pipeline() as pipe:
+            pipe.watch({watched})
+            old = int(pipe.get({read}))
+            pipe.multi()
+            pipe.set({written}, old - 5)
+            pipe.execute()
+        user = None
+
+    def seen(user):
+        key = "bank:seen:" + user
+        return r.get(key)
+    """
+    assert unsafe(source) == hints(source) == []
+    assert unsafe(source.replace(f"pipe.watch({watched})", "pass").replace("pipe.get", "r.get")) == ["lost-update"]
+
+
+ANOTHER_KEY = [
+    'key = "bank:" + user\n    user = user.lower()',
+    'key = "bank:" + user\n    for user in users:\n        pass',
+    'key = "bank:a"\n    key = "bank:" + user',
+    'key = "bank:" + user\n    key += "x"',
+]
+
+
+@pytest.mark.parametrize("made", ANOTHER_KEY)
+def test_a_key_may_be_another_one_where_its_names_are_bound_in_between(made: str) -> None:
+    source = f"""
+def pay(user, users):
+    {made}
+    with r.pipeline() as pipe:
+        pipe.watch("bank:" + user)
+        old = int(pipe.get(key))
+        pipe.multi()
+        pipe.set(key, old - 5)
+        pipe.execute()
+"""
+    assert "lost-update" in unsafe(source) + hints(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(key):\n    key = f'{key}:a'\n    r.setnx(key, 1)",
+        "def f(rows):\n    for row in rows:\n        key = f'{key}:a'\n        r.setnx(key, 1)",
+        "key = f'{other}:a'\nother = f'{key}:b'\nr.setnx(key, 1)",
+        "key = f'{key}:a'.format(1) + 'b'\nr.setnx(key, 1)",
+    ],
+)
+def test_a_key_that_is_made_of_itself_begins_with_nothing_that_is_known(source: str) -> None:
+    assert [call.keys[0].prefix for call in program(source).calls] == [None]
+
+
+def test_a_name_of_one_function_is_not_that_of_another() -> None:
+    source = """
+    def one():
+        key = "bank:a"
+
+    def other(key):
+        r.set("bank:a", int(r.get(key)) + 1)
+
+    def further():
+        r.set(key, int(r.get("bank:a")) + 1)
+    """
+    assert unsafe(source) == hints(source) == []
+
+
+def test_keys_that_are_watched_as_a_list_that_is_written_out_are_these() -> None:
+    source = RIGHT.replace('watch(f"bank:{user}")', 'watch(*["bank:x", other])')
+    assert unsafe(source.replace("user}", "x}")) == ["lost-update"]
+    assert unsafe(source.replace('f"bank:{user}"', '"bank:x"')) == []
+
+
 def test_what_one_pipeline_queues_is_one_transaction() -> None:
     assert unsafe('pipe = r.pipeline()\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()') == []
     plain = 'pipe = r.pipeline(transaction=False)\npipe.set("bank:k", 1)\npipe.expire("bank:k", 5)\npipe.execute()'

@@ -1,6 +1,7 @@
-"""Clients that know nothing of Trilemma: redis-py's asyncio side, redis-cli, redis-benchmark, at a node in any role."""
+"""Clients that know nothing of Trilemma: redis-py on both sides, redis-cli, redis-benchmark, at a node in any role."""
 
 import asyncio
+import logging
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -55,6 +56,16 @@ def test_asyncio_with_watch(port: int) -> None:
             assert await client.get("watched") == "2"
 
     asyncio.run(use())
+
+
+def test_what_a_client_asks_beyond_redis_7_as_it_connects_is_refused_and_it_goes_on(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "redis.connection")
+    with redis.Redis(port=port, protocol=3, decode_responses=True) as client:
+        assert client.set("maint", "x")
+        assert client.get("maint") == "x"
+    assert [text for text in caplog.messages if "unknown subcommand 'MAINT_NOTIFICATIONS'" in text]
 
 
 def run(*words: str, given: str | None = None) -> str:

@@ -14,6 +14,13 @@ from trilemma.sim.solo import request
 
 SEQUENCES = 420
 COMMANDS_MIN = 20_000
+MAINT_NOTIFICATIONS = [
+    b"CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type internal-ip",
+    b"CLIENT MAINT_NOTIFICATIONS ON",
+    b"client maint_notifications off",
+    b"CLIENT MAINT_NOTIFICATIONS",
+]
+"""What is newer than Redis 7.0, and its clients go on without."""
 
 any_command = st.one_of(
     [*PLAIN.values(), UNKNOWN.filter(lambda words: words[0] != b""), st.sampled_from(MISUSED), st.sampled_from(MISUSED)]
@@ -43,6 +50,15 @@ def test_every_wrong_number_of_arguments_and_unknown_subcommand_is_refused_in_th
         pair = Pair(theirs)
         pair.greet(protocol)
         compare(pair, MISUSED)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_what_newer_clients_send_as_they_connect_is_refused_in_the_same_words(redis_server, protocol: int) -> None:  # type: ignore[no-untyped-def]
+    with redis_server.connect() as theirs:
+        pair = Pair(theirs)
+        pair.greet(protocol)
+        compare(pair, [line.split() for line in MAINT_NOTIFICATIONS])
 
 
 @pytest.mark.process

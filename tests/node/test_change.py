@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trilemma.keyspace.catalogue import Abort, Activate, Prepare, decode_change
+from trilemma.keyspace.catalogue import Abort, Activate, Alter, Prepare, decode_change
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node.change import ChangeSlot
 from trilemma.node.session import Session
@@ -12,22 +12,26 @@ from trilemma.node.system_shard import system_keyspace
 from trilemma.node.unit import Result, Unit
 
 SHOP = Keyspace(2, "shop", Mode.CP, (1, 2, 3), 1, "majority", "linearizable", "sync", 2_000)
+CREATE = Prepare(SHOP, drops=False)
 DEADLINE_US = 2_000_000
 DEFAULT_SHARD = 1024
 UNCERTAIN = b"-UNCERTAIN keyspace '_system' (cp): no; it may still take effect\r\n"
 DOWN = b"-CLUSTERDOWN keyspace '_system' (cp): no; nothing was written\r\n"
+WOULD_VANISH = (
+    b"-ERR keyspace 'shop': keys that begin with 'shop:' live in 'default'; they would vanish from sight; "
+    b"nothing was changed"
+)
+STILL_FENCED = b", but keys that begin with 'shop:' may be refused for a while yet\r\n"
 
 
 class Script:
     """Answers each step of a change with the next of some results."""
 
-    def __init__(self, *results: Result) -> None:
+    def __init__(self, *results: Result, change: Prepare | Alter = CREATE) -> None:
         self.results = list(results)
         self.asked: list[Unit] = []
         session = Session(1, "127.0.0.1:50000", "127.0.0.1:7001", lambda _: None)
-        self.slot = ChangeSlot(
-            session, Prepare(SHOP, drops=False), system_keyspace((1, 2, 3)), [DEFAULT_SHARD], self.ask, DEADLINE_US
-        )
+        self.slot = ChangeSlot(session, change, system_keyspace((1, 2, 3)), [DEFAULT_SHARD], self.ask, DEADLINE_US)
         self.slot.begin()
 
     def ask(self, slot: Any, shard: int, unit: Unit) -> None:
@@ -60,10 +64,11 @@ def test_a_change_that_not_every_member_applies_in_time_is_uncertain() -> None:
     [
         (UNCERTAIN, DOWN, b"-UNCERTAIN"),
         (UNCERTAIN, UNCERTAIN, b"-UNCERTAIN"),
-        (UNCERTAIN, [b":0\r\n"], b"-UNCERTAIN"),
-        (UNCERTAIN, [b":7\r\n"], b"-ERR keyspace 'shop': it took too long and was given up; nothing was changed"),
-        (DOWN, UNCERTAIN, b"-CLUSTERDOWN"),
-        (DOWN, [b":7\r\n"], b"-CLUSTERDOWN"),
+        (UNCERTAIN, [b":-7\r\n"], b"-UNCERTAIN"),
+        (UNCERTAIN, [b":7\r\n"], b"-ERR keyspace 'shop': it took too long and was given up; nothing was changed\r\n"),
+        (DOWN, UNCERTAIN, b"-CLUSTERDOWN keyspace '_system' (cp): no; nothing was written" + STILL_FENCED),
+        (DOWN, [b":7\r\n"], DOWN),
+        (DOWN, [b":-7\r\n"], DOWN),
     ],
 )
 def test_what_the_activation_met_is_said_whatever_becomes_of_the_abort(
@@ -71,6 +76,7 @@ def test_what_the_activation_met_is_said_whatever_becomes_of_the_abort(
 ) -> None:
     script = Script([b":5\r\n"], [b":0\r\n"], activation, abortion)
     assert script.changes == [Prepare, Activate, Abort]
+    script.slot.advance(7, 0)
     assert script.slot.data is not None
     assert script.slot.data.startswith(word)
 
@@ -78,13 +84,56 @@ def test_what_the_activation_met_is_said_whatever_becomes_of_the_abort(
 def test_keys_that_would_vanish_from_sight_end_it_before_the_activation() -> None:
     script = Script([b":5\r\n"], [b":1\r\n"], [b":6\r\n"])
     assert script.changes == [Prepare, Abort]
+    script.slot.advance(6, 0)
+    assert script.slot.data == WOULD_VANISH + b"\r\n"
+
+
+GIVEN_UP: list[tuple[Result, ...]] = [
+    ([b":-6\r\n"],),
+    ([b":4\r\n"], [b":1\r\n"], [b":6\r\n"]),
+    ([b":4\r\n"], [b":1\r\n"], [b":-6\r\n"]),
+    ([b":4\r\n"], DOWN, [b":6\r\n"]),
+    ([b":4\r\n"], [b":0\r\n"], [b":-6\r\n"]),
+    ([b":4\r\n"], [b":0\r\n"], DOWN, [b":6\r\n"]),
+]
+"""Refused in the log; keys there; then given up by others first; keys not looked for; too late; a member was away."""
+
+
+@pytest.mark.parametrize("results", GIVEN_UP)
+def test_a_refusal_leaves_once_every_member_has_applied_what_ends_the_fence(results: tuple[Result, ...]) -> None:
+    script = Script(*results)
+    assert not script.slot.advance(5, DEADLINE_US - 1)
+    assert script.slot.session.blocked
+    assert script.slot.advance(6, DEADLINE_US - 1)
     assert script.slot.data is not None
-    assert b"keys that begin with 'shop:' live in 'default'" in script.slot.data
+    assert script.slot.data.startswith((b"-ERR keyspace 'shop': ", DOWN))
+    assert STILL_FENCED not in script.slot.data
+
+
+@pytest.mark.parametrize("results", GIVEN_UP)
+def test_a_refusal_whose_fence_may_stand_when_time_is_up_says_so(results: tuple[Result, ...]) -> None:
+    script = Script(*results)
+    assert script.slot.advance(5, DEADLINE_US)
+    assert script.slot.data is not None
+    assert script.slot.data.startswith((b"-ERR keyspace 'shop': ", DOWN[:-2]))
+    assert script.slot.data.endswith(STILL_FENCED)
+
+
+@pytest.mark.parametrize("abortion", [DOWN, UNCERTAIN])
+def test_a_refusal_whose_abort_fails_says_at_once_that_the_fence_may_stand(abortion: bytes) -> None:
+    assert Script([b":5\r\n"], [b":1\r\n"], abortion).slot.data == WOULD_VANISH + STILL_FENCED
 
 
 def test_a_prepare_that_fails_ends_it() -> None:
     assert Script(UNCERTAIN).slot.data == UNCERTAIN
     assert Script(DOWN).slot.data == DOWN
-    taken = Script([b":0\r\n"]).slot.data
-    assert taken is not None
-    assert taken.startswith(b"-ERR keyspace 'shop': another change is in the making")
+    taken = Script([b":-3\r\n"]).slot
+    assert taken.advance(3, 0)
+    assert taken.data is not None
+    assert taken.data.startswith(b"-ERR keyspace 'shop': another change is in the making")
+
+
+def test_an_alter_that_came_to_nothing_is_answered_at_once() -> None:
+    altered = Script([b":-3\r\n"], change=Alter(SHOP)).slot.data
+    assert altered is not None
+    assert altered.endswith(b"nothing was changed\r\n")

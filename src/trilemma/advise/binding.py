@@ -1,7 +1,8 @@
-"""Names of a Python source that are surely clients where they stand: what subscripts need, which dicts have too.
+"""What the names of a Python source are bound to where they stand, by scopes: functions, lambdas and comprehensions.
 
-Goes by scopes: a name that a function, a lambda or a comprehension binds to anything else as well is none. Attributes
-such as `self.redis` count where all that the file assigns to them are clients.
+Tells which are surely clients, for subscripts, which dicts have too: a name that is bound to anything else as well is
+none; attributes such as `self.redis` count where all that the file assigns to them are clients. And which stand for one
+expression, because they are bound once. Not in which order, nor whether, what binds them is run.
 """
 
 import ast
@@ -17,24 +18,36 @@ FOLLOWED_MAX = 8
 """Names that are followed from one to the next."""
 
 
-class _Bound(NamedTuple):
-    """What a name is bound to, and the scopes around; no value where that is not seen."""
+class Bound(NamedTuple):
+    """What a name is bound to, the scopes around, and the line; no value where that is not seen."""
 
     value: ast.expr | None
     annotation: ast.expr | None
     scopes: tuple[ast.AST, ...]
+    line: int = 0
 
 
 class Bindings:
     """What the names of one file are bound to."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self._bound: dict[tuple[int, str], list[_Bound]] = {}
+        self._bound: dict[tuple[int, str], list[Bound]] = {}
         """By scope and name; attributes are of the module."""
         self._declared: dict[tuple[int, str], tuple[ast.AST, ...]] = {}
         """Where a scope binds the names that it declares `global` or `nonlocal`."""
         self._module = tree
         self._walk(tree, (tree,))
+
+    def bound(self, name: str, around: Sequence[ast.AST]) -> Sequence[Bound]:
+        """Return all that a name is bound to which is seen within some nodes, the outermost first."""
+        return self._seen(name, self._scopes(around))
+
+    def _seen(self, name: str, scopes: tuple[ast.AST, ...]) -> Sequence[Bound]:
+        inward = reversed(scopes) if name.isidentifier() else [self._module]
+        return next((self._bound[id(scope), name] for scope in inward if (id(scope), name) in self._bound), [])
+
+    def _scopes(self, around: Sequence[ast.AST]) -> tuple[ast.AST, ...]:
+        return tuple(each for each in around if isinstance(each, SCOPES)) or (self._module,)
 
     def is_client(self, node: ast.expr, around: Sequence[ast.AST]) -> bool:
         """Say whether an expression is surely a client, or a pipeline of one.
@@ -43,8 +56,7 @@ class Bindings:
             node: the expression.
             around: the nodes around it, the outermost first.
         """
-        scopes = tuple(each for each in around if isinstance(each, SCOPES))
-        return self._is_client(node, scopes or (self._module,), FOLLOWED_MAX)
+        return self._is_client(node, self._scopes(around), FOLLOWED_MAX)
 
     def _is_client(self, node: ast.expr | None, scopes: tuple[ast.AST, ...], depth: int) -> bool:
         value = node.value if isinstance(node, ast.Await) else node
@@ -57,9 +69,7 @@ class Bindings:
         return is_constructor(value) and isinstance(value, ast.Call) and self._is_of_library(value.func)
 
     def _is_bound_to_client(self, node: ast.Name | ast.Attribute, scopes: tuple[ast.AST, ...], depth: int) -> bool:
-        name = dotted(node)
-        inward = [self._module] if isinstance(node, ast.Attribute) else reversed(scopes)
-        found = next((self._bound[id(scope), name] for scope in inward if (id(scope), name) in self._bound), [])
+        found = self._seen(dotted(node), scopes)
         return bool(found) and all(
             _is_client_type(each.annotation) if each.annotation else self._is_client(each.value, each.scopes, depth)
             for each in found
@@ -70,20 +80,23 @@ class Bindings:
         text = dotted(function)
         return text in CLASSES or any(name in text.lower() for name in LIBRARIES) or text == "from_url"
 
-    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...], in_class: bool = False) -> None:
+    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...], in_class: bool = False, line: int = 0) -> None:
+        line = getattr(node, "lineno", line)  # some kinds of nodes have no line of their own
         if isinstance(node, DEFINITIONS):
             if not in_class:  # a method is no name of the scope around its class
-                self._bind(node.name, _Bound(None, None, scopes))
+                self._bind(node.name, Bound(None, None, scopes, line))
         else:
             for name, bound in _bindings(node, scopes):
-                self._bind(name, bound, _holding(scopes) if isinstance(node, ast.NamedExpr) else scopes)
+                self._bind(
+                    name, bound._replace(line=line), _holding(scopes) if isinstance(node, ast.NamedExpr) else scopes
+                )
         inner = (*scopes, node) if isinstance(node, SCOPES) and node is not self._module else scopes
         if isinstance(node, FUNCTIONS):
             self._declare(node, inner)
         for each in ast.iter_child_nodes(node):
-            self._walk(each, inner, isinstance(node, ast.ClassDef))
+            self._walk(each, inner, isinstance(node, ast.ClassDef), line)
 
-    def _bind(self, name: str, bound: _Bound, scopes: tuple[ast.AST, ...] = ()) -> None:
+    def _bind(self, name: str, bound: Bound, scopes: tuple[ast.AST, ...] = ()) -> None:
         scope = (scopes or bound.scopes)[-1] if name.isidentifier() else self._module
         for each in self._declared.get((id(scope), name), (scope,)):
             self._bound.setdefault((id(each), name), []).append(bound)
@@ -109,32 +122,32 @@ def _holding(scopes: tuple[ast.AST, ...]) -> tuple[ast.AST, ...]:
     return _holding(scopes[:-1]) if isinstance(scopes[-1], COMPREHENSIONS) else scopes
 
 
-def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str, _Bound]]:
+def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str, Bound]]:
     """Yield the names that a node itself binds."""
     match node:
         case ast.Assign():
             for target in node.targets:
-                yield from _targets(target, _Bound(node.value, None, scopes))
+                yield from _targets(target, Bound(node.value, None, scopes))
         case ast.AnnAssign():
-            yield from _targets(node.target, _Bound(node.value, node.annotation, scopes))
+            yield from _targets(node.target, Bound(node.value, node.annotation, scopes))
         case ast.NamedExpr():
-            yield from _targets(node.target, _Bound(node.value, None, scopes))
+            yield from _targets(node.target, Bound(node.value, None, scopes))
         case ast.withitem(optional_vars=ast.expr() as target):
-            yield from _targets(target, _Bound(node.context_expr, None, scopes))
+            yield from _targets(target, Bound(node.context_expr, None, scopes))
         case ast.arg():
-            yield node.arg, _Bound(None, node.annotation, scopes)
+            yield node.arg, Bound(None, node.annotation, scopes)
         case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.AugAssign():
-            yield from _targets(node.target, _Bound(None, None, scopes))
+            yield from _targets(node.target, Bound(None, None, scopes))
         case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-            yield name, _Bound(None, None, scopes)
+            yield name, Bound(None, None, scopes)
         case ast.MatchMapping(rest=str(name)):
-            yield name, _Bound(None, None, scopes)
+            yield name, Bound(None, None, scopes)
         case ast.Import() | ast.ImportFrom():
             for alias in node.names:
-                yield alias.asname or alias.name.partition(".")[0], _Bound(None, None, scopes)
+                yield alias.asname or alias.name.partition(".")[0], Bound(None, None, scopes)
 
 
-def _targets(target: ast.expr, bound: _Bound) -> Iterator[tuple[str, _Bound]]:
+def _targets(target: ast.expr, bound: Bound) -> Iterator[tuple[str, Bound]]:
     if isinstance(target, ast.Name | ast.Attribute):
         yield dotted(target), bound
     elif isinstance(target, ast.Starred):

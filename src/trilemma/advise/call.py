@@ -12,6 +12,8 @@ class Key:
 
     text: str
     prefix: str | None
+    is_several: bool = False
+    """Whether it stands for any number of keys, and which ones is not known."""
 
     @classmethod
     def literal(cls, text: str) -> "Key":

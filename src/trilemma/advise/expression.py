@@ -1,12 +1,30 @@
 """Expressions of a Python source as keys and option words of a command: what of them is known without running it."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeGuard
 
+from trilemma.advise.binding import Bound
 from trilemma.advise.call import Key
 
-Names = dict[str, ast.expr]
-"""Names that are assigned once in a file, with what is assigned."""
+
+class Names(NamedTuple):
+    """The names that are seen where an expression stands."""
+
+    bound: Callable[[str], Sequence[Bound]]
+    """Gives all that a name is bound to."""
+
+    def value(self, name: str) -> ast.expr | None:
+        """Return what a name stands for that is bound once."""
+        bound = self.bound(name)
+        return bound[0].value if len(bound) == 1 else None
+
+    def are_bound_between(self, made: ast.expr, used: ast.expr) -> bool:
+        """Say whether a name of an expression is bound to something else before it is used by another name."""
+        inside = {each.id for each in ast.walk(made) if isinstance(each, ast.Name)}
+        return any(made.lineno < each.line < used.lineno for name in inside for each in self.bound(name))
+
 
 FOLLOWED_MAX = 8
 """Names that are followed from one to the next."""
@@ -20,57 +38,43 @@ KEYWORDS = frozenset(("nx", "xx", "get", "ex", "px", "exat", "pxat", "keepttl"))
 PLACEHOLDERS = ("%", "{")
 
 
-def single_assignments(tree: ast.Module) -> Names:
-    """Return the names that a file assigns exactly once, with the expression."""
-    found: Names = {}
-    again: set[str] = set()
-    for node in ast.walk(tree):
-        targets: list[ast.expr] = []
-        if isinstance(node, ast.Assign):
-            targets = node.targets
-        elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For | ast.NamedExpr):
-            targets = [node.target]
-        for name in [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]:
-            if name in found:
-                again.add(name)
-            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                found[name] = node.value
-            else:
-                again.add(name)
-    return {name: value for name, value in found.items() if name not in again}
-
-
 def key_of(expression: ast.expr, names: Names) -> Key:
-    """Return the key that an expression makes."""
+    """Return the key that an expression makes; of one with a star before it, whichever keys these are."""
+    if isinstance(expression, ast.Starred):
+        return replace(key_of(expression.value, names), is_several=True)
+    used = name = expression
     for _ in range(FOLLOWED_MAX):
-        if not (isinstance(expression, ast.Name) and expression.id in names):
+        value = names.value(expression.id) if isinstance(expression, ast.Name) else None
+        if value is None:
             break
-        expression = names[expression.id]
+        name, expression = expression, value
     if isinstance(expression, ast.Constant) and isinstance(expression.value, str | bytes):
-        value = expression.value
-        return Key.literal(value if isinstance(value, str) else value.decode("utf-8", "backslashreplace"))
+        text = expression.value
+        return Key.literal(text if isinstance(text, str) else text.decode("utf-8", "backslashreplace"))
     beginning = _beginning(expression, names)
     prefix = beginning.partition(":")[0] if ":" in beginning else None
-    return Key(ast.unparse(expression), prefix)
+    return Key(ast.unparse(name if names.are_bound_between(expression, used) else expression), prefix)
 
 
-def _beginning(expression: ast.expr, names: Names) -> str:
+def _beginning(expression: ast.expr, names: Names, followed_max: int = FOLLOWED_MAX) -> str:
     """Return the text that what an expression makes begins with, as far as it is known."""
+    if followed_max == 0:  # names may be made of one another, in a loop
+        return ""
     match expression:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
             return text
-        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=name)), *rest]) if name in names:
-            known = _beginning(names[name], names)
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=name)), *rest]) if value := names.value(name):
+            known = _beginning(value, names, followed_max - 1)
             following = rest[0].value if rest and isinstance(rest[0], ast.Constant) else ""
-            return known + str(following) if known and isinstance(names[name], ast.Constant) else known
+            return known + str(following) if known and isinstance(value, ast.Constant) else known
         case ast.BinOp(left=left, op=ast.Add() | ast.Mod()):
-            return _before_placeholder(_beginning(left, names))
+            return _before_placeholder(_beginning(left, names, followed_max))
         case ast.Call(func=ast.Attribute(value=value, attr="format")):
-            return _before_placeholder(_beginning(value, names))
-        case ast.Name(id=name) if name in names and isinstance(names[name], ast.Constant):
-            return _beginning(names[name], names)
+            return _before_placeholder(_beginning(value, names, followed_max))
+        case ast.Name(id=name) if isinstance(value := names.value(name), ast.Constant):
+            return _beginning(value, names)
         case _:
             return ""
 
@@ -86,7 +90,7 @@ def keys_of_call(node: ast.Call, command: str, names: Names) -> list[Key]:
 
 
 def _key_expressions(node: ast.Call, command: str) -> Iterator[ast.expr]:
-    arguments = [each.value if isinstance(each, ast.Starred) else each for each in node.args]
+    arguments = [each.value if _is_written_out(each) else each for each in node.args]
     named = {each.arg: each.value for each in node.keywords}
     if command in ("mset", "msetnx"):
         pairs = arguments[0] if arguments else named.get("mapping")
@@ -101,6 +105,10 @@ def _key_expressions(node: ast.Call, command: str) -> Iterator[ast.expr]:
         yield arguments[0]
     else:
         yield from (value for name, value in named.items() if name in ("name", "key", "keys"))
+
+
+def _is_written_out(argument: ast.expr) -> TypeGuard[ast.Starred]:
+    return isinstance(argument, ast.Starred) and isinstance(argument.value, ast.List | ast.Tuple)
 
 
 def words_of_call(node: ast.Call, command: str) -> tuple[str, ...]:

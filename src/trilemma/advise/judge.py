@@ -43,6 +43,26 @@ class _Connection:
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=LOOK_BACK_CALLS))
     watched: dict[str, Call] = field(default_factory=dict)
     """The keys that are watched, each with its first WATCH."""
+    watched_some: Call | None = None
+    """The first WATCH of keys that are not known: any key may be among them."""
+
+    def watch(self, call: Call) -> None:
+        """Take note of a WATCH."""
+        for key in call.keys:
+            self.watched.setdefault(key.text, call)
+        if self.watched_some is None and any(key.is_several for key in call.keys):
+            self.watched_some = call
+
+    def forget(self) -> None:
+        """Take note that nothing is watched any more, and that what comes belongs to other work."""
+        self.watched.clear()
+        self.watched_some = None
+        self.calls.clear()
+
+    def may_watch_since_before(self, key: Key, since: list[Call]) -> bool:
+        """Say whether a key may be watched, and was before any of some calls."""
+        watches = (self.watched.get(key.text), self.watched_some)
+        return any(watch is not None and not any(each is watch for each in since) for watch in watches)
 
 
 class Judge:
@@ -76,11 +96,9 @@ class Judge:
     @staticmethod
     def _remember(call: Call, connection: _Connection) -> None:
         if call.name == "watch":
-            for key in call.keys:
-                connection.watched.setdefault(key.text, call)
+            connection.watch(call)
         elif call.name in ENDS_OF_WATCHING:
-            connection.watched.clear()
-            connection.calls.clear()
+            connection.forget()
         connection.calls.append(call)
 
     def _about(self, call: Call, key: Key, connection: _Connection) -> Iterable[Finding]:
@@ -132,9 +150,7 @@ def _after(rule: Rule, call: Call, key: Key, connection: _Connection) -> Gravity
         if key.text not in {each.text for each in earlier.keys} or can_follow is False:
             continue
         if earlier.name in rule.after:
-            watch = connection.watched.get(key.text)
-            is_watched = watch is not None and not any(each is watch for each in since)
-            if _is_guarded(rule.guard, earlier, call, is_watched):
+            if _is_guarded(rule.guard, earlier, call, connection.may_watch_since_before(key, since)):
                 return found
             if can_follow and not _differ(earlier.client, call.client):
                 return rule.gravity
@@ -150,7 +166,7 @@ def _differ(client: str, other: str) -> bool:
 
 
 def _is_guarded(guard: Guard, earlier: Call, call: Call, is_watched: bool) -> bool:
-    """Say whether two commands are guarded; `is_watched`: whether the key was watched before the first of them."""
+    """Say whether two commands are guarded; `is_watched`: whether the key may have been watched before the first."""
     if guard is Guard.WATCH:
         return earlier.in_multi or (call.in_multi and is_watched)
     if guard is Guard.MULTI:

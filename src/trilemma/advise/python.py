@@ -12,7 +12,7 @@ from trilemma.advise.binding import Bindings
 from trilemma.advise.branch import arms_of
 from trilemma.advise.call import Call, Client, Key, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
-from trilemma.advise.expression import FOLLOWED_MAX, key_of, keys_of_call, single_assignments, words_of_call
+from trilemma.advise.expression import FOLLOWED_MAX, Names, key_of, keys_of_call, words_of_call
 from trilemma.advise.retry import Sending, is_retried
 from trilemma.advise.syntax import DEFINITIONS
 from trilemma.advise.text import UNKEYED
@@ -58,7 +58,6 @@ class _Reader(ast.NodeVisitor):
         self.calls: list[Call] = []
         self.clients: list[Client] = []
         self._source = source
-        self._names = single_assignments(tree)
         self._receivers = Receivers(tree)
         self._bindings = Bindings(tree)
         self._around: list[ast.AST] = []
@@ -140,7 +139,7 @@ class _Reader(ast.NodeVisitor):
     def _followed(self, receiver: ast.expr) -> ast.expr:
         """Return what a name was assigned from, where that is only another name of the same."""
         for _ in range(FOLLOWED_MAX):
-            other = self._names.get(receiver.id) if isinstance(receiver, ast.Name) else None
+            other = self._names.value(receiver.id) if isinstance(receiver, ast.Name) else None
             if not isinstance(other, ast.Name | ast.Attribute):
                 break
             receiver = other
@@ -180,6 +179,11 @@ class _Reader(ast.NodeVisitor):
         return place in self._queueing or (kind == "pipeline" and place not in self._watching)
 
     # Around a call
+
+    @property
+    def _names(self) -> Names:
+        around = tuple(self._around)
+        return Names(lambda name: self._bindings.bound(name, around))
 
     @property
     def _who(self) -> str:

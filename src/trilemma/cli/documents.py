@@ -166,9 +166,10 @@ that goes on with the next item, nor where the error says that nothing happened 
 reads before and goes by what it read. Where a loop may end otherwise it is a hint. With CAP ONCE it is one only where
 the token is another each time: drawn, told by a clock or counted between the attempts; one that a function gives which
 is told nothing is a hint. Subscripts and `in` are GET, SET, DEL and EXISTS of what is surely a client: made or
-annotated as one in sight of them. In a source, what stands in another branch does not come after; where two clients are
-named, which may be of two servers, or where a loop would have to take one branch and then the other, a finding is a
-hint.
+annotated as one in sight of them. Two keys are one where the same expression makes them, also by a name that is bound
+once, unless what it is made of is bound anew in between. Behind `watch(*names)` any key may be the one watched. In a
+source, what stands in another branch does not come after; where two clients are named, which may be of two servers, or
+where a loop would have to take one branch and then the other, a finding is a hint.
 
 A node of Trilemma shows by MONITOR what its own clients send, whichever node executes it, and not what clients of other
 nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one

@@ -1,7 +1,8 @@
 """A change of the catalogue as its coordinator carries it out: one KEYSPACE command of one session (PROTOCOLS §7).
 
 Create and drop: PREPARE on every member, look whether the prefix is free, ACTIVATE or ABORT, wait until every member
-has applied it. A coordinator that dies leaves a PREPARE behind; the leader of `_system` aborts it. ALTER is one entry.
+has applied it: who is told that nothing was changed is to find it so, and also a PREPARE that comes to nothing fences.
+A coordinator that dies leaves one behind; the leader of `_system` aborts it. ALTER is one entry, and fences nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +24,16 @@ register(
     "ERR keyspace '{keyspace}': {reason}; nothing was changed",
     "see KEYSPACE LIST, and move keys that would vanish; then send it again",
 )
+register(
+    "keyspace_fenced",
+    "ERR {refusal}, but keys that begin with '{keyspace}:' may be refused for a while yet",
+    "the nodes end that within seconds, as soon as most members are there; then send it again",
+)
+register(
+    "keyspace_fenced_down",
+    "CLUSTERDOWN {refusal}, but keys that begin with '{keyspace}:' may be refused for a while yet",
+    "the nodes end that within seconds, as soon as most members are there; send it again once all are",
+)
 
 Ask = Callable[[Slot, ShardId, Unit], None]
 """Send a unit to a shard; the slot gets the result."""
@@ -31,7 +42,7 @@ Ask = Callable[[Slot, ShardId, Unit], None]
 class ChangeSlot(Slot):
     """The reply of KEYSPACE CREATE, DROP or ALTER, and the steps that lead to it."""
 
-    __slots__ = ("_after", "_ask", "_change", "_index", "_next", "_prepared", "_searched", "_system", "deadline_us")
+    __slots__ = ("_ask", "_awaited", "_change", "_next", "_prepared", "_refusal", "_searched", "_system", "deadline_us")
 
     def __init__(
         self,
@@ -49,9 +60,11 @@ class ChangeSlot(Slot):
         self._searched = list(searched)
         self._ask = ask
         self._prepared = 0
-        self._index = 0
         self._next: Callable[[bytes], None] = self._began
-        self._after = b""
+        self._awaited = 0
+        """The entry that every member has to apply before the reply leaves: all steps are done."""
+        self._refusal = b""
+        """What is to be said of a change that is given up."""
 
     def begin(self) -> None:
         """Send the first entry."""
@@ -77,7 +90,7 @@ class ChangeSlot(Slot):
     def _failed(self, error: bytes) -> None:
         if self._next == self._aborted:
             # Whatever became of the ABORT: what is to be said is what the step before it met.
-            self._end(self._after)
+            self._end(self._still_fenced())
         elif self._prepared:
             self._abort(error)
         else:
@@ -85,10 +98,10 @@ class ChangeSlot(Slot):
 
     def _began(self, reply: bytes) -> None:
         index = int(reply[1:])
-        if index == 0:
-            self._end(self._refused("another change is in the making, or the name is taken or gone"))
+        if index <= 0:
+            self._given_up(-index, self._refused("another change is in the making, or the name is taken or gone"))
         elif isinstance(self._change, Alter):
-            self._index = index
+            self._awaited = index
         else:
             self._prepared = index
             self._search(b":0\r\n")
@@ -109,33 +122,64 @@ class ChangeSlot(Slot):
             self._propose(Activate(self._prepared), self._activated)
 
     def _abort(self, reply: bytes) -> None:
-        self._after = reply
+        self._refusal = reply
         self._propose(Abort(self._prepared), self._aborted)
 
     def _aborted(self, reply: bytes) -> None:
-        if int(reply[1:]) and self._after.startswith(b"-UNCERTAIN"):
+        index = int(reply[1:])
+        if index > 0 and self._is_in_doubt:
             # The ABORT took effect, so no ACTIVATE ever will.
-            self._after = self._refused("it took too long and was given up")
-        self._end(self._after)
+            self._refusal = self._refused("it took too long and was given up")
+        self._given_up(abs(index), self._refusal)
 
     def _activated(self, reply: bytes) -> None:
-        self._index = int(reply[1:])
-        if self._index == 0:
-            self._end(self._refused("it took too long and was given up"))
+        index = int(reply[1:])
+        if index <= 0:
+            self._given_up(-index, self._refused("it took too long and was given up"))
+        else:
+            self._awaited = index
+
+    def _given_up(self, index: int, reply: bytes) -> None:
+        """Say so once every member has applied the entry at an index, which ends the fence; at once where there was no
+        fence, or where the reply promises nothing."""
+        self._refusal = reply
+        if self._is_in_doubt or isinstance(self._change, Alter):
+            self._end(reply)
+        else:
+            self._awaited = index
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        return self._refusal.startswith(b"-UNCERTAIN")
 
     def _refused(self, reason: str) -> bytes:
         text = error("keyspace_unchanged", keyspace=self._change.keyspace.name, reason=reason).text
         return encode_error(text)
 
+    def _still_fenced(self) -> bytes:
+        """Return what is said of a change that some member may not have seen the end of: its prefix may be fenced
+        there."""
+        if self._is_in_doubt:
+            return self._refusal
+        code, _, text = self._refusal[1:-2].decode().partition(" ")
+        name = "keyspace_fenced_down" if code == "CLUSTERDOWN" else "keyspace_fenced"
+        return encode_error(error(name, refusal=text, keyspace=self._change.keyspace.name).text)
+
     def advance(self, applied_everywhere: int, mono_us: int) -> bool:
-        """Answer once every member has applied the change, or when time is up; return whether it is answered."""
+        """Answer once every member has applied the change or its end, or when time is up; return whether it is
+        answered."""
         if self.data is not None:
             return True
-        if self._index and applied_everywhere >= self._index:
-            self._end(encode(OK, self.session.protocol))
-        elif self._index and mono_us >= self.deadline_us:
-            self._end(refusal.uncertain(self._system, "not every node has taken the change into use yet"))
+        if self._awaited and applied_everywhere >= self._awaited:
+            self._end(self._refusal or encode(OK, self.session.protocol))
+        elif self._awaited and mono_us >= self.deadline_us:
+            self._end(self._too_late_everywhere())
         return self.data is not None
+
+    def _too_late_everywhere(self) -> bytes:
+        if self._refusal:
+            return self._still_fenced()
+        return refusal.uncertain(self._system, "not every node has taken the change into use yet")
 
     def _end(self, reply: bytes) -> None:
         self.session.blocked = False

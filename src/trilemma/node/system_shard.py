@@ -49,24 +49,28 @@ class SystemShard(RaftShard):
         self._abort_proposed = (0, 0)
         """The term and the index of what was last given up: a leader keeps an entry in its log for its term only."""
         self.durable_applied = self.applied_index
-        """The last change that this node will know of whatever happens: applied, and known on disk as committed."""
+        """The last change that this node will know of whatever happens: applied, and known on disk as committed.
+
+        One that came to nothing counts too: its prefix was fenced until it was applied.
+        """
         self._start_index = self.raft.commit_index
         self._changed_index = 0
+        """The last change that was applied, whether or not it took effect."""
         self._remembered: tuple[int, int] | None = None
 
     def _row_key(self) -> bytes:
         return meta_key(self.shard, self.generation, CATALOGUE)
 
     def _run(self, entry: Entry, unit: Unit) -> Result:
-        """Apply one change; the reply is its log index where it took effect, else 0."""
+        """Apply one change; the reply is its log index, negative where it came to nothing."""
         if unit.is_read:
             return super()._run(entry, unit)
         took_effect = self.catalogue.apply(entry.index, entry.stamp_ms, decode_change(unit.argv[0]))
+        self._changed_index = entry.index
         if took_effect:
             self.changes_applied += 1
-            self._changed_index = entry.index
             self._rows.overlay.put(self._row_key(), self.catalogue.encode())
-        return [b":%d\r\n" % (entry.index if took_effect else 0)]
+        return [b":%d\r\n" % (entry.index if took_effect else -entry.index)]
 
     def is_kept_in(self, engine: RowReader) -> bool:
         """Say whether the engine holds the catalogue as it is now: a start that finds what is written next knows it."""
