@@ -9,21 +9,22 @@ from trilemma.check.brute import is_linearizable
 from trilemma.check.history import Operation
 from trilemma.check.redis_model import REDIS, reply
 from trilemma.client.assertions import assert_causal, assert_linearizable, assert_no_lost_writes
+from trilemma.client.keyspaces import prefix_of
 from trilemma.client.recording import FINAL_PROCESS, Recording
 
 ROUNDS = 3_000
-KEYS = (b"a", b"1")
-"""One of them is also a value, and an amount."""
+KEYS = ((b"a", b"1"), (b"a:x", b"b:x"))
+"""Two of them are also a value, and an amount; two have names before a colon that are none of a keyspace."""
 
 DRAWN = {
     "registers": [(b"SET", "key", "value"), (b"SET", "key", "value"), (b"GET", "key"), (b"DEL", "key")],
     "counters": [(b"INCR", "key"), (b"INCRBY", "key", "amount"), (b"DECRBY", "key", b"1"), (b"GET", "key")],
     "several": [
-        (b"MSET", KEYS[0], "value", KEYS[1], "value"),
-        (b"MGET", *KEYS),
-        (b"EXISTS", *KEYS),
-        (b"DEL", *KEYS),
-        (b"RENAME", *KEYS),
+        (b"MSET", "one", "value", "other", "value"),
+        (b"MGET", "one", "other"),
+        (b"EXISTS", "one", "other"),
+        (b"DEL", "one", "other"),
+        (b"RENAME", "one", "other"),
         (b"SET", "key", "value"),
         (b"INCR", "key"),
         (b"GET", "key"),
@@ -33,13 +34,15 @@ DRAWN = {
 
 
 def recorded(operations: list[Operation], finals: dict[bytes, Any]) -> Recording:
-    """Return a recording of operations, with final reads of one node."""
+    """Return a recording of operations, with final reads of one node; named as clients and `read_finals` do."""
     history = Recording()
-    history._operations = operations
+    history.modes = {"default": "cp"}
+    history._operations = [each._replace(keyspace=prefix_of(each.key)) for each in operations]
     end_us = 10 + max((each.complete_us or each.invoke_us) for each in operations)
     for number, (key, value) in enumerate(finals.items()):
         at_us = end_us + 2 * number
-        history.finals.append(Operation(FINAL_PROCESS, at_us, at_us + 1, "command", key, (b"GET", key), value))
+        read = Operation(FINAL_PROCESS, at_us, at_us + 1, "command", key, (b"GET", key), value)
+        history.finals.append(read._replace(keyspace=prefix_of(key)))
     return history
 
 
@@ -51,13 +54,15 @@ def command(at_us: int, words: str, result: Any = b"OK", outcome: Any = "ok", pr
     )
 
 
-def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
+def drawn(rng: Random, profile: str, keys: tuple[bytes, bytes], is_lossy: bool) -> Recording:
     """Return a history of a store that is right, or one that forgets some of what it did."""
     data: dict[bytes, Any] = {}
     operations, at_us, process = [], 0, 1
     for number in range(rng.randint(2, 6)):
         words = {
-            "key": rng.choice(KEYS),
+            "one": keys[0],
+            "other": keys[1],
+            "key": rng.choice(keys),
             "value": rng.choice([b"v%d" % number, b"a"]),
             "amount": rng.choice([b"1", b"x"]),
         }
@@ -76,7 +81,7 @@ def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
                 10 * process + number, max(begin_us, 0), complete_us, "command", argument[1], argument, known, outcome
             )
         )
-    return recorded(operations, {key: reply(data, (b"GET", key)) for key in KEYS})
+    return recorded(operations, {key: reply(data, (b"GET", key)) for key in keys})
 
 
 def verdict(assertion: Any, history: Recording) -> str:
@@ -87,12 +92,13 @@ def verdict(assertion: Any, history: Recording) -> str:
     return "valid"
 
 
+@pytest.mark.parametrize("keys", KEYS)
 @pytest.mark.parametrize("profile", DRAWN)
-def test_no_assertion_disagrees_with_brute_force(profile: str) -> None:
+def test_no_assertion_disagrees_with_brute_force(profile: str, keys: tuple[bytes, bytes]) -> None:
     rng = Random(71)
     seen: dict[tuple[str, str], int] = {}
     for number in range(ROUNDS):
-        history = drawn(rng, profile, is_lossy=number % 2 == 0)
+        history = drawn(rng, profile, keys, is_lossy=number % 2 == 0)
         whole = [each._replace(key=b"") for each in (*history.operations, *history.finals)]
         run_is_right = is_linearizable([each._replace(key=b"") for each in history.operations], REDIS)
         all_is_right = is_linearizable(whole, REDIS)

@@ -28,6 +28,7 @@ from trilemma.check.redis_history import (
     keys_of,
 )
 from trilemma.check.verdict import Verdict, combine, unknown
+from trilemma.client.keyspaces import keyspace_of
 from trilemma.client.recording import Recording
 
 if TYPE_CHECKING:
@@ -84,7 +85,11 @@ def assert_no_lost_writes(history: Recording) -> None:
     """
     if not history.finals:
         require(unknown(LOST, "no final reads: call history.read_finals(cluster) when all is whole"))
-    require(_shown(history) or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST))
+    require(
+        _shown(history)
+        or _unplaced(history, LOST)
+        or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST)
+    )
 
 
 def assert_causal(history: Recording) -> None:
@@ -93,8 +98,11 @@ def assert_causal(history: Recording) -> None:
     Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot, nor a
     process that did two things at once, as where a pipeline's command was sent again (CAP ONCE) after what followed it.
     """
-    groups = _by_keyspace(history).values()
-    require(_shown(history) or combine([_causal([*done, *finals]) for done, finals in groups], CAUSAL))
+    require(
+        _shown(history)
+        or _unplaced(history, CAUSAL)
+        or combine([_causal([*done, *finals]) for done, finals in _by_keyspace(history).values()], CAUSAL)
+    )
 
 
 def assert_converged(cluster: "StageCluster", seconds: float = AGREE_S) -> None:
@@ -129,12 +137,30 @@ def _shown(history: Recording) -> Verdict | None:
     return None
 
 
+def _unplaced(history: Recording, checker: str) -> Verdict | None:
+    """Ask the nodes for their keyspaces; return `unknown` where nobody can tell which one something belongs to."""
+    history.learn_modes()
+    names = history.untold()
+    if names:
+        told = " and ".join(map(repr, names))
+        return unknown(
+            checker,
+            f"no node told whether {told} before a key's colon names a keyspace: assert while the cluster runs, or "
+            "after history.read_finals(cluster)",
+        )
+    for each in history.operations:
+        keys = {key for command in commands_of(each) for key in keys_of(command)}
+        if each.outcome != "fail" and len({keyspace_of(key, history.modes) for key in keys}) > 1:
+            return unknown(checker, f"an operation has keys of two keyspaces: {each.describe()}")
+    return None
+
+
 def _by_keyspace(history: Recording) -> dict[str, tuple[list[Operation], list[Operation]]]:
-    """Return per keyspace what was recorded, and the final reads. Names that are none of a keyspace are kept apart."""
+    """Return per keyspace what was recorded, and the final reads."""
     groups: dict[str, tuple[list[Operation], list[Operation]]] = {}
     for operations, place in ((history.operations, 0), (history.finals, 1)):
         for each in operations:
-            groups.setdefault(each.keyspace, ([], []))[place].append(each)
+            groups.setdefault(keyspace_of(each.key, history.modes), ([], []))[place].append(each)
     return groups
 
 
@@ -148,8 +174,7 @@ def _causal(operations: list[Operation]) -> Verdict:
 
 def _lost(history: Recording, keyspace: str, parts: tuple[list[Operation], list[Operation]]) -> Verdict:
     done, finals = parts
-    mode = history.modes.get(keyspace, history.modes.get("default", ""))
-    if mode == "ap":
+    if history.modes.get(keyspace) == "ap":
         return combine([_causal([*done, *finals]), check_equal_reads(finals), *_hidden(done, finals)], LOST)
     finals_of: dict[bytes, list[Operation]] = {}
     for read in finals:
