@@ -21,6 +21,7 @@ DRAWN = {
     "counters": [(b"INCR", "key"), (b"INCRBY", "key", "amount"), (b"DECRBY", "key", b"1"), (b"GET", "key")],
     "several": [
         (b"MSET", "one", "value", "other", "value"),
+        (b"MSETNX", "one", "value", "other", "value"),
         (b"MGET", "one", "other"),
         (b"EXISTS", "one", "other"),
         (b"DEL", "one", "other"),
@@ -55,7 +56,7 @@ def command(at_us: int, words: str, result: Any = b"OK", outcome: Any = "ok", pr
 
 
 def drawn(rng: Random, profile: str, keys: tuple[bytes, bytes], is_lossy: bool) -> Recording:
-    """Return a history of a store that is right, or one that forgets some of what it did."""
+    """Return a history of a store that is right, or one that forgets some of what it did, and did what had failed."""
     data: dict[bytes, Any] = {}
     operations, at_us, process = [], 0, 1
     for number in range(rng.randint(2, 6)):
@@ -71,7 +72,8 @@ def drawn(rng: Random, profile: str, keys: tuple[bytes, bytes], is_lossy: bool) 
         begin_us, at_us = at_us + 1 - rng.randint(0, 3) * (number > 0), at_us + rng.randint(2, 6)
         before = dict(data)
         result = reply(data, argument)
-        if outcome == "fail" or (outcome == "info" and rng.random() < 0.5) or (is_lossy and rng.random() < 0.3):
+        is_undone = outcome == "fail" or (outcome == "info" and rng.random() < 0.5)
+        if is_undone != (is_lossy and rng.random() < 0.3):
             data = before
         known = result if outcome == "ok" else None
         process = number if outcome == "info" else rng.randrange(100, 103)
@@ -107,6 +109,7 @@ def test_no_assertion_disagrees_with_brute_force(profile: str, keys: tuple[bytes
         assert not (linearizable == "valid" and not all_is_right), history.describe()
         assert not (lost == "invalid" and all_is_right), history.describe()
         assert not (lost == "valid" and run_is_right and not all_is_right), history.describe()
+        assert not (lost == "unknown" and linearizable == "valid"), history.describe()
         for name, told in (("linearizable", linearizable), ("lost", lost)):
             seen[name, told] = seen.get((name, told), 0) + 1
     for told in ("valid", "invalid"):
@@ -120,6 +123,38 @@ def test_a_refused_command_on_several_keys_does_not_make_one_register_of_them() 
     assert [verdict(each, right) for each in (assert_linearizable, assert_no_lost_writes)] == ["valid", "valid"]
     broken = recorded([*refused, command(10, "GET b", b"3")], {b"a": b"3", b"b": b"3"})
     assert verdict(assert_linearizable, broken) == "invalid"
+
+
+@pytest.mark.parametrize("words", ["SET b 1", "GET b", "MSETNX c 2 b 2", "LPUSH b 1"])
+def test_a_key_of_which_every_command_failed_is_judged_by_its_absence(words: str) -> None:
+    done = [command(0, "SET a 1"), command(5, words, outcome="fail")]
+    right = recorded(done, {b"a": b"1", b"b": None})
+    assert verdict(assert_no_lost_writes, right) == "valid"
+    broken = recorded(done, {b"a": b"1", b"b": b"2"})
+    assert verdict(assert_no_lost_writes, broken) == "invalid"
+    unseen = recorded([*done, command(10, "BITOP NOT b a", 1)], {b"a": b"1", b"b": b"2"})
+    assert verdict(assert_no_lost_writes, unseen) == "unknown", "nobody sees that BITOP wrote it"
+
+
+def test_a_key_that_only_a_failed_command_names_beside_another_is_judged_too() -> None:
+    done = [command(0, "SET a 1"), command(5, "MSETNX a 2 b 2", outcome="fail")]
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": b"1", b"b": None})) == "valid"
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": b"1", b"b": b"2"})) == "invalid"
+
+
+@pytest.mark.parametrize("words", ["SET b 2", "INCR b", "MSETNX c 2 b 2"])
+def test_a_key_of_which_every_command_failed_is_judged_by_its_absence_on_ap_too(words: str) -> None:
+    done = [command(0, "SET a 1"), command(5, words, outcome="fail")]
+    for shown, told in ((None, "valid"), (b"2", "invalid")):
+        history = recorded(done, {b"a": b"1", b"b": shown})
+        history.modes = {"default": "ap"}
+        history.finals = [each._replace(node=node) for node in ("n1", "n2") for each in history.finals]
+        assert verdict(assert_no_lost_writes, history) == told
+
+
+def test_a_history_of_failures_alone_passes_nothing() -> None:
+    done = [command(0, "SET a 1", outcome="fail"), command(5, "INCR a", outcome="info", process=2)]
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": None})) == "unknown"
 
 
 def test_counters_of_two_keys_are_two_sums() -> None:
