@@ -1,5 +1,6 @@
 """Which keyspace a key of a history lives in: the nodes tell, and where none does nothing is guessed."""
 
+import asyncio
 import re
 import socket
 import threading
@@ -90,6 +91,19 @@ def test_where_no_node_tells_the_keyspaces_what_depends_on_them_is_unknown() -> 
     assert verdict(assert_no_lost_writes, read) == "valid", "it was told before the end, and nothing came since"
     told_backwards(late, "order:1", "mail:1")
     assert "unknown: no node told whether 'mail' and 'order'" in verdict(assert_causal, late)
+
+
+def test_where_a_node_is_down_another_tells_the_keyspaces(history: Recording) -> None:  # noqa: F811
+    async def use(cluster: StageCluster) -> None:
+        async with history.async_client(cluster, "n1") as near, history.async_client(cluster, "n2") as far:
+            await near.mset({"order:1": "v", "mail:1": "v"})
+            cluster.kill("n1")
+            await far.get("order:1")
+            assert verdict(assert_causal, history) == "valid"
+
+    with StageCluster(nodes=2, default_mode="ap") as cluster:
+        asyncio.run(use(cluster))
+    assert history.modes == {"default": "ap"}
 
 
 @contextmanager
