@@ -9,21 +9,23 @@ from trilemma.check.brute import is_linearizable
 from trilemma.check.history import Operation
 from trilemma.check.redis_model import REDIS, reply
 from trilemma.client.assertions import assert_causal, assert_linearizable, assert_no_lost_writes
+from trilemma.client.keyspaces import prefix_of
 from trilemma.client.recording import FINAL_PROCESS, Recording
 
 ROUNDS = 3_000
-KEYS = (b"a", b"1")
-"""One of them is also a value, and an amount."""
+KEYS = ((b"a", b"1"), (b"a:x", b"b:x"))
+"""Two of them are also a value, and an amount; two have names before a colon that are none of a keyspace."""
 
 DRAWN = {
     "registers": [(b"SET", "key", "value"), (b"SET", "key", "value"), (b"GET", "key"), (b"DEL", "key")],
     "counters": [(b"INCR", "key"), (b"INCRBY", "key", "amount"), (b"DECRBY", "key", b"1"), (b"GET", "key")],
     "several": [
-        (b"MSET", KEYS[0], "value", KEYS[1], "value"),
-        (b"MGET", *KEYS),
-        (b"EXISTS", *KEYS),
-        (b"DEL", *KEYS),
-        (b"RENAME", *KEYS),
+        (b"MSET", "one", "value", "other", "value"),
+        (b"MSETNX", "one", "value", "other", "value"),
+        (b"MGET", "one", "other"),
+        (b"EXISTS", "one", "other"),
+        (b"DEL", "one", "other"),
+        (b"RENAME", "one", "other"),
         (b"SET", "key", "value"),
         (b"INCR", "key"),
         (b"GET", "key"),
@@ -33,13 +35,15 @@ DRAWN = {
 
 
 def recorded(operations: list[Operation], finals: dict[bytes, Any]) -> Recording:
-    """Return a recording of operations, with final reads of one node."""
+    """Return a recording of operations, with final reads of one node; named as clients and `read_finals` do."""
     history = Recording()
-    history._operations = operations
+    history.modes = {"default": "cp"}
+    history._operations = [each._replace(keyspace=prefix_of(each.key)) for each in operations]
     end_us = 10 + max((each.complete_us or each.invoke_us) for each in operations)
     for number, (key, value) in enumerate(finals.items()):
         at_us = end_us + 2 * number
-        history.finals.append(Operation(FINAL_PROCESS, at_us, at_us + 1, "command", key, (b"GET", key), value))
+        read = Operation(FINAL_PROCESS, at_us, at_us + 1, "command", key, (b"GET", key), value)
+        history.finals.append(read._replace(keyspace=prefix_of(key)))
     return history
 
 
@@ -51,13 +55,15 @@ def command(at_us: int, words: str, result: Any = b"OK", outcome: Any = "ok", pr
     )
 
 
-def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
-    """Return a history of a store that is right, or one that forgets some of what it did."""
+def drawn(rng: Random, profile: str, keys: tuple[bytes, bytes], is_lossy: bool) -> Recording:
+    """Return a history of a store that is right, or one that forgets some of what it did, and did what had failed."""
     data: dict[bytes, Any] = {}
     operations, at_us, process = [], 0, 1
     for number in range(rng.randint(2, 6)):
         words = {
-            "key": rng.choice(KEYS),
+            "one": keys[0],
+            "other": keys[1],
+            "key": rng.choice(keys),
             "value": rng.choice([b"v%d" % number, b"a"]),
             "amount": rng.choice([b"1", b"x"]),
         }
@@ -66,7 +72,8 @@ def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
         begin_us, at_us = at_us + 1 - rng.randint(0, 3) * (number > 0), at_us + rng.randint(2, 6)
         before = dict(data)
         result = reply(data, argument)
-        if outcome == "fail" or (outcome == "info" and rng.random() < 0.5) or (is_lossy and rng.random() < 0.3):
+        is_undone = outcome == "fail" or (outcome == "info" and rng.random() < 0.5)
+        if is_undone != (is_lossy and rng.random() < 0.3):
             data = before
         known = result if outcome == "ok" else None
         process = number if outcome == "info" else rng.randrange(100, 103)
@@ -76,7 +83,7 @@ def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
                 10 * process + number, max(begin_us, 0), complete_us, "command", argument[1], argument, known, outcome
             )
         )
-    return recorded(operations, {key: reply(data, (b"GET", key)) for key in KEYS})
+    return recorded(operations, {key: reply(data, (b"GET", key)) for key in keys})
 
 
 def verdict(assertion: Any, history: Recording) -> str:
@@ -87,12 +94,13 @@ def verdict(assertion: Any, history: Recording) -> str:
     return "valid"
 
 
+@pytest.mark.parametrize("keys", KEYS)
 @pytest.mark.parametrize("profile", DRAWN)
-def test_no_assertion_disagrees_with_brute_force(profile: str) -> None:
+def test_no_assertion_disagrees_with_brute_force(profile: str, keys: tuple[bytes, bytes]) -> None:
     rng = Random(71)
     seen: dict[tuple[str, str], int] = {}
     for number in range(ROUNDS):
-        history = drawn(rng, profile, is_lossy=number % 2 == 0)
+        history = drawn(rng, profile, keys, is_lossy=number % 2 == 0)
         whole = [each._replace(key=b"") for each in (*history.operations, *history.finals)]
         run_is_right = is_linearizable([each._replace(key=b"") for each in history.operations], REDIS)
         all_is_right = is_linearizable(whole, REDIS)
@@ -101,6 +109,7 @@ def test_no_assertion_disagrees_with_brute_force(profile: str) -> None:
         assert not (linearizable == "valid" and not all_is_right), history.describe()
         assert not (lost == "invalid" and all_is_right), history.describe()
         assert not (lost == "valid" and run_is_right and not all_is_right), history.describe()
+        assert not (lost == "unknown" and linearizable == "valid"), history.describe()
         for name, told in (("linearizable", linearizable), ("lost", lost)):
             seen[name, told] = seen.get((name, told), 0) + 1
     for told in ("valid", "invalid"):
@@ -114,6 +123,38 @@ def test_a_refused_command_on_several_keys_does_not_make_one_register_of_them() 
     assert [verdict(each, right) for each in (assert_linearizable, assert_no_lost_writes)] == ["valid", "valid"]
     broken = recorded([*refused, command(10, "GET b", b"3")], {b"a": b"3", b"b": b"3"})
     assert verdict(assert_linearizable, broken) == "invalid"
+
+
+@pytest.mark.parametrize("words", ["SET b 1", "GET b", "MSETNX c 2 b 2", "LPUSH b 1"])
+def test_a_key_of_which_every_command_failed_is_judged_by_its_absence(words: str) -> None:
+    done = [command(0, "SET a 1"), command(5, words, outcome="fail")]
+    right = recorded(done, {b"a": b"1", b"b": None})
+    assert verdict(assert_no_lost_writes, right) == "valid"
+    broken = recorded(done, {b"a": b"1", b"b": b"2"})
+    assert verdict(assert_no_lost_writes, broken) == "invalid"
+    unseen = recorded([*done, command(10, "BITOP NOT b a", 1)], {b"a": b"1", b"b": b"2"})
+    assert verdict(assert_no_lost_writes, unseen) == "unknown", "nobody sees that BITOP wrote it"
+
+
+def test_a_key_that_only_a_failed_command_names_beside_another_is_judged_too() -> None:
+    done = [command(0, "SET a 1"), command(5, "MSETNX a 2 b 2", outcome="fail")]
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": b"1", b"b": None})) == "valid"
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": b"1", b"b": b"2"})) == "invalid"
+
+
+@pytest.mark.parametrize("words", ["SET b 2", "INCR b", "MSETNX c 2 b 2"])
+def test_a_key_of_which_every_command_failed_is_judged_by_its_absence_on_ap_too(words: str) -> None:
+    done = [command(0, "SET a 1"), command(5, words, outcome="fail")]
+    for shown, told in ((None, "valid"), (b"2", "invalid")):
+        history = recorded(done, {b"a": b"1", b"b": shown})
+        history.modes = {"default": "ap"}
+        history.finals = [each._replace(node=node) for node in ("n1", "n2") for each in history.finals]
+        assert verdict(assert_no_lost_writes, history) == told
+
+
+def test_a_history_of_failures_alone_passes_nothing() -> None:
+    done = [command(0, "SET a 1", outcome="fail"), command(5, "INCR a", outcome="info", process=2)]
+    assert verdict(assert_no_lost_writes, recorded(done, {b"a": None})) == "unknown"
 
 
 def test_counters_of_two_keys_are_two_sums() -> None:

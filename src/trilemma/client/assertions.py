@@ -26,8 +26,10 @@ from trilemma.check.redis_history import (
     commands_of,
     judged,
     keys_of,
+    refusal,
 )
-from trilemma.check.verdict import Verdict, combine, unknown
+from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
+from trilemma.client.keyspaces import keyspace_of
 from trilemma.client.recording import Recording
 
 if TYPE_CHECKING:
@@ -80,11 +82,15 @@ def assert_no_lost_writes(history: Recording) -> None:
     """Assert that what was acknowledged is there at the end, or was replaced; call `history.read_finals` before.
 
     Keys that are only SET, read and deleted, and keys that are only incremented, can be judged; on `ap` keyspaces those
-    that are only SET, together with the causal order.
+    that are only SET, together with the causal order. A key of which every command failed must be absent.
     """
     if not history.finals:
         require(unknown(LOST, "no final reads: call history.read_finals(cluster) when all is whole"))
-    require(_shown(history) or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST))
+    require(
+        _shown(history)
+        or _unplaced(history, LOST)
+        or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST)
+    )
 
 
 def assert_causal(history: Recording) -> None:
@@ -93,8 +99,11 @@ def assert_causal(history: Recording) -> None:
     Keys that are only SET and read can be judged, each value written once; a keyspace of several shards cannot, nor a
     process that did two things at once, as where a pipeline's command was sent again (CAP ONCE) after what followed it.
     """
-    groups = _by_keyspace(history).values()
-    require(_shown(history) or combine([_causal([*done, *finals]) for done, finals in groups], CAUSAL))
+    require(
+        _shown(history)
+        or _unplaced(history, CAUSAL)
+        or combine([_causal([*done, *finals]) for done, finals in _by_keyspace(history).values()], CAUSAL)
+    )
 
 
 def assert_converged(cluster: "StageCluster", seconds: float = AGREE_S) -> None:
@@ -129,12 +138,30 @@ def _shown(history: Recording) -> Verdict | None:
     return None
 
 
+def _unplaced(history: Recording, checker: str) -> Verdict | None:
+    """Ask the nodes for their keyspaces; return `unknown` where nobody can tell which one something belongs to."""
+    history.learn_modes()
+    names = history.untold()
+    if names:
+        told = " and ".join(map(repr, names))
+        return unknown(
+            checker,
+            f"no node told whether {told} before a key's colon names a keyspace: assert while the cluster runs, or "
+            "after history.read_finals(cluster)",
+        )
+    for each in history.operations:
+        homes = {keyspace_of(key, history.modes) for key in _keys(each)}
+        if each.outcome != "fail" and len(homes) > 1:
+            return unknown(checker, f"an operation has keys of two keyspaces: {each.describe()}")
+    return None
+
+
 def _by_keyspace(history: Recording) -> dict[str, tuple[list[Operation], list[Operation]]]:
-    """Return per keyspace what was recorded, and the final reads. Names that are none of a keyspace are kept apart."""
+    """Return per keyspace what was recorded, and the final reads."""
     groups: dict[str, tuple[list[Operation], list[Operation]]] = {}
     for operations, place in ((history.operations, 0), (history.finals, 1)):
         for each in operations:
-            groups.setdefault(each.keyspace, ([], []))[place].append(each)
+            groups.setdefault(keyspace_of(each.key, history.modes), ([], []))[place].append(each)
     return groups
 
 
@@ -148,16 +175,38 @@ def _causal(operations: list[Operation]) -> Verdict:
 
 def _lost(history: Recording, keyspace: str, parts: tuple[list[Operation], list[Operation]]) -> Verdict:
     done, finals = parts
-    mode = history.modes.get(keyspace, history.modes.get("default", ""))
-    if mode == "ap":
+    if history.modes.get(keyspace) == "ap":
         return combine([_causal([*done, *finals]), check_equal_reads(finals), *_hidden(done, finals)], LOST)
+    touched = {key for each in done if each.outcome != "fail" for key in _keys(each)}
+    tried = [each for each in done if each.outcome != "fail" or each.key in touched]
+    verdicts = [_lost_in_order(tried, finals)] if tried else []
+    return combine([*verdicts, *_untouched(history, [read for read in finals if read.key not in touched])], LOST)
+
+
+def _keys(operation: Operation) -> set[bytes]:
+    return {key for command in commands_of(operation) for key in keys_of(command)}
+
+
+def _untouched(history: Recording, finals: list[Operation]) -> list[Verdict]:
+    """Judge that keys are absent at the end which only commands named that failed; nothing where there are none, or
+    where commands that the model does not know may have written keys that nobody sees in them."""
+    if not finals or any(refusal(each) for each in history.operations if each.outcome != "fail"):
+        return []
+    shown = next((read for read in finals if read.result is not None), None)
+    if shown is None:
+        return [valid(LOST)]
+    failed = [each for each in history.operations if shown.key in _keys(each)]
+    reason = f"the final value {shown.result!r} of {shown.key!r} was written by nobody: all that named it had failed"
+    return [invalid(LOST, reason, [*failed, shown])]
+
+
+def _lost_in_order(done: list[Operation], finals: list[Operation]) -> Verdict:
     finals_of: dict[bytes, list[Operation]] = {}
     for read in finals:
         finals_of.setdefault(read.key, []).append(read)
 
     def check(group: list[Operation]) -> Verdict:
-        happened = [each for each in group if each.outcome != "fail"]
-        keys = {key for each in happened for command in commands_of(each) for key in keys_of(command)}
+        keys = {key for each in group if each.outcome != "fail" for key in _keys(each)}
         reads = [read for key in sorted(keys & finals_of.keys()) for read in finals_of[key]]
         quick = _lost_registers(group, reads) or (_lost_sums(group, reads) if len(keys) == 1 else None)
         if quick is not None and not quick.is_valid:

@@ -23,6 +23,7 @@ from trilemma.base.errors import ReplyError
 from trilemma.client.control import create
 from trilemma.client.layout import HOST
 from trilemma.client.nodes import Nodes
+from trilemma.client.probe import why_not_served
 from trilemma.keyspace.settings import Mode
 from trilemma.lab.faults import parse
 from trilemma.runtime.config import MemberOptions, ServerConfig
@@ -136,7 +137,7 @@ class LocalCluster:
         end = time.monotonic() + READY_S
         for name in list(self._nodes.servers):
             with self._client(name) as client:
-                while (problem := _why_not_served(client)) is not None:
+                while (problem := why_not_served(client)) is not None:
                     if time.monotonic() > end:
                         raise TimeoutError(f"{name} does not serve: {problem}") from problem
                     time.sleep(POLL_S)
@@ -255,15 +256,6 @@ class LocalCluster:
     def resume(self, name: str) -> None:
         """Have it go on."""
         self._nodes.do(self._running(name).turns.resume)
-
-
-def _why_not_served(client: redis.Redis) -> redis.RedisError | None:
-    try:
-        client.exists("ready")
-        client.delete("ready")
-    except redis.RedisError as problem:
-        return problem
-    return None
 
 
 def local(nodes: int = 3, default_mode: str = "cp", directory: Path | None = None) -> LocalCluster:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from trilemma.check.history import History, Operation, Outcome
 from trilemma.check.redis_history import Command, commands_of, keys_of
 from trilemma.client.attempts import Attempts
+from trilemma.client.keyspaces import DEFAULT, ask_any, modes_of, prefix_of
 from trilemma.client.note import Processes
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ FINAL_S: Final = 10.0
 """How long a final read is tried again where it is refused: an election may still be under way."""
 
 FINAL_POLL_S: Final = 0.02
+
+_LETS_IN: Final = ("username", "password")
 
 FINAL_PROCESS: Final = 1_000_000
 """The process number of the first final reader, far from those of clients."""
@@ -54,9 +57,13 @@ class Recording:
         self.finals: list[Operation] = []
         """Reads of every key at every node, made by `read_finals`."""
         self.modes: dict[str, str] = {}
-        """The mode of each keyspace, as `read_finals` met it."""
+        """The mode of each keyspace, as a node told last (`learn_modes`, `read_finals`); empty where none has."""
         self.attempts: dict[tuple[bytes, Command], Attempts] = {}
         """The attempts of each command under its token of CAP ONCE."""
+        self._told_us: int | None = None
+        """When `modes` were asked for."""
+        self._places: dict[str, dict[str, Any]] = {}
+        """The addresses that clients were made for, each with the options by which they are let in there."""
         self._operations: list[Operation] = []
         self._processes = 0
         self._origin_ns = time.monotonic_ns()
@@ -98,6 +105,7 @@ class Recording:
         from trilemma.client.recorded_redis import RecordedRedis
 
         host, _, port = address.rpartition(":")
+        self._remember(host, int(port), options)
         client = RecordedRedis(Processes(self, name or address), host=host, port=int(port), **options)
         self._clients.append(client)
         return client
@@ -107,7 +115,11 @@ class Recording:
         from trilemma.client.recorded_asyncio import AsyncRecordedRedis
 
         host, port = cluster.address(node)
+        self._remember(host, port, options)
         return AsyncRecordedRedis(Processes(self, node), host=host, port=port, **options)
+
+    def _remember(self, host: str, port: int, options: dict[str, Any]) -> None:
+        self._places[f"{host}:{port}"] = {name: options[name] for name in _LETS_IN if name in options}
 
     def close(self) -> None:
         """Close all clients that are not asyncio's."""
@@ -131,7 +143,7 @@ class Recording:
         """Add an operation that begins now; return its number."""
         key = _first_key(first)
         with self.lock:
-            keyspace = keyspace_of(key)
+            keyspace = prefix_of(key)
             begun = Operation(process, self.now_us(), None, kind, key, argument, None, "info", node, keyspace)
             self._operations.append(begun)
             return len(self._operations) - 1
@@ -150,11 +162,36 @@ class Recording:
             parts = []
             for command in commands:
                 key = _first_key(command)
-                named = begun._replace(kind="command", key=key, keyspace=keyspace_of(key), argument=command)
+                named = begun._replace(kind="command", key=key, keyspace=prefix_of(key), argument=command)
                 parts.append(named)
             self._operations[number] = parts[0]
             self._operations += parts[1:]
             return [number, *range(len(self._operations) - len(parts) + 1, len(self._operations))]
+
+    # Keyspaces
+
+    def learn_modes(self) -> None:
+        """Ask the nodes that clients were made for which keyspaces there are, where somebody may have made one since.
+
+        Blocks for `keyspaces.ASK_S` per node that does not answer. What was known stays known where none does.
+        """
+        if self._told_us is None or self._begun_since(self._told_us):
+            told_us = self.now_us()
+            modes = ask_any(list(self._places.items()))
+            if modes:
+                self._told_us, self.modes = told_us, modes
+
+    def untold(self) -> list[str]:
+        """Return names before colons of which no node has told whether they are keyspaces, where that matters."""
+        if not self.modes:
+            names = sorted({prefix_of(key) for key in self.keys()})
+            return names if len(names) > 1 else []
+        since = [] if self._told_us is None else self._begun_since(self._told_us)
+        keys = (key for each in since for command in commands_of(each) for key in keys_of(command))
+        return sorted({prefix_of(key) for key in keys} - {*self.modes, DEFAULT})
+
+    def _begun_since(self, at_us: int) -> list[Operation]:
+        return [each for each in self.operations if each.invoke_us >= at_us]
 
     # The end
 
@@ -183,8 +220,8 @@ class Recording:
                     read = Operation(
                         FINAL_PROCESS + number, begun_us, self.now_us(), "command", key, (b"GET", key), value
                     )
-                    finals.append(read._replace(node=node, keyspace=keyspace_of(key)))
-                self.modes = _modes(client)
+                    finals.append(read._replace(node=node, keyspace=prefix_of(key)))
+                self._told_us, self.modes = self.now_us(), modes_of(client)
         self.finals = finals
         return finals
 
@@ -218,12 +255,6 @@ def _first_key(command: Command) -> bytes:
     return keys[0] if keys else b""
 
 
-def keyspace_of(key: bytes) -> str:
-    """Return the name before the first colon, which names the keyspace if there is one of that name."""
-    name, colon, _ = key.partition(b":")
-    return name.decode("utf-8", "replace") if colon else "default"
-
-
 def _agree(cluster: Cluster) -> bool:
     """Ask all nodes for the digests of what they hold; return whether all replicas of each shard have the same."""
     from trilemma.client.control import connect
@@ -235,13 +266,3 @@ def _agree(cluster: Cluster) -> bool:
             for keyspace, shard, _, digest in client.execute_command("CAP", "DIGEST"):
                 digests.setdefault((keyspace, shard), set()).add(digest)
     return all(len(each) == 1 for each in digests.values())
-
-
-def _modes(client: Any) -> dict[str, str]:
-    """Ask a node for its keyspaces and their modes."""
-    found = {}
-    for name in client.execute_command("KEYSPACE", "LIST"):
-        described = client.execute_command("KEYSPACE", "INFO", name)
-        facts = described if isinstance(described, dict) else dict(zip(described[::2], described[1::2], strict=True))
-        found[name.decode()] = facts[b"mode"].decode()
-    return found

@@ -9,6 +9,7 @@ from typing import Any, Final
 import redis
 
 from trilemma.client.local import LocalCluster
+from trilemma.client.probe import why_not_served
 
 WHOLE_S: Final = 10.0
 """How long a healed cluster may take to serve everywhere: several elections."""
@@ -75,13 +76,8 @@ class StageCluster(LocalCluster):
                 self._wait(partial(self._serves, node, keyspace), f"{node} on {keyspace}")
 
     def _serves(self, node: str, keyspace: str) -> bool:
-        key = "ready" if keyspace == "default" else f"{keyspace}:ready"
-        try:
-            self._ask(node, "EXISTS", key)
-            self._ask(node, "DEL", key)
-        except redis.RedisError:
-            return False
-        return True
+        with self._client(node) as client:
+            return why_not_served(client, keyspace) is None
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + WHOLE_S
