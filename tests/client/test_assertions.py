@@ -58,8 +58,8 @@ def drawn(rng: Random, profile: str, is_lossy: bool) -> Recording:
     for number in range(rng.randint(2, 6)):
         words = {
             "key": rng.choice(KEYS),
-            "value": rng.choice([b"v%d" % number, b"a"]),
-            "amount": rng.choice([b"1", b"x"]),
+            "value": rng.choice([b"v%d" % number, b"a", b""]),
+            "amount": rng.choice([b"1", b"x", b"0"]),
         }
         argument = tuple(words.get(word, word) for word in rng.choice(DRAWN[profile]))  # type: ignore[call-overload]
         outcome = rng.choice(["ok", "ok", "ok", "ok", "info", "fail"])

@@ -3,6 +3,7 @@
 For checkers of lost updates. Knows commands and replies; no order of operations, and no reads that writes build on.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from math import inf
 from typing import Any, Final
@@ -22,8 +23,11 @@ ATOMIC: Final = frozenset(
 _REMOVING: Final = frozenset({b"DEL", b"UNLINK", b"GETDEL", b"RENAME", b"RENAMENX"})
 """Commands after which a key that they name may be absent."""
 
-_BLIND: Final = frozenset({b"SET", b"MSET", b"SETRANGE"})
-"""Commands that write also where they change nothing."""
+_BLIND: Final = frozenset({b"SET", b"MSET", b"SETRANGE", b"GETSET"})
+"""Commands that write also where they change nothing, for they do not look first: SET only without NX."""
+
+_ADDING: Final = {b"INCR": None, b"DECR": None, b"INCRBY": b"0", b"DECRBY": b"0", b"APPEND": b""}
+"""Commands that change a value, unless they are given what adds nothing. What INCRBYFLOAT adds may be rounded off."""
 
 Spans = tuple[tuple[float, float], ...]
 """Parts of a value: the first byte of each, and the one behind its last."""
@@ -90,29 +94,45 @@ def written(operation: Operation, before: Mapping[bytes, Entry], after: Mapping[
     return keys | {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
+def _is_blind(command: Command) -> bool:
+    return command[0] in _BLIND and b"NX" not in _words(command)
+
+
 def _puts(command: Command, before: Mapping[bytes, Entry]) -> bool:
     """Say whether a command writes its keys although it may leave them as they are."""
-    if command[0] not in _BLIND or not _replaces(command) or (command[0] == b"SETRANGE" and not _ranges(command)):
+    if not _is_blind(command) or (command[0] == b"SETRANGE" and not _ranges(command)):
         return False
     return b"XX" not in _words(command) or command[1] in before
 
 
 def surely_written(operation: Operation) -> set[bytes]:
-    """Return the keys that an operation surely wrote, and whole: conditional commands may not have, and what a
-    transaction wrote and removed again may have been absent before."""
+    """Return the keys that an operation surely wrote, and whole, whatever they held.
+
+    Conditional commands may not have; what a transaction wrote and removed again may have been absent before, and what
+    it changed twice may be as it was.
+    """
+    done = [
+        (command, reply)
+        for command, reply in zip(commands_of(operation), replies_of(operation), strict=False)
+        if command[0] not in READS and not _is_void(command, reply)
+    ]
+    times = Counter(key for command, _ in done for key in keys_of(command))
     keys: set[bytes] = set()
-    earlier: set[bytes] = set()
-    for command, reply in zip(commands_of(operation), replies_of(operation), strict=False):
-        named = keys_of(command)
-        if _is_void(command, reply) or command[0] == b"SETRANGE" or command[0] in READS:
-            continue
+    for command, reply in done:
+        named = set(keys_of(command))
         if command[0] in _REMOVING:
-            keys.difference_update(named)
-            is_sure = command[0] in (b"DEL", b"UNLINK") and reply == len(named)
-            keys.update(set(named) - earlier if is_sure else ())
-        elif command[0] == b"SETNX":
-            keys.update(named if reply == 1 else ())
-        elif _replaces(command) or command[0] in ATOMIC:
-            keys.update(named)
-        earlier.update(named)
+            keys -= named
+        if _is_blind(command) and command[0] != b"SETRANGE":
+            keys |= named
+        elif _changes(command, reply):
+            keys.update(key for key in named if times[key] == 1)
     return keys
+
+
+def _changes(command: Command, reply: Any) -> bool:
+    """Say whether a command that looks first has changed all of its keys, as its reply tells."""
+    if command[0] in (b"DEL", b"UNLINK"):
+        return bool(reply == len(keys_of(command)))
+    if command[0] == b"SETNX":
+        return bool(reply == 1)
+    return command[0] in _ADDING and command[2:] != (_ADDING[command[0]],)
