@@ -1,7 +1,8 @@
 """The lines of Jepsen's log and of its history.txt, as events: process, type, function, value, and perhaps an error.
 
-`INFO  jepsen.util - 4 :invoke :read nil`, with spaces or tabs, with or without what comes before the process. Lines
-that are nothing like it are other messages of the log. Values are EDN. There are no times: places serve as such.
+`INFO  jepsen.util - 4 :invoke :read nil`, with spaces or tabs, with or without what comes before the process; or
+`INFO [2017-03-30 15:28:17,423] jepsen worker 4 - jepsen.util 4  :invoke :read nil`. Lines that are nothing like it are
+other messages of the log. Values are EDN. Times are not read: places serve as such.
 Source: Jepsen `util.clj` (log-op); Porcupine `test_data/jepsen`.
 """
 
@@ -17,9 +18,10 @@ from trilemma.check.formats.stream import Readable, batches, decode_line
 NAME: Final = "log"
 
 LINE: Final = re.compile(
-    r"(?:^|[-:])\s*(?P<process>-?\d+|:nemesis)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)\s*(?P<rest>.*)"
+    r"(?:^|[-:]|\bjepsen\.util\s)\s*"
+    r"(?P<process>-?\d+|:nemesis)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)\s*(?P<rest>.*)"
 )
-"""What an event looks like; what stands before the process ends with a dash or a colon."""
+"""What an event looks like; what stands before the process ends with a dash, a colon, or the name of the logger."""
 
 
 def events(source: Readable) -> Iterator[Event]:
