@@ -10,6 +10,7 @@ from trilemma.check.history import Operation
 from trilemma.check.verdict import Validity
 
 FUZZ_ROUNDS = 4_000
+TWIN_ROUNDS = 1_500
 ERROR_US = 5
 
 
@@ -66,6 +67,33 @@ def test_what_clocks_and_doubt_allow_is_valid(history: list[Operation]) -> None:
     assert check_expiry(history, ERROR_US).is_valid
 
 
+GONE = [write(0, 10, b"v", 100), read(104, 105, None)]
+"""It may have been written at 4 at the latest, but at no time is it there again."""
+
+
+@pytest.mark.parametrize("again", [read(106, 107, b"v"), read(109, 120, b"v")])
+def test_what_is_gone_does_not_come_back_without_another_write(again: Operation) -> None:
+    verdict = check_expiry([*GONE, again], 0)
+    assert verdict.is_invalid
+    assert "came back" in verdict.reason
+    assert set(verdict.witness) == {*GONE, again}
+    deleted = [write(0, 1, b"v", 100), delete(3, 4), read(5, 6, None), read(8, 9, b"v")]
+    assert check_expiry(deleted, 0).is_invalid
+
+
+def test_what_is_gone_may_come_back_by_another_write_at_once_or_by_clocks_and_replicas_that_differ() -> None:
+    again = read(106, 107, b"v")
+    for written in (write(104, 106, b"v", 50), write(105, None, b"v", 50)):
+        assert check_expiry([*GONE, written, again], 0).is_valid
+    assert check_expiry([*GONE, read(105, 107, b"v")], 0).is_valid
+    assert check_expiry([write(0, 104, b"v", 100), *GONE[1:], again], 0).is_valid
+    assert check_expiry([*GONE, again], 1).is_valid
+    assert check_expiry([*GONE, again], 0, replicas_lag=True).is_valid
+    prolonged = [*GONE, expire(105, 106, 900), read(200, 201, b"v")]
+    assert check_expiry(prolonged, 1).is_valid
+    assert check_expiry(prolonged, 0).is_invalid
+
+
 def test_nothing_with_a_deadline_is_unknown() -> None:
     for history in ([], [write(0, 1, b"v", 100)], [write(0, 1, b"v", None), read(2, 3, b"v")]):
         assert check_expiry(history, ERROR_US).validity is Validity.UNKNOWN
@@ -119,3 +147,89 @@ def test_a_store_whose_reads_judge_by_a_wrong_clock_is_often_found(fault_us: int
     rng = Random(122)
     found = sum(check_expiry(_store(rng, fault_us), 2 * ERROR_US).is_invalid for _ in range(FUZZ_ROUNDS))
     assert found > FUZZ_ROUNDS // 20
+
+
+# The twin: every time at which each operation may have taken effect, in every order.
+
+END = 14
+"""The last time at which an operation of unknown outcome is tried."""
+
+
+def explained(history: list[Operation]) -> bool:
+    """Say whether a key that is judged by a true clock can have answered so."""
+    certain = [each for each in history if each.outcome == "ok"]
+    doubtful = [each for each in history if each.outcome == "info" and each.kind != "read"]
+    return any(
+        _played(certain + [each for number, each in enumerate(doubtful) if chosen >> number & 1], 0, None, None)
+        for chosen in range(1 << len(doubtful))
+    )
+
+
+def _played(left: list[Operation], now: int, value: Any, deadline: int | None) -> bool:
+    if not left:
+        return True
+    for each in left:
+        rest = [other for other in left if other is not each]
+        last = min([END, *(other.end_us for other in left)])
+        for at in range(max(now, each.invoke_us), last + 1):
+            there = value is not None
+            is_due = there and deadline is not None and at >= deadline
+            for is_alive in {there and not is_due, there and at == deadline} if is_due else {there}:
+                found = _taken(each, at, value if is_alive else None, deadline if is_alive else None)
+                if found is not None and _played(rest, at, *found):
+                    return True
+    return False
+
+
+def _taken(each: Operation, at: int, value: Any, deadline: int | None) -> tuple[Any, int | None] | None:
+    """Return what a key holds after an operation, and until when; None if it cannot have been answered so."""
+    if each.kind == "read":
+        return (value, deadline) if each.result == value else None
+    if each.kind == "delete":
+        return None, None
+    if each.kind == "write":
+        value, ttl = each.argument
+        return value, None if ttl is None else at + ttl
+    if each.outcome == "ok" and each.result != int(value is not None):
+        return None
+    return value, None if value is None or each.argument is None else at + each.argument
+
+
+def _drawn(rng: Random) -> list[Operation]:
+    """Draw a few operations of two processes, with answers that may be right."""
+    free = {1: 0, 2: 0}
+    history: list[Operation] = []
+    values: list[bytes] = []
+    for number in range(rng.randint(2, 5)):
+        process = rng.choice(sorted(free))
+        begin = free[process] + rng.randrange(3)
+        end = begin + rng.randrange(4)
+        outcome = rng.choice(["ok"] * 8 + ["info", "fail"])
+        kind = rng.choice(["write", "read", "read", "expire", "delete"] if history else ["write"])
+        ttl = rng.choice([None, 1, 2, 3, 5])
+        argument: Any = ttl if kind == "expire" else None
+        result: Any = rng.randrange(2) if kind == "expire" else None
+        if kind == "write":
+            values.append(b"%d" % number)
+            argument = values[-1], ttl
+        elif kind == "read":
+            result = rng.choice([None, *values])
+        told = result if outcome == "ok" else None
+        ends = None if outcome == "info" else end
+        history.append(Operation(process, begin, ends, kind, b"k", argument, told, outcome))  # type: ignore[arg-type]
+        del free[process]
+        free[10 * number + 10 if outcome == "info" else process] = end
+    rng.shuffle(history)
+    return history
+
+
+def test_no_history_that_some_times_of_effect_explain_is_called_invalid() -> None:
+    rng = Random(123)
+    right = wrong = found = 0
+    for _ in range(TWIN_ROUNDS):
+        history = _drawn(rng)
+        verdict, is_explained = check_expiry(history, 0), explained(history)
+        assert not (verdict.is_invalid and is_explained), (history, verdict)
+        right, wrong, found = right + is_explained, wrong + (not is_explained), found + verdict.is_invalid
+    assert min(right, wrong) > TWIN_ROUNDS // 5, (right, wrong)
+    assert found > wrong // 4, (found, wrong)

@@ -110,6 +110,8 @@ def test_keys_that_one_command_names_together_are_judged_together() -> None:
         ("READONLY",),
         ("FLUSHALL",),
         ("GET",),
+        ("COPY", "k", "j", "DB", "1"),
+        ("COPY", "k", "j", "replace", "db", "1"),
     ],
 )
 def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...]) -> None:
@@ -118,6 +120,10 @@ def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...])
     assert check_commands([command("SET", "k", "v"), odd]).validity is Validity.UNKNOWN
     assert by_name([command("SET", "k", "v"), odd]).validity is Validity.UNKNOWN
     assert check_commands([odd._replace(kind="read")]).validity is Validity.UNKNOWN
+
+
+def test_keys_may_be_called_as_an_option_is() -> None:
+    assert not refusal(command("COPY", "DB", "DB", "REPLACE", result=0))
 
 
 @pytest.mark.parametrize(

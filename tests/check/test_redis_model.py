@@ -16,11 +16,13 @@ from trilemma.check.brute import is_linearizable
 from trilemma.check.forge import disturb, forge
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import check_linearizable
-from trilemma.check.redis_entry import POSITIVE, Data
+from trilemma.check.redis_entry import POSITIVE, Data, Entry
 from trilemma.check.redis_model import REDIS, reply
 from trilemma.workload.strings import StringCommands
 
 COMMANDS = 20_000
+EMPTIED = 0.03
+"""Share of commands before which a key is made to hold nothing."""
 FUZZ_ROUNDS = 1_000
 
 
@@ -62,7 +64,10 @@ def test_model_replies_as_redis_does(server: redis.Redis) -> None:
     data: Data = {}
     for _ in range(COMMANDS):
         step = workload.next(1)
-        for command in step.argument if step.kind == "transaction" else (step.argument,):
+        commands = step.argument if step.kind == "transaction" else (step.argument,)
+        if rng.random() < EMPTIED:
+            commands = ((b"SET", step.key + rng.choice((b"n", b"n", b"t")), b""), *commands)
+        for command in commands:
             assert reply(data, command) == _ask(server, command), (command, data)
         if rng.random() < 0.02:
             server.flushall()
@@ -117,6 +122,25 @@ def test_error_reply_constrains_the_order() -> None:
     right = wrong._replace(result="ERR value is not an integer or out of range")
     assert check_linearizable([text, wrong], REDIS).is_invalid
     assert check_linearizable([text, right], REDIS).is_valid
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ((b"INCR", b"x"), "ERR value is not an integer or out of range"),
+        ((b"DECRBY", b"x", b"2"), "ERR value is not an integer or out of range"),
+        ((b"INCRBYFLOAT", b"x", b"2"), "ERR value is not a valid float"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_holds_nothing_is_no_number_and_what_is_absent_is_zero(
+    command: tuple[bytes, ...], told: str, known: bool
+) -> None:
+    data: Data = {b"x": Entry(b"")}
+    hint = b"2" if known else None
+    assert reply(data, command, hint) == told
+    assert data == {b"x": Entry(b"")}
+    assert not isinstance(reply({}, command, hint), str)
 
 
 def test_time_to_live_is_any_positive_number() -> None:

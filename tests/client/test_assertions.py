@@ -64,8 +64,8 @@ def drawn(rng: Random, profile: str, keys: tuple[bytes, bytes], is_lossy: bool) 
             "one": keys[0],
             "other": keys[1],
             "key": rng.choice(keys),
-            "value": rng.choice([b"v%d" % number, b"a"]),
-            "amount": rng.choice([b"1", b"x"]),
+            "value": rng.choice([b"v%d" % number, b"a", b""]),
+            "amount": rng.choice([b"1", b"x", b"0"]),
         }
         argument = tuple(words.get(word, word) for word in rng.choice(DRAWN[profile]))  # type: ignore[call-overload]
         outcome = rng.choice(["ok", "ok", "ok", "ok", "info", "fail"])

@@ -7,13 +7,18 @@ an operation took effect is not known, nor how far the clock that judged was off
 A read shows what somebody had begun to write before the read ended. The deadline that holds at a read is that of some
 setter (a write, or an effective expire) that may have been the last: one that began before the read ended and that no
 other setter, itself over before the read began, surely followed. Late: the value is shown after every such deadline.
-Early: nothing is shown, before any such deadline, and no delete may have been the last. Where replicas may lag (`ap`),
-one operation surely follows another only at one and the same node.
+Early: nothing is shown, before any such deadline, and no delete may have been the last. Back: a value is shown after a
+read of nothing, which its only write had come before; where the clock may be wrong, by more than it can swing, and with
+no expire in between. Where replicas may lag (`ap`), one operation surely follows another only at one and the same node,
+and what was gone may be shown again: another node may have prolonged it.
+Twin: all times of effect, in the tests.
 Source: FAULTS §4, row TTL.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Final
+from itertools import accumulate
+from typing import Any, Final
 
 from trilemma.check.history import END_OF_TIME_US, History, Operation
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
@@ -40,6 +45,7 @@ def check_expiry(operations: Iterable[Operation], error_us: int, replicas_lag: b
         reads = [each for each in group if each.kind == "read" and each.outcome == "ok"]
         judged |= bool(reads) and any(_ttl_us(each) is not None for each in setters if each.kind != "delete")
         verdicts += [_check_read(read, setters, error_us, replicas_lag) for read in reads]
+        verdicts += [] if replicas_lag else _check_returns(reads, setters, error_us)
     if not judged:
         return unknown(CHECKER, "no key with a deadline was read")
     return combine(verdicts, CHECKER)
@@ -118,3 +124,40 @@ def _check_absence(
     if read.end_us >= earliest_us - error_us:
         return valid(CHECKER)
     return invalid(CHECKER, f"{read.key!r} was gone before its deadline", [*candidates, read])
+
+
+class _Absences:
+    """The reads of nothing of one key: which of those that began after a moment was over first."""
+
+    __slots__ = ("_begins", "_first")
+
+    def __init__(self, reads: Iterable[Operation]) -> None:
+        absent = sorted((each for each in reads if each.result is None), key=lambda each: each.invoke_us)
+        self._begins = [each.invoke_us for each in absent]
+        self._first = list(
+            accumulate(reversed(absent), lambda one, other: min(one, other, key=lambda each: each.end_us))
+        )
+
+    def first_after(self, time_us: int) -> Operation | None:
+        """Return the read of nothing that was over first, of those that began later than a time; None without any."""
+        count = len(self._begins) - bisect_right(self._begins, time_us)
+        return self._first[count - 1] if count else None
+
+
+def _check_returns(reads: list[Operation], setters: list[Operation], error_us: int) -> list[Verdict]:
+    """Look for values that were shown again after they were gone, without another write."""
+    absences = _Absences(reads)
+    last_us: dict[Any, int] = {}
+    for each in setters:
+        if each.kind == "write":
+            last_us[each.argument[0]] = max(last_us.get(each.argument[0], 0), each.end_us)
+    found = []
+    for read in reads:
+        absent = absences.first_after(last_us.get(read.result, END_OF_TIME_US)) if read.result is not None else None
+        if absent is None or read.invoke_us - absent.end_us <= 2 * error_us:
+            continue
+        if error_us and any(each.kind == "expire" and not each.precedes(absent) for each in setters):
+            continue
+        written = [each for each in setters if each.kind == "write" and each.argument[0] == read.result]
+        found.append(invalid(CHECKER, f"{read.result!r} came back after it was gone", [*written, absent, read]))
+    return found

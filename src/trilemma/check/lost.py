@@ -7,6 +7,7 @@ Questions, all asked with final reads, made after the run has come to rest:
   none there that one must have seen.
 - `check_lost_dots`: `ap` with receipts: every acknowledged dot is shown, or covered by the context of another write.
 For `ap` without receipts see `causal`, given the final reads as part of the history.
+Twins: orders of the writes, and times of effect of what is done to keys, in the tests.
 Source: Jepsen `checker.clj` (set-full); Preguica et al., arXiv:1011.5808 (dots and contexts); FAULTS §4.
 """
 

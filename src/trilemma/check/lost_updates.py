@@ -9,47 +9,27 @@ there is an order of its operations, one that a sequential Redis could have prod
 between such a pair. What proves the contrary at once is looked for first, because it is easy to see: two pairs of which
 both reads were over before both writes began, or a write wholly between the two parts of a pair.
 
-Operations: those of `redis_model`. Source: Berenson et al., "A critique of ANSI SQL isolation levels", SIGMOD 1995,
-P4. Twin: all orders written out, in the tests.
+Operations: those of `redis_model`. What a command writes: `overwriting`. Source: Berenson et al., "A critique
+of ANSI SQL isolation levels", SIGMOD 1995, P4. Twin: all orders written out, in the tests.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import chain, repeat
-from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX, check_linearizable
 from trilemma.check.model import Model
-from trilemma.check.redis_entry import Entry, Refusal, integer
-from trilemma.check.redis_history import READS, Command, as_recorded, commands_of, judged, keys_of, replies_of
+from trilemma.check.overwriting import ATOMIC, WHOLE, Spans, is_worked_out, overlap, spans_of, surely_written, written
+from trilemma.check.redis_history import READS, as_recorded, commands_of, judged, keys_of, replies_of
 from trilemma.check.redis_model import REDIS, State
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
 CHECKER: Final = "lost updates"
 
-REPLACING: Final = frozenset({b"SET", b"MSET", b"SETRANGE", b"DEL", b"UNLINK"})
-"""Commands that an application gives what it worked out; SET only without NX and GET."""
-
-ATOMIC: Final = frozenset(
-    {b"INCR", b"INCRBY", b"INCRBYFLOAT", b"DECR", b"DECRBY", b"APPEND", b"SETNX", b"GETSET", b"GETDEL"}
-)
-"""Commands that read and write at once: nothing can come in between, unless the store breaks its promise."""
-
 _VALUES: Final = frozenset({b"GET", b"MGET", b"GETRANGE", b"SUBSTR", b"STRLEN", b"EXISTS"})
 """Reads that an application can base a write on."""
-
-_REMOVING: Final = frozenset({b"DEL", b"UNLINK", b"GETDEL", b"RENAME", b"RENAMENX"})
-"""Commands after which a key that they name may be absent."""
-
-_BLIND: Final = frozenset({b"SET", b"MSET", b"SETRANGE"})
-"""Commands that write also where they change nothing."""
-
-Spans = tuple[tuple[float, float], ...]
-"""Parts of a value: the first byte of each, and the one behind its last."""
-
-_WHOLE: Final[Spans] = ((0, inf),)
 
 
 class Read(NamedTuple):
@@ -57,7 +37,7 @@ class Read(NamedTuple):
 
     number: int
     key: bytes
-    spans: Spans = _WHOLE
+    spans: Spans = WHOLE
 
 
 class Pair(NamedTuple):
@@ -78,58 +58,6 @@ class _Basis(NamedTuple):
 _StrictState = tuple[State, frozenset[Read]]
 
 
-def _words(command: Command) -> set[bytes]:
-    """Return the options of SET."""
-    return {word.upper() for word in command[3:]} if command[0] == b"SET" else set()
-
-
-def _replaces(command: Command) -> bool:
-    return command[0] in REPLACING and b"NX" not in _words(command)
-
-
-def _is_worked_out(command: Command, reply: Any) -> bool:
-    """Say whether a command may have put what was worked out from an earlier read. SET with GET tells what it replaced.
-
-    Args:
-        command: the command.
-        reply: its reply; Ellipsis where nobody knows it.
-    """
-    return _replaces(command) and b"GET" not in _words(command) and not _is_void(command, reply)
-
-
-def _is_void(command: Command, reply: Any) -> bool:
-    """Say whether a reply tells that a command wrote nothing: an error, or nil of SET with XX."""
-    return isinstance(reply, str) or (reply is None and b"XX" in _words(command))
-
-
-def _spans(operation: Operation, key: bytes, length: float = inf) -> Spans:
-    """Return what of a value of some length an operation writes, if it writes it; without a length, but for APPEND."""
-    spans: list[tuple[float, float]] = []
-    for command in commands_of(operation):
-        if command[0] in READS or key not in keys_of(command):
-            continue
-        if command[0] == b"APPEND":
-            spans.append((length, inf))
-        elif command[0] == b"SETRANGE":
-            spans += _ranges(command)
-        else:
-            return _WHOLE
-    return tuple(spans)
-
-
-def _ranges(command: Command) -> Spans:
-    """Return what SETRANGE writes: nothing where it has nothing to write, or nowhere."""
-    try:
-        begin = integer(command[2])
-    except Refusal:
-        return ()
-    return ((begin, begin + len(command[3])),) if command[3] and begin >= 0 else ()
-
-
-def _overlap(one: Spans, other: Spans) -> bool:
-    return any(begin < last and first < end for begin, end in one for first, last in other)
-
-
 def _based(operations: list[Operation]) -> tuple[list[Operation], list[Pair]]:
     """Return the operations with their basis in `context`, and the pairs of reads and writes based on them."""
     last: dict[tuple[int, bytes], tuple[Read, Operation]] = {}
@@ -141,11 +69,11 @@ def _based(operations: list[Operation]) -> tuple[list[Operation], list[Pair]]:
                 base = last.get((operation.process, key))
                 if (
                     operation.outcome != "fail"
-                    and _is_worked_out(command, reply)
+                    and is_worked_out(command, reply)
                     and base is not None
                     and base[1].end_us <= operation.invoke_us
                 ):
-                    needs.add(base[0]._replace(spans=_spans(operation, key)))
+                    needs.add(base[0]._replace(spans=spans_of(operation, key)))
                     pairs.append(Pair(key, base[1], operation))
                 if command[0] not in READS and operation.outcome != "fail":
                     touched.append((operation.process, key))
@@ -182,20 +110,12 @@ def _strict_step(state: _StrictState, operation: Operation) -> tuple[bool, _Stri
     legal, after = REDIS.step(held, operation)
     basis: _Basis = operation.context
     before, now = dict(held), dict(after)
-    written = {key for each in commands_of(operation) if _puts(each, before) for key in keys_of(each)}
-    written |= {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
-    if any(each.key in written for each in basis.needs - current):
+    keys = written(operation, before, now)
+    if any(each.key in keys for each in basis.needs - current):
         return False, state
-    spans = {key: _spans(operation, key, len(before[key].value) if key in before else 0) for key in written}
-    kept = frozenset(each for each in current if not _overlap(spans.get(each.key, ()), each.spans))
+    spans = {key: spans_of(operation, key, len(before[key].value) if key in before else 0) for key in keys}
+    kept = frozenset(each for each in current if not overlap(spans.get(each.key, ()), each.spans))
     return legal, (after, kept | basis.gives)
-
-
-def _puts(command: Command, before: Mapping[bytes, Entry]) -> bool:
-    """Say whether a command writes its keys although it may leave them as they are."""
-    if command[0] not in _BLIND or not _replaces(command) or (command[0] == b"SETRANGE" and not _ranges(command)):
-        return False
-    return b"XX" not in _words(command) or command[1] in before
 
 
 def _strict_read(operation: Operation) -> bool:
@@ -243,11 +163,11 @@ def _between(operations: list[Operation], pairs: list[Pair]) -> Verdict | None:
     """Look for a write of another process wholly between the two parts of a pair."""
     by_key: dict[bytes, list[Operation]] = {}
     for operation in sorted(operations, key=lambda each: each.invoke_us):
-        for key in _written(operation):
+        for key in surely_written(operation):
             by_key.setdefault(key, []).append(operation)
     begins = {key: [each.invoke_us for each in writes] for key, writes in by_key.items()}
     for key, read, write in pairs:
-        if key not in _written(write):
+        if key not in surely_written(write):
             continue
         first = bisect_right(begins.get(key, ()), read.end_us)
         last = bisect_left(begins.get(key, ()), write.invoke_us)
@@ -256,27 +176,6 @@ def _between(operations: list[Operation], pairs: list[Pair]) -> Verdict | None:
                 reason = f"{key!r} was read, then written by another, then overwritten by who had read it before"
                 return invalid(CHECKER, reason, [read, other, write])
     return None
-
-
-def _written(operation: Operation) -> set[bytes]:
-    """Return the keys that an operation surely wrote, and whole: conditional commands may not have, and what a
-    transaction wrote and removed again may have been absent before."""
-    keys: set[bytes] = set()
-    earlier: set[bytes] = set()
-    for command, reply in zip(commands_of(operation), replies_of(operation), strict=False):
-        named = keys_of(command)
-        if _is_void(command, reply) or command[0] == b"SETRANGE" or command[0] in READS:
-            continue
-        if command[0] in _REMOVING:
-            keys.difference_update(named)
-            is_sure = command[0] in (b"DEL", b"UNLINK") and reply == len(named)
-            keys.update(set(named) - earlier if is_sure else ())
-        elif command[0] == b"SETNX":
-            keys.update(named if reply == 1 else ())
-        elif _replaces(command) or command[0] in ATOMIC:
-            keys.update(named)
-        earlier.update(named)
-    return keys
 
 
 def _crossed(pairs: list[Pair]) -> Verdict | None:
@@ -291,7 +190,7 @@ def _crossed(pairs: list[Pair]) -> Verdict | None:
             if (
                 not apart
                 and pair.write != open_pair.write
-                and _written(pair.write) & _written(open_pair.write) >= {key}
+                and surely_written(pair.write) & surely_written(open_pair.write) >= {key}
             ):
                 reason = (
                     f"{key!r} was read by two before either wrote it, and both writes were acknowledged: one is lost"

@@ -88,6 +88,8 @@ def refusal(operation: Operation) -> str:
             return f"{name.decode()} sets or shows a deadline, and time does not pass in the model"
         if name == b"LCS" and [word.upper() for word in command[3:]] not in ([], [b"LEN"]):
             return "the model knows LCS with no other option than LEN"
+        if name == b"COPY" and b"DB" in [word.upper() for word in command[3:]]:
+            return "COPY with DB goes to another db: not judged"
     return ""
 
 

@@ -20,6 +20,12 @@ def _value(data: Data, key: bytes) -> bytes | None:
     return None if entry is None else entry.value
 
 
+def _number(data: Data, key: bytes) -> bytes:
+    """Return what is added to: what is absent counts as 0, but what holds nothing is no number."""
+    value = _value(data, key)
+    return b"0" if value is None else value
+
+
 def _put(data: Data, key: bytes, value: bytes) -> None:
     """Change a value as APPEND or INCR do: the deadline stays."""
     entry = data.get(key)
@@ -136,7 +142,7 @@ def _setrange(data: Data, args: Sequence[bytes]) -> Any:
 
 
 def _increment(data: Data, key: bytes, amount: int) -> int:
-    total = integer(_value(data, key) or b"0") + amount
+    total = integer(_number(data, key)) + amount
     if not INT64_MIN <= total <= INT64_MAX:
         raise Refusal("ERR increment or decrement would overflow")
     _put(data, key, b"%d" % total)
@@ -151,14 +157,14 @@ def _decrby(data: Data, args: Sequence[bytes]) -> Any:
 
 
 def _incrbyfloat(data: Data, args: Sequence[bytes]) -> Any:
-    text = total(_value(data, args[0]) or b"0", args[1])
+    text = total(_number(data, args[0]), args[1])
     _put(data, args[0], text)
     return text
 
 
 def incrbyfloat_as_told(data: Data, args: Sequence[bytes], told: Any) -> Any:
     """Add a number, and round as the reply does where rounding may have made it; else as the model does."""
-    if isinstance(told, bytes) and is_rounded(_value(data, args[0]) or b"0", args[1], told):
+    if isinstance(told, bytes) and is_rounded(_number(data, args[0]), args[1], told):
         _put(data, args[0], told)
         return told
     return _incrbyfloat(data, args)

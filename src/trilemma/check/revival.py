@@ -2,7 +2,7 @@
 
 What an earlier life of the key left behind (a deadline, a hidden value, a cleared counter) must not show through.
 Operations, at one node and one after the other: `command` with `(b"INCRBY", key, amount)`, then `(b"GET", key)` and
-`(b"PTTL", key)`; nobody else touches the keys meanwhile.
+`(b"PTTL", key)`; nobody else touches the keys meanwhile. Twin: Redis without any key, in the tests.
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 import typer
 
-from trilemma.cli import check_history, check_run
+from trilemma.cli import check_convert, check_history, check_run
 from trilemma.cli.judging import JudgingCommand
 
 app = typer.Typer(
@@ -10,5 +10,5 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-for command in (check_history.history, check_run.run, check_run.compare):
+for command in (check_history.history, check_convert.convert, check_run.run, check_run.compare):
     app.command(cls=JudgingCommand)(command)

@@ -3,16 +3,14 @@
 Exit status: as `judging` says.
 """
 
-import io
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, BinaryIO, Final, NoReturn, TypeVar
+from typing import Annotated, Any, BinaryIO, Final, NoReturn
 
 import typer
 
@@ -35,6 +33,7 @@ from trilemma.check.report.data import EXIT_STATUS
 from trilemma.check.verdict import Verdict, combine, unknown
 from trilemma.cli.check_model import ModelError, OutOfTimeError, judge_by, load_model
 from trilemma.cli.console import AsJson, console, print_json
+from trilemma.cli.history_file import one_of, opened
 from trilemma.cli.judging import refuse
 
 STEPS_PER_S: Final = STEPS_MAX // 10
@@ -46,8 +45,6 @@ SEARCHING: Final = 0.9
 US_PER_S: Final = 1_000_000
 
 REGISTER: Final = "register"
-
-Word = TypeVar("Word", bound=str)
 
 
 def history(
@@ -77,18 +74,18 @@ def history(
     Exit status: 0 valid, 1 invalid, 2 unknown, 64 for a bad file or a bad option.
     """
     conventions = Conventions(
-        _one_of("--nil", nil, NIL_READS),
-        _one_of("--cas-fail", cas_fail, FAILED_CAS),
-        _one_of("--keys", keys, KEYS),
-        _one_of("--order", order, ORDERS),
+        one_of("--nil", nil, NIL_READS),
+        one_of("--cas-fail", cas_fail, FAILED_CAS),
+        one_of("--keys", keys, KEYS),
+        one_of("--order", order, ORDERS),
     )
     if file_format:
-        _one_of("--format", file_format, FORMATS)
+        one_of("--format", file_format, FORMATS)
     try:
         deadline = Deadline.after(time_limit * SEARCHING, time.monotonic)
         steps_max = max(1, int(time_limit * STEPS_PER_S))
         terms = Terms(_initial(initial), steps_max, deadline, int(clock_error * US_PER_S), promise)
-        with _opened(file) as stream:
+        with opened(file) as stream:
             found = file_format or recognise(Source(stream).peek())
             case = _Case(stream, found, conventions, model, terms, keyspace)
             stream.seek(0)
@@ -107,28 +104,11 @@ def history(
     raise typer.Exit(EXIT_STATUS[verdict.validity])
 
 
-def _one_of(option: str, word: str, words: Sequence[Word]) -> Word:
-    chosen = next((each for each in words if each == word), None)
-    if chosen is None:
-        refuse(f"{option} is one of {', '.join(words)}; not {word!r}")
-    return chosen
-
-
 def _initial(text: str) -> Any:
     try:
         return Names().value(edn.parse(text)) if text else None
     except FormatError as problem:
         raise HistoryError(f"--initial {text!r}: {problem.reason}") from problem
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    """Open a file so that it can be read twice."""
-    if str(file) == "-":
-        yield io.BytesIO(sys.stdin.buffer.read())
-        return
-    with file.open("rb") as stream:
-        yield stream if stream.seekable() else io.BytesIO(stream.read())
 
 
 class _Case:

@@ -253,7 +253,9 @@ def _lost_sums(group: list[Operation], finals: list[Operation]) -> Verdict | Non
         elif command[0] not in READS:
             return None
     sums = [
-        each._replace(kind="read", argument=None, result=_number(each.result or b"0"), key=group[0].key)
+        each._replace(
+            kind="read", argument=None, result=_number(b"0" if each.result is None else each.result), key=group[0].key
+        )
         for each in finals
     ]
     return check_final_sums(adds, sums)

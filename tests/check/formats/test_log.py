@@ -28,6 +28,10 @@ STYLES = {
     "2026-01-02 03:04:05,679{GMT}\tINFO\t[jepsen worker 4] jepsen.util: 4\t:ok\t:write\t3\n"
     "2026-01-02 03:04:05,680{GMT}\tINFO\t[jepsen worker 2] jepsen.util: 2\t:invoke\t:read\tnil\n"
     "2026-01-02 03:04:05,681{GMT}\tINFO\t[jepsen worker 2] jepsen.util: 2\t:ok\t:read\t3\n",
+    "of Jepsen and Maelstrom": "INFO [2017-03-30 15:28:17,423] jepsen worker 4 - jepsen.util 4  :invoke :write 3\n"
+    "INFO [2017-03-30 15:28:17,427] jepsen worker 4 - jepsen.util 4  :ok :write 3\n"
+    "INFO [2025-03-30 15:28:18,315] jepsen worker 2 - jepsen.util 2\t:invoke\t:read\tnil\n"
+    "INFO [2025-03-30 15:28:18,320] jepsen worker 2 - jepsen.util\t2\t:ok\t:read\t3\n",
     "history.txt": "4\t:invoke\t:write\t3\r\n4\t:ok\t:write\t3\r\n2\t:invoke\t:read\r\n2\t:ok\t:read\t3\r\n",
     "among other messages": "INFO  jepsen.core - Running test\nINFO  jepsen.util - 4 :invoke :write 3\n\n"
     "WARN  some.client - retrying; it failed :invoke\nINFO  jepsen.util - 4 :ok :write 3\n"
@@ -40,6 +44,25 @@ def test_lines_of_a_log_are_operations(style: str) -> None:
     recording = recorded(STYLES[style])
     assert recording.format == "log"
     assert recording.operations == WRITE_THEN_READ
+
+
+def test_a_log_as_jepsen_prints_it_is_read_when_its_format_is_said_and_its_nemesis_is_known() -> None:
+    beginning = "INFO [2017-03-30 15:28:16,001] jepsen nemesis - jepsen.util "
+    text = (beginning + ":nemesis\t:info\t:start-partition\tnil\n" + STYLES["of Jepsen and Maelstrom"]).encode()
+    recording = read_history(Held(text), "log")
+    assert [each.kind for each in recording.operations] == ["write", "read"]
+    assert [each.kind for each in recording.faults] == ["cut"]
+    assert read_history(Held(text)) == recording
+
+
+@pytest.mark.parametrize(
+    "name", ["jepsen.utility 2", "jepsen.util2", "myjepsen.util 2", "jepsen.util. 2", "jepsen_util 2"]
+)
+def test_what_only_resembles_the_name_of_the_logger_begins_no_operation(name: str) -> None:
+    line = f"INFO jepsen worker 4 - {name} :invoke :read nil\n"
+    assert len(recorded(STYLES["spaces"] + "\n" + line).operations) == 2
+    with pytest.raises(FormatError):
+        recorded(line)
 
 
 def test_what_stands_behind_the_value_is_an_error() -> None:

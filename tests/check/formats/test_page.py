@@ -30,7 +30,7 @@ def test_what_the_page_shows_is_read() -> None:
     assert [(each.kind, each.outcome) for each in edn.operations] == [("write", "ok"), ("cas", "info")]
     assert [fault.kind for fault in edn.faults] == ["cut"]
     log = read_history(Held(block("text").encode()))
-    assert [each.result for each in log.operations] == [3]
+    assert [(each.process, each.result) for each in log.operations] == [(4, 3), (2, 3)]
 
 
 def test_the_page_names_every_format_and_setting() -> None:

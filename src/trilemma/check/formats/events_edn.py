@@ -1,10 +1,11 @@
-"""Jepsen's histories in EDN, as events: a vector or a list of maps, or one map after another.
+"""Jepsen's histories in EDN, as events: a vector or a list of maps, or one map after another. Written is the latter.
 
 Members that are read: `:process :type :f :value :key :time :index :error`; others may stand there. A map may carry a
 tag (`#jepsen.history.Op{...}`).
 Source: Jepsen, jepsen.history; Knossos `data/`; Elle `histories/`; Porcupine `test_data/kv`.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ TIME_NS_MAX: Final = 1 << 62
 
 _ABSENT: Final = object()
 
+_KEYWORD: Final = re.compile(r"[A-Za-z*!?_][A-Za-z0-9*!?_+.-]*")
+"""What can stand behind the colon of a keyword wherever EDN is read."""
+
 
 def events(source: Readable) -> Iterator[Event]:
     """Yield the events of a file.
@@ -31,6 +35,23 @@ def events(source: Readable) -> Iterator[Event]:
     """
     for form in Parser(source).elements():
         yield _event(form)
+
+
+def line(event: Event) -> str:
+    """Return the map for an event, on one line, as Jepsen writes its history.edn."""
+    members = [(":process", event.process), (":type", f":{event.type}"), (":f", _function_word(event.function))]
+    if event.has_key:
+        members.append((":key", event.key))
+    members.append((":value", event.value))
+    if event.error is not None:
+        members.append((":error", event.error))
+    members += [(":time", event.time_ns), (":index", event.number)]
+    return "{" + ", ".join(f"{name} {write(value)}" for name, value in members) + "}"
+
+
+def _function_word(function: str) -> str | bytes:
+    """Return a keyword, or a string where the name can be none."""
+    return f":{function}" if _KEYWORD.fullmatch(function) else function.encode()
 
 
 def _event(form: Form) -> Event:

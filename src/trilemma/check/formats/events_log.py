@@ -1,7 +1,8 @@
 """The lines of Jepsen's log and of its history.txt, as events: process, type, function, value, and perhaps an error.
 
-`INFO  jepsen.util - 4 :invoke :read nil`, with spaces or tabs, with or without what comes before the process. Lines
-that are nothing like it are other messages of the log. Values are EDN. There are no times: places serve as such.
+`INFO  jepsen.util - 4 :invoke :read nil`, with spaces or tabs, with or without what comes before the process; or
+`INFO [2017-03-30 15:28:17,423] jepsen worker 4 - jepsen.util 4  :invoke :read nil`. Lines that are nothing like it are
+other messages of the log. Values are EDN. Times are not read: places serve as such.
 Source: Jepsen `util.clj` (log-op); Porcupine `test_data/jepsen`.
 """
 
@@ -10,16 +11,21 @@ from collections.abc import Iterator
 from typing import Final
 
 from trilemma.check.formats.edn import parse_all
+from trilemma.check.formats.edn_value import write
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.event import Event
+from trilemma.check.formats.jepsen_words import WordlessError
 from trilemma.check.formats.stream import Readable, batches, decode_line
 
 NAME: Final = "log"
 
 LINE: Final = re.compile(
-    r"(?:^|[-:])\s*(?P<process>-?\d+|:nemesis)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)\s*(?P<rest>.*)"
+    r"(?:^|[-:]|\bjepsen\.util\s)\s*"
+    r"(?P<process>-?\d+|:nemesis)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<function>\S+)\s*(?P<rest>.*)"
 )
-"""What an event looks like; what stands before the process ends with a dash or a colon."""
+"""What an event looks like; what stands before the process ends with a dash, a colon, or the name of the logger."""
+
+_FUNCTION: Final = re.compile(r"\S+")
 
 
 def events(source: Readable) -> Iterator[Event]:
@@ -38,6 +44,20 @@ def events(source: Readable) -> Iterator[Event]:
                 yield _event(match, number)
     if not found:
         raise FormatError(1, 1, "no line looks like an operation: process, :invoke, :read, value")
+
+
+def line(event: Event) -> str:
+    """Return the line for an event, as Jepsen prints it.
+
+    Raises:
+        WordlessError: its function is no word, or it names a key beside its value.
+    """
+    if not _FUNCTION.fullmatch(event.function):
+        raise WordlessError(f"in a line of a log {event.function!r} cannot be what is done")
+    if event.has_key:
+        raise WordlessError("a line of a log names no key, and here its value cannot be taken for key and value either")
+    error = "" if event.error is None else f" {write(event.error)}"
+    return f"INFO  jepsen.util - {event.process} :{event.type} :{event.function} {write(event.value)}{error}"
 
 
 def _event(match: re.Match[str], line: int) -> Event:

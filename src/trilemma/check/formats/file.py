@@ -26,7 +26,10 @@ FORMATS: Final = (jsonlines.NAME, *_EVENTS)
 """The names of the formats."""
 
 _JSON: Final = re.compile(rb'\s*\{\s*"')
-_LOG: Final = re.compile(rb"(?m)^(?:[^\n]*?[-:])?[^\S\n]*(?:-?\d+|:nemesis)[^\S\n]+:(?:invoke|ok|fail|info)[^\S\n]+:\S")
+_LOG: Final = re.compile(
+    rb"(?m)^(?:[^\n]*?(?:[-:]|\bjepsen\.util[^\S\n]))?"
+    rb"[^\S\n]*(?:-?\d+|:nemesis)[^\S\n]+:(?:invoke|ok|fail|info)[^\S\n]+:\S"
+)
 _EDN: Final = re.compile(rb"[\s,]*[\[({;#]")
 
 

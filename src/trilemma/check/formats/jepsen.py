@@ -34,9 +34,9 @@ MISMATCHES: Final = frozenset(
 )  # fmt: skip
 """Errors by which a failed compare-and-set says that it found another value. One without an error says so too."""
 
-_CHANGES: Final = ("write", "add", "remove", "append", "enqueue")
-_TAKES: Final = ("read", "dequeue", "drain")
-_LOCKS: Final = ("acquire", "release")
+CHANGES: Final = ("write", "add", "remove", "append", "enqueue")
+TAKES: Final = ("read", "dequeue", "drain")
+LOCKS: Final = ("acquire", "release")
 _TOKENS: Final = (":fence", ":token")
 
 WHOLE: Final = b""
@@ -50,7 +50,7 @@ def operations(pairs: Sequence[Pair], conventions: Conventions) -> list[Operatio
         FormatError: a value is not what its `:f` asks for.
     """
     names = Names()
-    split = conventions.keys == "split" or (conventions.keys == "auto" and _are_tuples(pairs))
+    split = conventions.keys == "split" or (conventions.keys == "auto" and are_pairs_of_keys(pairs))
     pure = not any(_is_mixed(_half(pair.begin, 1) if split else pair.begin.value) for pair in pairs)
     return [_operation(pair, conventions, names, split, pure) for pair in pairs]
 
@@ -58,7 +58,7 @@ def operations(pairs: Sequence[Pair], conventions: Conventions) -> list[Operatio
 # --- whose values are pairs of key and value ----------------------------------------------------------------------
 
 
-def _are_tuples(pairs: Sequence[Pair]) -> bool:
+def are_pairs_of_keys(pairs: Sequence[Pair]) -> bool:
     """Say whether every value can only be a pair of key and value: also a read's, which else begins without one."""
     certain = False
     for pair in pairs:
@@ -71,7 +71,7 @@ def _are_tuples(pairs: Sequence[Pair]) -> bool:
             if not (isinstance(value[1], tuple) and len(value[1]) == 2):
                 return False
             certain = True
-        certain |= (kind in _TAKES and value[1] is None) or are_micro_operations(value[1])
+        certain |= (kind in TAKES and value[1] is None) or are_micro_operations(value[1])
     return certain
 
 
@@ -127,11 +127,11 @@ def _meaning(
     kind = KINDS.get(begin.function, begin.function)
     if kind == "drain" and isinstance(told, frozenset):  # in no order: that of a tuple would be made up
         return kind, None, frozenset(names.value(each) for each in told)
-    if kind in _TAKES:
+    if kind in TAKES:
         return kind, None, names.value(told)
-    if kind in _CHANGES:
+    if kind in CHANGES:
         return kind, names.value(asked if told is None else told), None
-    if kind in _LOCKS:  # what their invocation says is who asks, which the process says too
+    if kind in LOCKS:  # what their invocation says is who asks, which the process says too
         return kind, None, names.value(_token(told))
     shape = _SHAPES.get(kind)
     if shape is None:

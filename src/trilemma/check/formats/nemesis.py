@@ -4,12 +4,14 @@ Never operations. What has no known end, such as a jump of a clock, lasts from i
 Source: Jepsen, jepsen.nemesis and jepsen.nemesis.combined.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from trilemma.check.fault import Fault
 from trilemma.check.formats.edn_value import write
-from trilemma.check.formats.event import Event
+from trilemma.check.formats.event import NEMESIS, Event
+from trilemma.check.history import END_OF_TIME_US
 
 WHAT_CHARS_MAX: Final = 200
 """How much of an event's value a fault tells."""
@@ -20,6 +22,19 @@ _ENDS: Final = {"resume": "pause", "restart": "kill", "heal": "cut", "stop": "st
 _LASTING: Final = frozenset(_ENDS.values())
 
 _KINDS: Final = {"partition": "cut", "start": "fault"}
+
+
+_WORDS: Final = {"cut": "partition"}
+"""What Jepsen calls what we call otherwise."""
+
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+class Told(NamedTuple):
+    """Faults as events with their times (us), and what of them is left out."""
+
+    events: list[tuple[int, Event]]
+    left_out: list[str]
 
 
 class _Deed(NamedTuple):
@@ -56,6 +71,31 @@ def faults(events: Iterable[tuple[Event, int]]) -> list[Fault]:
             doing = _Deed(event.function, len(made), lasts)
             made.append(_told(Fault(_KINDS.get(name, name), event.function, at_us), event))
     return made
+
+
+def events(noted: Iterable[Fault]) -> Told:
+    """Return the lines that tell of faults: of each its kind, its times and its nodes. The inverse of `faults`.
+
+    Of one kind only one at a time can be told; what overlaps another of its kind is left out, and so is what no word is
+    made of.
+    """
+    until_us: dict[str, int] = {}
+    told: list[tuple[int, Event]] = []
+    missing = halved = 0
+    for fault in sorted(noted, key=lambda each: each.from_us):
+        word = _WORDS.get(fault.kind, fault.kind)
+        if not _WORD.fullmatch(word) or _KINDS.get(word, word) != fault.kind or fault.from_us <= until_us.get(word, -1):
+            missing += 1
+            continue
+        until_us[word] = fault.until_us
+        halved += bool(fault.sides)
+        value = tuple(node.encode() for node in fault.nodes) or None
+        told += [(fault.from_us, Event(0, 0, NEMESIS, "info", f"start-{word}", value))] * 2
+        if fault.until_us != END_OF_TIME_US:
+            told += [(fault.until_us, Event(0, 0, NEMESIS, "info", f"stop-{word}", None))] * 2
+    told.sort(key=lambda each: each[0])
+    left_out = [f"{missing} faults"] if missing else []
+    return Told(told, [*left_out, "sides of cuts"] if halved else left_out)
 
 
 def _name(function: str, begun: dict[str, int]) -> tuple[str, bool, bool]:
