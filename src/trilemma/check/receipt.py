@@ -217,4 +217,4 @@ def _vector(text: bytes) -> dict[bytes, int]:
 
 
 def _join(one: dict[bytes, int], other: dict[bytes, int]) -> dict[bytes, int]:
-    return {node: max(one.get(node, 0), other.get(node, 0)) for node in {*one, *other}}
+    return {node: max(one.get(node, 0), other.get(node, 0)) for node in sorted({*one, *other})}

@@ -15,6 +15,9 @@ from trilemma.workload.step import Command, Recorded, Reply, Step
 ROTATION: Final = 60
 """Steps before a group is left for a fresh one: what the search can order under heavy overlap (FAULTS §4)."""
 
+LOOKING_ROTATION: Final = 40
+"""The same where half of the commands only look: what is written in between is ordered by fewer of them."""
+
 TRANSACTION_SHARE: Final = 0.15
 
 FAR_MS: Final = 10_000_000_000_000
@@ -217,4 +220,4 @@ class StringCommands:
 
 def looking(rng: Random, prefix: bytes) -> StringCommands:
     """Return commands of which half look at how a value is kept (OBJECT), or at what two have in common (LCS)."""
-    return StringCommands(rng, prefix, name=b"l", rare=_LOOKING)
+    return StringCommands(rng, prefix, rotation=LOOKING_ROTATION, name=b"l", rare=_LOOKING)
