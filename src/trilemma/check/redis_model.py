@@ -7,13 +7,13 @@ The state is a tuple of (key, entry) in order of keys; no key exists at first.
 
 from typing import Any, Final
 
-from trilemma.check import redis_keys, redis_strings
+from trilemma.check import redis_keys, redis_object, redis_strings
 from trilemma.check.history import Operation
 from trilemma.check.model import Model
 from trilemma.check.redis_entry import Data, Entry, Refusal
 
-_COMMANDS: Final = redis_strings.COMMANDS | redis_keys.COMMANDS
-_READS: Final = redis_strings.READS | redis_keys.READS
+_COMMANDS: Final = redis_strings.COMMANDS | redis_keys.COMMANDS | redis_object.COMMANDS
+_READS: Final = redis_strings.READS | redis_keys.READS | redis_object.READS
 
 State = tuple[tuple[bytes, Entry], ...]
 

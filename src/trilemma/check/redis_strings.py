@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from trilemma.check.redis_entry import INT64_MAX, INT64_MIN, Data, Entry, Refusal, deadline, integer
 from trilemma.check.redis_float import is_rounded, total
+from trilemma.check.redis_lcs import lcs
 
 Run = Callable[[Data, Sequence[bytes]], Any]
 
@@ -171,24 +172,7 @@ def incrbyfloat_as_told(data: Data, args: Sequence[bytes], told: Any) -> Any:
 
 
 def _lcs(data: Data, args: Sequence[bytes]) -> Any:
-    one, other = _value(data, args[0]) or b"", _value(data, args[1]) or b""
-    best = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
-    for i, left in enumerate(one):
-        for j, right in enumerate(other):
-            best[i + 1][j + 1] = best[i][j] + 1 if left == right else max(best[i][j + 1], best[i + 1][j])
-    if [word.upper() for word in args[2:]] == [b"LEN"]:
-        return best[-1][-1]
-    common = bytearray()
-    i, j = len(one), len(other)
-    while i and j:
-        if one[i - 1] == other[j - 1]:
-            common.append(one[i - 1])
-            i, j = i - 1, j - 1
-        elif best[i - 1][j] > best[i][j - 1]:
-            i -= 1
-        else:
-            j -= 1
-    return bytes(reversed(common))
+    return lcs(_value(data, args[0]) or b"", _value(data, args[1]) or b"", args[2:])
 
 
 COMMANDS: Final[dict[bytes, Run]] = {

@@ -7,6 +7,7 @@ from trilemma.check.history import History, Operation
 from trilemma.sim.options import Options
 from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
+from trilemma.workload.connection import Connections
 from trilemma.workload.counter import Counters
 from trilemma.workload.databases import Databases
 from trilemma.workload.expiry import Expiries
@@ -14,12 +15,17 @@ from trilemma.workload.founding import Foundings
 from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.once import Once
+from trilemma.workload.receipts import Receipts
 from trilemma.workload.register import Registers
 from trilemma.workload.step import Generator, Step
-from trilemma.workload.strings import StringCommands
+from trilemma.workload.strings import StringCommands, looking
 
 READABLE = ("registers", "counters", "appends", "groups", "expiry")
 """Workloads of which some clients may only read."""
+
+ONE_STEP_AT_A_TIME = ("bank", "connections", "receipts")
+"""Workloads of which a client sends no step before the last one is answered: what is behind QUIT or WATCH would mean
+something else, and what is behind CAP DIGEST may wait for longer."""
 
 REVIVED = ("mixed", "expiry")
 """Workloads whose keys come and go with deadlines: on `ap` those that are gone at rest are begun anew."""
@@ -39,6 +45,7 @@ _GENERATORS: dict[str, Callable[[Random, bytes], Generator]] = {
     "counters": Counters,
     "expiry": Expiries,
     "groups": Groups,
+    "looks": looking,
     "mixed": Mixed,
     "once": Once,
     "registers": Registers,
@@ -58,6 +65,11 @@ def make_generator(name: str, rng: Random, prefix: bytes, options: Options) -> G
         return Foundings(rng, _founded_modes(options), options.founded_together, options.placement)
     if name == "databases":
         return Databases(rng, prefix, alone=len(options.workloads) == 1)
+    if name == "connections":
+        has_databases = "databases" not in options.workloads
+        return Connections(rng, prefix, has_databases=has_databases, goes_on=options.mode != "ap")
+    if name == "receipts":
+        return Receipts(rng, prefix, options.keyspace, options.mode)
     if name == "expiry" and options.apart_us:
         return Expiries(rng, prefix, ttl_ms_max=LONG_TTL_MS)
     return _GENERATORS[name](rng, prefix)

@@ -3,17 +3,19 @@
 Only what clients saw is judged, and the digests; what nodes found broken in themselves is reported beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from trilemma.check import model
 from trilemma.check.availability import Outage, check_availability
 from trilemma.check.bank import check_bank
 from trilemma.check.causal import check_causal
+from trilemma.check.connection import walk
 from trilemma.check.convergence import check_convergence, check_equal_reads
 from trilemma.check.counter import check_counter, check_final_sums, check_quorum_reads
 from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
+from trilemma.check.inquiry import check_conflicts, check_counts, check_digests, check_tokens
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.lost import CHECKER as LOST_CHECKER
 from trilemma.check.lost import check_lost_elements, check_lost_keys, check_lost_writes, check_returned_keys
@@ -24,6 +26,7 @@ from trilemma.check.pipeline import (
     check_pipelined_counters,
     check_pipelined_registers,
 )
+from trilemma.check.receipt import Terms, check_receipts, plainly
 from trilemma.check.redis_model import REDIS
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
@@ -55,6 +58,12 @@ class Judged(NamedTuple):
     """Which of the nodes hold a replica of the keyspace that is driven."""
     leap_us: int = 0
     """By how much log time may have been wrong (`cp`, `ca`)."""
+    terms: Terms = Terms(1, 1)
+    """On how many replicas what is acknowledged has to be."""
+
+    is_leaderless: bool = False
+    digests: Mapping[str, Mapping[str, str]] = {}
+    """At the end, by shard and node, what each replica reflects and its digest."""
 
     @property
     def has_all_replicas(self) -> bool:
@@ -152,6 +161,29 @@ def _once(part: Judged) -> list[Verdict]:
     return check_once(part.operations, part.finals)
 
 
+def _sent_at_once(part: Judged, judge: Judge) -> list[Verdict]:
+    """Judge what connections were told of themselves, and by `judge` what they did to registers.
+
+    Only with a replica at its node, or with one alone, does a connection's node know of its own writes at once.
+    """
+    one_place = part.nodes if len(part.holders) == 1 else part.holders
+    elsewhere = part.nodes - one_place if part.is_leaderless else frozenset[str]()
+    run, finals = walk(part.operations, elsewhere), walk(part.finals)
+    return [run.verdict, finals.verdict, *judge(part._replace(operations=run.operations, finals=finals.operations))]
+
+
+def _with_receipts(part: Judged, judge: Judge) -> list[Verdict]:
+    """Judge receipts, and by `judge` the replies that they stand beside."""
+    return [
+        check_receipts(part.operations, part.terms),
+        check_digests([*part.operations, *part.finals], part.digests),
+        check_conflicts(part.operations),
+        check_counts(part.operations, part.terms),
+        check_tokens(part.operations),
+        *judge(part._replace(operations=plainly(part.operations), finals=plainly(part.finals))),
+    ]
+
+
 ORDERED: dict[str, Judge] = {
     "registers": _registers,
     "counters": _counters,
@@ -162,6 +194,9 @@ ORDERED: dict[str, Judge] = {
     "founding": _foundings,
     "databases": _databases,
     "once": _once,
+    "looks": _strings,
+    "connections": lambda part: _sent_at_once(part, _registers),
+    "receipts": lambda part: _with_receipts(part, _registers),
 }
 """For `cp` and `ca`: one order of everything."""
 
@@ -238,6 +273,8 @@ LEADERLESS: dict[str, Judge] = {
     "founding": _lagging_foundings,
     "mixed": _equal,
     "databases": _equal_databases,
+    "connections": lambda part: _sent_at_once(part, _causal),
+    "receipts": lambda part: _with_receipts(part, _causal),
 }
 """For `ap`: causal order, nothing lost, convergence."""
 

@@ -54,6 +54,16 @@ WORKLOADS = {
     "ap": ("registers", "counters", "groups", "expiry", "mixed", "founding", "databases"),
 }
 
+MORE_SHARE = 0.1
+"""How many schedules have a further workload beside those that are drawn with everything else."""
+
+MORE_WORKLOADS = {
+    "cp": ("connections", "receipts", "looks"),
+    "ca": ("connections", "receipts", "looks"),
+    "ap": ("connections", "receipts"),
+}
+"""By mode: the further ones. A generator of their own draws them, so that other schedules stay what they were."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -129,6 +139,14 @@ class Options:
         return asked > (self.replicas or self.nodes)
 
     @property
+    def written(self) -> int:
+        """On how many replicas what is acknowledged has to be."""
+        replicas = self.replicas or self.nodes
+        usual = {"cp": "majority", "ca": "all", "ap": "1"}[self.mode]
+        word = dict(zip(self.settings[::2], self.settings[1::2], strict=True)).get("WRITE", usual)
+        return {"majority": replicas // 2 + 1, "all": replicas}.get(word) or int(word)
+
+    @property
     def placement(self) -> tuple[bytes, ...]:
         """The setting by which a further keyspace has as many replicas as the one that is driven."""
         return (b"REPLICAS", b"%d" % self.replicas) if self.replicas else ()
@@ -195,9 +213,16 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     if drawn.slow_sync_us:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.
         drawn = replace(drawn, tight=tuple(name for name in drawn.tight if name != "replies ahead"))
+    drawn = replace(drawn, workloads=(*drawn.workloads, *more_workloads(seed, chosen_mode)))
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
+
+
+def more_workloads(seed: int, mode: str) -> tuple[str, ...]:
+    """Return the further workload of a seed, or none."""
+    rng = Random(f"{seed} {mode} more")
+    return (rng.choice(MORE_WORKLOADS[mode]),) if rng.random() < MORE_SHARE else ()
 
 
 def with_replicas(options: Options, replicas: int) -> Options:

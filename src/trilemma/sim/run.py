@@ -16,7 +16,7 @@ from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.founders import Founders
-from trilemma.sim.generators import READABLE, REVIVED, Reads, make_generator, revivals
+from trilemma.sim.generators import ONE_STEP_AT_A_TIME, READABLE, REVIVED, Reads, make_generator, revivals
 from trilemma.sim.judge import judge_digests
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
@@ -169,7 +169,7 @@ class Schedule:
                 1 + number % options.nodes,
                 Reads(self._generators[name]) if only_reads else self._generators[name],
                 readonly=readonly,
-                can_pipeline=name != "bank",
+                can_pipeline=name not in ONE_STEP_AT_A_TIME,
             )
             self._clients.append((name, client))
             client.start()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from trilemma.check.history import Operation
 from trilemma.check.liveness import check_recovery, check_waits
+from trilemma.check.receipt import Terms
 from trilemma.check.recorder import Recorder
 from trilemma.check.revival import check_revivals
 from trilemma.sim.cluster import Cluster
@@ -25,6 +26,10 @@ WAIT_US_MAX = 2_400_000
 
 TURNS_PER_S_MAX = 1_500
 """No schedule has so many inputs that a node could need more turns a virtual second."""
+
+
+BOTH = ("command", "session")
+"""Kinds that count as reads and as writes."""
 
 
 class Seen:
@@ -48,11 +53,12 @@ class Seen:
         """Put into the outcome every verdict, and how much there was to judge; into the cluster, what it did wrong."""
         _check_turns(cluster)
         options = cluster.options
-        self._judge_workloads(outcome, cluster)
+        digests = cluster.digests()
+        self._judge_workloads(outcome, cluster, digests)
         everything = self._operations(options.workloads)
         _count(outcome, everything)
         self._judge_waits(outcome, cluster, nemesis, everything)
-        outcome.verdicts.append(judge_digests(cluster.digests()))
+        outcome.verdicts.append(judge_digests(digests))
         outcome.verdicts.append(self._passing.judge())
         if options.mode == "ap" and "WRITE" not in options.settings:
             # While a keyspace is being made, its prefix is refused (PROTOCOLS §7).
@@ -65,14 +71,17 @@ class Seen:
     def _operations(self, workloads: Iterable[str]) -> list[Operation]:
         return [each for name in workloads for each in self.runs[name].history().operations]
 
-    def _judge_workloads(self, outcome: Outcome, cluster: Cluster) -> None:
+    def _judge_workloads(self, outcome: Outcome, cluster: Cluster, digests: dict[str, dict[str, str]]) -> None:
         options = cluster.options
         apart_us = (options.nodes - 1) * options.apart_us
         nodes, holders = frozenset(member.name for member in cluster.members), cluster.holders()
         for name in options.workloads:
             operations = self.runs[name].history().operations
             finals = self.finals[name].history().operations
-            part = Judged(name, operations, finals, apart_us, options.has_quorums, nodes, holders, cluster.leap_us)
+            part = Judged(
+                name, operations, finals, apart_us, options.has_quorums, nodes, holders, cluster.leap_us,
+                Terms(options.replicas or options.nodes, options.written), options.mode == "ap", digests,
+            )  # fmt: skip
             outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
         if self.revivals.size:
             outcome.verdicts.append(check_revivals(self.revivals.history().operations))
@@ -99,5 +108,5 @@ def _check_turns(cluster: Cluster) -> None:
 def _count(outcome: Outcome, everything: Sequence[Operation]) -> None:
     outcome.operations = len(everything)
     done = [each for each in everything if each.outcome == "ok" and not each.kind.startswith(STALE)]
-    outcome.ok_reads = sum("read" in each.kind or each.kind == "command" for each in done)
+    outcome.ok_reads = sum("read" in each.kind or each.kind in BOTH for each in done)
     outcome.ok_writes = sum("read" not in each.kind for each in done)

@@ -11,6 +11,7 @@ from trilemma.workload.step import Recorded, Reply, Step
 TELLING: Final = (
     *("WRONGTYPE", "ERR value is not an integer", "ERR value is not a valid float", "ERR no such key"),
     *("ERR increment ", "ERR decrement ", "ERR offset is out of range", "ERR source and destination"),
+    "ERR An LFU maxmemory policy",
 )
 """How the error replies begin that depend on data: results that constrain, and that the models give too."""
 

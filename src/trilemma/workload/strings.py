@@ -15,10 +15,16 @@ from trilemma.workload.step import Command, Recorded, Reply, Step
 ROTATION: Final = 60
 """Steps before a group is left for a fresh one: what the search can order under heavy overlap (FAULTS §4)."""
 
+LOOKING_ROTATION: Final = 40
+"""The same where half of the commands only look: what is written in between is ordered by fewer of them."""
+
 TRANSACTION_SHARE: Final = 0.15
 
 FAR_MS: Final = 10_000_000_000_000
 """Absolute deadlines are drawn from this one on: the year 2286."""
+
+LONG_OFFSET: Final = 40
+"""What is written there makes a value too long to be kept beside its key."""
 
 _INT64_MIN: Final = b"-9223372036854775808"
 _RELATIVE_S: Final = b"100000"
@@ -72,6 +78,9 @@ class _Draws:
 
     def condition(self) -> bytes:
         return self._rng.choice((b"NX", b"XX", b"GT", b"LT"))
+
+    def length(self) -> bytes:
+        return b"%d" % self._rng.choice((-1, 0, 2, 4))
 
     def presence(self) -> bytes:
         return self._rng.choice((b"NX", b"XX"))
@@ -141,12 +150,40 @@ _RARE: Final[tuple[Template, ...]] = (
     lambda d: (b"PERSIST", d.any_key()),
 )
 
+_LOOKING: Final[tuple[Template, ...]] = (
+    lambda d: (b"OBJECT", b"ENCODING", d.any_key()),
+    lambda d: (b"OBJECT", b"ENCODING", d.any_key()),
+    lambda d: (b"OBJECT", b"REFCOUNT", d.any_key()),
+    lambda d: (b"OBJECT", b"IDLETIME", d.any_key()),
+    lambda d: (b"OBJECT", b"FREQ", d.any_key()),
+    lambda d: (b"LCS", d.any_key(), d.any_key(), b"IDX"),
+    lambda d: (b"LCS", d.any_key(), d.any_key(), b"IDX", b"WITHMATCHLEN"),
+    lambda d: (b"LCS", d.any_key(), d.any_key(), b"IDX", b"MINMATCHLEN", d.length(), b"WITHMATCHLEN"),
+    lambda d: (b"LCS", d.any_key(), d.any_key(), b"MINMATCHLEN", d.length(), b"IDX"),
+    lambda d: (b"SETRANGE", d.any_key(), b"%d" % LONG_OFFSET, d.text()),
+)
+
 
 class StringCommands:
-    """Half common commands, half rare ones; some in transactions of two or three."""
+    """Half common commands, half rare ones; some in transactions of two or three.
 
-    def __init__(self, rng: Random, prefix: bytes, groups: int = 2, rotation: int = ROTATION):
+    Args:
+        name: what the names of groups begin with.
+        rare: templates of the rare ones.
+    """
+
+    def __init__(
+        self,
+        rng: Random,
+        prefix: bytes,
+        groups: int = 2,
+        rotation: int = ROTATION,
+        name: bytes = b"s",
+        rare: Sequence[Template] = _RARE,
+    ):
         self._rng = rng
+        self._name = name
+        self._rare = rare
         self._prefix = prefix
         self._groups = groups
         self._rotation = rotation
@@ -156,7 +193,8 @@ class StringCommands:
 
     def next(self, process: int) -> Step:
         """Return one command, or a transaction."""
-        group = b"%s{s%d.%d}" % (self._prefix, self._drawn // self._rotation, self._rng.randrange(self._groups))
+        place = (self._name, self._drawn // self._rotation, self._rng.randrange(self._groups))
+        group = b"%s{%s%d.%d}" % (self._prefix, *place)
         self._drawn += 1
         self._used[group] = None
         self._draws.group = group
@@ -176,5 +214,10 @@ class StringCommands:
         return [Step(process, (look,), "command", group, look) for group, look in looks]
 
     def _command(self) -> Command:
-        table = _COMMON if self._rng.random() < 0.5 else _RARE
+        table = _COMMON if self._rng.random() < 0.5 else self._rare
         return self._rng.choice(table)(self._draws)
+
+
+def looking(rng: Random, prefix: bytes) -> StringCommands:
+    """Return commands of which half look at how a value is kept (OBJECT), or at what two have in common (LCS)."""
+    return StringCommands(rng, prefix, rotation=LOOKING_ROTATION, name=b"l", rare=_LOOKING)

@@ -1,0 +1,57 @@
+"""A workload played against one real node, step after step, as the simulator's clients play it."""
+
+from trilemma.check.history import Operation
+from trilemma.resp.decode import ReplyDecoder
+from trilemma.sim.client import plain
+from trilemma.sim.solo import SoloNode, request
+from trilemma.workload.step import Generator, Step
+
+STEP_US = 1_000
+
+
+class Player:
+    """Plays steps on one connection at a time; where the node closes it, on a new one."""
+
+    def __init__(self, node: SoloNode, *, mode: str = "cp") -> None:
+        self.node = node
+        self.operations: list[Operation] = []
+        self._mode = mode
+        self._process = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        self._conn = self.node.connect()
+        self._decoder = ReplyDecoder()
+        self._process += 1
+
+    def play(self, generator: Generator, steps: int) -> list[Operation]:
+        """Play so many steps; return everything recorded."""
+        for _ in range(steps):
+            self._step(generator, generator.next(self._process))
+        return self.operations
+
+    def finals(self, generator: Generator) -> list[Operation]:
+        """Return what the final reads show."""
+        self.operations = []
+        for step in generator.finals(self._process):
+            self._step(generator, step._replace(process=self._process))
+        return self.operations
+
+    def _step(self, generator: Generator, step: Step) -> None:
+        node = self.node
+        begin_us = node.now.mono_us
+        node.run_until(begin_us + STEP_US)
+        self._decoder.feed(node.send(self._conn, b"".join(request(*command) for command in step.commands)))
+        replies = [plain(reply) for reply in self._decoder.replies()]
+        outcome, result = generator.record(step, replies)
+        if len(replies) < len(step.commands):
+            outcome = "info"
+        node.run_until(node.now.mono_us + STEP_US)
+        self.operations.append(
+            Operation(
+                self._process, begin_us, node.now.mono_us, step.kind, step.key, step.argument, result, outcome,
+                "solo", "default", self._mode,
+            )
+        )  # fmt: skip
+        if self._conn in node.closed:
+            self._connect()
