@@ -42,6 +42,9 @@ STEPS_PER_S: Final = STEPS_MAX // 10
 SEARCHING: Final = 0.9
 """The part of the time limit after which searches give up by themselves, and so can say what they did find."""
 
+AGAIN_S: Final = 0.5
+"""How long after the time limit a judge that goes on all the same is told again."""
+
 US_PER_S: Final = 1_000_000
 
 REGISTER: Final = "register"
@@ -186,11 +189,14 @@ class _Case:
 
 @contextmanager
 def _alarm(time_limit_s: float) -> Iterator[None]:
+    """Raise OutOfTimeError in the block when time is up; again if it is still there by then, for what is raised in a
+    finaliser or a callback of the garbage collector is never seen."""
+
     def ring(number: int, frame: FrameType | None) -> NoReturn:
         raise OutOfTimeError
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, time_limit_s)
+    signal.setitimer(signal.ITIMER_REAL, time_limit_s, AGAIN_S)
     try:
         yield
     finally:
