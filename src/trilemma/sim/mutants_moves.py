@@ -92,18 +92,6 @@ def _o15() -> list[tuple[Any, str, Any]]:
 # Found by this simulator, not listed in FAULTS
 
 
-@mutant("H19", "ap", "rows that came do not move the clock of stamps past those that they show")
-def _h19() -> list[tuple[Any, str, Any]]:
-    from trilemma.replication.leaderless.delivery import Delivery
-
-    install = Delivery.install
-
-    def stands(self: Any, reflected: Any) -> None:
-        install(self, reflected._replace(stamp=0))
-
-    return [(Delivery, "install", stands)]
-
-
 @mutant("H9", "ap", "batches that only the rows of a start hold are not handed on")
 def _h9() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.leaderless.retention import Retention
