@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from trilemma.base.hlc import LOGICAL_BITS
 from trilemma.base.time import Now
 from trilemma.crdt.entry import FOREVER_MS
 from trilemma.datatype import causal, state_rows
@@ -10,13 +11,13 @@ from trilemma.datatype.operations import SET
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node import allowance, internal
 from trilemma.node.batch import Batch as UnitBatch
-from trilemma.node.causal_rows import VECTOR
+from trilemma.node.causal_rows import VECTOR, decode_reflected, read_reflected
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import Member, NodeConfig
 from trilemma.node.unit import Part, Path, Result, Unit
 from trilemma.replication.leaderless.messages import Batches, Gossip, wire_of
 from trilemma.replication.leaderless.replica import Leaderless
-from trilemma.replication.port import Batch
+from trilemma.replication.port import Batch, Reflected
 from trilemma.storage.memory import MemoryEngine, MemoryLog
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import RowBatch
@@ -52,7 +53,7 @@ class Receiver:
     def __init__(self) -> None:
         self.engine, self.token = MemoryEngine(), 0
         log = MemoryLog()
-        replica = Leaderless(SHARD, 1, (1, 2, 3), [], log, NOW, applied={}, entropy=1)
+        replica = Leaderless(SHARD, 1, (1, 2, 3), [], log, NOW, applied=Reflected({}, 0), entropy=1)
         config = NodeConfig("test", 1, "disk", 1, MEMBERS)
         self.shard = CausalShard(config, SHOP, SHARD, replica, ShardRows(self.engine, SHARD, 0), 1)
 
@@ -94,7 +95,7 @@ class Receiver:
             RowBatch([(head + key[len(head) :], row) for key, row in donor.engine.scan(start, stop, 1 << 20)], (), ())
         )
         label = donor.shard.label_of(donor.engine.read_view())
-        assert msgspec.msgpack.decode(label, type=dict[int, int], strict=False) == vector
+        assert decode_reflected(label).vector == vector
         return label
 
     def said_and_held(self) -> tuple[dict[int, int], set[bytes]]:
@@ -104,7 +105,7 @@ class Receiver:
         rows = self.engine.scan(*shard_range(SHARD, generation), 1 << 20)
         values = {name for name in (b"2.1", b"3.1", b"2.2", b"1.1") if any(name in value for _, value in rows)}
         assert row is not None
-        return msgspec.msgpack.decode(row, type=dict[int, int], strict=False), values
+        return decode_reflected(row).vector, values
 
 
 def test_rows_that_came_in_a_transfer_are_not_said_to_reflect_what_is_delivered_behind_them() -> None:
@@ -142,6 +143,35 @@ def test_what_is_put_on_top_of_rows_waits_for_no_token_that_no_write_has() -> No
     receiver.shard.switch(1, label, receiver.engine)
     receiver.drain()
     assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})
+
+
+AHEAD = (NOW.wall_us // 1000 + 500) << LOGICAL_BITS
+"""A stamp of a wall clock that is half a second ahead of the receiver's."""
+
+
+def after_a_transfer() -> Receiver:
+    """A receiver with rows whose batch it never had: `a`, written where the wall clock is ahead."""
+    first, second = wrote(2, 1, b"a", {})._replace(stamp=AHEAD), wrote(2, 2, b"b", {2: 1})
+    receiver = Receiver()
+    label = receiver.load(1, {2: 2}, [first, second])
+    receiver.shard.prepare_switch(1, label)
+    receiver.shard.switch(1, label, receiver.engine)
+    return receiver
+
+
+def test_what_replaces_what_the_rows_of_a_transfer_show_has_the_later_stamp() -> None:
+    receiver = after_a_transfer()
+    receiver.execute(b"SET", b"a", b"1.1", path=Path.WRITE)
+    (batch,) = receiver.shard.replica.held_above({2: 2}) or []
+    assert batch.stamp > AHEAD
+
+
+def test_a_start_on_such_rows_goes_on_from_their_stamps() -> None:
+    receiver = after_a_transfer()
+    receiver.drain()
+    applied = read_reflected(ShardRows(receiver.engine, SHARD, 1))
+    started = Leaderless(SHARD, 1, (1, 2, 3), [], MemoryLog(), NOW, applied=applied, entropy=2)
+    assert started.next_header().stamp > AHEAD
 
 
 @pytest.mark.parametrize(

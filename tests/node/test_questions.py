@@ -14,6 +14,7 @@ from trilemma.node.config import Member, NodeConfig
 from trilemma.node.unit import Path, Result, Unit
 from trilemma.replication.leaderless.messages import Gossip
 from trilemma.replication.leaderless.replica import Leaderless
+from trilemma.replication.port import Reflected
 from trilemma.storage.memory import MemoryEngine, MemoryLog
 from trilemma.storage.overlay import ShardRows
 
@@ -45,7 +46,7 @@ class Asking:
     asked: int = 0
 
     def __post_init__(self) -> None:
-        replica = Leaderless(SHARD, 1, (1, 2, 3), [], MemoryLog(), NOW, applied={}, entropy=1)
+        replica = Leaderless(SHARD, 1, (1, 2, 3), [], MemoryLog(), NOW, applied=Reflected({}, 0), entropy=1)
         config = NodeConfig("test", 1, "disk", 1, MEMBERS)
         self.shard = CausalShard(config, SHOP, SHARD, replica, ShardRows(MemoryEngine(), SHARD, 0), 1)
 

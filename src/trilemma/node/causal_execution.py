@@ -7,6 +7,8 @@ token what a result shows is durable. Does not know which units may be executed,
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from trilemma.base.ids import NodeId
 from trilemma.base.prng import SplitMix64
 from trilemma.crdt.vector import join
@@ -15,7 +17,7 @@ from trilemma.node import causal_report as report
 from trilemma.node import internal
 from trilemma.node.allowance import Allowance, why_not_executed
 from trilemma.node.batch import Waiter
-from trilemma.node.causal_rows import CausalRows, encode_vector
+from trilemma.node.causal_rows import CausalRows
 from trilemma.node.config import NodeConfig
 from trilemma.node.execute import run_unit
 from trilemma.node.unit import VALUE_BYTES_PER_TURN, Path, Result, Unit
@@ -23,6 +25,8 @@ from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.resp.reply import Reply, encode
 
 REPORTS = frozenset({internal.HELD, internal.POSITION, internal.CONFLICTS})
+
+_encode_vector = msgspec.msgpack.Encoder().encode
 
 Executed = tuple[Waiter, Result, int, int]
 """A unit that was executed: who waits for it; its result; the token by which what that shows, and what the unit wrote,
@@ -117,7 +121,7 @@ class CausalExecution:
         if word == internal.HELD:
             return [encode(report.held_by(self._replica, int(arguments[0])), unit.protocol)], 0, False
         # What these name must not be lost any more: the reply waits until all of it is durable.
-        told: Reply = encode_vector(self._position())
+        told: Reply = _encode_vector(self._position())
         if word == internal.CONFLICTS:
             told = report.conflicts(self._config, self._rows.view, int(arguments[0]))
         return [encode(told, unit.protocol)], self._rows.shown_token(), False

@@ -12,27 +12,27 @@ from trilemma.base.ids import NodeId, ShardId
 from trilemma.datatype.causal import CausalView
 from trilemma.datatype.keyscan import DBS
 from trilemma.node.progress import RowsProgress
-from trilemma.replication.port import Batch
+from trilemma.replication.port import Batch, Reflected
 from trilemma.storage.overlay import ShardRows
 from trilemma.storage.port import ReadView, RowBatch
 from trilemma.storage.rowkey import meta_key
 
 VECTOR = b"applied"
-"""The META row that says which batches the shard's rows reflect."""
+"""The META row that says what the shard's rows reflect."""
 
-encode_vector = msgspec.msgpack.Encoder().encode
-decode_vector = msgspec.msgpack.Decoder(dict[NodeId, int]).decode
+_encode = msgspec.msgpack.Encoder().encode
+decode_reflected = msgspec.msgpack.Decoder(Reflected).decode
 
 
-def read_vector(rows: ShardRows) -> dict[NodeId, int]:
-    """Return which batches a shard's rows reflect."""
+def read_reflected(rows: ShardRows) -> Reflected:
+    """Return what a shard's rows reflect."""
     row = rows.get(meta_key(rows.shard, rows.generation, VECTOR))
-    return {} if row is None else decode_vector(row)
+    return Reflected({}, 0) if row is None else decode_reflected(row)
 
 
 def label_of(view: ReadView, shard: ShardId, generation: int) -> bytes:
-    """Return the encoded vector that rows of a generation reflect, read from the rows of a pinned view themselves."""
-    return view.get(meta_key(shard, generation, VECTOR)) or encode_vector({})
+    """Return, encoded, what rows of a generation reflect, read from the rows of a pinned view themselves."""
+    return view.get(meta_key(shard, generation, VECTOR)) or _encode(Reflected({}, 0))
 
 
 class CausalRows:
@@ -44,7 +44,7 @@ class CausalRows:
         """The token by which all that was handed to the log so far is durable."""
         self._written_token = 0
         """The token by which all that the rows show is durable."""
-        self.use(overlay, read_vector(overlay))
+        self.use(overlay, read_reflected(overlay).vector)
 
     def use(self, overlay: ShardRows, vector: dict[NodeId, int]) -> None:
         """Take rows into use that reflect `vector`; what was on its way to disk of others is not any more."""
@@ -68,13 +68,13 @@ class CausalRows:
         """Return the token by which all that is applied up to here, in this turn too, is durable."""
         return self.last_token if self.view.operations else self._written_token
 
-    def seal(self, token: int, vector: dict[NodeId, int]) -> None:
-        """Close what was applied: it reflects `vector`, and may enter the engine once `token` is durable."""
+    def seal(self, token: int, reflected: Reflected) -> None:
+        """Close what was applied: the rows reflect this now, and may enter the engine once `token` is durable."""
         self._written_token = max(self._written_token, token)
         overlay = self.overlay
-        overlay.put(meta_key(overlay.shard, overlay.generation, VECTOR), encode_vector(vector))
+        overlay.put(meta_key(overlay.shard, overlay.generation, VECTOR), _encode(reflected))
         overlay.seal(token)
-        self.progress.sealed(token, vector)
+        self.progress.sealed(token, reflected.vector)
 
     def drain(self, durable_token: int) -> RowBatch | None:
         """Return the rows that may go to the engine now."""

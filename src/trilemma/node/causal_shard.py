@@ -147,9 +147,9 @@ class CausalShard(CausalStanding):
             self._replies.give(each)
         swept = is_reaping and self._reaper.sweep(self._rows.view)
         if delivered or wrote:
-            self._rows.seal(token, self.replica.vector)
+            self._rows.seal(token, self.replica.reflected)
         elif swept:
-            self._rows.seal(token - 1, self.replica.vector)
+            self._rows.seal(token - 1, self.replica.reflected)
         ready = self.replica.ready(token)
         self.donors = ready.needs_transfer
         self._spreading.release(self.keyspace, self._now.mono_us)

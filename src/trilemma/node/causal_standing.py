@@ -7,7 +7,7 @@ from trilemma.base.ids import NodeId, ShardId
 from trilemma.crdt.vector import text
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import causal_report as report
-from trilemma.node.causal_rows import CausalRows, decode_vector
+from trilemma.node.causal_rows import CausalRows, decode_reflected
 from trilemma.node.causal_switch import CausalSwitch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
@@ -83,7 +83,7 @@ class CausalStanding:
         return self._rows.overlay.generation
 
     def label_of(self, view: ReadView) -> bytes:
-        """See Movable: the vector that the rows reflect, read from the rows themselves."""
+        """See Movable: what the rows reflect, read from the rows themselves."""
         return self._switch.label_of(view)
 
     def digest(self) -> tuple[str, str]:
@@ -92,7 +92,7 @@ class CausalStanding:
 
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""
-        reflects = f"vector {text(decode_vector(self.label_of(view)))}"
+        reflects = f"vector {text(decode_reflected(self.label_of(view)).vector)}"
         return Digest(reflects, view, [self._rows.view.key_range], self._rows.view.row_hash)
 
     def sizes(self) -> list[int]:

@@ -8,7 +8,7 @@ from trilemma.base.time import Now
 from trilemma.keyspace.catalogue import Catalogue
 from trilemma.keyspace.settings import Keyspace, Mode
 from trilemma.node.applied import read_applied
-from trilemma.node.causal_rows import read_vector
+from trilemma.node.causal_rows import read_reflected
 from trilemma.node.causal_shard import CausalShard
 from trilemma.node.config import NodeConfig
 from trilemma.node.raft_shard import RaftShard
@@ -72,7 +72,7 @@ class ShardFactory:
             self._found.pop(shard, []),
             self._log,
             now,
-            applied=read_vector(rows),
+            applied=read_reflected(rows),
             entropy=entropy,
             retained_bytes=self._config.retained_bytes,
         )

@@ -83,6 +83,16 @@ class Batch(NamedTuple):
     body: bytes
 
 
+class Reflected(NamedTuple):
+    """What rows reflect: which batches, and a stamp that none of those has exceeded.
+
+    Rows that come without their batches bring the stamps too: a write that replaces what they show must exceed it.
+    """
+
+    vector: dict[NodeId, int]
+    stamp: int
+
+
 class LeaderlessReady(NamedTuple):
     """One turn's outcome of a leaderless replica.
 

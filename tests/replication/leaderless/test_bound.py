@@ -8,7 +8,7 @@ from trilemma.base.time import Now
 from trilemma.crdt.vector import covers
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.leaderless.settled import Report, Settled
-from trilemma.replication.port import Message
+from trilemma.replication.port import Message, Reflected
 from trilemma.sim.mutants import planted
 from trilemma.sim.mutation import MASKS_ONLY
 from trilemma.storage.memory import MemoryLog
@@ -41,7 +41,7 @@ class Trio:
                 [],
                 self.logs[node],
                 self.now,
-                applied={},
+                applied=Reflected({}, 0),
                 entropy=node,
                 retained_bytes=retained_bytes,
             )
@@ -85,7 +85,7 @@ class Trio:
         replica = self.replicas[receiver]
         if not self.is_up(donor, receiver) or covers(replica.vector, label) or replica.held_above(label) is None:
             return
-        replica.install(label)
+        replica.install(Reflected(label, 0))
         replica.deliver_early()
 
     def run(self, turns: int) -> None:

@@ -14,7 +14,7 @@ from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, P
 from trilemma.replication.leaderless.pulls import PULL_US
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.replication.leaderless.supply import SEND_BYTES_MAX
-from trilemma.replication.port import Batch, LeaderlessReady, Message
+from trilemma.replication.port import Batch, LeaderlessReady, Message, Reflected
 from trilemma.storage.memory import MemoryLog
 from trilemma.storage.port import LogWrite
 
@@ -40,7 +40,7 @@ class Alone:
         records = self.log.recover().records
         self.replica = Leaderless(
             SHARD, 1, (1, 2, 3), records, self.log, self.now,
-            applied=applied or {}, entropy=entropy, retained_bytes=retained_bytes,
+            applied=Reflected(applied or {}, 0), entropy=entropy, retained_bytes=retained_bytes,
         )  # fmt: skip
 
     @property
@@ -263,7 +263,7 @@ def test_rows_that_were_installed_let_what_waits_for_them_follow() -> None:
     alone = Alone()
     alone.turn((2, batches(CHAIN[3])))
     assert alone.delivered == []
-    alone.replica.install({2: 2, 3: 1})
+    alone.replica.install(Reflected({2: 2, 3: 1}, 0))
     assert alone.replica.vector == {2: 2, 3: 1}
     alone.replica.deliver_early()
     alone.turn()
@@ -290,7 +290,8 @@ def test_three_replicas_agree_after_loss_repeats_and_crashes(seed: int) -> None:
         tokens[node] = 0
         now = Now(us, 1_700_000_000_000_000 + us)
         delivered[node].clear()
-        return Leaderless(SHARD, node, (1, 2, 3), logs[node].recover().records, logs[node], now, applied={}, entropy=1)
+        records, nothing = logs[node].recover().records, Reflected({}, 0)
+        return Leaderless(SHARD, node, (1, 2, 3), records, logs[node], now, applied=nothing, entropy=1)
 
     replicas = {node: start(node) for node in logs}
     under_way: list[tuple[int, int, Message]] = []

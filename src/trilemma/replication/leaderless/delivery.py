@@ -14,7 +14,7 @@ from trilemma.replication.leaderless.early import EarlyBatches
 from trilemma.replication.leaderless.record import LeaderlessState, record_of
 from trilemma.replication.leaderless.recovery import Recovery
 from trilemma.replication.leaderless.retention import Retention
-from trilemma.replication.port import Batch
+from trilemma.replication.port import Batch, Reflected
 from trilemma.storage.port import LogRecord
 
 
@@ -23,7 +23,7 @@ class Delivery:
 
     Args:
         members: all replicas of the shard, this one included.
-        applied: the vector that the rows reflect.
+        applied: what the rows reflect.
         retention: retains what is delivered.
     """
 
@@ -32,12 +32,12 @@ class Delivery:
         shard: ShardId,
         node: NodeId,
         members: Sequence[NodeId],
-        applied: dict[NodeId, int],
+        applied: Reflected,
         retention: Retention,
     ) -> None:
-        self.vector: dict[NodeId, int] = dict(applied)
+        self.vector: dict[NodeId, int] = dict(applied.vector)
         """What is delivered here; never changed, only replaced."""
-        self.clock = HybridLogicalClock()
+        self.clock = HybridLogicalClock(applied.stamp)
         self._shard = shard
         self._node = node
         self._origins = tuple(sorted(members))
@@ -115,8 +115,10 @@ class Delivery:
 
     # Rows that came
 
-    def install(self, vector: dict[NodeId, int]) -> None:
-        """Go on from rows that reflect a vector and all that was delivered here."""
+    def install(self, reflected: Reflected) -> None:
+        """Go on from rows that reflect this and all that was delivered here."""
+        vector, stamp = reflected
+        self.clock.observe(stamp)
         for origin, seq in vector.items():
             if seq > self.vector.get(origin, 0):
                 self._retention.jump(origin, seq)

@@ -22,7 +22,7 @@ from trilemma.replication.leaderless.record import LeaderlessState, state_record
 from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.leaderless.settled import Report, Settled
 from trilemma.replication.leaderless.supply import answer_to, batches_above
-from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound
+from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound, Reflected
 from trilemma.storage.port import LogReader, LogRecord
 
 
@@ -32,7 +32,7 @@ class Leaderless:
     Args:
         members: all replicas of the shard.
         records: what the node's log kept of this shard, in write order.
-        applied: the vector that the rows reflect.
+        applied: what the rows reflect.
         entropy: another one at each start, at least 0: by it questions of this start are told from earlier ones.
     """
 
@@ -45,7 +45,7 @@ class Leaderless:
         log: LogReader,
         now: Now,
         *,
-        applied: dict[NodeId, int],
+        applied: Reflected,
         entropy: int,
         retained_bytes: int = LOG_RETAINED_BYTES_MAX,
     ) -> None:
@@ -72,7 +72,7 @@ class Leaderless:
         self.keeps_all = False
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
         found = self._delivery.recover(records)
-        self._heard_new = self._delivery.vector != applied
+        self._heard_new = self._delivery.vector != applied.vector
         self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, len(self.peers), firm_ms=found.firm_ms)
         self.holdings = Holdings(node_id, self.peers, dict(self._delivery.vector))
 
@@ -180,10 +180,10 @@ class Leaderless:
         """Return the delivered batches that a vector lacks, in causal order; None where one is gone."""
         return batches_above(vector, self._retention, self._delivery.vector)
 
-    def install(self, vector: dict[NodeId, int]) -> None:
-        """Go on from rows that reflect a vector and all that was held beside it; `deliver_early` comes next."""
-        self._delivery.install(vector)
-        self.holdings.install(vector)
+    def install(self, reflected: Reflected) -> None:
+        """Go on from rows that reflect this and all that was held beside it; `deliver_early` comes next."""
+        self._delivery.install(reflected)
+        self.holdings.install(reflected.vector)
 
     def deliver_early(self) -> None:
         """Deliver what waited for rows that were installed: it is taken out, and logged, in this turn."""
@@ -253,6 +253,11 @@ class Leaderless:
     def vector(self) -> dict[NodeId, int]:
         """What is delivered here."""
         return self._delivery.vector
+
+    @property
+    def reflected(self) -> Reflected:
+        """What rows reflect once all that is delivered here is applied."""
+        return Reflected(self._delivery.vector, self._delivery.clock.last)
 
     def covered_us(self) -> int | None:
         """Return since when, at the longest, this replica may lack what some peer made; None where that is not known.
