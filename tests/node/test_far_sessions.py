@@ -178,6 +178,22 @@ def test_what_names_a_keyspace_that_is_not_ap_is_no_token(stage: Stage, name: st
     assert stage.ask(3, "CAP", "WAIT", named, "0").reply == "ERR that is no token of CAP TOKEN"
 
 
+# WAIT
+
+
+def test_who_wants_no_replica_to_hold_a_write_is_told_what_is_known_and_never_waits_for_its_executor(
+    stage: Stage,
+) -> None:
+    session = Connection(stage, 3)
+    assert session.ask("SET", "one:x", "v") == b"OK"
+    stage.run(SETTLED_US)
+    assert session.ask("WAIT", "0", "0") in (0, 1)
+    cut(stage, (1, 3), (2, 3))
+    began_us = stage.now_us
+    assert session.ask("WAIT", "0", "0") == 0
+    assert stage.now_us - began_us < 10_000
+
+
 # CAP TOKEN
 
 

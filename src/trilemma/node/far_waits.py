@@ -117,7 +117,12 @@ class FarWrite:
         elif answer is not None:
             self.held = cast(int, decode_reply(answer))
         argv = [internal.POSITION] if self._position is None else [internal.HELD, b"%d" % self._position]
-        self._inquiry.ask([self._executor] if self._server.executors.has_path(self._executor) else [], argv)
+        self._inquiry.ask([self._executor] if self.can_ask else [], argv)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether the node is in reach."""
+        return self._server.executors.has_path(self._executor)
 
     @property
     def next_us(self) -> int:

@@ -224,7 +224,9 @@ class Waiting:
         write = FarWrite(self._server, self._dispatcher, shard, executor)
 
         def poll(is_late: bool) -> bytes | None:
-            if is_late or shard not in self._server.executors.routes:
+            # Who wants none to hold it only asks how many are known to.
+            is_over = wanted <= 0 and not write.can_ask
+            if is_late or is_over or shard not in self._server.executors.routes:
                 return encode(write.held or 0, session.protocol)
             write.look()
             return encode(write.held, session.protocol) if write.held is not None and write.held >= wanted else None
