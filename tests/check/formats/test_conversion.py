@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from trilemma.check.distinct import distinct
 from trilemma.check.fault import Fault
+from trilemma.check.formats import conversion, events_log
 from trilemma.check.formats.conversion import write_history
 from trilemma.check.formats.edn import DEPTH_MAX
 from trilemma.check.formats.file import read_history
@@ -242,6 +243,25 @@ def test_faults_come_back_and_of_two_of_a_kind_at_once_the_second_is_left_out_an
     ]
     if name == "edn":
         assert [(each.from_us, each.until_us) for each in recording.faults] == [(2, 7), (8, 9), (9, END_OF_TIME_US)]
+
+
+@pytest.mark.parametrize("text", [b"job: 1 :ok :write 5 ;", b"seen on node: 1 :fail :write", b"\n0 :ok :read nil"])
+def test_a_value_that_looks_like_a_line_of_a_log_makes_no_log_of_edn(text: bytes) -> None:
+    history = [
+        Operation(0, 0, 10, "write", b"x", text),
+        Operation(0, 20, 30, "write", b"x", b"new"),
+        Operation(1, 40, 50, "read", b"x", None, b"new"),
+        Operation(1, 60, 70, "read", b"x", None, text),
+    ]
+    assert converted(history, "edn")[0].operations == history
+
+
+def test_what_would_be_taken_for_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "_LINES", {"edn": events_log.line})
+    file = io.BytesIO()
+    with pytest.raises(WordlessError, match="in the format edn the history would be taken for one in the format log"):
+        write_history(file, RUN[:1], (), "edn")
+    assert file.getvalue() == b""
 
 
 def test_what_failed_and_was_never_over_ends_where_it_began() -> None:

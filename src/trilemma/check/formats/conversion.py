@@ -80,11 +80,14 @@ def _check_order(operations: Sequence[Operation], found: Sequence[Moment]) -> No
 
 
 def _check_return(data: bytes, name: str, operations: Sequence[Operation]) -> None:
-    """Refuse a history that would come back as another one."""
+    """Refuse a history that would come back as another one, to a reader whom nobody tells the format."""
     try:
-        found = read_history(Held(data), name).operations
+        recording = read_history(Held(data))
     except FormatError as problem:
         raise WordlessError(f"in the format {name} the history could not be read: {problem}") from problem
+    if recording.format != name:
+        raise WordlessError(f"in the format {name} the history would be taken for one in the format {recording.format}")
+    found = recording.operations
     meant = [as_told(each) for each in sorted(operations, key=lambda each: each.invoke_us)]
     is_timed = name != events_log.NAME
     for returned, told in zip(_in_order(found, is_timed), _in_order(meant, is_timed), strict=True):

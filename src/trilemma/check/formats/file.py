@@ -30,7 +30,15 @@ _LOG: Final = re.compile(
     rb"(?m)^(?:[^\n]*?(?:[-:]|\bjepsen\.util[^\S\n]))?"
     rb"[^\S\n]*(?:-?\d+|:nemesis)[^\S\n]+:(?:invoke|ok|fail|info)[^\S\n]+:\S"
 )
-_EDN: Final = re.compile(rb"[\s,]*[\[({;#]")
+_EDN: Final = re.compile(
+    rb"(?:[\s,]|;[^\n]*\n)*+"
+    rb"(?:[\[(](?:[\s,]|;[^\n]*\n)*+[{#^\])]|\{[\s,]*+[:#^;}]|#[A-Za-z_{^])"
+)
+"""A map, or a vector or list that begins with one; comments may come before. No text in it makes a log of it, though it
+looks like a line of one."""
+
+_LIKE_EDN: Final = re.compile(rb"[\s,]*[\[({;#]")
+"""What may be EDN where nothing looks like a log, whose lines may begin so: `[main] INFO`."""
 
 
 def recognise(beginning: bytes) -> str:
@@ -41,9 +49,11 @@ def recognise(beginning: bytes) -> str:
     """
     if _JSON.match(beginning):
         return jsonlines.NAME
+    if _EDN.match(beginning):
+        return events_edn.NAME
     if _LOG.search(beginning):
         return events_log.NAME
-    if _EDN.match(beginning):
+    if _LIKE_EDN.match(beginning):
         return events_edn.NAME
     first = beginning.lstrip()[:80].splitlines()[:1]
     what = f"the file begins with {shown(first[0].decode(errors='replace'))}" if first else "the file is empty"
