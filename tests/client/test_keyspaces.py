@@ -2,15 +2,20 @@
 
 import asyncio
 import re
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from trilemma.check.history import Operation
 from trilemma.client.assertions import assert_causal, assert_linearizable, assert_no_lost_writes
+from trilemma.client.control import wait_until_ready
 from trilemma.client.pytest_plugin import history  # noqa: F401 - a fixture
 from trilemma.client.recording import Recording
 from trilemma.client.stage import StageCluster
@@ -106,36 +111,110 @@ def test_where_a_node_is_down_another_tells_the_keyspaces(history: Recording) ->
     assert history.modes == {"default": "ap"}
 
 
-@contextmanager
-def redis_like() -> Iterator[str]:
-    """A server that knows no command."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+UNKNOWN = b"-ERR unknown command 'X'\r\n"
+GREETED = {b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n", b"CLIENT": b"+OK\r\n"}
+"""What clients send as they connect."""
 
-        def serve() -> None:
-            with suppress(OSError):  # the listener is closed at the end
-                while True:
-                    connection, _ = listener.accept()
-                    with connection:
-                        while received := connection.recv(1 << 16):
-                            connection.sendall(
-                                b"-ERR unknown command 'X'\r\n" * len(re.findall(rb"\*\d+\r\n", received))
-                            )
+ASKED = re.compile(rb"\*\d+\r\n\$\d+\r\n(\w+)\r\n")
+"""The name of a command, as it is sent."""
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+
+@dataclass
+class Stub:
+    """A store of one node that answers each command always the same, and knows no others."""
+
+    answers: dict[bytes, bytes] = field(default_factory=dict)
+    asked: list[bytes] = field(default_factory=list)
+    port: int = 0
+    names: tuple[str, ...] = ("s",)
+
+    def address(self, name: str) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    @contextmanager
+    def serving(self) -> Iterator["Stub"]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+            thread = threading.Thread(target=self._serve, args=(listener,))
+            thread.start()
+            try:
+                yield self
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+    def _serve(self, listener: socket.socket) -> None:
+        with suppress(OSError):  # the listener is closed at the end
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    while received := connection.recv(1 << 16):
+                        names = ASKED.findall(received)
+                        self.asked += names
+                        connection.sendall(b"".join((GREETED | self.answers).get(name, UNKNOWN) for name in names))
 
 
 def test_a_store_without_keyspaces_is_one(history: Recording) -> None:  # noqa: F811
-    with redis_like() as address:
-        history.connect(address, "s")
+    with Stub().serving() as store:
+        history.client(store, "s")
         told_backwards(history, "order:1", "mail:1")
         assert ": invalid" in verdict(assert_causal, history)
     assert history.modes == {"default": ""}
+
+
+def test_final_reads_of_a_store_without_keyspaces_are_made_and_nothing_it_does_not_know_is_asked_again(
+    history: Recording,  # noqa: F811
+) -> None:
+    with Stub({b"GET": b"$1\r\nv\r\n"}).serving() as store:
+        told_backwards(history, "order:1", "mail:1")
+        history.read_finals(store)
+    assert [read.result for read in history.finals] == [b"v", b"v"]
+    assert history.modes == {"default": ""}
+    assert [store.asked.count(name) for name in (b"CAP", b"KEYSPACE")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"+OK\r\n", b"$-1\r\n", b":3\r\n", b"*0\r\n", b"*1\r\n:3\r\n", b"*1\r\n$1\r\nn\r\n", b"-ERR not here\r\n"],
+)
+def test_an_answer_that_tells_of_no_keyspaces_is_as_good_as_none(history: Recording, said: bytes) -> None:  # noqa: F811
+    digests = {} if said.startswith(b"-") else {b"CAP": said}
+    with Stub({b"GET": b"$1\r\nv\r\n", b"KEYSPACE": said, **digests}).serving() as store:
+        history.client(store, "s")
+        told_backwards(history, "order:1", "mail:1")
+        assert "unknown: no node told whether 'mail' and 'order'" in verdict(assert_causal, history)
+        history.read_finals(store)
+    assert [read.result for read in history.finals] == [b"v", b"v"], "what was read is kept"
+    assert "unknown: no node told whether 'mail' and 'order'" in verdict(assert_no_lost_writes, history)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed (make test-deps)")
+def test_redis_itself_is_judged_by_its_final_reads(history: Recording, tmp_path: Path) -> None:  # noqa: F811
+    with redis_server(tmp_path) as store:
+        client = history.client(store, "r")
+        client.mset({"user:1": "x", "order:1": "y"})
+        client.get("user:1")
+        history.read_finals(store)
+        for check in (assert_causal, assert_linearizable, assert_no_lost_writes):
+            assert verdict(check, history) == "valid"
+        history.finals = [each._replace(result=None) for each in history.finals]
+        assert ": invalid" in verdict(assert_no_lost_writes, history)
+
+
+@contextmanager
+def redis_server(directory: Path) -> Iterator[Stub]:
+    """A redis-server that answers, as a store of one node."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = Stub(port=free.getsockname()[1], names=("r",))
+    words = ["--port", str(place.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
+    server = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL)
+    try:
+        wait_until_ready({"r": f"127.0.0.1:{place.port}"})
+        yield place
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_what_has_keys_of_two_keyspaces_belongs_to_none(history: Recording) -> None:  # noqa: F811

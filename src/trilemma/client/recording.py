@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from trilemma.check.history import History, Operation, Outcome
 from trilemma.check.redis_history import Command, commands_of, keys_of
 from trilemma.client.attempts import Attempts
-from trilemma.client.keyspaces import DEFAULT, ask_any, modes_of, prefix_of
+from trilemma.client.keyspaces import DEFAULT, WRONG_SHAPE, ask_any, is_unknown, modes_of, prefix_of
 from trilemma.client.note import Processes
 
 if TYPE_CHECKING:
@@ -203,11 +203,14 @@ class Recording:
     def read_finals(self, cluster: Cluster) -> list[Operation]:
         """Read every key at every node, once the cluster is whole; needed to look for lost writes.
 
-        Waits before, for FINAL_S at most, until the replicas hold the same: those of `ap` do not, right after a heal.
+        Waits before, for FINAL_S at most, until the replicas hold the same: those of `ap` do not, right after a heal. A
+        store that knows no digests is not waited for. The modes of keyspaces stay as known where no node tells them.
 
         Raises:
             redis.RedisError: a node does not answer for FINAL_S, or a key holds no string.
         """
+        from redis.exceptions import RedisError
+
         from trilemma.client.control import connect
 
         self._await_agreement(cluster)
@@ -221,7 +224,8 @@ class Recording:
                         FINAL_PROCESS + number, begun_us, self.now_us(), "command", key, (b"GET", key), value
                     )
                     finals.append(read._replace(node=node, keyspace=prefix_of(key)))
-                self._told_us, self.modes = self.now_us(), modes_of(client)
+                with suppress(RedisError):  # it does not tell: where it matters and nobody does, assertions say so
+                    self._told_us, self.modes = self.now_us(), modes_of(client)
         self.finals = finals
         return finals
 
@@ -256,13 +260,24 @@ def _first_key(command: Command) -> bytes:
 
 
 def _agree(cluster: Cluster) -> bool:
-    """Ask all nodes for the digests of what they hold; return whether all replicas of each shard have the same."""
+    """Ask all nodes for the digests of what they hold; return whether all replicas of each shard have the same.
+
+    Of a store that has no digests nothing else can be asked, and nothing will be told later.
+    """
+    from redis.exceptions import ResponseError
+
     from trilemma.client.control import connect
 
     digests: dict[tuple[Any, Any], set[Any]] = {}
     for node in cluster.names:
         host, port = cluster.address(node)
         with connect(f"{host}:{port}", decode_responses=False) as client:
-            for keyspace, shard, _, digest in client.execute_command("CAP", "DIGEST"):
-                digests.setdefault((keyspace, shard), set()).add(digest)
+            try:
+                for keyspace, shard, _, digest in client.execute_command("CAP", "DIGEST"):
+                    digests.setdefault((keyspace, shard), set()).add(digest)
+            except ResponseError as problem:
+                if not is_unknown(problem):
+                    raise
+            except WRONG_SHAPE:
+                continue
     return all(len(each) == 1 for each in digests.values())
