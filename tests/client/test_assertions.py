@@ -164,6 +164,20 @@ def test_counters_of_two_keys_are_two_sums() -> None:
     assert verdict(assert_no_lost_writes, recorded(moved, {b"a": None, b"b": None})) == "invalid"
 
 
+@pytest.mark.parametrize("doubtful", ["INCRBY a 5", "SET a 5"])
+def test_what_is_in_doubt_may_take_effect_between_two_final_reads(doubtful: str) -> None:
+    run = [command(1, "GET a", None), command(3, doubtful, outcome="info", process=2), command(4, "INCR b", 1)]
+    history = recorded(run, {b"a": None, b"b": b"1"})
+    first, other = history.finals
+    later = first._replace(process=FINAL_PROCESS + 1, invoke_us=first.invoke_us + 4, complete_us=first.invoke_us + 5)
+    for shown, said in ((b"5", "valid"), (b"6", "invalid"), (None, "valid")):
+        history.finals = [first, other, later._replace(result=shown)]
+        assert verdict(assert_linearizable, history) == said
+        assert verdict(assert_no_lost_writes, history) == said
+    history.finals = [first._replace(result=b"5"), other, later]
+    assert verdict(assert_no_lost_writes, history) == "invalid", "what took effect stays"
+
+
 def test_a_delete_that_told_what_it_removed_is_not_undone() -> None:
     done = [command(0, "SET a 2"), command(0, "DEL a", 1, process=2)]
     assert verdict(assert_no_lost_writes, recorded(done, {b"a": None})) == "valid"

@@ -243,7 +243,8 @@ def _lost_registers(group: list[Operation], finals: list[Operation]) -> Verdict 
 
 
 def _lost_sums(group: list[Operation], finals: list[Operation]) -> Verdict | None:
-    """Judge a key that is incremented and read; None for others. What was answered with an error added nothing."""
+    """Judge a key that is incremented and read; None for others, and where sums cannot tell. What was answered with an
+    error added nothing."""
     adds = []
     for each in group:
         command = each.argument if each.kind == "command" else (b"",)
@@ -258,6 +259,10 @@ def _lost_sums(group: list[Operation], finals: list[Operation]) -> Verdict | Non
         )
         for each in finals
     ]
+    if any(each.outcome == "info" for each in adds) and any(each.result != sums[0].result for each in sums):
+        # What is in doubt may take effect between two final reads: only an order tells whether it did.
+        alone = combine([check_final_sums(adds, [each]) for each in sums], LOST)
+        return alone if alone.is_invalid else None
     return check_final_sums(adds, sums)
 
 
