@@ -116,7 +116,8 @@ def told(operation: Operation, is_timed: bool) -> Any:
     """Return what every format tells of an operation."""
     kind = {"get": "read", "put": "write"}.get(operation.kind, operation.kind)
     is_silent = kind in ("write", "add", "remove", "append", "enqueue", "transfer", "multi_write")
-    result = operation.result if operation.outcome == "ok" and not is_silent else None
+    has_line = operation.outcome == "fail" or operation.complete_us is not None
+    result = operation.result if has_line and not (operation.outcome == "ok" and is_silent) else None
     if kind == "read" and isinstance(result, frozenset | dict):
         result = tuple(sorted(result.items() if isinstance(result, dict) else result))
     times = (operation.invoke_us, operation.complete_us) if is_timed else (operation.complete_us is None,)
@@ -266,7 +267,34 @@ def test_what_would_be_taken_for_another_format_is_refused(monkeypatch: pytest.M
 
 def test_what_failed_and_was_never_over_ends_where_it_began() -> None:
     endless = Operation(1, 5, None, "write", b"", 1, "ERR refused", "fail")
-    assert converted([endless], "edn")[0].operations == [endless._replace(complete_us=5, result=None)]
+    assert converted([endless], "edn")[0].operations == [endless._replace(complete_us=5)]
+
+
+REASONS = ["ERR no", "mismatch", "did not match", ":failed", "", '["a"]', "\n"]
+
+
+@pytest.mark.parametrize("name", ["edn", "log"])
+@pytest.mark.parametrize("kind", ["write", "cas", "txn", "read", "push"])
+def test_why_something_failed_or_is_in_doubt_comes_back(kind: str, name: str) -> None:
+    argument = {"read": None, "txn": (("append", b"k", 1),)}.get(kind, (1, 2))
+    history = [
+        Operation(place, place, place + 1, kind, b"", argument, reason, outcome)  # type: ignore[arg-type]
+        for place, (reason, outcome) in enumerate(
+            (reason, outcome) for reason in REASONS for outcome in ("fail", "info")
+        )
+    ]
+    recording, left_out = converted(history, name)
+    assert [(each.outcome, each.result) for each in recording.operations] == [
+        (each.outcome, each.result) for each in history
+    ]
+    assert left_out == (() if name == "edn" else ("times",))
+    if name == "edn":
+        assert converted(recording.operations, "jsonl")[0].operations == history
+
+
+def test_an_error_that_no_line_can_tell_is_named_as_left_out() -> None:
+    recording, left_out = converted([PLAIN._replace(key=b"", outcome="info", complete_us=None, result="ERR no")], "edn")
+    assert (recording.operations[0].result, left_out) == (None, ("errors of operations without an end",))
 
 
 def nested(depth: int) -> Any:

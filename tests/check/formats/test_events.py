@@ -85,12 +85,26 @@ def test_a_failed_compare_and_set_constrains_if_it_says_no_other_reason_and_is_s
     other = ("0 invoke cas [1 2]", '{:process 0, :type :fail, :f :cas, :error [:did-not-match "3"]}')
     assert [meaning(*operations(*lines))[3:] for lines in (plain, refused, other)] == [
         (False, "ok"),
-        (None, "fail"),
+        (":connection-refused", "fail"),
         (False, "ok"),
     ]
     assert meaning(*operations(*plain, failed_cas="never"))[3:] == (None, "fail")
     assert meaning(*operations("0 invoke cas [1 2]", "0 ok cas [1 2]")) == ("cas", b"", (1, 2), True, "ok")
     assert meaning(*operations("0 invoke cas [1 2]", "0 info cas :timed-out")) == ("cas", b"", (1, 2), None, "info")
+
+
+def test_the_error_of_what_failed_or_is_in_doubt_is_its_result() -> None:
+    lines = ("{:process 0, :type :invoke, :f :write, :value 1}", "{:process 0, :type :%s, :f :write, :error %s}")
+    told = [
+        meaning(*operations(lines[0], lines[1] % (kind, error)))[3:]
+        for kind, error in (
+            ("fail", '"ERR no"'),
+            ("info", ":timed-out"),
+            ("info", '[:timed-out {:a "b"}]'),
+            ("fail", "nil"),
+        )
+    ]
+    assert told == [("ERR no", "fail"), (":timed-out", "info"), ('[:timed-out {:a "b"}]', "info"), (None, "fail")]
 
 
 def test_a_read_of_nil_saw_nothing_or_says_nothing() -> None:

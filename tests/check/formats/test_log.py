@@ -78,8 +78,8 @@ def test_prose_behind_the_value_and_instead_of_an_unknown_one_does_no_harm() -> 
     )
     found = recorded(text).operations
     assert [(each.outcome, each.argument, each.result) for each in found] == [
-        ("info", 1, None),
-        ("info", 2, None),
+        ("info", 1, "java.net.SocketException: Broken pipe (Write failed]"),
+        ("info", 2, "indeterminate: [timed out"),
         ("ok", None, 1),
     ]
 

@@ -80,10 +80,10 @@ def _columns(match: re.Match[str], line: int) -> list[object]:
     try:
         return parse_all(rest)
     except FormatError as problem:
-        value, mark, _ = rest.partition("\t")
+        value, mark, prose = rest.partition("\t")
         if mark:
             try:
-                return [*parse_all(value), rest]
+                return [*parse_all(value), prose]
             except FormatError:
                 pass
         if match["type"] in ("info", "fail"):

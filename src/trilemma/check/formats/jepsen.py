@@ -11,6 +11,8 @@
 | `:txn`, or any of micro-operations | `txn`; where each only reads or only writes `multi_read`, `multi_write` |
 | others | that kind, the value of the invocation; the value of the ok |
 
+Of what failed, or is in doubt, the result is the text of its `:error`, if it has one, as that of an error reply is.
+
 Source: Jepsen `tests/`, `checker.clj`, `independent.clj`; Knossos `model.clj`; Porcupine `models/`.
 """
 
@@ -33,6 +35,10 @@ MISMATCHES: Final = frozenset(
      "precondition-failed", "unexpected-value", "value-mismatch")
 )  # fmt: skip
 """Errors by which a failed compare-and-set says that it found another value. One without an error says so too."""
+
+FAILED: Final = ":failed"
+"""The error of a compare-and-set that did nothing and names no reason, or the first part of one that names it: without
+one it would be taken to have found another value."""
 
 CHANGES: Final = ("write", "add", "remove", "append", "enqueue")
 TAKES: Final = ("read", "dequeue", "drain")
@@ -97,8 +103,10 @@ def _operation(pair: Pair, conventions: Conventions, names: Names, split: bool, 
     source = begin if told is None or end is None else end
     kind, argument, result = _meaning(begin, source, asked, told, outcome, names, pure)
     complete_us = pair.complete_us
-    if outcome == "fail" and kind == "cas" and conventions.failed_cas == "mismatch" and _found_another(end):
-        outcome, result = "ok", False
+    if end is not None and outcome != "ok":
+        result = _reason(kind, end.error)
+        if outcome == "fail" and kind == "cas" and conventions.failed_cas == "mismatch" and found_another(end.error):
+            outcome, result = "ok", False
     return Operation(
         pair.process, pair.invoke_us, complete_us, kind, key, argument, result, outcome  # type: ignore[arg-type]
     )  # fmt: skip
@@ -110,12 +118,22 @@ def _half(event: Event, index: int) -> Any:
     return event.value[index]
 
 
-def _found_another(end: Event | None) -> bool:
-    if end is None:
-        return False
-    error = end.error[0] if isinstance(end.error, tuple) and end.error else end.error
+def found_another(error: Any) -> bool:
+    """Say whether a compare-and-set that failed with an error, or without one, found another value."""
+    error = error[0] if isinstance(error, tuple) and error else error
     text = error.decode(errors="replace") if isinstance(error, bytes) else str(error).removeprefix(":")
     return error is None or text.lower().replace(" ", "-") in MISMATCHES
+
+
+def _reason(kind: str, error: Any) -> str | None:
+    """Return the text of an error; None where there is none."""
+    if kind == "cas" and isinstance(error, tuple) and len(error) == 2 and error[0] == FAILED:
+        error = error[1]
+    if error is None or (kind == "cas" and error == FAILED):
+        return None
+    if isinstance(error, bytes):
+        return error.decode(errors="replace")
+    return error if isinstance(error, str) else write(error)
 
 
 def _meaning(

@@ -11,7 +11,16 @@ from typing import Any, Final
 from trilemma.check.formats.edn_atom import DIGITS_MAX
 from trilemma.check.formats.edn_value import Map
 from trilemma.check.formats.event import Event, Pair
-from trilemma.check.formats.jepsen import CHANGES, KINDS, LOCKS, TAKES, WHOLE, are_pairs_of_keys
+from trilemma.check.formats.jepsen import (
+    CHANGES,
+    FAILED,
+    KINDS,
+    LOCKS,
+    TAKES,
+    WHOLE,
+    are_pairs_of_keys,
+    found_another,
+)
 from trilemma.check.formats.key import plain
 from trilemma.check.formats.micro import NAMES
 from trilemma.check.history import HistoryError, Operation
@@ -19,9 +28,6 @@ from trilemma.check.models.base import TOLD_NOTHING
 
 UNTOLD: Final = ("node", "keyspace", "mode", "receipt", "context")
 """Members of operations that Jepsen's words do not have."""
-
-FAILED: Final = ":failed"
-"""The error of a compare-and-set that did nothing: without one it would be taken to have found another value."""
 
 _INTEGER_END: Final = 10**DIGITS_MAX
 _MICRO_WORDS: Final = {name: f":{name}" for name in NAMES.values()}
@@ -55,14 +61,22 @@ def pairs_of(operations: Sequence[Operation]) -> list[Pair]:
 def as_told(operation: Operation) -> Operation:
     """Return an operation as it comes back from what is told of it."""
     kind = KINDS.get(operation.kind, operation.kind)
-    result = operation.result if operation.outcome == "ok" and kind not in _SILENT else None
     is_endless = operation.outcome == "fail" and operation.complete_us is None
     return operation._replace(
         complete_us=operation.invoke_us if is_endless else operation.complete_us,
         kind=kind,
-        result=plain(result, lambda value: value) if kind == "read" else result,
+        result=_told_result(operation, kind),
         **{name: Operation._field_defaults[name] for name in UNTOLD},
     )
+
+
+def _told_result(operation: Operation, kind: str) -> Any:
+    if operation.outcome != "ok":
+        reason = _reason(operation)
+        return None if reason is None else reason.decode()
+    if kind in _SILENT:
+        return None
+    return plain(operation.result, lambda value: value) if kind == "read" else operation.result
 
 
 def left_out(operations: Sequence[Operation]) -> Iterator[str]:
@@ -70,9 +84,11 @@ def left_out(operations: Sequence[Operation]) -> Iterator[str]:
     for name in UNTOLD:
         if any(getattr(each, name) != Operation._field_defaults[name] for each in operations):
             yield name
-    unsure = (each for each in operations if each.outcome != "ok")
-    if any(each.result is not None and not isinstance(each.result, str) for each in unsure):
+    unsure = [each for each in operations if each.outcome != "ok" and each.result is not None]
+    if any(not isinstance(each.result, str) for each in unsure):
         yield "results of operations that are not ok"
+    if any(isinstance(each.result, str) and _reason(each) is None for each in unsure):
+        yield "errors of operations without an end"
 
 
 def _with_keys(pairs: list[Pair], keys: list[bytes], told: Callable[[Event, bytes], Event]) -> list[Pair]:
@@ -96,13 +112,18 @@ def _pair(operation: Operation) -> Pair:
 
 
 def _error(operation: Operation) -> Any:
-    if operation.outcome == "fail" and operation.kind == "cas":
-        return FAILED
-    return (
-        operation.result.encode(errors="replace")
-        if operation.outcome != "ok" and isinstance(operation.result, str)
-        else None
-    )
+    reason = _reason(operation)
+    if operation.outcome == "fail" and operation.kind == "cas" and found_another(reason):
+        return FAILED if reason is None else (FAILED, reason)
+    return reason
+
+
+def _reason(operation: Operation) -> bytes | None:
+    """Return the text of the error of an operation that is not ok; None where it has none, or no line to tell it."""
+    is_open = operation.outcome == "info" and operation.complete_us is None
+    if operation.outcome == "ok" or is_open or not isinstance(operation.result, str):
+        return None
+    return operation.result.encode(errors="replace")
 
 
 def _words(operation: Operation) -> _Words:
