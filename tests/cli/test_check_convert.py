@@ -60,6 +60,21 @@ def test_what_is_left_out_is_named_for_people_and_for_programs(tmp_path: Path) -
     }
 
 
+def test_edn_whose_lines_have_no_right_order_is_written_only_for_those_who_read_its_times(tmp_path: Path) -> None:
+    path, after = tmp_path / "run.jsonl", tmp_path / "run.edn"
+    spans = [(0, 0, 10), (0, 10, 20), (1, 0, 10), (1, 10, 20)]
+    with path.open("wb") as file:
+        write(file, [Operation(process, begin, end, "read", b"x", None, None) for process, begin, end in spans])
+    refused = trilemma("convert", path, after)
+    assert refused.exit_code == BAD_INPUT
+    assert "--times-tell" in refused.stderr
+    assert not after.exists()
+    done = trilemma("convert", path, after, "--times-tell")
+    assert done.exit_code == 0
+    assert "left out: what was concurrent at 1 stamps" in done.stdout.replace("\n", " ")
+    assert "which only EDN has" in trilemma("convert", path, tmp_path / "run.log", "--times-tell").stderr
+
+
 def test_what_cannot_be_written_is_a_sentence_and_leaves_the_file_alone(tmp_path: Path) -> None:
     path, after = recorded(tmp_path), tmp_path / "run.edn"
     after.write_text("before")

@@ -34,6 +34,9 @@ def convert(
     ] = "auto",
     order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
     keyspace: Annotated[str, typer.Option(help="Write the operations on this keyspace only.")] = "",
+    times_tell: Annotated[
+        bool, typer.Option("--times-tell", help="Write EDN whose lines have no right order, for readers of its times.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a recorded history in another format: ours in JSON Lines, Jepsen's EDN, or lines of Jepsen's log.
@@ -46,6 +49,8 @@ def convert(
         order=one_of("--order", order, ORDERS),
     )
     name = one_of("--to", to or SUFFIXES.get(target.suffix, target.suffix), FORMATS)
+    if times_tell and name != "edn":
+        refuse("--times-tell is about times and lines that tell different orders, which only EDN has")
     given = one_of("--format", file_format, FORMATS) if file_format else None
     try:
         with opened(file) as stream:
@@ -56,7 +61,7 @@ def convert(
         refuse(f"{file}: {problem}")
     whole = io.BytesIO()
     try:
-        left_out = write_history(whole, recording.operations, recording.faults, name)
+        left_out = write_history(whole, recording.operations, recording.faults, name, times_tell=times_tell)
     except HistoryError as problem:
         refuse(str(problem))
     try:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trilemma.check.distinct import distinct
 from trilemma.check.fault import Fault
 from trilemma.check.formats import conversion, events_log
+from trilemma.check.formats.conventions import Conventions
 from trilemma.check.formats.conversion import write_history
 from trilemma.check.formats.edn import DEPTH_MAX
 from trilemma.check.formats.file import read_history
@@ -103,13 +104,20 @@ def histories(
 
 
 def converted(
-    operations: list[Operation], name: str, faults: list[Fault] | None = None
+    operations: list[Operation], name: str, faults: list[Fault] | None = None, **settings: Any
 ) -> tuple[Recording, tuple[str, ...]]:
     file = io.BytesIO()
-    left_out = write_history(file, operations, faults or [], name)
+    left_out = write_history(file, operations, faults or [], name, **settings)
     recording = read_history(Held(file.getvalue()))
     assert recording.format == name
     return recording, left_out
+
+
+def by_places(operations: list[Operation], **settings: Any) -> list[Operation]:
+    """Return what somebody reads in EDN who goes by the order of its lines."""
+    file = io.BytesIO()
+    write_history(file, operations, (), "edn", **settings)
+    return read_history(Held(file.getvalue()), conventions=Conventions(order="position")).operations
 
 
 def told(operation: Operation, is_timed: bool) -> Any:
@@ -147,9 +155,13 @@ def check_return(operations: list[Operation], name: str, model: str) -> None:
     is_timed = name != "log"
     try:
         recording, _ = converted(operations, name)
+        if is_timed:
+            assert precedence(by_places(operations)) == precedence(operations)
     except WordlessError as refusal:
-        assume(not any(reason in str(refusal) for reason in ("was concurrent at", "names no key")))
-        raise
+        assume(is_timed or not any(reason in str(refusal) for reason in ("was concurrent at", "names no key")))
+        recording, left_out = converted(operations, name, times_tell=True)
+        assert precedence(by_places(operations, times_tell=True)) != precedence(operations)
+        assert left_out[-1].startswith("what was concurrent at")
     back = sorted(recording.operations, key=lambda each: each.process)
     meant = sorted(sorted(operations, key=lambda each: each.invoke_us), key=lambda each: each.process)
     assert [told(each, is_timed) for each in back] == [told(each, is_timed) for each in meant]
@@ -359,12 +371,30 @@ def test_what_a_log_cannot_tell_is_refused_though_edn_can(what: str) -> None:
     assert len(converted(operations, "edn")[0].operations) == len(operations)
 
 
+def spans(*given: tuple[int, int, int]) -> list[Operation]:
+    """Return operations of processes, from when to when."""
+    return [PLAIN._replace(process=process, key=b"", invoke_us=begin, complete_us=end) for process, begin, end in given]
+
+
+def test_edn_that_two_processes_go_on_in_at_one_stamp_is_refused_unless_its_times_tell() -> None:
+    history = spans((0, 0, 10), (0, 10, 20), (1, 0, 10), (1, 10, 20), (2, 0, 20), (2, 20, 30), (3, 20, 40))
+    file = io.BytesIO()
+    with pytest.raises(WordlessError, match=r"concurrent at 10 us, when several .* \(--times-tell\)"):
+        write_history(file, history, (), "edn")
+    assert file.getvalue() == b""
+    recording, left_out = converted(history, "edn", times_tell=True)
+    assert left_out == ("what was concurrent at 1 stamps, but for readers that go by :time",)
+    assert precedence(recording.operations) == precedence(history) != precedence(by_places(history, times_tell=True))
+
+
+def test_lines_of_edn_tell_the_order_of_its_times_where_one_process_goes_on() -> None:
+    history = spans((0, 0, 10), (0, 10, 20), (1, 0, 10), (2, 10, 15), (3, 10, 10), (4, 5, 15))
+    assert converted(history, "edn")[1] == ()
+    assert precedence(by_places(history)) == precedence(history)
+
+
 def test_what_ends_and_what_begins_at_one_stamp_stays_concurrent_in_a_log() -> None:
-    spans = ((1, 5), (5, 5), (5, 9), (2, 5), (5, 7))
-    history = [
-        PLAIN._replace(process=process, key=b"", invoke_us=begin, complete_us=end)
-        for process, (begin, end) in enumerate(spans)
-    ]
+    history = spans((0, 1, 5), (1, 5, 5), (2, 5, 9), (3, 2, 5), (4, 5, 7))
     recording, _ = converted(history, "log")
     assert precedence(recording.operations) == precedence(history) == []
 

@@ -20,17 +20,27 @@ from trilemma.check.formats.stream import Held
 from trilemma.check.guesses import expires
 from trilemma.check.history import Operation
 
+GOING_ON_MAX: Final = {events_edn.NAME: 1, events_log.NAME: 0}
+"""How many processes may end one thing and begin another at one stamp. EDN tells times too, so that of one process that
+goes on nothing is told wrong: it did do one thing after the other. Of two no order of lines is right."""
+
 _LINES: Final[dict[str, Callable[[Event], str]]] = {events_edn.NAME: events_edn.line, events_log.NAME: events_log.line}
 
 
 def write_history(
-    stream: writer.Writable, operations: Sequence[Operation], faults: Sequence[Fault] = (), name: str = jsonlines.NAME
+    stream: writer.Writable,
+    operations: Sequence[Operation],
+    faults: Sequence[Fault] = (),
+    name: str = jsonlines.NAME,
+    *,
+    times_tell: bool = False,
 ) -> tuple[str, ...]:
     """Write a history: in one of Jepsen's formats line by line in order of time.
 
     Args:
         stream: a file opened in binary mode, or anything else that takes bytes.
         name: of the format, one of FORMATS.
+        times_tell: write EDN also where no order of its lines is right, for readers that go by `:time`.
 
     Returns:
         What was left out because the format has no words for it, for people.
@@ -50,13 +60,15 @@ def write_history(
     if not operations:
         raise WordlessError(f"a history without operations is none in the format {name}")
     found = moments(pairs_of(operations))
-    if name == events_log.NAME:
-        _check_order(operations, found)
+    clashes = _clashes(found, name)
+    if not (times_tell and name == events_edn.NAME):
+        _check_order(operations, clashes, name)
     told = nemesis.events(faults)
     data = "".join(_LINES[name](event) + "\n" for event in _numbered(found, told.events)).encode()
     _check_return(data, name, operations)
     stream.write(data)
-    return (*left_out(operations), *told.left_out, *(["times"] if name == events_log.NAME else []))
+    order = ["times"] if name == events_log.NAME else _order_left_out(clashes)
+    return (*left_out(operations), *told.left_out, *order)
 
 
 def _numbered(found: Sequence[Moment], disturbances: Sequence[tuple[int, Event]]) -> Iterator[Event]:
@@ -68,15 +80,29 @@ def _numbered(found: Sequence[Moment], disturbances: Sequence[tuple[int, Event]]
         yield event._replace(number=number, time_ns=at_us * NANOSECONDS)
 
 
-def _check_order(operations: Sequence[Operation], found: Sequence[Moment]) -> None:
-    if expires(operations):
+def _clashes(found: Sequence[Moment], name: str) -> list[int]:
+    """Return the stamps at which no order of lines is right."""
+    return [each.at_us for each in found if each.going_on > GOING_ON_MAX[name]]
+
+
+def _check_order(operations: Sequence[Operation], clashes: Sequence[int], name: str) -> None:
+    if name == events_log.NAME and expires(operations):
         raise WordlessError("lines of a log have no times, and without them nothing can be said of deadlines")
-    clash = next((each.at_us for each in found if not each.is_order), None)
-    if clash is not None:
+    if clashes and name == events_log.NAME:
         raise WordlessError(
-            f"lines of a log have no times, and no order of them tells that all was concurrent at {clash} us, "
+            f"lines of a log have no times, and no order of them tells that all was concurrent at {clashes[0]} us, "
             "when a process ended one thing and began another"
         )
+    if clashes:
+        raise WordlessError(
+            f"no order of lines tells that all was concurrent at {clashes[0]} us, when several processes ended one "
+            "thing and began another, and many readers go by :index; for those that go by :time it can be written all "
+            "the same (--times-tell)"
+        )
+
+
+def _order_left_out(clashes: Sequence[int]) -> list[str]:
+    return [f"what was concurrent at {len(clashes)} stamps, but for readers that go by :time"] if clashes else []
 
 
 def _check_return(data: bytes, name: str, operations: Sequence[Operation]) -> None:

@@ -16,8 +16,9 @@ class Moment(NamedTuple):
 
     at_us: int
     events: list[Event]
-    is_order: bool
-    """Whether in this order nothing follows on something else that was concurrent with it."""
+    going_on: int
+    """How many processes end one thing here and begin another. What one ends comes before what it begins, although all
+    was concurrent; of two that go on, one also seems to have begun after the other had ended, whatever the order."""
 
 
 def moments(pairs: Iterable[Pair]) -> list[Moment]:
@@ -52,14 +53,15 @@ def _check(before: Pair | None, pair: Pair) -> None:
 def _moment(at_us: int, found: Sequence[list[Event]]) -> Moment:
     """Put the events of several processes at one stamp in order.
 
-    A process that ends something and begins another thing has them in this order, so that the one seems to follow on
-    the other, although equal stamps are concurrent.
+    All others begin before a process that goes on, and end behind it: so nothing of one process seems to follow on
+    anything of another, unless two go on.
     """
-    chained = [event for events in found if _is_chained(events) for event in events]
+    going_on = [events for events in found if _is_chained(events)]
+    chained = [event for events in going_on for event in events]
     others = [event for events in found if not _is_chained(events) for event in events]
     begun = [event for event in others if event.type == "invoke"]
     ended = [event for event in others if event.type != "invoke"]
-    return Moment(at_us, [*begun, *chained, *ended], not chained)
+    return Moment(at_us, [*begun, *chained, *ended], len(going_on))
 
 
 def _is_chained(events: list[Event]) -> bool:
