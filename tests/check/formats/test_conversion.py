@@ -277,6 +277,11 @@ def test_what_would_be_taken_for_another_format_is_refused(monkeypatch: pytest.M
     assert file.getvalue() == b""
 
 
+def test_a_node_whose_name_begins_with_a_colon_keeps_it() -> None:
+    fault = Fault("pause", "", 2, 7, (":n3", "n1"))
+    assert converted(RUN, "edn", [fault])[0].faults[0].nodes == (":n3", "n1")
+
+
 def test_what_failed_and_was_never_over_ends_where_it_began() -> None:
     endless = Operation(1, 5, None, "write", b"", 1, "ERR refused", "fail")
     assert converted([endless], "edn")[0].operations == [endless._replace(complete_us=5)]

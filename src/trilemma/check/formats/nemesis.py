@@ -120,11 +120,11 @@ def _told(fault: Fault, event: Event) -> Fault:
 
 
 def _nodes(value: Any) -> set[str]:
-    """Return the nodes that a value names: the elements of a collection, or the keys of a map."""
+    """Return the nodes that a value names, by strings or keywords: elements of a collection, or the keys of a map."""
     if not isinstance(value, tuple | frozenset | dict):
         return set()
     return {
-        (each.decode(errors="replace") if isinstance(each, bytes) else each).removeprefix(":")
+        each.decode(errors="replace") if isinstance(each, bytes) else each.removeprefix(":")
         for each in value
         if isinstance(each, bytes | str)
     }
