@@ -2,7 +2,7 @@
 
 import pytest
 
-from trilemma.advise.call import Key
+from trilemma.advise.key import Key
 from trilemma.advise.modes import Modes, NotAKeyspaceError, parse_mode, parse_modes
 
 

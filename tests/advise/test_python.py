@@ -5,7 +5,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from trilemma.advise.call import Key, Program
+from trilemma.advise.call import Program
 from trilemma.advise.judge import Finding, judge
 from trilemma.advise.modes import Modes
 from trilemma.advise.python import read_python
@@ -99,7 +99,7 @@ def test_of_a_key_is_known_what_it_begins_with(expression: str, prefix: str | No
 
 def test_a_name_that_is_assigned_twice_is_not_known() -> None:
     (call,) = program('name = "shop:a"\nname = other()\nr.setnx(name, 1)').calls
-    assert call.keys[0] == Key("name", None)
+    assert (call.keys[0].text, call.keys[0].prefix) == ("name", None)
 
 
 def test_a_key_that_is_not_known_is_judged_by_every_mode_and_never_sure_where_they_differ() -> None:
@@ -606,6 +606,95 @@ def pay(user, users):
         pipe.execute()
 """
     assert "lost-update" in unsafe(source) + hints(source)
+
+
+def updated(key: str, *, between: str = "pass", written: str = "key") -> str:
+    """Return a function that reads a key and writes one, and what it does before both and between them."""
+    lines = f"{key}\nold = r.get(key)\n{between}\nr.set({written}, old)"
+    return f"def f(user, other, users):\n{indent(lines, 4 * ' ')}"
+
+
+def of_one_mode(source: str) -> list[tuple[str, bool]]:
+    """Return what is found where every key is of `cp`, and whether it is unsafe."""
+    return [(each.rule.name, each.is_unsafe) for each in findings(source, Modes("cp"))]
+
+
+ONE_KEY = [
+    updated('key = f"bank:{user}"', between="user = user.strip()"),
+    updated('key = f"bank:{user}"', between="for user in users:\n    pass"),
+    updated('key = f"bank:{user}"', between="other = user", written='f"bank:{user}"'),
+    updated('key = f"bank:{user}"', between='key = f"bank:{user}"'),
+    updated('key = f"bank:{user}"\nuser = other', between="name = key", written="name"),
+    updated('key = user\nkey += ":a"', between="if not old:\n    key = other\n    return"),
+    "for cur in users:\n    old = r.get(cur)\n    r.set(cur, old)\n    cur = None",
+    "def f(key):\n    if key:\n        old = r.get(key)\n    else:\n        key = 'bank:x'\n    r.set(key, old)",
+    "def f(self):\n    self.key = make()\n    old = r.get(self.key)\n    r.set(self.key, old)\n    self.key = None",
+]
+
+
+@pytest.mark.parametrize("source", ONE_KEY)
+def test_a_key_is_one_where_a_name_of_it_is_not_bound_between_its_uses(source: str) -> None:
+    assert of_one_mode(source) == [("lost-update", True)]
+
+
+TWO_KEYS = [
+    updated('key = f"bank:{user}"', between="user = other", written='f"bank:{user}"'),
+    updated('key = f"bank:{user}"\nuser = other', written='f"bank:{user}"'),
+    updated("key = user", between='key += ":backup"'),
+    updated("key = user", between="key = other"),
+    updated("key = user", between="for key in users:\n    r.set(key, old)\n    break", written="other"),
+    updated("key = user", between="if other:\n    key = other\n    r.set(key, old)\n    return", written="user[1:]"),
+    updated("key = user", between="with lock:\n    key = other"),
+    "def f(self):\n    old = r.get(self.key)\n    self.key = make()\n    r.set(self.key, old)",
+    "key = user\ndef f():\n    r.set(f'{key}:a', 1)\n    old = r.get(key)\n    r.set('key', old)",
+    "def f(users):\n    for user in users:\n        old = r.get(user)\n        user = pick()\n        r.set(user, old)",
+]
+
+
+@pytest.mark.parametrize("source", TWO_KEYS)
+def test_a_key_is_another_one_where_a_name_of_it_is_bound_between_its_uses(source: str) -> None:
+    assert of_one_mode(source) == []
+
+
+PERHAPS_ONE_KEY = [
+    updated("key = user", between="if other:\n    key = other"),
+    updated("key = user", between="for key in users:\n    print(key)"),
+    updated("key = user", between="try:\n    key = other\nexcept KeyError:\n    pass"),
+    updated("key = user", between="def g():\n    nonlocal key\n    key = other"),
+    updated("key = make(user)", between="key = make(user)"),
+    "for each in users:\n    olds.append(r.get(each))\nfor each in users:\n    r.set(each, 1)",
+    "key = other\nwhile True:\n    old = r.get(key)\n    if old:\n        break\n    key = key[1:]\nr.set(key, old)",
+    "old = [r.get(each) for each in users]\n[r.set(each, 1) for each in users]",
+]
+
+
+@pytest.mark.parametrize("source", PERHAPS_ONE_KEY)
+def test_a_key_that_may_be_another_one_on_the_way_to_its_second_use_is_a_hint(source: str) -> None:
+    assert of_one_mode(source) == [("lost-update", False)]
+
+
+@pytest.mark.parametrize(("between", "is_hint"), [("user = None", False), ("if other:\n        user = other", True)])
+def test_a_key_is_watched_only_by_what_it_is_made_of_where_it_is_watched(between: str, is_hint: bool) -> None:
+    source = f"""
+def pay(user, other):
+    with r.pipeline() as pipe:
+        pipe.watch(f"bank:{{user}}")
+        {between.replace("    ", "            ", 1)}
+        old = int(pipe.get(f"bank:{{user}}"))
+        pipe.multi()
+        pipe.set(f"bank:{{user}}", old - 5)
+        pipe.execute()
+"""
+    assert of_one_mode(source) == [("lost-update", not is_hint)]
+
+
+def test_a_write_to_what_may_be_the_same_key_makes_what_was_read_before_it_a_hint() -> None:
+    source = updated("key = user", between="name = key\nif other:\n    key = other\nr.set(key, 1)", written="name")
+    assert of_one_mode(source) == [("lost-update", False)] * 2
+
+
+def test_a_text_that_is_written_out_is_not_the_variable_of_that_name() -> None:
+    assert of_one_mode('r.set("user", r.get(user))') == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from trilemma.advise.branch import spot_of
 from trilemma.advise.client import LIBRARIES, PIPELINES, dotted, is_constructor, last_name
+from trilemma.advise.spot import Spot
 from trilemma.advise.syntax import COMPREHENSIONS, DEFINITIONS, FUNCTIONS
 
 SCOPES = (ast.Module, *FUNCTIONS, *COMPREHENSIONS)
@@ -19,12 +21,14 @@ FOLLOWED_MAX = 8
 
 
 class Bound(NamedTuple):
-    """What a name is bound to, the scopes around, and the line; no value where that is not seen."""
+    """What a name is bound to, the scopes around, and where; no value where that is not seen."""
 
     value: ast.expr | None
     annotation: ast.expr | None
     scopes: tuple[ast.AST, ...]
-    line: int = 0
+    spot: Spot = Spot()
+    items: ast.expr | None = None
+    """What a loop goes through that binds it each round."""
 
 
 class Bindings:
@@ -36,15 +40,24 @@ class Bindings:
         self._declared: dict[tuple[int, str], tuple[ast.AST, ...]] = {}
         """Where a scope binds the names that it declares `global` or `nonlocal`."""
         self._module = tree
+        self._path: list[ast.AST] = []
+        """The nodes around the one that is looked at, the outermost first, and itself."""
         self._walk(tree, (tree,))
 
     def bound(self, name: str, around: Sequence[ast.AST]) -> Sequence[Bound]:
         """Return all that a name is bound to which is seen within some nodes, the outermost first."""
         return self._seen(name, self._scopes(around))
 
+    def scope(self, name: str, around: Sequence[ast.AST]) -> int:
+        """Return which scope binds a name that is seen within some nodes; 0 where none does."""
+        return self._scope(name, self._scopes(around))
+
     def _seen(self, name: str, scopes: tuple[ast.AST, ...]) -> Sequence[Bound]:
+        return self._bound.get((self._scope(name, scopes), name), [])
+
+    def _scope(self, name: str, scopes: tuple[ast.AST, ...]) -> int:
         inward = reversed(scopes) if name.isidentifier() else [self._module]
-        return next((self._bound[id(scope), name] for scope in inward if (id(scope), name) in self._bound), [])
+        return next((id(scope) for scope in inward if (id(scope), name) in self._bound), 0)
 
     def _scopes(self, around: Sequence[ast.AST]) -> tuple[ast.AST, ...]:
         return tuple(each for each in around if isinstance(each, SCOPES)) or (self._module,)
@@ -80,21 +93,24 @@ class Bindings:
         text = dotted(function)
         return text in CLASSES or any(name in text.lower() for name in LIBRARIES) or text == "from_url"
 
-    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...], in_class: bool = False, line: int = 0) -> None:
-        line = getattr(node, "lineno", line)  # some kinds of nodes have no line of their own
+    def _walk(self, node: ast.AST, scopes: tuple[ast.AST, ...], in_class: bool = False) -> None:
+        self._path.append(node)
         if isinstance(node, DEFINITIONS):
             if not in_class:  # a method is no name of the scope around its class
-                self._bind(node.name, Bound(None, None, scopes, line))
+                self._bind(node.name, Bound(None, None, scopes, self._spot(node)))
         else:
             for name, bound in _bindings(node, scopes):
-                self._bind(
-                    name, bound._replace(line=line), _holding(scopes) if isinstance(node, ast.NamedExpr) else scopes
-                )
+                holding = _holding(scopes) if isinstance(node, ast.NamedExpr) else scopes
+                self._bind(name, bound._replace(spot=self._spot(node)), holding)
         inner = (*scopes, node) if isinstance(node, SCOPES) and node is not self._module else scopes
         if isinstance(node, FUNCTIONS):
             self._declare(node, inner)
         for each in ast.iter_child_nodes(node):
-            self._walk(each, inner, isinstance(node, ast.ClassDef), line)
+            self._walk(each, inner, isinstance(node, ast.ClassDef))
+        self._path.pop()
+
+    def _spot(self, node: ast.AST) -> Spot:
+        return spot_of(self._path, _position(node))
 
     def _bind(self, name: str, bound: Bound, scopes: tuple[ast.AST, ...] = ()) -> None:
         scope = (scopes or bound.scopes)[-1] if name.isidentifier() else self._module
@@ -122,6 +138,20 @@ def _holding(scopes: tuple[ast.AST, ...]) -> tuple[ast.AST, ...]:
     return _holding(scopes[:-1]) if isinstance(scopes[-1], COMPREHENSIONS) else scopes
 
 
+def _position(node: ast.AST) -> tuple[int, int]:
+    """Return where what a node binds holds from: behind the value. In a comprehension it stands behind its use."""
+    match node:
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr():
+            value: ast.stmt | ast.expr = node
+        case ast.For() | ast.AsyncFor():
+            value = node.iter
+        case ast.withitem():
+            value = node.context_expr
+        case _:
+            return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+    return value.end_lineno or value.lineno, value.end_col_offset or value.col_offset
+
+
 def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str, Bound]]:
     """Yield the names that a node itself binds."""
     match node:
@@ -136,7 +166,9 @@ def _bindings(node: ast.AST, scopes: tuple[ast.AST, ...]) -> Iterator[tuple[str,
             yield from _targets(target, Bound(node.context_expr, None, scopes))
         case ast.arg():
             yield node.arg, Bound(None, node.annotation, scopes)
-        case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.AugAssign():
+        case ast.For() | ast.AsyncFor() | ast.comprehension():
+            yield from _targets(node.target, Bound(None, None, scopes, items=node.iter))
+        case ast.AugAssign():
             yield from _targets(node.target, Bound(None, None, scopes))
         case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
             yield name, Bound(None, None, scopes)

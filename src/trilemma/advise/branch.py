@@ -8,10 +8,45 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from trilemma.advise.call import Arm
-from trilemma.advise.syntax import COMPREHENSIONS, FUNCTIONS, LOOPS
+from trilemma.advise.spot import Arm, Block, Spot
+from trilemma.advise.syntax import COMPREHENSIONS, FUNCTIONS, LOOPS, TRIES
 
 ROUNDS = (*LOOPS, *COMPREHENSIONS)
+ALWAYS_RUN = frozenset(("test", "iter", "finalbody"))
+"""The parts of a branch, loop or `try` that are run whenever it is."""
+
+
+def spot_of(path: Sequence[ast.AST], position: tuple[int, int]) -> Spot:
+    """Return where a node stands, or where in it something is bound.
+
+    Args:
+        path: the nodes around it, the outermost first, and the node itself.
+        position: line and column.
+    """
+    return Spot(position, arms_of(path), frozenset(_blocks(path)))
+
+
+def _blocks(path: Sequence[ast.AST]) -> Iterator[Block]:
+    """Yield the parts around a node that may be left out; a `for` of no rounds binds nothing either."""
+    for outer, inner in pairwise(path):
+        if isinstance(inner, ast.ExceptHandler | ast.match_case):
+            yield Block(id(inner), "", False)
+        elif isinstance(outer, (*FUNCTIONS, *COMPREHENSIONS)):
+            yield Block(id(outer), "", isinstance(outer, COMPREHENSIONS))
+        elif isinstance(outer, (ast.If, ast.IfExp, *LOOPS, *TRIES)):
+            part = _part(outer, inner)
+            if part not in ALWAYS_RUN:
+                yield Block(id(outer), part, isinstance(outer, LOOPS) and part == "body")
+    if isinstance(path[-1], ast.For | ast.AsyncFor):
+        yield Block(id(path[-1]), "body", True)
+
+
+def _part(outer: ast.AST, inner: ast.AST) -> str:
+    """Return the name of the part of a node that another one stands in."""
+    for name, part in ast.iter_fields(outer):
+        if part is inner or (isinstance(part, list) and any(each is inner for each in part)):
+            return name
+    raise ValueError("the one node is not in the other")
 
 
 def arms_of(path: Sequence[ast.AST]) -> tuple[Arm, ...]:

@@ -2,37 +2,8 @@
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key: its text, or the source of the expression that makes it.
-
-    `prefix` is the text before the first `:`; empty where it is known that there is none; None where it is not known.
-    """
-
-    text: str
-    prefix: str | None
-    is_several: bool = False
-    """Whether it stands for any number of keys, and which ones is not known."""
-
-    @classmethod
-    def literal(cls, text: str) -> "Key":
-        """Return a key that is known whole."""
-        return cls(text, text.partition(":")[0] if ":" in text else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A branch of a program, of which at a fork only one is run at a time."""
-
-    fork: int
-    """Which fork it belongs to."""
-    number: int
-    """Which of its branches it is."""
-    returns: bool
-    """Whether it ends the function: nothing outside of it comes after it."""
-    is_repeated: bool
-    """Whether a loop goes round the fork: the next time it may be another branch."""
+from trilemma.advise.key import Key
+from trilemma.advise.spot import Arm, follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +29,7 @@ class Call:
 
     def follows(self, earlier: "Call") -> bool | None:
         """Whether it can come after a call that stands before it; None where that needs another round of a loop."""
-        mine = {arm.fork: arm for arm in self.arms}
-        can: bool | None = True
-        for arm in earlier.arms:
-            other = mine.get(arm.fork)
-            if other is None and arm.returns:
-                return False
-            if other is not None and other.number != arm.number:
-                if arm.returns or not arm.is_repeated:
-                    return False
-                can = None
-        return can
+        return follows(self.arms, earlier.arms)
 
 
 @dataclass(frozen=True, slots=True)

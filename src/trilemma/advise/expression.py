@@ -1,29 +1,62 @@
 """Expressions of a Python source as keys and option words of a command: what of them is known without running it."""
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeGuard
 
-from trilemma.advise.binding import Bound
-from trilemma.advise.call import Key
+from trilemma.advise.binding import Bindings, Bound
+from trilemma.advise.branch import spot_of
+from trilemma.advise.key import Form, Key, Trail
+from trilemma.advise.spot import Spot
 
 
 class Names(NamedTuple):
     """The names that are seen where an expression stands."""
 
-    bound: Callable[[str], Sequence[Bound]]
-    """Gives all that a name is bound to."""
+    bindings: Bindings
+    path: tuple[ast.AST, ...]
+    """The nodes around the expression, the outermost first."""
+
+    def bound(self, name: str) -> Sequence[Bound]:
+        """Return all that a name is bound to."""
+        return self.bindings.bound(name, self.path)
 
     def value(self, name: str) -> ast.expr | None:
         """Return what a name stands for that is bound once."""
         bound = self.bound(name)
         return bound[0].value if len(bound) == 1 else None
 
-    def are_bound_between(self, made: ast.expr, used: ast.expr) -> bool:
-        """Say whether a name of an expression is bound to something else before it is used by another name."""
-        inside = {each.id for each in ast.walk(made) if isinstance(each, ast.Name)}
-        return any(made.lineno < each.line < used.lineno for name in inside for each in self.bound(name))
+    def last(self, name: str, spot: Spot) -> Bound | None:
+        """Return what a name stands for at a spot, where it is bound once, or to the same each time."""
+        bound = self.bound(name)
+        if len(bound) > 1 and not _are_alike([each.value for each in bound]):
+            return None
+        before = [each for each in bound if _is_before(each, spot)]
+        return next(reversed(before or list(bound)), None)
+
+    def trail(self, name: str, spot: Spot) -> Trail:
+        """Return where a name has been bound before a spot; a variable that is bound once is never bound anew."""
+        bound = self.bound(name)
+        is_fixed = len(bound) == 1 and name.isidentifier()
+        before = [] if is_fixed else [each for each in bound if _is_before(each, spot)]
+        last = (before[-1].value or before[-1].items) if before else None
+        source = ast.unparse(last) if last else ""
+        return Trail(self.bindings.scope(name, self.path), frozenset(each.spot for each in before), source)
+
+
+def _is_before(bound: Bound, spot: Spot) -> bool:
+    return bound.spot.position <= spot.position
+
+
+def _are_alike(values: Sequence[ast.expr | None]) -> bool:
+    """Say whether values are the same expression, and one that calls nothing, so that nobody gives another one."""
+    texts = {None if each is None else ast.unparse(each) for each in values}
+    return len(texts) == 1 and None not in texts and not _has_call(values[0])
+
+
+def _has_call(value: ast.expr | None) -> bool:
+    return value is not None and any(isinstance(each, ast.Call | ast.Await) for each in ast.walk(value))
 
 
 FOLLOWED_MAX = 8
@@ -42,18 +75,26 @@ def key_of(expression: ast.expr, names: Names) -> Key:
     """Return the key that an expression makes; of one with a star before it, whichever keys these are."""
     if isinstance(expression, ast.Starred):
         return replace(key_of(expression.value, names), is_several=True)
-    used = name = expression
+    forms = []
+    spot = spot_of((*names.path, expression), (expression.lineno, expression.col_offset))
     for _ in range(FOLLOWED_MAX):
-        value = names.value(expression.id) if isinstance(expression, ast.Name) else None
-        if value is None:
+        forms.append(_form(expression, names, spot))
+        made = names.last(expression.id, spot) if isinstance(expression, ast.Name) else None
+        if made is None or made.value is None:
             break
-        name, expression = expression, value
+        expression, names = made.value, Names(names.bindings, made.scopes)
+        spot = made.spot._replace(position=(expression.lineno, expression.col_offset))
     if isinstance(expression, ast.Constant) and isinstance(expression.value, str | bytes):
         text = expression.value
         return Key.literal(text if isinstance(text, str) else text.decode("utf-8", "backslashreplace"))
     beginning = _beginning(expression, names)
     prefix = beginning.partition(":")[0] if ":" in beginning else None
-    return Key(ast.unparse(name if names.are_bound_between(expression, used) else expression), prefix)
+    return Key(forms[-1].text, prefix, forms=tuple(forms))
+
+
+def _form(expression: ast.expr, names: Names, spot: Spot) -> Form:
+    inside = {ast.unparse(each) for each in ast.walk(expression) if isinstance(each, ast.Name | ast.Attribute)}
+    return Form(ast.unparse(expression), spot, tuple(names.trail(each, spot) for each in sorted(inside)))
 
 
 def _beginning(expression: ast.expr, names: Names, followed_max: int = FOLLOWED_MAX) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from trilemma.advise.call import Call, Key, Program
+from trilemma.advise.call import Call, Program
+from trilemma.advise.key import Key, surest
 from trilemma.advise.modes import Home, Modes
 from trilemma.command.safety import has_words, names_use, rules_of
 from trilemma.command.safety_rows import NOT_REPEATABLE
@@ -41,7 +42,7 @@ class _Connection:
     """What one connection did lately."""
 
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=LOOK_BACK_CALLS))
-    watched: dict[str, Call] = field(default_factory=dict)
+    watched: dict[Key, Call] = field(default_factory=dict)
     """The keys that are watched, each with its first WATCH."""
     watched_some: Call | None = None
     """The first WATCH of keys that are not known: any key may be among them."""
@@ -49,7 +50,7 @@ class _Connection:
     def watch(self, call: Call) -> None:
         """Take note of a WATCH."""
         for key in call.keys:
-            self.watched.setdefault(key.text, call)
+            self.watched.setdefault(key, call)
         if self.watched_some is None and any(key.is_several for key in call.keys):
             self.watched_some = call
 
@@ -59,10 +60,13 @@ class _Connection:
         self.watched_some = None
         self.calls.clear()
 
-    def may_watch_since_before(self, key: Key, since: list[Call]) -> bool:
-        """Say whether a key may be watched, and was before any of some calls."""
-        watches = (self.watched.get(key.text), self.watched_some)
-        return any(watch is not None and not any(each is watch for each in since) for watch in watches)
+    def may_watch_since_before(self, key: Key, since: list[Call]) -> bool | None:
+        """Say whether a key may be watched, and was before any of some calls; None where that depends on the way that
+        the program takes."""
+        if self.watched_some is not None and not any(each is self.watched_some for each in since):
+            return True
+        before = [each for each, watch in self.watched.items() if not any(one is watch for one in since)]
+        return surest(key.is_same(each) for each in before)
 
 
 class Judge:
@@ -141,23 +145,30 @@ def _if_seen(seen: bool | None, rule: Rule) -> Gravity | None:
 
 def _after(rule: Rule, call: Call, key: Key, connection: _Connection) -> Gravity | None:
     """Return how grave it is that one of a rule's first commands came before, on the same key, without what would guard
-    the two; None where none did. Two clients may be of two servers, and a loop may never take both branches: a hint."""
+    the two; None where none did. Two clients may be of two servers, a loop may never take both branches, and two keys
+    may be one only at times: a hint."""
     found: Gravity | None = None
+    is_sure = True
     since: list[Call] = []
     for earlier in reversed(connection.calls):
         since.append(earlier)
         can_follow = call.follows(earlier)
-        if key.text not in {each.text for each in earlier.keys} or can_follow is False:
+        is_same = surest(key.is_same(each) for each in earlier.keys)
+        if is_same is False or can_follow is False:
             continue
         if earlier.name in rule.after:
-            if _is_guarded(rule.guard, earlier, call, connection.may_watch_since_before(key, since)):
+            is_guarded = _is_guarded(rule.guard, earlier, call, connection.may_watch_since_before(key, since))
+            if is_guarded:
                 return found
-            if can_follow and not _differ(earlier.client, call.client):
+            is_bare = is_guarded is False and not _differ(earlier.client, call.client)
+            if is_sure and is_same and can_follow and is_bare:
                 return rule.gravity
             found = Gravity.HINT
         elif earlier.name == call.name:
             # As in command/safety.py: what was read before that is no longer built upon.
-            return found
+            if is_same:
+                return found
+            is_sure = False
     return found
 
 
@@ -165,10 +176,11 @@ def _differ(client: str, other: str) -> bool:
     return bool(client and other) and client != other
 
 
-def _is_guarded(guard: Guard, earlier: Call, call: Call, is_watched: bool) -> bool:
-    """Say whether two commands are guarded; `is_watched`: whether the key may have been watched before the first."""
+def _is_guarded(guard: Guard, earlier: Call, call: Call, is_watched: bool | None) -> bool | None:
+    """Say whether two commands are guarded; `is_watched`: whether the key may have been watched before the first, None
+    where that is not known."""
     if guard is Guard.WATCH:
-        return earlier.in_multi or (call.in_multi and is_watched)
+        return earlier.in_multi or (is_watched if call.in_multi else False)
     if guard is Guard.MULTI:
         return earlier.in_multi and call.in_multi
     return False

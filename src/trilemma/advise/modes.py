@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from trilemma.advise.call import Key
+from trilemma.advise.key import Key
 
 DEFAULT = "default"
 MODES = ("cp", "ca", "ap")

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from trilemma.advise.binding import Bindings
 from trilemma.advise.branch import arms_of
-from trilemma.advise.call import Call, Client, Key, Program
+from trilemma.advise.call import Call, Client, Program
 from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
 from trilemma.advise.expression import FOLLOWED_MAX, Names, key_of, keys_of_call, words_of_call
+from trilemma.advise.key import Key
 from trilemma.advise.retry import Sending, is_retried
 from trilemma.advise.syntax import DEFINITIONS
 from trilemma.advise.text import UNKEYED
@@ -95,7 +96,7 @@ class _Reader(ast.NodeVisitor):
             return
         words: Sequence[str] = words_of_call(node, command)
         again = is_retried(node, self._around, self._sent, self._asks)
-        keys = keys_of_call(node, command, self._names) if command not in UNKEYED else []
+        keys = keys_of_call(node, command, self._names(node)) if command not in UNKEYED else []
         if command == "execute_command":
             raw = self._raw(node)
             if raw is None:
@@ -130,8 +131,9 @@ class _Reader(ast.NodeVisitor):
         if not self._bindings.is_client(client, self._around):
             return
         in_multi = self._in_multi(command, self._receivers.kind(client), ast.unparse(client))
+        keys = (key_of(key, self._names(node)),)
         call = Call(
-            self._place(node), self._who, command, (key_of(key, self._names),), (), _shown(node), in_multi, is_used,
+            self._place(node), self._who, command, keys, (), _shown(node), in_multi, is_used,
             False, arms_of([*self._around, node]), self._receivers.client(self._followed(client)),
         )  # fmt: skip
         self.calls.append(call)
@@ -139,7 +141,7 @@ class _Reader(ast.NodeVisitor):
     def _followed(self, receiver: ast.expr) -> ast.expr:
         """Return what a name was assigned from, where that is only another name of the same."""
         for _ in range(FOLLOWED_MAX):
-            other = self._names.value(receiver.id) if isinstance(receiver, ast.Name) else None
+            other = self._names(receiver).value(receiver.id) if isinstance(receiver, ast.Name) else None
             if not isinstance(other, ast.Name | ast.Attribute):
                 break
             receiver = other
@@ -161,7 +163,7 @@ class _Reader(ast.NodeVisitor):
         if not texts or not texts[0]:
             return None
         command = texts[0].lower()
-        keys = [key_of(arguments[1], self._names)] if len(arguments) > 1 and command not in UNKEYED else []
+        keys = [key_of(arguments[1], self._names(node))] if len(arguments) > 1 and command not in UNKEYED else []
         return command, keys, tuple(texts[3:]), token
 
     def _in_multi(self, command: str, kind: str, receiver: str) -> bool:
@@ -180,10 +182,9 @@ class _Reader(ast.NodeVisitor):
 
     # Around a call
 
-    @property
-    def _names(self) -> Names:
-        around = tuple(self._around)
-        return Names(lambda name: self._bindings.bound(name, around))
+    def _names(self, node: ast.expr) -> Names:
+        """Return the names that are seen in a node that was just left."""
+        return Names(self._bindings, (*self._around, node))
 
     @property
     def _who(self) -> str:

@@ -6,7 +6,8 @@ Source: https://redis.io/docs/latest/commands/monitor (`1339518083.107412 [0 127
 import re
 from collections.abc import Iterable
 
-from trilemma.advise.call import Call, Key, Program
+from trilemma.advise.call import Call, Program
+from trilemma.advise.key import Key
 from trilemma.command.safety import option_words
 from trilemma.command.table import CommandSpec, keys_of, lookup
 from trilemma.command.wrapping import WRAPPED_AT

@@ -166,10 +166,15 @@ that goes on with the next item, nor where the error says that nothing happened 
 reads before and goes by what it read. Where a loop may end otherwise it is a hint. With CAP ONCE it is one only where
 the token is another each time: drawn, told by a clock or counted between the attempts; one that a function gives which
 is told nothing is a hint. Subscripts and `in` are GET, SET, DEL and EXISTS of what is surely a client: made or
-annotated as one in sight of them. Two keys are one where the same expression makes them, also by a name that is bound
-once, unless what it is made of is bound anew in between. Behind `watch(*names)` any key may be the one watched. In a
-source, what stands in another branch does not come after; where two clients are named, which may be of two servers, or
-where a loop would have to take one branch and then the other, a finding is a hint.
+annotated as one in sight of them. Two keys are one where the same name is used and not bound anew in between, or where
+the same expression makes them, of names that are not bound anew between where the one is made and where the other is;
+an expression also stands behind a name that is only ever bound to it. What lies in between is judged along one way down
+the lines, through no loop twice: a name that a loop binds before both uses in its body, or behind both, is not bound in
+between, for in one round both have the same key. Where the way may or may not bind a name anew (in a branch, a `try`, a
+loop that may end before, a function that is defined there), or binds it to the same once more (what a function gives,
+the items of the same loop), a finding is a hint. Behind `watch(*names)` any key may be the one watched. In a source,
+what stands in another branch does not come after; where two clients are named, which may be of two servers, or where a
+loop would have to take one branch and then the other, whatever it binds each round, a finding is a hint.
 
 A node of Trilemma shows by MONITOR what its own clients send, whichever node executes it, and not what clients of other
 nodes send. So listen to all nodes: give `--monitor` for each, or the directory of the cluster. `--cluster` asks one
