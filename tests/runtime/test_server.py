@@ -24,6 +24,7 @@ from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
 from trilemma.runtime.disk import MemoryStorage
 from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.listening import Sockets, StartRefused
+from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.refusal import DataDamaged
 from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.server import Server
@@ -315,6 +316,68 @@ def test_so_do_those_that_turn_out_damaged_as_they_are_written(cluster: Any, nod
         writer.transport.abort()
         if end == "flush":
             await server.stop()
+
+    cluster(body)
+
+
+class FailedAtLast(MemoryStorage):
+    """A disk that fails the log in its last sync, when the turns have stopped."""
+
+    def close(self) -> None:
+        raise LogFailedError("the disk refused a write or a sync of the log")
+
+
+def test_a_last_sync_that_the_disk_refuses_is_told_with_the_directory_and_is_no_clean_end(
+    cluster: Any, node: Any
+) -> None:
+    async def body(cluster: Cluster) -> None:
+        server = cluster.around(lambda *_: node, FailedAtLast())
+        await server.start()
+        with pytest.raises(DataDamaged) as ended:
+            await server.stop()
+        assert str(ended.value) == f"{cluster.path / 'n1'}: the disk refused a write or a sync of the log"
+        assert "the node broke and stops" in cluster.said.getvalue()
+        assert '"stopped"' not in cluster.said.getvalue()
+
+    cluster(body)
+
+
+def test_what_ended_a_node_is_not_told_again_as_it_is_taken_down(cluster: Any, node: Any) -> None:
+    class Failed(MemoryStorage):
+        def open(self, persisted: Any, failed: Any) -> Any:
+            self.failed = failed
+            return super().open(persisted, failed)
+
+        def close(self) -> None:
+            raise problem
+
+    problem = LogFailedError("the disk refused a write or a sync of the log")
+
+    async def body(cluster: Cluster) -> None:
+        storage = Failed()
+        server = cluster.around(lambda *_: node, storage)
+        await server.start()
+        storage.failed(problem)
+        with pytest.raises(DataDamaged, match="n1: the disk refused a write"):
+            await server.wait()
+        await server.stop()
+        assert cluster.said.getvalue().count("the disk refused a write") == 1
+
+    cluster(body)
+
+
+def test_a_start_that_is_undone_says_that_the_disk_failed_the_log_meanwhile(
+    cluster: Any, node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(Server, "_listen", refuse)
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.around(lambda *_: node, FailedAtLast())
+        with pytest.raises(StartRefused, match="n1: the disk refused a write or a sync of the log"):
+            await server.start()
 
     cluster(body)
 
