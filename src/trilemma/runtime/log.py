@@ -62,7 +62,7 @@ class Log:
     Raises:
         CorruptLogError: see storage/recovery.py.
         StraySegmentError: a file only looks like a segment.
-        NoRoomError: the newest segment cannot be written anew.
+        NoRoomError, SegmentRefusedError: the newest segment cannot be written anew.
         OSError: of the disk, or of `on_segment`.
     """
 
@@ -101,8 +101,7 @@ class Log:
         found, newest = self._find(numbers, known)
         check_chain(found)
         check_reach(found, known)
-        # Last of all that may refuse the log, so that what is refused stays as it was found.
-        self._files.remove_left_over()
+        # Behind all that may refuse the log, so that what is refused stays as it was found.
         if len(found) < len(numbers):
             self._files.path(numbers.pop()).unlink()
         if found:
