@@ -174,7 +174,7 @@ def test_a_segment_that_somebody_else_removed_is_no_end_of_the_log_but_an_error(
     log.close()
     again = open_log(tmp_path, Waiter())
     (tmp_path / "0000000000000001.segment").unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(CorruptLogError, match="segment 1 is missing"):
         again.read(SHARD, 0, 1, 1, 1 << 20)
     again.close()
 
@@ -385,6 +385,31 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(LogFailedError) as refused:
         log.append(write(2, [entry(2)]))
     assert refused.value is problem
+    log.close()
+
+
+def test_a_read_that_the_disk_refuses_is_told_as_one_and_the_log_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was acknowledged was synced: a start after it loses nothing that can be read."""
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    waiter.wait(1)
+
+    def refuse(*_: int) -> bytes:
+        raise OSError(EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", refuse)
+        with pytest.raises(LogFailedError) as refused:
+            log.read(SHARD, 0, 1, 1, 1)
+    assert str(refused.value) == (
+        "the disk refused a read of segment 1 of the log (Input/output error), so the node has stopped: what was "
+        "acknowledged stays on the disk as far as that can be read; see to the disk, and start the node again"
+    )
+    assert (log.failed, waiter.failed) == (None, [])
+    assert log.read(SHARD, 0, 1, 1, 1) == [entry(1)]
     log.close()
 
 

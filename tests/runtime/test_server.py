@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from errno import EIO, ENOENT
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,23 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, ResponseError
 
+from trilemma.base.ids import ShardId
 from trilemma.base.invariant import DiskRollback
 from trilemma.lab.desk import Desk
 from trilemma.node.effects import Effects
 from trilemma.runtime import server as module
 from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
-from trilemma.runtime.disk import MemoryStorage
+from trilemma.runtime.disk import DiskStorage, MemoryStorage
 from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.listening import Sockets, StartRefused
 from trilemma.runtime.log import LogFailedError
+from trilemma.runtime.port import Storage
 from trilemma.runtime.refusal import DataDamaged
 from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.server import Server
 from trilemma.runtime.trace import make_logger
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 
 SECRET = "sixteen bytes or more"
 
@@ -64,7 +68,7 @@ class Cluster:
         await server.start()
         return server
 
-    def around(self, make_node: Callable[..., Any], storage: MemoryStorage | None = None) -> Server:
+    def around(self, make_node: Callable[..., Any], storage: Storage | None = None) -> Server:
         """Return n1 with another node in it; it is not started, nor is it taken down by `stop`."""
         return Server(
             self.config("n1"),
@@ -316,6 +320,49 @@ def test_so_do_those_that_turn_out_damaged_as_they_are_written(cluster: Any, nod
         writer.transport.abort()
         if end == "flush":
             await server.stop()
+
+    cluster(body)
+
+
+@pytest.mark.parametrize(
+    ("errno", "sentence"),
+    [
+        (EIO, "the disk refused a read of segment 1 of the log (Input/output error), so the node has stopped: "),
+        (ENOENT, f"segment 1 is missing; {WHOLE}"),
+    ],
+)
+def test_so_does_a_log_that_the_disk_does_not_give_back(
+    cluster: Any, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errno: int, sentence: str
+) -> None:
+    record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    storage = DiskStorage(disk, 1 << 16, lambda _: None)
+
+    def written_then_read(_: Any) -> None:
+        if ("persisted", 1) in node.seen:
+            storage.log.read(record.shard, 0, 1, 1, 1)
+        elif ("client", 1, b"x") in node.seen and not storage.log.sizes():
+            node.next.log = LogWrite(1, 1, True, [record], True, 0)
+
+    def refuse(*_: int) -> bytes:
+        raise OSError(errno, os.strerror(errno))
+
+    node.plan = written_then_read
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.around(lambda *_: node, storage)
+        await server.start()
+        _, writer = await asyncio.open_connection(*server.client_address)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", refuse)
+            writer.write(b"x")
+            with pytest.raises(DataDamaged) as ended:
+                await server.wait()
+        writer.transport.abort()
+        await server.stop()
+        assert str(ended.value).startswith(f"{cluster.path / 'n1'}: {sentence}")
+        assert "Traceback" not in cluster.said.getvalue()
 
     cluster(body)
 

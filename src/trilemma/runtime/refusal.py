@@ -31,7 +31,7 @@ def refusal(config: ServerConfig, problem: BaseException) -> str | None:
 
 
 def as_damage(config: ServerConfig, problem: Exception) -> Exception:
-    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its log cannot be written,
+    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its disk fails the log;
     else the problem itself."""
-    is_damage = isinstance(problem, (CorruptRowsError, DiskRollback, LogFailedError))
+    is_damage = isinstance(problem, (CorruptLogError, CorruptRowsError, DiskRollback, LogFailedError))
     return DataDamaged(refusal(config, problem)) if is_damage else problem
