@@ -55,3 +55,27 @@ def test_a_refusal_whose_end_a_lost_node_cannot_apply_comes_in_time_and_says_wha
     assert str(refused.reply).endswith("changed, but keys that begin with 'foo:' may be refused for a while yet")
     assert refused.took_us <= TIMEOUT_MS_DEFAULT * 1_000 + ON_THE_WAY_US
     stage.until_ok(1, "SET", "foo:1", "y")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("foo:1", "changed, but keys that begin with 'foo:' may be refused for a while yet"),
+        ("bar:1", "not every node has taken the change into use yet"),
+    ],
+)
+@pytest.mark.parametrize("since_us", [0, 14_000, 28_000, 42_000])
+def test_a_change_that_a_node_is_not_heard_to_apply_is_answered_at_its_deadline_wherever_the_ticks_are(
+    stage: Stage, key: str, said: str, since_us: int
+) -> None:
+    """Nothing else needs a turn just then: it came with the next heartbeat, up to one interval later."""
+    assert stage.ask(1, "SET", key, "x").reply == b"OK"
+    stage.run(since_us)
+    asked = stage.begin(1, "KEYSPACE", "CREATE", "foo", "MODE", "cp")
+    made = stage.cluster.processes[1].node
+    assert made is not None
+    stage.scheduler.run_until(stage.now_us + PATIENCE_US, lambda: made.catalogue.prepared is not None)
+    stage.cut_way(3, 1)
+    answer = stage.wait(asked)
+    assert said in str(answer.reply)
+    assert answer.took_us <= TIMEOUT_MS_DEFAULT * 1_000 + ON_THE_WAY_US

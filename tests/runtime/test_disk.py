@@ -1,5 +1,6 @@
 """A node's disk: how far the log goes is remembered before anything there is called durable."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from trilemma.base.ids import ShardId
 from trilemma.runtime.disk import DiskStorage
+from trilemma.runtime.log import LogFailedError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 
 WAIT_S = 10.0
@@ -48,7 +50,30 @@ def test_nothing_is_called_durable_where_that_cannot_be_remembered(tmp_path: Pat
     storage.log.append(FIRST)
     assert done.wait(WAIT_S)
     assert "No space left" in str(failed[0])
-    storage.close()
+    with pytest.raises(LogFailedError) as told:
+        storage.close()
+    assert told.value is failed[0]
+
+
+def test_a_last_sync_that_fails_is_told_by_close_which_lets_go_of_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = threading.active_count()
+    storage = DiskStorage(tmp_path, 1 << 16, lambda _: None)
+    storage.open(lambda _: pytest.fail("called durable"), lambda _: None)
+
+    def refuse(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", refuse)
+        storage.log.append(FIRST)
+        with pytest.raises(LogFailedError, match=r"refused a write or a sync of the log \(Input/output error\), so"):
+            storage.close()
+    assert threading.active_count() == threads
+    again = DiskStorage(tmp_path, 1 << 16, lambda _: None)
+    assert again.open(lambda _: None, lambda _: None).records == FIRST.records
+    again.close()
 
 
 def test_a_start_that_cannot_remember_it_leaves_nothing_open(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from errno import ENOSPC
+from errno import EIO, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from trilemma.runtime import log_writer
 from trilemma.runtime.index import Index
 from trilemma.runtime.log import Log, LogFailedError
 from trilemma.runtime.room import NoRoomError
-from trilemma.runtime.segment_files import StraySegmentError
+from trilemma.runtime.segment_files import SegmentRefusedError, StraySegmentError
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.recovery import read_segment
 from trilemma.storage.segment import (
@@ -174,7 +174,7 @@ def test_a_segment_that_somebody_else_removed_is_no_end_of_the_log_but_an_error(
     log.close()
     again = open_log(tmp_path, Waiter())
     (tmp_path / "0000000000000001.segment").unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(CorruptLogError, match="segment 1 is missing"):
         again.read(SHARD, 0, 1, 1, 1 << 20)
     again.close()
 
@@ -388,6 +388,31 @@ def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     log.close()
 
 
+def test_a_read_that_the_disk_refuses_is_told_as_one_and_the_log_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was acknowledged was synced: a start after it loses nothing that can be read."""
+    waiter = Waiter()
+    log = open_log(tmp_path, waiter)
+    log.append(write(1, [entry(1)], opens=True))
+    waiter.wait(1)
+
+    def refuse(*_: int) -> bytes:
+        raise OSError(EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", refuse)
+        with pytest.raises(LogFailedError) as refused:
+            log.read(SHARD, 0, 1, 1, 1)
+    assert str(refused.value) == (
+        "the disk refused a read of segment 1 of the log (Input/output error), so the node has stopped: what was "
+        "acknowledged stays on the disk as far as that can be read; see to the disk, and start the node again"
+    )
+    assert (log.failed, waiter.failed) == (None, [])
+    assert log.read(SHARD, 0, 1, 1, 1) == [entry(1)]
+    log.close()
+
+
 def failed_log(disk: PowerlessDisk) -> None:
     """Write an entry of some pages into segment 1, whose sync fails: the pages count as written, and are not."""
     waiter = Waiter()
@@ -459,15 +484,34 @@ def test_a_disk_without_room_for_the_newest_segments_copy_refuses_the_start_and_
     log.close()
 
 
-def test_a_copy_that_a_start_was_cut_off_from_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_a_disk_that_refuses_the_newest_segments_copy_is_told_with_the_segment_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = second_of_two(tmp_path)
-    left = [tmp_path / f"{number:016d}.segment.new" for number in (2, 7)]
-    for new in left:
-        new.write_bytes(path.read_bytes()[:50])
+    before = path.read_bytes()
+
+    def refuse(_: int) -> None:
+        raise OSError(EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(SegmentRefusedError) as refused:
+            open_log(tmp_path, Waiter())
+    assert str(refused.value) == (
+        f"{path}: the disk refuses a copy of it (Input/output error), which a start makes before it uses what it has "
+        "read; nothing that it holds was changed: see to the disk, and start again"
+    )
+    assert before.startswith(path.read_bytes())
     log = open_log(tmp_path, Waiter(), known_segment=2)
     assert log.recovered.records == [entry(1), entry(2)]
-    assert not any(new.exists() for new in left)
     log.close()
+
+
+def test_so_is_what_stands_in_the_copys_place(tmp_path: Path) -> None:
+    path = second_of_two(tmp_path)
+    path.with_name(f"{path.name}.new").mkdir()
+    with pytest.raises(SegmentRefusedError, match=f"{path}: the disk refuses a copy of it \\(Is a directory\\)"):
+        open_log(tmp_path, Waiter())
 
 
 @pytest.mark.parametrize("name", ["abc.segment", "00000000000099.segment", "000000000000000٣.segment", ".segment"])
@@ -605,7 +649,7 @@ CHILD = """
 import sys
 import threading
 import time
-from errno import ENOSPC
+from errno import EIO, ENOSPC
 from pathlib import Path
 from trilemma.base.ids import ShardId
 from trilemma.runtime.log import Log

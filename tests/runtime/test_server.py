@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from errno import EIO, ENOENT
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,23 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, ResponseError
 
+from trilemma.base.ids import ShardId
 from trilemma.base.invariant import DiskRollback
 from trilemma.lab.desk import Desk
 from trilemma.node.effects import Effects
 from trilemma.runtime import server as module
 from trilemma.runtime import watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
-from trilemma.runtime.disk import MemoryStorage
+from trilemma.runtime.disk import DiskStorage, MemoryStorage
 from trilemma.runtime.durable_files import WHOLE
 from trilemma.runtime.listening import Sockets, StartRefused
+from trilemma.runtime.log import LogFailedError
+from trilemma.runtime.port import Storage
 from trilemma.runtime.refusal import DataDamaged
 from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.server import Server
 from trilemma.runtime.trace import make_logger
+from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 
 SECRET = "sixteen bytes or more"
 
@@ -63,7 +68,7 @@ class Cluster:
         await server.start()
         return server
 
-    def around(self, make_node: Callable[..., Any], storage: MemoryStorage | None = None) -> Server:
+    def around(self, make_node: Callable[..., Any], storage: Storage | None = None) -> Server:
         """Return n1 with another node in it; it is not started, nor is it taken down by `stop`."""
         return Server(
             self.config("n1"),
@@ -315,6 +320,111 @@ def test_so_do_those_that_turn_out_damaged_as_they_are_written(cluster: Any, nod
         writer.transport.abort()
         if end == "flush":
             await server.stop()
+
+    cluster(body)
+
+
+@pytest.mark.parametrize(
+    ("errno", "sentence"),
+    [
+        (EIO, "the disk refused a read of segment 1 of the log (Input/output error), so the node has stopped: "),
+        (ENOENT, f"segment 1 is missing; {WHOLE}"),
+    ],
+)
+def test_so_does_a_log_that_the_disk_does_not_give_back(
+    cluster: Any, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errno: int, sentence: str
+) -> None:
+    record = LogRecord(RecordKind.ENTRY, ShardId(1024), 0, 1, 1, b"x")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    storage = DiskStorage(disk, 1 << 16, lambda _: None)
+
+    def written_then_read(_: Any) -> None:
+        if ("persisted", 1) in node.seen:
+            storage.log.read(record.shard, 0, 1, 1, 1)
+        elif ("client", 1, b"x") in node.seen and not storage.log.sizes():
+            node.next.log = LogWrite(1, 1, True, [record], True, 0)
+
+    def refuse(*_: int) -> bytes:
+        raise OSError(errno, os.strerror(errno))
+
+    node.plan = written_then_read
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.around(lambda *_: node, storage)
+        await server.start()
+        _, writer = await asyncio.open_connection(*server.client_address)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", refuse)
+            writer.write(b"x")
+            with pytest.raises(DataDamaged) as ended:
+                await server.wait()
+        writer.transport.abort()
+        await server.stop()
+        assert str(ended.value).startswith(f"{cluster.path / 'n1'}: {sentence}")
+        assert "Traceback" not in cluster.said.getvalue()
+
+    cluster(body)
+
+
+class FailedAtLast(MemoryStorage):
+    """A disk that fails the log in its last sync, when the turns have stopped."""
+
+    def close(self) -> None:
+        raise LogFailedError("the disk refused a write or a sync of the log")
+
+
+def test_a_last_sync_that_the_disk_refuses_is_told_with_the_directory_and_is_no_clean_end(
+    cluster: Any, node: Any
+) -> None:
+    async def body(cluster: Cluster) -> None:
+        server = cluster.around(lambda *_: node, FailedAtLast())
+        await server.start()
+        with pytest.raises(DataDamaged) as ended:
+            await server.stop()
+        assert str(ended.value) == f"{cluster.path / 'n1'}: the disk refused a write or a sync of the log"
+        assert "the node broke and stops" in cluster.said.getvalue()
+        assert '"stopped"' not in cluster.said.getvalue()
+
+    cluster(body)
+
+
+def test_what_ended_a_node_is_not_told_again_as_it_is_taken_down(cluster: Any, node: Any) -> None:
+    class Failed(MemoryStorage):
+        def open(self, persisted: Any, failed: Any) -> Any:
+            self.failed = failed
+            return super().open(persisted, failed)
+
+        def close(self) -> None:
+            raise problem
+
+    problem = LogFailedError("the disk refused a write or a sync of the log")
+
+    async def body(cluster: Cluster) -> None:
+        storage = Failed()
+        server = cluster.around(lambda *_: node, storage)
+        await server.start()
+        storage.failed(problem)
+        with pytest.raises(DataDamaged, match="n1: the disk refused a write"):
+            await server.wait()
+        await server.stop()
+        assert cluster.said.getvalue().count("the disk refused a write") == 1
+
+    cluster(body)
+
+
+def test_a_start_that_is_undone_says_that_the_disk_failed_the_log_meanwhile(
+    cluster: Any, node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(Server, "_listen", refuse)
+
+    async def body(cluster: Cluster) -> None:
+        server = cluster.around(lambda *_: node, FailedAtLast())
+        with pytest.raises(StartRefused, match="n1: the disk refused a write or a sync of the log"):
+            await server.start()
 
     cluster(body)
 

@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 import trilemma
 from shell import ended
+from trilemma.runtime import durable_files
 from trilemma.runtime.directory import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, bind, listen
 from trilemma.runtime.segment_files import SegmentFiles
@@ -224,6 +225,56 @@ def test_nor_one_whose_disk_has_no_room_for_a_copy_of_the_newest_segment(
     )
     with trilemma.local(nodes=1, default_mode="cp", directory=tmp_path) as cluster:
         assert cluster.client("n1").get("k") == "v"
+
+
+def test_a_copy_that_a_start_was_cut_off_from_is_gone_before_the_next_one_needs_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can hold the last of a full disk's room, and kept the node from ever starting."""
+    data = founded(tmp_path, "cp")
+    left = [data / "log" / f"{number:016d}.segment.new" for number in (1, 7)]
+    for new in left:
+        new.touch()
+    write = durable_files.write_whole
+    written: list[int] = []
+
+    def write_where_there_is_room(descriptor: int, content: bytes, offset: int) -> None:
+        if any(new.exists() for new in left):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(len(content))
+        write(descriptor, content, offset)
+
+    monkeypatch.setattr(durable_files, "write_whole", write_where_there_is_room)
+    with trilemma.local(nodes=1, default_mode="cp", directory=tmp_path) as cluster:
+        assert cluster.client("n1").get("k") == "v"
+    assert written
+
+
+def test_a_disk_that_refuses_the_identity_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = founded(tmp_path, "cp")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable_files, "write_whole", refuse)
+    assert start(tmp_path, "cp") == f"{data / 'identity.json'}: No space left on device"
+
+
+def test_a_left_over_copy_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    data = founded(tmp_path, "cp")
+    identity = (data / "identity.json").read_bytes()
+    left = data / "log" / f"{1:016d}.segment.new"
+    left.mkdir()
+    said = start(tmp_path, "cp")
+    assert said.startswith(
+        f"{left} cannot be removed (Is a directory), which is left over from a start that was cut off"
+    )
+    assert said.endswith("nothing was changed: see to the disk, or remove it, and start again")
+    assert (data / "identity.json").read_bytes() == identity
+    left.rmdir()
+    founded(tmp_path, "cp")
 
 
 def test_a_first_start_that_was_cut_off_before_its_identity_is_no_loss(tmp_path: Path) -> None:

@@ -176,6 +176,12 @@ class ChangeSlot(Slot):
             self._end(self._too_late_everywhere())
         return self.data is not None
 
+    @property
+    def answer_by_us(self) -> int | None:
+        """By when to answer although some member has not applied it; None where it is answered, or a step is under way,
+        which has a deadline of its own."""
+        return self.deadline_us if self._awaited and self.data is None else None
+
     def _too_late_everywhere(self) -> bytes:
         if self._refusal:
             return self._still_fenced()

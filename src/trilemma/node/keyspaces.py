@@ -63,6 +63,13 @@ class Keyspaces:
             applied, mono_us = self._server.applied_everywhere(), self._server.now.mono_us
             self._changes = [change for change in self._changes if not change.advance(applied, mono_us)]
 
+    @property
+    def next_deadline_us(self) -> int | None:
+        """When `advance` has to be called, though nothing happens, for a change to be answered in time; None: never."""
+        if not self._changes:
+            return None
+        return min((by_us for change in self._changes if (by_us := change.answer_by_us) is not None), default=None)
+
     def _named(self, name: bytes) -> Keyspace:
         if name == RESERVED:
             raise error("keyspace_reserved", name=name.decode())

@@ -274,7 +274,7 @@ class Node:
         if self._clients.wants_turn or self._remains.wants_turn:
             return self._now.mono_us
         soonest_us = min(self._peers.next_deadline_us, self._clients.next_deadline_us)
-        for part in (self._transfers, self._commands.waiting, self._flushing):
+        for part in (self._transfers, self._commands.waiting, self._commands.keyspaces, self._flushing):
             deadline_us = part.next_deadline_us
             if deadline_us is not None and deadline_us < soonest_us:
                 soonest_us = deadline_us

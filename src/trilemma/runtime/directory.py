@@ -31,7 +31,7 @@ from trilemma.runtime.durable_files import (
 )
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.known_disks import PEERS, RUNS_MAX, KnownDisks, Lineage, found_disks
-from trilemma.runtime.segment_files import SUFFIX
+from trilemma.runtime.segment_files import SUFFIX, remove_left_over
 
 FORMAT = 3
 IDENTITY = "identity.json"
@@ -95,6 +95,8 @@ class DataDirectory:
 
     Raises:
         DirectoryRefused: it is another's, or of another format, or in use.
+        SegmentRefusedError: a copy of a segment that an earlier start left cannot be removed.
+        OSError: the disk refuses, see durable_files.
     """
 
     def __init__(self, path: Path, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
@@ -143,6 +145,7 @@ class DataDirectory:
             (self.path / LOG).mkdir(exist_ok=True)
             found_disks(self.path)
             found = Identity(FORMAT, cluster_id, node_id, secrets.token_hex(DISK_ID_BYTES), 0, (), founding)
+        remove_left_over(self.path / LOG)  # a full disk needs its room from here on
         started = found.started()
         write_durably(file, started.sealed())
         return started

@@ -42,7 +42,12 @@ class DiskStorage:
         return self.log.recovered
 
     def close(self) -> None:
-        """See Storage."""
+        """See Storage.
+
+        Raises:
+            CorruptRowsError: see RocksEngine.
+            Exception: what `failed` was called with; whom it told of a failure in here may listen no more.
+        """
         try:
             self.log.close()
             if self.log.failed is None:
@@ -51,6 +56,8 @@ class DiskStorage:
         finally:
             # Left to the collector of garbage, RocksDB is closed at any moment, and holds everything up for seconds.
             self.engine.close()
+        if self.log.failed is not None:
+            raise self.log.failed
 
 
 class _PromptLog(MemoryLog):

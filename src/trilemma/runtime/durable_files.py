@@ -40,8 +40,18 @@ def write_durably(file: Path, data: bytes) -> None:
     """Put a whole file in place so that a crash leaves either the old one or the new one.
 
     Raises:
-        OSError: the disk refuses; the old one stands, or, where only the last sync failed, perhaps the new one.
+        OSError: the disk refuses, and it names a file; the old one stands, or, where only the last sync failed, perhaps
+            the new one.
     """
+    try:
+        _write_durably(file, data)
+    except OSError as problem:
+        if problem.filename is None:  # as of all calls that take a descriptor
+            problem.filename = str(file)
+        raise
+
+
+def _write_durably(file: Path, data: bytes) -> None:
     new = file.with_name(f"{file.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:

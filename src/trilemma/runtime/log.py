@@ -40,11 +40,16 @@ STOPPED = (
     "the node has stopped: what was durable is kept, what was not may be there or not; "
     "see to the disk, make room where it is full, and start the node again"
 )
-"""What a disk that fails its log means, and what to do."""
+"""What a disk that fails a write or a sync of its log means, and what to do."""
+UNREAD = (
+    "the node has stopped: what was acknowledged stays on the disk as far as that can be read; "
+    "see to the disk, and start the node again"
+)
+"""The same of a read."""
 
 
 class LogFailedError(Exception):
-    """The disk refused a write or a sync, or does not keep up; the text says what to do."""
+    """The disk refused a read, a write or a sync, or does not keep up; the text says what to do."""
 
 
 class Log:
@@ -62,7 +67,7 @@ class Log:
     Raises:
         CorruptLogError: see storage/recovery.py.
         StraySegmentError: a file only looks like a segment.
-        NoRoomError: the newest segment cannot be written anew.
+        NoRoomError, SegmentRefusedError: the newest segment cannot be written anew.
         OSError: of the disk, or of `on_segment`.
     """
 
@@ -101,8 +106,7 @@ class Log:
         found, newest = self._find(numbers, known)
         check_chain(found)
         check_reach(found, known)
-        # Last of all that may refuse the log, so that what is refused stays as it was found.
-        self._files.remove_left_over()
+        # Behind all that may refuse the log, so that what is refused stays as it was found.
         if len(found) < len(numbers):
             self._files.path(numbers.pop()).unlink()
         if found:
@@ -186,7 +190,12 @@ class Log:
         return encode_header(SegmentHeader(number, self._ids[number], previous_end))
 
     def read(self, shard: ShardId, stream: int, first: int, last: int, bytes_max: int) -> list[LogRecord]:
-        """See LogReader."""
+        """See LogReader.
+
+        Raises:
+            LogFailedError: the disk refuses.
+            CorruptLogError: a segment is gone that nobody here has removed.
+        """
         self._index.release(self._released)
         found: list[LogRecord] = []
         size = 0
@@ -208,7 +217,15 @@ class Log:
         if unwritten is not None:
             return decode_record(*unwritten)
         length = size + 64
-        data = self._files.read(number, length, offset)
+        try:
+            data = self._files.read(number, length, offset)
+        except FileNotFoundError as problem:
+            raise CorruptLogError(f"segment {number} is missing") from problem
+        except OSError as problem:
+            said = problem.strerror or problem
+            raise LogFailedError(
+                f"the disk refused a read of segment {number} of the log ({said}), so {UNREAD}"
+            ) from problem
         return None if data is None else decode_record(data)
 
     def sizes(self) -> dict[int, int]:

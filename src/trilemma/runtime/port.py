@@ -139,7 +139,11 @@ class Storage(Protocol):
         ...
 
     def close(self) -> None:
-        """Sync what was appended and let go of everything; blocks."""
+        """Sync what was appended and let go of everything; blocks.
+
+        Raises:
+            Exception: what `failed` was called with, now or before: not all that was appended is durable.
+        """
 
 
 class Laboratory(Protocol):

@@ -6,7 +6,7 @@ from trilemma.runtime.durable_files import WHOLE, DirectoryRefused
 from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.rows import CorruptRowsError
-from trilemma.runtime.segment_files import StraySegmentError
+from trilemma.runtime.segment_files import SegmentRefusedError, StraySegmentError
 from trilemma.storage.segment import CorruptLogError
 
 
@@ -17,7 +17,7 @@ class DataDamaged(Exception):  # noqa: N818 - the sentence says what was found
 
 def refusal(config: ServerConfig, problem: BaseException) -> str | None:
     """Return the sentence for what a start met; None for a defect, and for what is a sentence already."""
-    if isinstance(problem, (ConfigError, DirectoryRefused, NoRoomError, StraySegmentError)):
+    if isinstance(problem, (ConfigError, DirectoryRefused, NoRoomError, SegmentRefusedError, StraySegmentError)):
         return str(problem)
     if isinstance(problem, LogFailedError):
         return f"{config.dir}: {problem}"
@@ -31,7 +31,7 @@ def refusal(config: ServerConfig, problem: BaseException) -> str | None:
 
 
 def as_damage(config: ServerConfig, problem: Exception) -> Exception:
-    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its log cannot be written,
+    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its disk fails the log;
     else the problem itself."""
-    is_damage = isinstance(problem, (CorruptRowsError, DiskRollback, LogFailedError))
+    is_damage = isinstance(problem, (CorruptLogError, CorruptRowsError, DiskRollback, LogFailedError))
     return DataDamaged(refusal(config, problem)) if is_damage else problem

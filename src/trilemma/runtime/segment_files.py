@@ -16,7 +16,8 @@ from trilemma.runtime.whole_write import write_whole
 SUFFIX = ".segment"
 NUMBER_DIGITS = 16
 NEW = ".new"
-"""Behind the name of a segment that a start writes anew; where the start is cut off, the next one removes it."""
+"""Behind the name of a segment that a start writes anew: a copy, never the only one. Where the start is cut off, the
+next one removes it."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 ALLOCATED_BYTES_MIN = 4 * KIB
 """Less than this is not worth allocating ahead."""
@@ -24,6 +25,26 @@ ALLOCATED_BYTES_MIN = 4 * KIB
 
 class StraySegmentError(Exception):
     """A file is named as if it were a segment, but no segment of this log; the text says which, and what to do."""
+
+
+class SegmentRefusedError(Exception):
+    """The disk refuses what a start does with a segment; the text says which, and what to do. Nothing was lost."""
+
+
+def remove_left_over(directory: Path) -> None:
+    """Remove what a start was writing anew when it was cut off: before anything that needs room, which it may hold all.
+
+    Raises:
+        SegmentRefusedError: it cannot be removed.
+    """
+    for new in directory.glob(f"{'[0-9]' * NUMBER_DIGITS}{SUFFIX}{NEW}"):
+        try:
+            new.unlink()
+        except OSError as problem:
+            raise SegmentRefusedError(
+                f"{new} cannot be removed ({problem.strerror}), which is left over from a start that was cut off, and "
+                "holds nothing that the log lacks; nothing was changed: see to the disk, or remove it, and start again"
+            ) from problem
 
 
 class SegmentFiles:
@@ -88,20 +109,30 @@ class SegmentFiles:
 
         Raises:
             NoRoomError: the disk has none for the new file; the segment stands as it was.
-            OSError: the disk refuses.
+            SegmentRefusedError: the disk refuses; the segment holds what it held.
         """
+        try:
+            self._renew(number, data)
+        except OSError as problem:
+            if problem.errno in NO_ROOM:
+                raise NoRoomError(
+                    f"{self._directory} has no room for a copy of the newest segment of the log, {len(data)} bytes, "
+                    "which a start makes before it uses what it has read; nothing was changed: make room, and start "
+                    "again"
+                ) from problem
+            raise SegmentRefusedError(
+                f"{self.path(number)}: the disk refuses a copy of it ({problem.strerror}), which a start makes before "
+                "it uses what it has read; nothing that it holds was changed: see to the disk, and start again"
+            ) from problem
+
+    def _renew(self, number: int, data: bytes) -> None:
         self._cut(number, len(data))
         new = self._new_path(number)
         try:
             self._write_new(new, data)
-        except OSError as problem:
+        except OSError:
             new.unlink(missing_ok=True)
-            if problem.errno not in NO_ROOM:
-                raise
-            raise NoRoomError(
-                f"{self._directory} has no room for a copy of the newest segment of the log, {len(data)} bytes, which "
-                "a start makes before it uses what it has read; nothing was changed: make room, and start again"
-            ) from problem
+            raise
         os.replace(new, self.path(number))
         self.sync_directory()
 
@@ -125,11 +156,6 @@ class SegmentFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    def remove_left_over(self) -> None:
-        """Remove what a start was writing anew when it was cut off."""
-        for new in self._directory.glob(f"{'[0-9]' * NUMBER_DIGITS}{SUFFIX}{NEW}"):
-            new.unlink()
 
     def create(self, number: int, header: bytes) -> None:
         """End the segment before, then make this one; its header is durable before anything else is written to it."""

@@ -32,6 +32,7 @@ from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind, listen
+from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.loop import NodeLoop
 from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
@@ -96,6 +97,7 @@ class Server:
         self._stack = AsyncExitStack()
         self._listeners: list[asyncio.Server] = []
         self._ended: asyncio.Future[None]
+        self._broke_on: Exception | None = None
         self._bound: asyncio.TimerHandle | None = None
         """Ends the node though it has not handed over; None while no shutdown is bounded."""
         self.storage: Storage
@@ -111,23 +113,34 @@ class Server:
         try:
             await self._start()
         except BaseException as problem:
-            await self._stack.aclose()
-            sentence = refusal(self.config, problem)
+            worse = await self._undo()
+            sentence = refusal(self.config, worse or problem)
             if sentence is None:
                 raise
-            raise StartRefused(sentence) from problem
+            raise StartRefused(sentence) from (worse or problem)
+
+    async def _undo(self) -> Exception | None:
+        """Take down what a start has brought up; return what the disk did meanwhile that is worse than a refusal."""
+        try:
+            await self._stack.aclose()
+        except (CorruptRowsError, LogFailedError) as worse:
+            return worse
+        return None
 
     async def stop(self) -> None:
         """Take the node down, handed over or not.
 
         Raises:
-            DataDamaged: its rows turn out damaged.
+            DataDamaged: its rows turn out damaged, or the disk fails the log's last sync.
         """
         self._lift_bound()
         try:
             await self._stack.aclose()
-        except CorruptRowsError as problem:
-            raise as_damage(self.config, problem) from problem
+        except (CorruptRowsError, LogFailedError) as problem:
+            if problem is not self._broke_on:  # else `wait` tells it
+                damage = as_damage(self.config, problem)
+                self._tell(damage)
+                raise damage from problem
         finally:
             self._end()
         self.logger.info("stopped")
@@ -286,11 +299,15 @@ class Server:
 
     def _failed(self, problem: Exception) -> None:
         """Stop serving at once: the node's state is not to be trusted, and no reply of it either."""
+        self._broke_on = problem
         problem = as_damage(self.config, problem)
         if not self._ended.done():
             self._ended.set_exception(problem)
         for listener in self._listeners:
             listener.close()
         self.clients.abort()
+        self._tell(problem)
+
+    def _tell(self, problem: Exception) -> None:
         told = {"why": str(problem)} if isinstance(problem, DataDamaged) else {"exc_info": problem}
         self.logger.critical("the node broke and stops", **told)
