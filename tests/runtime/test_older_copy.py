@@ -10,6 +10,8 @@ from redis.exceptions import ResponseError
 
 import trilemma
 from trilemma.client.local import LocalCluster
+from trilemma.runtime import directory, known_disks
+from trilemma.runtime.listening import StartRefused
 
 TIMEOUT_S = 10.0
 POLL_S = 0.01
@@ -91,6 +93,34 @@ def test_the_newest_directory_is_taken_back_after_an_older_copy_was_refused(tmp_
         put_back(newest, data)
         cluster.restart("n2")
         cluster.wait_until_ready()
+
+
+@pytest.mark.parametrize("stray", ["log/x.segment", "peers.json"])
+def test_starts_that_fail_do_not_have_an_older_copy_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stray: str
+) -> None:
+    """As a service manager makes them: each counted as a run, and so many pushed out the one that peers knew."""
+    runs_max = 4
+    for module in (directory, known_disks):
+        monkeypatch.setattr(module, "RUNS_MAX", runs_max)
+    data, copy = tmp_path / "n3", tmp_path / "copy"
+    with trilemma.local(directory=tmp_path) as cluster:
+        cluster.kill("n3")
+        shutil.copytree(data, copy)
+        cluster.restart("n3")
+        cluster.wait_until_ready()
+        cluster.kill("n3")
+        put_back(copy, data)
+        held = (data / stray).read_bytes() if (data / stray).exists() else None
+        (data / stray).write_bytes(b"{")
+        for _ in range(2 * runs_max):
+            with pytest.raises(StartRefused):
+                cluster.restart("n3")
+        (data / stray).unlink()
+        if held is not None:
+            (data / stray).write_bytes(held)
+        cluster.restart("n3")
+        assert "older copy" in refusal(cluster, "n3", "n1")
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])

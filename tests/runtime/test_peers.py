@@ -71,7 +71,7 @@ class End:
                 return
             done(None if known.setdefault(peer, disk) == disk else f"another disk: {disk}")
 
-        identity = Identity("c", node, Lineage(f"disk-{node}", 1, ("run",)), secret, NAMES, check, "founding")
+        identity = Identity("c", node, Lineage(f"disk-{node}", 1, ((1, "run"),)), secret, NAMES, check, "founding")
         self.transport = PeerTransport(
             identity,
             lambda peer, data: self.frames.append((peer, data)),

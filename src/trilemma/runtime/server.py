@@ -196,6 +196,7 @@ class Server:
             raise StartRefused(
                 f"{self.config.dir}: log and rows do not belong together ({problem}); {WHOLE}"
             ) from problem
+        await asyncio.get_running_loop().run_in_executor(thread, directory.meets_peers)
         self._make_outlets(directory, secret, thread)
         self._stack.callback(self.turns.stop)
         self.turns.start(self.node, storage.log, storage.engine, self.clients, self.peers)
