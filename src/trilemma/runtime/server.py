@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from trilemma.base.errors import error, register
 from trilemma.base.invariant import InvariantViolated
 from trilemma.base.limits import limit
-from trilemma.base.time import Now
+from trilemma.base.time import US_PER_S, Now
 from trilemma.node.config import NodeConfig
 from trilemma.node.machine import Node
 from trilemma.resp.reply import encode_error
@@ -235,6 +235,7 @@ class Server:
             identity,
             self.turns.receive_peer,
             lambda peer, what: self.logger.info("peer", peer=peer, said=what),
+            config.timing.timing().detection_us / US_PER_S,
             self._lab,
         )
 
