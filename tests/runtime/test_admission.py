@@ -14,9 +14,9 @@ from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.known_disks import Lineage
 
-FIRST = Lineage("disk", 1, ("a",))
-SECOND = Lineage("disk", 2, ("a", "b"))
-COPY = Lineage("disk", 2, ("a", "x"))
+FIRST = Lineage("disk", 1, ((1, "a"),))
+SECOND = Lineage("disk", 2, ((1, "a"), (2, "b")))
+COPY = Lineage("disk", 2, ((1, "a"), (2, "x")))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.durable_files import WHOLE, DirectoryRefused, write_durably
 from trilemma.runtime.founding import Founding
-from trilemma.runtime.known_disks import RUNS_MAX, Lineage
+from trilemma.runtime.known_disks import RUNS_MAX, Lineage, Run
 
 FOUNDING = Founding.of("cp", {1: "n1", 2: "n2", 3: "n3"})
 
@@ -20,8 +20,10 @@ def opened(path: Path, cluster: str = "c", node: int = 1, founding: Founding = F
 
 
 def at(disk_id: str, *runs: str, starts: int = 0) -> Lineage:
-    """Return what a peer comes with: its disk, and the ids of its runs (one, where it does not matter)."""
-    return Lineage(disk_id, starts or len(runs) or 1, runs or ("run",))
+    """Return what a peer comes with: its disk, and the ids of its newest runs (one, where it does not matter)."""
+    runs = runs or ("run",)
+    starts = starts or len(runs)
+    return Lineage(disk_id, starts, tuple(enumerate(runs, starts + 1 - len(runs))))
 
 
 def test_starts_are_counted_and_the_disk_keeps_its_id(tmp_path: Path) -> None:
@@ -255,13 +257,42 @@ def test_a_disk_that_could_not_be_remembered_is_refused_and_not_known(
 
 
 def test_each_start_has_a_run_of_its_own_and_so_many_of_them_are_told_of(tmp_path: Path) -> None:
-    runs: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
     for start in range(1, RUNS_MAX + 3):
         held = opened(tmp_path)
+        held.meets_peers()
         runs = (*runs, held.identity.runs[-1])
         assert held.identity.lineage == Lineage(held.identity.disk_id, start, runs[-RUNS_MAX:])
         held.close()
-    assert len(set(runs)) == len(runs)
+    assert [start for start, _ in runs] == list(range(1, RUNS_MAX + 3))
+    assert len({run for _, run in runs}) == len(runs)
+
+
+def test_a_start_that_met_nobody_leaves_its_place_among_the_runs_to_the_next_one(tmp_path: Path) -> None:
+    """A loop of starts that failed had pushed out the run that peers knew: they took an older copy back then."""
+    disk, kept = "", list[Run]()
+    for start, meets in enumerate((False, True, False, False, True, *[False] * RUNS_MAX), 1):
+        held = opened(tmp_path)
+        lineage, disk = held.identity.lineage, held.identity.disk_id
+        assert lineage == Lineage(disk, start, (*kept, (start, lineage.runs[-1][1])))
+        if meets:
+            held.meets_peers()
+            kept.append(lineage.runs[-1])
+        held.close()
+    assert [start for start, _ in kept] == [2, 5]
+
+
+def test_what_else_is_written_into_the_identity_leaves_it_that_a_run_may_have_met_peers(tmp_path: Path) -> None:
+    for segment in (1, 2):
+        held = opened(tmp_path)
+        held.log_reaches(segment)
+        held.meets_peers()
+        held.log_reaches(segment + 1)
+        held.close()
+        (tmp_path / "log" / "1.segment").touch()
+    held = opened(tmp_path)
+    assert [start for start, _ in held.identity.runs] == [1, 2, 3]
+    held.close()
 
 
 def test_of_a_peer_its_newest_start_is_remembered_and_an_earlier_one_refused(tmp_path: Path) -> None:
@@ -292,11 +323,25 @@ def test_a_start_with_another_run_than_is_known_of_it_is_one_on_an_older_copy_ho
     held.close()
 
 
+@pytest.mark.parametrize("runs", [((3, "x"),), ((1, "z"), (3, "x")), ((1, "z"), (3, "x"), (4, "y"))])
+def test_a_start_that_is_known_and_met_nobody_in_the_past_of_who_comes_is_one_of_an_older_copy(
+    tmp_path: Path, runs: tuple[Run, ...]
+) -> None:
+    held = opened(tmp_path)
+    assert held.check_disk(2, at("d", "z", "a")) is None
+    reason = str(held.check_disk(2, Lineage("d", runs[-1][0], runs)))
+    assert reason.startswith(
+        "its data directory is an older copy: start 2 of it was known here with another run (a…, its"
+    )
+    held.close()
+
+
 def test_a_peer_that_tells_no_more_of_the_start_that_is_known_of_it_is_taken_as_it_comes(tmp_path: Path) -> None:
     held = opened(tmp_path)
     assert held.check_disk(2, at("d", "a")) is None
-    assert held.check_disk(2, at("d", "y", "z", starts=3)) is None
-    assert "start 2 of its disk, and start 3" in str(held.check_disk(2, at("d", "a", "b")))
+    later = ["y"] * RUNS_MAX
+    assert held.check_disk(2, at("d", *later, starts=RUNS_MAX + 1)) is None
+    assert f"start 2 of its disk, and start {RUNS_MAX + 1}" in str(held.check_disk(2, at("d", "a", "b")))
     held.close()
 
 

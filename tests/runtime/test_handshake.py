@@ -17,7 +17,7 @@ NONCE_A, NONCE_B = b"a" * 32, b"b" * 32
 
 
 def identity(node: int, secret: bytes = b"the secret of it") -> Identity:
-    lineage = Lineage(f"disk-{node}", 3, ("run-1", "run-2", "run-3"))
+    lineage = Lineage(f"disk-{node}", 3, ((1, "run-1"), (2, "run-2"), (3, "run-3")))
     return Identity("cluster", node, lineage, secret, NAMES, lambda *_: None, "founding")
 
 
@@ -80,7 +80,9 @@ def test_a_recorded_proof_is_worth_nothing_against_another_nonce() -> None:
         second.receive(proof)
 
 
-@pytest.mark.parametrize("change", [{"disk_id": "disk-of-another"}, {"starts": 4}, {"runs": ("run-1", "run-2", "x")}])
+@pytest.mark.parametrize(
+    "change", [{"disk_id": "disk-of-another"}, {"starts": 4}, {"runs": ((1, "run-1"), (2, "run-2"), (3, "x"))}]
+)
 def test_where_a_node_comes_from_changed_on_the_way_spoils_the_proof(change: dict[str, object]) -> None:
     dialer, acceptor = Dialer(identity(1), 2, NONCE_A), Acceptor(identity(2), NONCE_B)
     hello = msgspec.msgpack.decode(dialer.begin(), type=Hello)
@@ -129,7 +131,7 @@ def test_a_node_of_version_1_is_refused_by_its_number_and_refuses_by_it() -> Non
 
 
 def test_the_longest_past_that_a_disk_tells_of_fits_into_a_handshake() -> None:
-    past = Lineage("d" * 2 * DISK_ID_BYTES, 1 << 60, ("r" * 2 * RUN_ID_BYTES,) * RUNS_MAX)
+    past = Lineage("d" * 2 * DISK_ID_BYTES, 1 << 60, ((1 << 60, "r" * 2 * RUN_ID_BYTES),) * RUNS_MAX)
     long = replace(identity(1), lineage=past, cluster_id="c" * 1000)
     dialer, acceptor = Dialer(long, 2, NONCE_A), Acceptor(replace(long, node_id=2), NONCE_B)
     hello = dialer.begin()

@@ -18,7 +18,7 @@ from trilemma.base.ids import ShardId
 from trilemma.runtime.directory import DataDirectory, Identity
 from trilemma.runtime.durable_files import DirectoryRefused
 from trilemma.runtime.founding import Founding
-from trilemma.runtime.known_disks import Lineage
+from trilemma.runtime.known_disks import Lineage, Run
 from trilemma.runtime.log import Log
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
 from trilemma.storage.segment import CorruptLogError
@@ -27,18 +27,19 @@ FOUNDING = Founding.of("cp", {1: "n1", 2: "n2"})
 CALLS = ("open", "pwrite", "fsync", "fdatasync", "replace", "posix_fallocate", "ftruncate", "mkdir", "unlink")
 """Of a start, of the log's thread, and of what is remembered of peers: all that changes a directory, and some more."""
 SEGMENT_BYTES = 1 << 12
-DISK = Lineage("of the peer", 1, ("run",))
+DISK = Lineage("of the peer", 1, ((1, "run"),))
 WAIT_S = 10.0
 
 
 class Image(NamedTuple):
     """A directory as a kill leaves it; `durable`: the last entry that was called so, in `segment`; `peer`: whether the
-    disk of its peer was taken."""
+    disk of its peer was taken; `met`: the runs that peers may know of."""
 
     path: Path
     durable: int
     segment: int
     peer: bool
+    met: tuple[Run, ...]
 
 
 class Disk:
@@ -50,6 +51,7 @@ class Disk:
         self._images = images
         self._durable = 0
         self._peer = False
+        self._met: list[Run] = []
         self._segments: dict[int, int] = {}
         self._changed = threading.Condition()
         self._is_copying = False
@@ -70,12 +72,15 @@ class Disk:
             shutil.copytree(self.path, copy)
         else:
             copy.mkdir(parents=True)
-        self.images.append(Image(copy, self._durable, self._segments.get(self._durable, 0), self._peer))
+        segment = self._segments.get(self._durable, 0)
+        self.images.append(Image(copy, self._durable, segment, self._peer, tuple(self._met)))
         self._is_copying = False
 
     @contextmanager
     def started(self) -> Iterator[Log]:
         held, log = opened(self.path, self._persisted)
+        held.meets_peers()
+        self._met.append(held.identity.runs[-1])
         assert held.check_disk(2, DISK) is None
         self._peer = True
         yield log
@@ -163,9 +168,18 @@ def test_nor_is_it_forgotten_which_disk_the_peer_had(images: list[Image]) -> Non
     for image in images:
         held = DataDirectory(image.path, "c", 1, FOUNDING)
         if image.peer:
-            assert "another disk" in str(held.check_disk(2, Lineage("of somebody else", 1, ("run",)))), image
+            assert "another disk" in str(held.check_disk(2, Lineage("of somebody else", 1, ((1, "run"),)))), image
         assert held.check_disk(2, DISK) is None, image
         held.close()
+
+
+def test_nor_which_of_its_own_runs_may_have_met_peers(images: list[Image]) -> None:
+    assert [len(image.met) for image in images][:: len(images) - 1] == [0, 2]
+    for image in images:
+        for _ in range(2):
+            held = DataDirectory(image.path, "c", 1, FOUNDING)
+            assert set(image.met) <= set(held.identity.runs), image
+            held.close()
 
 
 @pytest.mark.parametrize("left", [b"", bytes(SEGMENT_BYTES)])

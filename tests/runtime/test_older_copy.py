@@ -5,14 +5,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from redis.exceptions import ResponseError
 
 import trilemma
 from trilemma.client.local import LocalCluster
+from trilemma.runtime import directory, known_disks
+from trilemma.runtime.listening import Sockets, StartRefused
+from trilemma.runtime.server import Server
 
 TIMEOUT_S = 10.0
 POLL_S = 0.01
+BESIDE = "state=refused,why=another process runs on a copy of this disk: start 1 is connected now"
 
 
 def awaited(condition: Callable[[], object]) -> None:
@@ -91,6 +96,55 @@ def test_the_newest_directory_is_taken_back_after_an_older_copy_was_refused(tmp_
         put_back(newest, data)
         cluster.restart("n2")
         cluster.wait_until_ready()
+
+
+def test_a_node_that_runs_is_not_expelled_by_a_short_start_of_a_copy_of_its_disk(tmp_path: Path) -> None:
+    """Its peers remembered that later start, and refused it, which had the newest data, for good."""
+    copy = tmp_path / "copy"
+    with trilemma.local(directory=tmp_path) as cluster:
+        shutil.copytree(tmp_path / "n3", copy)
+        cluster.client("n3").set("k", "acknowledged after the copy")
+        config = msgspec.structs.replace(cluster._configs["n3"], dir=str(copy))
+        beside = Server(config, sockets=Sockets.free("127.0.0.1"))
+        cluster._nodes._run(beside.start())
+        try:
+            awaited(lambda: all(BESIDE in state for state in beside.peers.states().values()))
+        finally:
+            cluster._nodes._run(beside.stop())
+        states = cluster._nodes.servers["n3"].peers.states()
+        assert states == {"n1": "state=connected,why=", "n2": "state=connected,why="}
+        cluster.kill("n3")
+        cluster.restart("n3")
+        cluster.wait_until_ready()
+        assert cluster.client("n3").get("k") == "acknowledged after the copy"
+
+
+@pytest.mark.parametrize("stray", ["log/x.segment", "peers.json"])
+def test_starts_that_fail_do_not_have_an_older_copy_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stray: str
+) -> None:
+    """As a service manager makes them: each counted as a run, and so many pushed out the one that peers knew."""
+    runs_max = 4
+    for module in (directory, known_disks):
+        monkeypatch.setattr(module, "RUNS_MAX", runs_max)
+    data, copy = tmp_path / "n3", tmp_path / "copy"
+    with trilemma.local(directory=tmp_path) as cluster:
+        cluster.kill("n3")
+        shutil.copytree(data, copy)
+        cluster.restart("n3")
+        cluster.wait_until_ready()
+        cluster.kill("n3")
+        put_back(copy, data)
+        held = (data / stray).read_bytes() if (data / stray).exists() else None
+        (data / stray).write_bytes(b"{")
+        for _ in range(2 * runs_max):
+            with pytest.raises(StartRefused):
+                cluster.restart("n3")
+        (data / stray).unlink()
+        if held is not None:
+            (data / stray).write_bytes(held)
+        cluster.restart("n3")
+        assert "older copy" in refusal(cluster, "n3", "n1")
 
 
 @pytest.mark.parametrize("mode", ["cp", "ap"])

@@ -8,13 +8,17 @@ import pytest
 
 from trilemma.runtime import accepting, peers
 from trilemma.runtime.framing import Kind, frame
-from trilemma.runtime.handshake import Identity
+from trilemma.runtime.handshake import REFUSED_THERE, Identity
 from trilemma.runtime.known_disks import Lineage
 from trilemma.runtime.listening import address_of, bind
 from trilemma.runtime.peers import PeerTransport
 
 NAMES = {1: "n1", 2: "n2"}
 SECRET = b"sixteen bytes or more"
+NEVER_S = 1e6
+COPY = (
+    "another process runs on a copy of this disk: start 1 is connected now; if it has just ended, this is tried again"
+)
 
 
 class Fog:
@@ -55,8 +59,12 @@ class End:
         lab: Fog | None = None,
         disks: dict[int, str] | None = None,
         waits: bool = False,
+        start: int = 1,
+        detection_s: float = NEVER_S,
     ) -> None:
-        """Args: waits: whether what it knows of disks is said later, to `waiting`."""
+        """Args: waits: whether what it knows of disks is said later, to `waiting`; start: of its own disk."""
+        self.asked: list[int] = []
+        """The starts that came to what knows of disks."""
         self.frames: list[tuple[int, bytes]] = []
         self.waiting: list[Callable[[str | None], None]] = []
         self.said: list[tuple[str, str]] = []
@@ -66,16 +74,20 @@ class End:
 
         def check(peer: int, lineage: Lineage, done: Callable[[str | None], None]) -> None:
             disk = lineage.disk_id
+            self.asked.append(lineage.starts)
             if waits:
                 self.waiting.append(done)
                 return
             done(None if known.setdefault(peer, disk) == disk else f"another disk: {disk}")
 
-        identity = Identity("c", node, Lineage(f"disk-{node}", 1, ("run",)), secret, NAMES, check, "founding")
+        identity = Identity(
+            "c", node, Lineage(f"disk-{node}", start, ((start, "run"),)), secret, NAMES, check, "founding"
+        )
         self.transport = PeerTransport(
             identity,
             lambda peer, data: self.frames.append((peer, data)),
             lambda who, what: self.said.append((who, what)),
+            detection_s,
             lab,
         )
 
@@ -218,6 +230,75 @@ def test_a_known_name_with_another_disk_is_refused(pair: Any, until: Any) -> Non
         assert not two.transport.connected()
 
     pair(body, disks={1: "disk-of-old"})
+
+
+Addresses = dict[int, tuple[str, int]]
+Links = Callable[[End, End, End], tuple[Addresses, Addresses, Addresses]]
+
+
+@pytest.fixture
+def beside(run: Any) -> Callable[..., None]:
+    """Run a body with n1, n2, and what runs on a copy of n2's disk."""
+
+    def beside(body: Callable[[End, End, End], Any], links: Links, detection_s: float = NEVER_S) -> None:
+        async def main() -> None:
+            one, two, copy = ends = End(1, detection_s=detection_s), End(2), End(2, start=2)
+            for end, peers_ in zip(ends, links(one, two, copy), strict=True):
+                await end.start(peers_)
+                if end is two:
+                    while not one.asked:
+                        await asyncio.sleep(0.001)
+            try:
+                await body(one, two, copy)
+            finally:
+                for end in ends:
+                    await end.stop()
+
+        run(main())
+
+    return beside
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        pytest.param(lambda one, two, copy: ({2: two.address}, {1: one.address}, {1: one.address}), id="both ways"),
+        pytest.param(lambda one, two, copy: ({}, {1: one.address}, {1: one.address}), id="it was accepted"),
+        pytest.param(lambda one, two, copy: ({2: two.address}, {}, {1: one.address}), id="it was dialled"),
+    ],
+)
+def test_a_newer_start_beside_one_that_is_heard_is_refused_and_not_remembered(
+    beside: Any, until: Any, links: Links
+) -> None:
+    """It expelled the node whose disk had been copied, which had the newest of it."""
+
+    async def body(one: End, two: End, copy: End) -> None:
+        await until(lambda: REFUSED_THERE + COPY in copy.sentences())
+        assert not copy.transport.connected()
+        assert set(one.asked) == {1}
+        await two.stop()
+        await until(copy.transport.connected)
+        assert set(one.asked) == {1, 2}
+
+    beside(body, links)
+
+
+def test_so_it_is_where_the_copy_is_what_answers_at_the_peers_address(beside: Any, until: Any) -> None:
+    async def body(one: End, two: End, copy: End) -> None:
+        await until(lambda: COPY in one.sentences())
+        assert one.transport.states()["n2"].startswith("state=refuses,why=another process runs on a copy of this disk")
+        await two.stop()
+        await until(one.transport.connected)
+
+    beside(body, lambda one, two, copy: ({2: copy.address}, {1: one.address}, {}))
+
+
+def test_a_newer_start_is_taken_beside_one_that_fell_silent(beside: Any, until: Any) -> None:
+    async def body(one: End, two: End, copy: End) -> None:
+        await until(copy.transport.connected)
+        assert set(one.asked) == {1, 2}
+
+    beside(body, lambda one, two, copy: ({}, {1: one.address}, {1: one.address}), 0.0)
 
 
 def test_why_a_peer_is_not_connected_is_shown(pair: Any, until: Any) -> None:

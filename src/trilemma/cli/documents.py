@@ -125,6 +125,8 @@ password in `REDISCLI_AUTH` as redis-cli takes it:
 
 A copy of one node's data directory is no way back for that node: what it has acknowledged since is not in it, and peers
 that met a later start of it refuse it. Copies of all nodes, taken while all were stopped, can be put back together.
+Never start a node on a copy of a directory beside the node itself, not even for a moment: peers that do not hear the
+node just then take the copy for it, and the node's newer data for an older copy.
 """
 
 

@@ -8,6 +8,7 @@ from trilemma.base.ids import NodeId
 from trilemma.base.limits import limit
 from trilemma.runtime.framing import FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX, FrameReader, FramingError, Kind, frame
 from trilemma.runtime.handshake import NONCE_BYTES, Acceptor, HandshakeRefused, Identity, refusal
+from trilemma.runtime.known_disks import Lineage
 
 HANDSHAKE_TIMEOUT_S = limit(
     "peer_handshake_timeout_s", 2, "s", "who says nothing must not hold a connection", "the connection is closed"
@@ -80,6 +81,10 @@ class Accepting:
         """Say whether a connection of that peer stands."""
         return peer in self._peers
 
+    def of(self, peer: NodeId) -> "Incoming | None":
+        """Return the connection of that peer that stands."""
+        return self._peers.get(peer)
+
     def refuse(self, connection: "Incoming", reason: str) -> None:
         """Note why a connection is not used; not again where the next one is refused for the same, nor too often."""
         address = connection.transport.get_extra_info("peername")
@@ -122,24 +127,38 @@ class Incoming(asyncio.Protocol):
     def __init__(self, owner: Accepting) -> None:
         self.peer: NodeId | None = None
         self.transport: asyncio.Transport
+        self.heard_s = 0.0
+        """See Presence."""
+        self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._handshake = Acceptor(owner.identity, owner.draw(NONCE_BYTES))
         self._reader = FrameReader(HANDSHAKE_BYTES_MAX)
         self._timeout: asyncio.TimerHandle | None = None
 
+    @property
+    def lineage(self) -> Lineage | None:
+        """See Presence."""
+        return self._handshake.lineage
+
+    @property
+    def is_closing(self) -> bool:
+        """See Presence."""
+        return self.transport.is_closing()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self.transport = cast(asyncio.Transport, transport)
         self._owner.made(self)
-        self._timeout = asyncio.get_running_loop().call_later(HANDSHAKE_TIMEOUT_S, self.transport.abort)
+        self._timeout = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self.transport.is_closing():
+        if self.is_closing:
             return
+        self.heard_s = self._loop.time()
         self._reader.feed(data)
         try:
-            while not self.transport.is_closing() and (found := self._reader.next()) is not None:
+            while not self.is_closing and (found := self._reader.next()) is not None:
                 self._take(*found)
         except (HandshakeRefused, FramingError) as problem:
             self._refuse(str(problem))
@@ -158,7 +177,7 @@ class Incoming(asyncio.Protocol):
             self._owner.identity.check_disk(peer, lineage, lambda reason: self._finish(peer, answer, reason))
 
     def _finish(self, peer: NodeId, answer: bytes, reason: str | None) -> None:
-        if self.transport.is_closing():
+        if self.is_closing:
             return
         if reason is not None:
             self._refuse(reason)

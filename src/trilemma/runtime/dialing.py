@@ -10,6 +10,7 @@ from trilemma.base.limits import KIB, limit
 from trilemma.runtime.accepting import HANDSHAKE_TIMEOUT_S
 from trilemma.runtime.framing import HANDSHAKE_BYTES_MAX, FrameReader, FramingError, Kind, frame
 from trilemma.runtime.handshake import CheckDisk, Dialer, HandshakeRefused
+from trilemma.runtime.known_disks import Lineage
 
 UNACKNOWLEDGED_MS_MAX = limit(
     "peer_unacknowledged_ms_max",
@@ -37,6 +38,9 @@ class Outgoing(asyncio.Protocol):
         ConnectionError."""
         self.lost: asyncio.Future[None] = loop.create_future()
         self.transport: asyncio.Transport
+        self.heard_s = 0.0
+        """See Presence."""
+        self._loop = loop
         self._handshake = handshake
         self._check_disk = check_disk
         self._reader = FrameReader(HANDSHAKE_BYTES_MAX)
@@ -49,8 +53,9 @@ class Outgoing(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol. The peer says nothing here but its part of the handshake."""
-        if self.transport.is_closing():
+        if self.is_closing:
             return
+        self.heard_s = self._loop.time()
         self._reader.feed(data)
         try:
             while (found := self._reader.next()) is not None:
@@ -88,12 +93,22 @@ class Outgoing(asyncio.Protocol):
 
     def write(self, parts: Sequence[bytes], size: int) -> None:
         """Send one turn's bytes."""
-        if self.transport.is_closing():
+        if self.is_closing:
             return
         if size <= JOIN_BYTES_MAX:
             self.transport.write(b"".join(parts))
         else:
             self.transport.writelines(parts)
+
+    @property
+    def lineage(self) -> Lineage | None:
+        """See Presence."""
+        return self._handshake.lineage
+
+    @property
+    def is_closing(self) -> bool:
+        """See Presence."""
+        return self.transport.is_closing()
 
     @property
     def unsent_bytes(self) -> int:
@@ -118,7 +133,7 @@ class Dialing:
         failed: Callable[[str, bool], None],
     ) -> None:
         """Args: joined: told when a connection stands; failed: why the last try did, and whether either side refused
-        the other, which no further try will change."""
+        the other, which further tries seldom change."""
         self.channel: Outgoing | None = None
         """The connection, while it stands and the peer has proven itself."""
         self._address = address

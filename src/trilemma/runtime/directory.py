@@ -1,8 +1,9 @@
 """The data directory: whose it is, who uses it, how often it was started.
 
     LOCK           held (flock) as long as a node runs on it; holds its process id, for people
-    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, ids of the newest runs (each
-                   drawn by a start), founding facts, the newest segment that the log held something in
+    identity.json  format, cluster id, node id, disk id (random, drawn once), start count, the newest runs (each with an
+                   id drawn by its start) and whether the last may have met peers, founding facts, the newest segment
+                   that the log held something in
                    (with a checksum: a start that took a flipped bit for true would break a promise)
     peers.json     see runtime/known_disks.py
     log/ rows/     see runtime/log.py, runtime/rows.py
@@ -10,11 +11,14 @@
 Start count and run id are durable before anything else happens in a start, so no two starts on a disk share a number,
 and a start that peers know of is in the past of all later ones. A wiped node draws a new disk id, one on an older copy
 another run id for a start that was, and its peers know by that: it must never vote under its old name (PROTOCOLS §1.2).
+A start that could meet no peer is in nobody's memory, so the next one takes its place among the runs: starts that fail
+in a loop do not push out those that peers know.
 """
 
 import fcntl
 import os
 import secrets
+import threading
 from pathlib import Path
 from zlib import crc32
 
@@ -30,7 +34,7 @@ from trilemma.runtime.durable_files import (
     write_durably,
 )
 from trilemma.runtime.founding import Founding
-from trilemma.runtime.known_disks import PEERS, RUNS_MAX, KnownDisks, Lineage, found_disks
+from trilemma.runtime.known_disks import PEERS, RUNS_MAX, KnownDisks, Lineage, Run, found_disks
 from trilemma.runtime.segment_files import SUFFIX, remove_left_over
 
 FORMAT = 3
@@ -57,13 +61,15 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_id: NodeId
     disk_id: str
     starts: int
-    runs: tuple[str, ...]
-    """The id of each run, the newest last, RUNS_MAX at most."""
+    runs: tuple[Run, ...]
+    """The runs that may have met peers, and the newest, which is last; RUNS_MAX at most."""
     founding: Founding
     log_segment: int = 0
     """The newest segment of the log that held something durable, 0 before the first: it is there ever after, until a
     newer one is named here, unless it was lost. Set before the first thing in a segment is called durable, and by a
     start before what it found in one is used."""
+    may_have_met: bool = False
+    """Whether the newest run may have met peers. Set before its first handshake."""
     crc: int = 0
     """CRC-32 of the rest as it is encoded with 0 here."""
 
@@ -78,8 +84,9 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def started(self) -> "Identity":
         """Return what the next start, with a run of its own, makes of it."""
-        runs = (*self.runs, secrets.token_hex(RUN_ID_BYTES))[-RUNS_MAX:]
-        return msgspec.structs.replace(self, starts=self.starts + 1, runs=runs)
+        start, met = self.starts + 1, self.runs if self.may_have_met else self.runs[:-1]
+        runs = (*met, (start, secrets.token_hex(RUN_ID_BYTES)))[-RUNS_MAX:]
+        return msgspec.structs.replace(self, starts=start, runs=runs, may_have_met=False)
 
     @property
     def is_whole(self) -> bool:
@@ -101,6 +108,8 @@ class DataDirectory:
 
     def __init__(self, path: Path, cluster_id: str, node_id: NodeId, founding: Founding) -> None:
         self.path = path
+        self._writing = threading.Lock()
+        """Held by who replaces the identity: the log's thread, or a start's."""
         try:
             make_durably(path)
             self._lock = _lock(path)
@@ -127,10 +136,22 @@ class DataDirectory:
         Raises:
             OSError: the disk refuses.
         """
-        if segment > self.identity.log_segment:
-            reached = msgspec.structs.replace(self.identity, log_segment=segment)
-            write_durably(self.path / IDENTITY, reached.sealed())
-            self.identity = reached
+        with self._writing:
+            if segment > self.identity.log_segment:
+                self._replace(msgspec.structs.replace(self.identity, log_segment=segment))
+
+    def meets_peers(self) -> None:
+        """Remember durably that this run may meet peers: to be called before the first handshake. Cost: two syncs.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        with self._writing:
+            self._replace(msgspec.structs.replace(self.identity, may_have_met=True))
+
+    def _replace(self, identity: Identity) -> None:
+        write_durably(self.path / IDENTITY, identity.sealed())
+        self.identity = identity
 
     def _start(self, cluster_id: str, node_id: NodeId, founding: Founding) -> Identity:
         file = self.path / IDENTITY

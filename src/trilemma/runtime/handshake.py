@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from trilemma.base.ids import NodeId
-from trilemma.runtime.known_disks import Lineage
+from trilemma.runtime.known_disks import Lineage, Run
 
 PROTOCOL_VERSION = 2
 NONCE_BYTES = 32
@@ -69,7 +69,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=1):
     nonce: bytes
     founding: str
     starts: int = 0
-    runs: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
 
     @property
     def lineage(self) -> Lineage:
@@ -86,7 +86,7 @@ class Challenge(msgspec.Struct, frozen=True, array_like=True, tag=2):
     nonce: bytes
     founding: str
     starts: int = 0
-    runs: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
 
     @property
     def lineage(self) -> Lineage:

@@ -21,23 +21,31 @@ RUNS_MAX = limit(
     100,
     "runs",
     "a peer looks for the run that it met last among those that a disk tells of; all of them are in every handshake",
-    "who met none of so many takes a disk as it comes: also an older copy that was started so often since",
+    "who met none of so many takes a disk as it comes: also an older copy that they refused in so many starts",
 )
+Run = tuple[int, str]
+"""A start of a disk that may have met peers, or is of now, and the id of the run that it began."""
 NEWEST = "put the newest one back, whole: a node that has lost what it acknowledged must not return under its old id"
 """What to do about an older copy of a data directory."""
 
 
 class Lineage(msgspec.Struct, frozen=True):
-    """Where a node comes from. `runs`: the ids of its disk's newest runs, RUNS_MAX at most, that of now last."""
+    """Where a node comes from. `runs`: its disk's newest runs, RUNS_MAX at most, by start; that of now last.
+
+    A start that is not among them, though it is no earlier than they go back, met nobody.
+    """
 
     disk_id: str
     starts: int
-    runs: tuple[str, ...]
+    runs: tuple[Run, ...]
 
     def run(self, start: int) -> str | None:
-        """Return the id of the run that a start of the disk began; None where it tells of it no more, or not yet."""
-        back = self.starts - start
-        return self.runs[-1 - back] if 0 <= back < len(self.runs) else None
+        """Return the id of the run that a start of the disk began; None where that met nobody, or is not told of."""
+        return next((run for each, run in self.runs if each == start), None)
+
+    def tells_of(self, start: int) -> bool:
+        """Say whether it goes back as far as a start."""
+        return len(self.runs) < RUNS_MAX or start >= self.runs[0][0]
 
 
 class KnownDisk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,12 +68,13 @@ class KnownDisk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"directory is an older copy (or this is what a run that has ended left on the way); {NEWEST}"
             )
         run = lineage.run(self.start)
-        if run not in (None, self.run):
-            return (
-                f"its data directory is an older copy: start {self.start} of it was known here with another run "
-                f"({self.run[:8]}…, not {run}); {NEWEST}"
-            )
-        return None
+        if run == self.run or not lineage.tells_of(self.start):
+            return None
+        other = f"not {run[:8]}…" if run is not None else "its own met nobody"
+        return (
+            f"its data directory is an older copy: start {self.start} of it was known here with another run "
+            f"({self.run[:8]}…, {other}); {NEWEST}"
+        )
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

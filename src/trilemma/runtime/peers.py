@@ -8,6 +8,7 @@ the node cannot know of them; control messages between the shells pass them by.
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import MIB, limit
@@ -15,7 +16,9 @@ from trilemma.runtime.accepting import Accepting, Incoming
 from trilemma.runtime.dialing import Dialing, Outgoing
 from trilemma.runtime.framing import FRAME_BYTES_MAX, Kind, header
 from trilemma.runtime.handshake import NONCE_BYTES, REFUSED_THERE, Dialer, Identity
+from trilemma.runtime.known_disks import Lineage
 from trilemma.runtime.port import Laboratory
+from trilemma.runtime.presence import why_not_beside
 
 PEER_QUEUE_BYTES_MAX = limit(
     "peer_queue_bytes_max",
@@ -82,17 +85,21 @@ class PeerTransport:
         identity: Identity,
         receive: Callable[[NodeId, bytes], None],
         told: Callable[[str, str], None],
+        detection_s: float,
         lab: Laboratory | None = None,
     ) -> None:
-        """Args: told: a sentence's subject (a peer's name or an address) and what is to be said about it."""
+        """Args: told: a sentence's subject (a peer's name or an address) and what is to be said about it;
+        detection_s: how long a connection on which nothing is heard still keeps a newer start of its peer away."""
         self.counters = PeerCounters()
-        self._identity = identity
+        self._identity = replace(identity, check_disk=self._check_disk)
+        self._check_beside_none = identity.check_disk
+        self._detection_s = detection_s
         self._receive = receive
         self._told = told
         self._lab = lab
         self._lanes: dict[NodeId, Lane] = {}
         self._dirty: list[Lane] = []
-        self._accepting = Accepting(identity, secrets.token_bytes, self._received, self._accepted, told)
+        self._accepting = Accepting(self._identity, secrets.token_bytes, self._received, self._accepted, told)
 
     def incoming(self) -> Incoming:
         """Return the protocol object for a connection to the peer port."""
@@ -227,6 +234,17 @@ class PeerTransport:
                 channel.write(parts, size)
 
     # In
+
+    def _check_disk(self, peer: NodeId, lineage: Lineage, done: Callable[[str | None], None]) -> None:
+        """See CheckDisk. While a peer is heard, a newer start of it is not even looked at: it would be remembered."""
+        lane = self._lanes.get(peer)
+        both = (self._accepting.of(peer), None if lane is None else lane.dialing.channel)
+        since_s = asyncio.get_running_loop().time() - self._detection_s
+        reason = why_not_beside([each for each in both if each is not None], lineage, since_s)
+        if reason is None:
+            self._check_beside_none(peer, lineage, done)
+        else:
+            done(reason)
 
     def _accepted(self, peer: NodeId) -> None:
         lane = self._lanes.get(peer)

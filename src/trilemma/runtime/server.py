@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from trilemma.base.errors import error, register
 from trilemma.base.invariant import InvariantViolated
 from trilemma.base.limits import limit
-from trilemma.base.time import Now
+from trilemma.base.time import US_PER_S, Now
 from trilemma.node.config import NodeConfig
 from trilemma.node.machine import Node
 from trilemma.resp.reply import encode_error
@@ -209,6 +209,7 @@ class Server:
             raise StartRefused(
                 f"{self.config.dir}: log and rows do not belong together ({problem}); {WHOLE}"
             ) from problem
+        await asyncio.get_running_loop().run_in_executor(thread, directory.meets_peers)
         self._make_outlets(directory, secret, thread)
         self._stack.callback(self.turns.stop)
         self.turns.start(self.node, storage.log, storage.engine, self.clients, self.peers)
@@ -247,6 +248,7 @@ class Server:
             identity,
             self.turns.receive_peer,
             lambda peer, what: self.logger.info("peer", peer=peer, said=what),
+            config.timing.timing().detection_us / US_PER_S,
             self._lab,
         )
 
