@@ -20,9 +20,25 @@ def session(*exchanges: tuple[str, Any], at_us: int = 0, mode: str = "cp", node:
     return Operation(1, at_us, at_us + 5, "session", b"k", commands, told, outcome, node, "default", mode)  # type: ignore[arg-type]
 
 
+GREETING: dict[bytes, Any] = {
+    b"server": b"redis", b"version": b"7.0.0", b"proto": 2, b"id": 7, b"mode": b"standalone", b"role": b"master",
+    b"modules": (),
+}  # fmt: skip
+
+
+def flat(pairs: dict[bytes, Any]) -> tuple[Any, ...]:
+    """Return a map as RESP2 tells it."""
+    return tuple(word for pair in pairs.items() for word in pair)
+
+
 GIVEN_UP = [("MULTI", OK), ("SET k dropped", QUEUED)]
 
 RIGHT = {
+    "greetings": [
+        ("HELLO 2", flat(GREETING)),
+        ("HELLO 3", tuple((GREETING | {b"proto": 3}).items())),
+        ("CLIENT ID", 7),
+    ],
     "what is queued is executed": [*GIVEN_UP, ("PING a", QUEUED), ("EXEC", (OK, b"a"))],
     "UNWATCH": [("WATCH k", OK), ("SET k a", OK), ("UNWATCH", OK), *GIVEN_UP, ("EXEC", (OK,))],
     "another client's change": [("WATCH k", OK), *GIVEN_UP, ("EXEC", None)],
@@ -40,7 +56,20 @@ WRONG = {
     "half carried out": [*GIVEN_UP, ("SET k b", QUEUED), ("EXEC", (OK,))],
     "queued behind RESET": [*GIVEN_UP, ("RESET", b"RESET"), ("PING", QUEUED)],
     "a name behind RESET": [("CLIENT SETNAME a", OK), ("RESET", b"RESET"), ("CLIENT GETNAME", b"a")],
-    "another protocol than was asked for": [("HELLO 2", (b"server", b"redis", b"proto", 3, b"id", 7))],
+    "another protocol than was asked for": [("HELLO 2", flat(GREETING | {b"proto": 3}))],
+    "the other protocol's form": [("HELLO 3", flat(GREETING))],
+    "the newer protocol's form": [("HELLO 2", tuple(GREETING.items()))],
+    "half a pair": [("HELLO 2", flat(GREETING)[:-1])],
+    "no greeting": [("HELLO 3", None)],
+    "no number": [("HELLO 2", flat(GREETING | {b"id": b"7"}))],
+    "no version": [("HELLO 2", flat(GREETING | {b"version": None}))],
+    "another number than before": [("HELLO 2", flat(GREETING)), ("CLIENT ID", 8)],
+    "a number that is none": [("CLIENT ID", None)],
+    "WATCH that is unknown": [("WATCH k", "ERR unknown command 'WATCH'")],
+    "WATCH that says nothing": [("WATCH k", None)],
+    "an error in the place of a write": [*GIVEN_UP, ("EXEC", ("ERR x",))],
+    "an error in the place of a value": [("MULTI", OK), ("GET k", QUEUED), ("EXEC", ("ERR x",))],
+    "an answer behind QUIT": [("QUIT", OK), ("SET k a", OK)],
 }
 
 
@@ -52,6 +81,23 @@ def test_what_a_connection_must_be_told_is_valid(name: str) -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_what_a_connection_cannot_be_told_is_found(name: str) -> None:
     assert walk([session(*WRONG[name])]).verdict.is_invalid
+
+
+@pytest.mark.parametrize("command", ["WATCH k", "GET k", "SET k a", "EXEC"])
+def test_what_blames_the_command_is_no_refusal(command: str) -> None:
+    begun = [("MULTI", OK)] if command == "EXEC" else []
+    for outcome, told, is_right in (
+        ("fail", "CLUSTERDOWN no majority", True), ("info", "UNCERTAIN it may still take effect", True),
+        ("fail", "ERR unknown command", False), ("info", "ERR x", False),
+    ):  # fmt: skip
+        step = session(*begun, (command, None))
+        refused = step._replace(result=(*step.result[:-1], (outcome, told)))
+        assert walk([refused]).verdict.is_valid is is_right
+
+
+def test_more_answers_than_commands_are_found() -> None:
+    step = session(("PING", b"PONG"))
+    assert walk([step._replace(result=step.result * 2)]).verdict.is_invalid
 
 
 @pytest.mark.parametrize("end", [("DISCARD", OK), ("RESET", b"RESET"), ("DISCARD", ...), ("EXEC", None)])

@@ -1,12 +1,21 @@
 """A workload played against one real node, step after step, as the simulator's clients play it."""
 
+from typing import NamedTuple
+
 from trilemma.check.history import Operation
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.client import plain
 from trilemma.sim.solo import SoloNode, request
-from trilemma.workload.step import Generator, Step
+from trilemma.workload.step import Generator, Reply, Step
 
 STEP_US = 1_000
+
+
+class Exchange(NamedTuple):
+    """A step, and what was answered: from both a generator makes what an operation records."""
+
+    step: Step
+    replies: list[Reply]
 
 
 class Player:
@@ -15,6 +24,8 @@ class Player:
     def __init__(self, node: SoloNode, *, mode: str = "cp") -> None:
         self.node = node
         self.operations: list[Operation] = []
+        self.exchanges: list[Exchange] = []
+        """What each of the operations was made of."""
         self._mode = mode
         self._process = 0
         self._connect()
@@ -32,17 +43,18 @@ class Player:
 
     def finals(self, generator: Generator) -> list[Operation]:
         """Return what the final reads show."""
-        self.operations = []
+        self.operations, self.exchanges = [], []
         for step in generator.finals(self._process):
             self._step(generator, step._replace(process=self._process))
         return self.operations
 
     def _step(self, generator: Generator, step: Step) -> None:
         node = self.node
+        node.run_until(node.now.mono_us + STEP_US)
         begin_us = node.now.mono_us
-        node.run_until(begin_us + STEP_US)
         self._decoder.feed(node.send(self._conn, b"".join(request(*command) for command in step.commands)))
         replies = [plain(reply) for reply in self._decoder.replies()]
+        self.exchanges.append(Exchange(step, replies))
         outcome, result = generator.record(step, replies)
         if len(replies) < len(step.commands):
             outcome = "info"
@@ -50,7 +62,7 @@ class Player:
         self.operations.append(
             Operation(
                 self._process, begin_us, node.now.mono_us, step.kind, step.key, step.argument, result, outcome,
-                "solo", "default", self._mode,
+                node.config.name, "default", self._mode,
             )
         )  # fmt: skip
         if self._conn in node.closed:

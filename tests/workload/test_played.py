@@ -19,6 +19,9 @@ from trilemma.workload.strings import looking
 
 STEPS = 400
 
+ALONE = Terms(1, 1, frozenset({"n1"}))
+"""What a keyspace of one node owes."""
+
 
 def test_connections_are_told_what_they_must_be_and_write_what_they_do_not_give_up() -> None:
     player, generator = Player(SoloNode(), mode="ca"), Connections(Random(1), b"")
@@ -46,8 +49,8 @@ def test_receipts_of_one_node_say_what_one_node_can() -> None:
     player, generator = Player(SoloNode()), Receipts(Random(1), b"", "default", "cp")
     run = list(player.play(generator, STEPS))
     finals = player.finals(generator)
-    assert check_receipts(run, Terms(1, 1)).is_valid
-    assert check_digests([*run, *finals], {}).is_valid
+    assert check_receipts(run, ALONE).is_valid
+    assert check_digests([*run, *finals], {"1024": {}}, ALONE).is_valid
     assert check_register(each for each in plainly([*run, *finals]) if each.kind != "stale_read").is_valid
     assert {each.kind for each in run} >= {"explained_write", "explained_read", "explained_stale_read", "counted_write"}
 
@@ -60,6 +63,7 @@ def test_what_is_refused_has_no_receipt_and_what_stands_beside_it_does_not_count
     assert generator.record(explained, [refused]) == ("fail", refused)
     assert generator.record(explained, [(b"1", (b"replicas", 3))]) == ("ok", (b"1", ((b"replicas", 3),)))
     assert generator.record(awaited, ["TRYAGAIN not reached", b"1"]) == ("ok", (b"1", False))
+    assert generator.record(awaited, ["ERR unknown subcommand", b"1"]) == ("ok", (b"1", "ERR unknown subcommand"))
     assert generator.record(awaited, [b"OK", b"1"]) == ("ok", (b"1", True))
 
 

@@ -72,6 +72,7 @@ def test_no_error_of_this_store_is_read_as_more_than_its_registry_says(entry: An
         ([b"OK", b"QUEUED", b"OK"], "info"),
         ([b"OK", b"QUEUED", [b"OK", b"OK"]], "info"),
         ([b"OK", b"QUEUED", ["ERR timed out"]], "info"),
+        ([b"OK", "ERR timed out", [b"OK"]], "info"),
         ([b"OK", b"QUEUED"], "info"),
         (["NOAUTH no"], "info"),
     ],

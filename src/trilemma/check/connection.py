@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from trilemma.check.history import History, Operation, Outcome
+from trilemma.check.refusal import is_refusal
 from trilemma.check.verdict import Verdict, invalid, valid
 
 CHECKER: Final = "connections"
@@ -24,6 +25,9 @@ _AT_ONCE: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"RESET", 
 """Commands that MULTI does not queue."""
 
 _UNANSWERED: Final[tuple[Outcome, Any]] = ("info", None)
+
+_NO_ID: Final = "a number"
+"""What stands for a connection's number before it was told any."""
 
 _GREETING: Final = {b"server": b"redis", b"mode": b"standalone", b"role": b"master", b"modules": ()}
 
@@ -78,22 +82,26 @@ class _Connection:
         """Go through the commands of a step. Of one that was given up, those not answered may not have come to be."""
         self._operation = operation
         told = operation.result or ()
+        if len(told) > len(operation.argument):
+            self._blame(f"{len(operation.argument)} commands were answered {len(told)} times")
         for place, command in enumerate(operation.argument):
             self._one(command, told[place] if place < len(told) else _UNANSWERED)
 
     def _one(self, command: Command, answer: tuple[Outcome, Any]) -> None:
         name = command[0]
         if self._has_quit:
+            if answer != _UNANSWERED:
+                self._blame(f"{command!r} was answered {answer[1]!r} behind QUIT")
             self._data(command, ("fail", None))
         elif self._queue is not None and name not in _AT_ONCE:
             self._queue.append(command)
             self._expect(command, answer, b"QUEUED")
         elif name in (b"GET", b"SET"):
+            if answer[0] != "ok":
+                self._refused(command, answer)
             self._data(command, answer)
         elif name == b"WATCH":
-            if answer == ("ok", b"OK"):
-                for key in command[1:]:
-                    self._spoiled.setdefault(self._key(key), False)
+            self._watch(command, answer)
         elif name == b"EXEC":
             self._exec(answer)
         else:
@@ -103,15 +111,23 @@ class _Connection:
         told = answer[1]
         if answer == _UNANSWERED:
             return
-        if command[0] == b"HELLO" and isinstance(told, tuple):
-            pairs = dict(told) if self._protocol == 3 else dict(zip(told[::2], told[1::2], strict=True))
-            self._id = pairs.get(b"id") if self._id is None else self._id
+        if command[0] == b"HELLO":
+            pairs = _greeting(told, self._protocol)
+            expected = _GREETING | {b"proto": self._protocol, b"id": self._known_id(pairs.get(b"id"))}
+            # Of the version nobody can tell more than that there is one.
             told = {name: value for name, value in pairs.items() if name != b"version"}
-            expected = _GREETING | {b"proto": self._protocol, b"id": self._id}
+            if not isinstance(pairs.get(b"version"), bytes):
+                self._blame(f"{b' '.join(command)!r} was answered {answer[1]!r}, which names no version")
         elif command[:2] == (b"CLIENT", b"ID"):
-            self._id = expected = told if self._id is None and isinstance(told, int) else self._id
+            expected = self._known_id(told)
         if answer[0] != "ok" or told != expected:
             self._blame(f"{b' '.join(command)!r} was answered {told!r}, and not {expected!r}")
+
+    def _known_id(self, told: Any) -> Any:
+        """Return the connection's number: the one that it was told first."""
+        if self._id is None and type(told) is int:
+            self._id = told
+        return _NO_ID if self._id is None else self._id
 
     def _blame(self, reason: str) -> None:
         self._wrong.append((reason, self._operation))
@@ -163,6 +179,20 @@ class _Connection:
         for queued in self._queue or ():
             self._data(queued, ("fail", None))
 
+    def _watch(self, command: Command, answer: tuple[Outcome, Any]) -> None:
+        if answer[0] != "ok":
+            self._refused(command, answer)
+        elif answer[1] != b"OK":
+            self._blame(f"{b' '.join(command)!r} was answered {answer[1]!r}")
+        else:
+            for key in command[1:]:
+                self._spoiled.setdefault(self._key(key), False)
+
+    def _refused(self, command: Command, answer: tuple[Outcome, Any]) -> None:
+        """See that what was not carried out for certain was refused for what befalls the cluster, or never answered."""
+        if answer != _UNANSWERED and not is_refusal(answer[1]):
+            self._blame(f"{b' '.join(command)!r} was answered {answer[1]!r}, which is no refusal")
+
     def _exec(self, answer: tuple[Outcome, Any]) -> None:
         queue, spoiled = self._queue or [], self._spoiled
         self._end_transaction()
@@ -171,7 +201,9 @@ class _Connection:
             if not spoiled:
                 self._blame("EXEC was aborted, though nothing was watched")
             outcome = "fail"
-        elif outcome == "ok":
+        elif outcome != "ok":
+            self._refused((b"EXEC",), answer)
+        else:
             if self._is_at_one_place and any(spoiled.values()):
                 self._blame("EXEC was carried out, though a watched key had changed before")
             if not isinstance(told, tuple) or len(told) != len(queue):
@@ -182,6 +214,9 @@ class _Connection:
 
     def _executed(self, queued: Command, outcome: Outcome, told: Any) -> None:
         if queued[0] in (b"GET", b"SET"):
+            if isinstance(told, str):
+                # EXEC is refused as a whole, and what is queued here has nothing of its own that could go wrong.
+                self._blame(f"{b' '.join(queued)!r} inside EXEC was answered {told!r}")
             self._data(queued, ("info", None) if isinstance(told, str) else (outcome, told))
         elif outcome == "ok":
             self._expect(queued, ("ok", told), self._local(queued))
@@ -203,3 +238,14 @@ class _Connection:
     def _note(self, kind: str, key: bytes, argument: Any, result: Any, outcome: Outcome) -> None:
         known = self._operation._replace(kind=kind, key=self._key(key), argument=argument)
         self._done.append(known._replace(result=result if outcome == "ok" else None, outcome=outcome))
+
+
+def _greeting(told: Any, protocol: int) -> dict[Any, Any]:
+    """Return the pairs of a reply to HELLO, of a map (RESP3) or of a flat list; none of a reply of another form."""
+    if not isinstance(told, tuple):
+        return {}
+    if protocol == 3:
+        pairs = told if all(isinstance(each, tuple) and len(each) == 2 for each in told) else ()
+    else:
+        pairs = tuple(zip(told[::2], told[1::2], strict=True)) if len(told) % 2 == 0 else ()
+    return dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else {}

@@ -6,6 +6,7 @@ to registers is returned by `plainly`.
 Source: docs/promises.md, "What a receipt says".
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -25,11 +26,26 @@ UNBOUNDED: Final = -1
 """The `stale_ms_max` where no bound is known."""
 
 
+DONE: Final = b"OK"
+"""What a write is answered."""
+
+_POSITIONS: Final = re.compile(rb"\d+:\d+( \d+:\d+)*")
+"""A vector in the words of a receipt."""
+
+_MAJORITY_OR_ALL: Final = re.compile(rb"durable on (majority|all)")
+_SPREADS: Final = re.compile(rb"durable on (\d+|majority|all), spreads to all")
+_NEWEST: Final = re.compile(re.escape(NEWEST))
+_NEWEST_OR_STALE: Final = re.compile(b"|".join(map(re.escape, (NEWEST, STALE))))
+_OWN_SIDE: Final = re.compile(rb"own side's newest|newest of \d+ replicas")
+
+
 class Terms(NamedTuple):
-    """What a keyspace owes: on how many of its replicas, and of these on how many what it has acknowledged is."""
+    """What a keyspace owes: on how many of its replicas, of these on how many what it has acknowledged is, and the
+    names of the nodes that hold one."""
 
     replicas: int
     written: int
+    holders: frozenset[str]
 
 
 def plainly(operations: Iterable[Operation]) -> list[Operation]:
@@ -58,17 +74,58 @@ class _Receipt(NamedTuple):
 def check_receipts(operations: Sequence[Operation], terms: Terms) -> Verdict:
     """Judge what each receipt says: whose keyspace, what was promised, on how many replicas it is, how stale at most,
     and that what it names, an entry or a vector, only grows."""
-    receipts = [
-        _Receipt(each, dict(each.result[1]))
-        for each in operations
-        if each.kind.startswith(EXPLAINED) and each.outcome == "ok"
-    ]
-    for each in receipts:
-        reason = _wrong(each, terms)
+    undone = next((each for each in plainly(operations) if _is_undone(each)), None)
+    if undone is not None:
+        return invalid(CHECKER, f"a write was answered {undone.result!r}", [undone])
+    explained = [each for each in operations if each.kind.startswith(EXPLAINED) and each.outcome == "ok"]
+    receipts = []
+    for each in explained:
+        receipt = _Receipt(each, dict(each.result[1]))
+        reason = _lacking(receipt, terms) or _wrong(receipt, terms)
         if reason:
-            return invalid(CHECKER, reason, [each.operation])
+            return invalid(CHECKER, reason, [each])
+        receipts.append(receipt)
     late = _stale(receipts, plainly(operations))
     return late or _entries(receipts) or _vectors(receipts) or valid(CHECKER, f"{len(receipts)} receipts")
+
+
+def _is_undone(operation: Operation) -> bool:
+    return operation.kind == "write" and operation.outcome == "ok" and operation.result != DONE
+
+
+def _lacking(receipt: _Receipt, terms: Terms) -> str:
+    """Return which fact a receipt lacks, or shows in a form that it cannot have, or nothing."""
+    operation, facts = receipt
+    least = int(_is_write(receipt))  # a follower that is asked while it has nothing reflects no entry yet
+    fits = {
+        b"node": facts.get(b"node") in [name.encode() for name in terms.holders],
+        b"promise": isinstance(facts.get(b"promise"), bytes),
+        b"stale_ms_max": is_count(facts.get(b"stale_ms_max"), UNBOUNDED),
+        b"replicas": is_count(facts.get(b"replicas"), 0),
+        b"warnings": _are_words(facts.get(b"warnings")),
+    }
+    if operation.mode == "ap":
+        fits[b"vector"] = is_vector(facts.get(b"vector")) and not (least and facts[b"vector"] == b"")
+    else:
+        fits |= {name: is_count(facts.get(name), least) for name in (b"index", b"term")}
+    for name, does_fit in fits.items():
+        if not does_fit:
+            return f"the receipt says {facts.get(name)!r} as its {name.decode()}"
+    return ""
+
+
+def is_count(told: Any, least: int) -> bool:
+    """Say whether a reply is a whole number, no less than the least."""
+    return type(told) is int and told >= least
+
+
+def is_vector(told: Any) -> bool:
+    """Say whether a reply names batches of nodes as `1:2 3:1` does; it is empty where nobody has made any."""
+    return isinstance(told, bytes) and (not told or _POSITIONS.fullmatch(told) is not None)
+
+
+def _are_words(told: Any) -> bool:
+    return isinstance(told, tuple) and all(isinstance(each, bytes) for each in told)
 
 
 def _wrong(receipt: _Receipt, terms: Terms) -> str:
@@ -77,13 +134,11 @@ def _wrong(receipt: _Receipt, terms: Terms) -> str:
     mode, keyspace = operation.mode.encode(), operation.keyspace.encode()
     if (facts.get(b"mode"), facts.get(b"keyspace")) != (mode, keyspace):
         return f"the receipt speaks of {facts.get(b'keyspace')!r} ({facts.get(b'mode')!r})"
-    promise, stale_ms, held = (facts.get(name) for name in (b"promise", b"stale_ms_max", b"replicas"))
-    if type(held) is not int or type(stale_ms) is not int or not isinstance(promise, bytes):
-        return "the receipt lacks what is promised, how stale it is at most, or on how many replicas it is"
+    promise, stale_ms, held = (facts[name] for name in (b"promise", b"stale_ms_max", b"replicas"))
     if not _least_held(operation, terms) <= held <= terms.replicas:
         return f"the receipt says {held} replicas, of {terms.replicas}"
-    if not promise.startswith(_promises(operation)):
-        return f"the receipt promises {promise.decode()!r}"
+    if _promises(operation).fullmatch(promise) is None:
+        return f"the receipt promises {promise!r}"
     if operation.mode != "ap" and promise != STALE and stale_ms:
         return f"what is the newest is said to be {stale_ms} ms old"
     return ""
@@ -96,13 +151,13 @@ def _least_held(operation: Operation, terms: Terms) -> int:
     return 1 if operation.mode == "ap" else terms.replicas // 2 + 1
 
 
-def _promises(operation: Operation) -> tuple[bytes, ...]:
-    """Return how the promise may begin. A node without a replica asks for the newest, READONLY or not."""
+def _promises(operation: Operation) -> re.Pattern[bytes]:
+    """Return what may be promised. A node without a replica asks for the newest, READONLY or not."""
     if operation.kind == EXPLAINED + "write":
-        return (b"durable on ",)
+        return _SPREADS if operation.mode == "ap" else _MAJORITY_OR_ALL
     if operation.mode == "ap":
-        return b"own side's newest", b"newest of "
-    return (NEWEST, STALE) if operation.kind.endswith("stale_read") else (NEWEST,)
+        return _OWN_SIDE
+    return _NEWEST_OR_STALE if operation.kind.endswith("stale_read") else _NEWEST
 
 
 # How stale at most
@@ -181,7 +236,7 @@ def _growing(
 def _entries(receipts: Sequence[_Receipt]) -> Verdict | None:
     """Judge `cp` and `ca`: entries are in the order of real time, and who reads the newest has what was written to the
     key. A replica that answers by its lease may lack other keys' entries."""
-    logged = [each for each in receipts if b"index" in each.facts and each.facts[b"promise"] != STALE]
+    logged = [each for each in receipts if each.operation.mode != "ap" and each.facts[b"promise"] != STALE]
     writes = [each for each in logged if _is_write(each)]
     by_key: dict[bytes, list[_Receipt]] = {}
     for each in logged:
@@ -206,7 +261,7 @@ def _vectors(receipts: Sequence[_Receipt]) -> Verdict | None:
     """Judge `ap`: what a node has named as held it names ever after."""
     executors: dict[Any, list[_Receipt]] = {}
     for each in receipts:
-        if b"vector" in each.facts:
+        if each.operation.mode == "ap":
             executors.setdefault(each.facts[b"node"], []).append(each)
     found = (_growing(each, lambda one: _vector(one.facts[b"vector"]), _join, {}) for each in executors.values())
     return next((verdict for verdict in found if verdict is not None), None)

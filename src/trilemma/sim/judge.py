@@ -28,6 +28,7 @@ from trilemma.check.pipeline import (
 )
 from trilemma.check.receipt import Terms, check_receipts, plainly
 from trilemma.check.redis_model import REDIS
+from trilemma.check.refusal import check_refusals
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
 from trilemma.sim.sessions import as_executed
@@ -58,8 +59,8 @@ class Judged(NamedTuple):
     """Which of the nodes hold a replica of the keyspace that is driven."""
     leap_us: int = 0
     """By how much log time may have been wrong (`cp`, `ca`)."""
-    terms: Terms = Terms(1, 1)
-    """On how many replicas what is acknowledged has to be."""
+    terms: Terms = Terms(1, 1, frozenset())
+    """On how many replicas what is acknowledged has to be, and who holds one."""
 
     is_leaderless: bool = False
     digests: Mapping[str, Mapping[str, str]] = {}
@@ -133,6 +134,11 @@ def _strings(part: Judged) -> list[Verdict]:
     return [check_linearizable(_fresh(part), REDIS, SEARCH_STEPS_MAX)]
 
 
+def _looks(part: Judged) -> list[Verdict]:
+    """Judge commands that only look, too: of a refusal that blames the command the model knows nothing."""
+    return [check_refusals([*part.operations, *part.finals]), *_strings(part)]
+
+
 def _groups(part: Judged) -> list[Verdict]:
     return [check_linearizable(_fresh(part), model.MULTI_REGISTER, SEARCH_STEPS_MAX)]
 
@@ -175,11 +181,12 @@ def _sent_at_once(part: Judged, judge: Judge) -> list[Verdict]:
 def _with_receipts(part: Judged, judge: Judge) -> list[Verdict]:
     """Judge receipts, and by `judge` the replies that they stand beside."""
     return [
+        check_refusals([*part.operations, *part.finals]),
         check_receipts(part.operations, part.terms),
-        check_digests([*part.operations, *part.finals], part.digests),
-        check_conflicts(part.operations),
+        check_digests([*part.operations, *part.finals], part.digests, part.terms),
+        check_conflicts(part.operations, part.terms),
         check_counts(part.operations, part.terms),
-        check_tokens(part.operations),
+        check_tokens(part.operations, part.terms),
         *judge(part._replace(operations=plainly(part.operations), finals=plainly(part.finals))),
     ]
 
@@ -194,7 +201,7 @@ ORDERED: dict[str, Judge] = {
     "founding": _foundings,
     "databases": _databases,
     "once": _once,
-    "looks": _strings,
+    "looks": _looks,
     "connections": lambda part: _sent_at_once(part, _registers),
     "receipts": lambda part: _with_receipts(part, _registers),
 }

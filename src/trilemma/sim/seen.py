@@ -80,7 +80,7 @@ class Seen:
             finals = self.finals[name].history().operations
             part = Judged(
                 name, operations, finals, apart_us, options.has_quorums, nodes, holders, cluster.leap_us,
-                Terms(options.replicas or options.nodes, options.written), options.mode == "ap", digests,
+                Terms(options.replicas or options.nodes, options.written, holders), options.mode == "ap", digests,
             )  # fmt: skip
             outcome.verdicts.extend(judge_workload(part, options.mode, self._bank))
         if self.revivals.size:

@@ -6,7 +6,8 @@ on a connection that is READONLY for that one command, `explained_stale_read`; `
 `counted_write` (result: the reply, and what WAIT says); `digests` (result: per replica keyspace, shard, what it
 reflects, digest); `conflicts` (result: per key db, key, the shown write and the hidden ones, each as value, node, ms);
 `named_write`, the only one of its key (result: the reply, and the token taken then), and `awaited_read` of such a key
-(result: the value, and whether CAP WAIT found the token reached).
+(result: the value, and whether CAP WAIT found the token reached; what it said where that is neither `OK` nor a
+refusal).
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,11 @@ ROTATION: Final = 25
 
 AWAITED_MS: Final = b"300"
 """How long CAP WAIT waits."""
+
+DONE: Final = b"OK"
+
+NOT_REACHED: Final = ("TRYAGAIN ", "CLUSTERDOWN ")
+"""How CAP WAIT says that a token is not reached."""
 
 EXPLAIN: Final = (b"CAP", b"EXPLAIN")
 
@@ -83,10 +89,12 @@ class Receipts:
         told = [plain(reply) for reply in replies]
         if step.kind.startswith("explained_"):
             recorded = judge(told[len(told) // 2])
+            if len(told) > 1 and (told[0], told[-1]) != (DONE, DONE):
+                return Recorded("ok", (tuple(told), ()))  # READONLY and READWRITE: left to the checker
             return self._explained(recorded.result) if recorded.outcome == "ok" else recorded
         if step.kind == "awaited_read":
             recorded = judge(told[1])
-            return Recorded("ok", (told[1], told[0] == b"OK")) if recorded.outcome == "ok" else recorded
+            return Recorded("ok", (told[1], _is_reached(told[0]))) if recorded.outcome == "ok" else recorded
         recorded = judge(told[0])
         if len(told) == 1 or recorded.outcome != "ok":
             return recorded
@@ -117,3 +125,10 @@ class Receipts:
     @staticmethod
     def _with(write: Step, asked: Command, kind: str) -> Step:
         return write._replace(commands=(*write.commands, asked), kind=kind)
+
+
+def _is_reached(told: Any) -> Any:
+    """Return whether CAP WAIT found its token reached; what it said where that tells neither."""
+    if told == DONE:
+        return True
+    return False if isinstance(told, str) and told.startswith(NOT_REACHED) else told

@@ -103,6 +103,8 @@ def judge_exec(replies: Sequence[Reply], sent: int) -> Recorded:
         return recorded
     if recorded.result is None:
         return Recorded("fail")
+    if any(isinstance(plain(each), str) for each in replies[:-1]):
+        return Recorded("info", f"{APART}{', '.join(map(_shown, replies))}")
     done = recorded.result
     is_done = isinstance(done, tuple) and len(done) == sent - 2 and all(judge(each).outcome == "ok" for each in done)
     return Recorded("ok" if is_done else "info", done)
