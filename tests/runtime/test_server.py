@@ -20,8 +20,7 @@ from trilemma.base.ids import ShardId
 from trilemma.base.invariant import DiskRollback
 from trilemma.lab.desk import Desk
 from trilemma.node.effects import Effects
-from trilemma.runtime import server as module
-from trilemma.runtime import watch
+from trilemma.runtime import ending, watch
 from trilemma.runtime.config import MemberOptions, ServerConfig, member_ids
 from trilemma.runtime.disk import DiskStorage, MemoryStorage
 from trilemma.runtime.durable_files import WHOLE
@@ -176,7 +175,7 @@ def test_shutdown_of_a_client_ends_the_node_and_what_was_written_is_there_at_the
 def test_a_node_that_cannot_hand_over_is_stopped_after_a_bound(
     cluster: Any, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SHUTDOWN_S", 0.02)
+    monkeypatch.setattr(ending, "SHUTDOWN_S", 0.02)
 
     async def body(cluster: Cluster) -> None:
         server = cluster.around(lambda *_: node)
@@ -204,15 +203,15 @@ def test_a_shutdown_that_is_called_off_leaves_no_bound_behind_and_the_next_one_h
         server = cluster.servers["n1"] = cluster.around(lambda *_: node)
         await server.start()
         server.begin_shutdown()
-        bound = server._bound
+        bound = server._ending._bound
         assert bound is not None
         server.begin_shutdown()
-        assert server._bound is bound
+        assert server._ending._bound is bound
         _, writer = await asyncio.open_connection(*server.client_address)
         writer.write(b"SHUTDOWN ABORT")
         await until(bound.cancelled)
-        assert not server._ended.done()
-        monkeypatch.setattr(module, "SHUTDOWN_S", 0.02)
+        assert not server._ending._ended.done()
+        monkeypatch.setattr(ending, "SHUTDOWN_S", 0.02)
         server.begin_shutdown()
         async with asyncio.timeout(10):
             await server.wait()

@@ -10,7 +10,8 @@ from trilemma.sim.campaign import judge, run_seed
 from trilemma.sim.client import Numbers
 from trilemma.sim.faults.operators import OperatorFaults
 from trilemma.sim.generators import make_generator
-from trilemma.sim.judge import Judged, judge_workload
+from trilemma.sim.judge import judge_workload
+from trilemma.sim.judged import Judged
 from trilemma.sim.options import MODES, Options, draw, with_replicas
 from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.run import Schedule, run_schedule

@@ -2,7 +2,8 @@
 
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict
-from trilemma.sim.judge import Judged, judge_workload
+from trilemma.sim.judge import judge_workload
+from trilemma.sim.judged import Judged
 
 
 def add(process: int, begin_us: int, told: int) -> Operation:

@@ -15,7 +15,8 @@ from played import Exchange, Player
 from trilemma.check.history import Operation
 from trilemma.check.receipt import Terms
 from trilemma.node.config import Member, NodeConfig
-from trilemma.sim.judge import Judged, judge_workload
+from trilemma.sim.judge import judge_workload
+from trilemma.sim.judged import Judged
 from trilemma.sim.solo import SoloNode
 from trilemma.workload.connection import Connections
 from trilemma.workload.receipts import Receipts

@@ -15,7 +15,6 @@ from structlog.typing import FilteringBoundLogger
 
 from trilemma.base.errors import error, register
 from trilemma.base.invariant import InvariantViolated
-from trilemma.base.limits import limit
 from trilemma.base.time import US_PER_S, Now
 from trilemma.node.config import NodeConfig
 from trilemma.node.machine import Node
@@ -28,6 +27,7 @@ from trilemma.runtime.config import ServerConfig, member_ids
 from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.durable_files import WHOLE
+from trilemma.runtime.ending import Ending
 from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
@@ -38,7 +38,7 @@ from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
-from trilemma.runtime.refusal import DataDamaged, as_damage, refusal
+from trilemma.runtime.refusal import refusal
 from trilemma.runtime.rewrite import answer_rewrite
 from trilemma.runtime.room import Room, free_bytes
 from trilemma.runtime.rows import CorruptRowsError
@@ -50,9 +50,6 @@ register(
     "lab_off",
     "ERR the lab is switched off on this node",
     "start the cluster with `trilemma up --lab`, or a node with lab = true",
-)
-SHUTDOWN_S = limit(
-    "shutdown_s", 5, "s", "a node that leaves hands over what it leads first", "it stops without having handed over"
 )
 ENTROPY_BITS = 62
 
@@ -96,10 +93,7 @@ class Server:
         self._make_node = make_node
         self._stack = AsyncExitStack()
         self._listeners: list[asyncio.Server] = []
-        self._ended: asyncio.Future[None]
-        self._broke_on: Exception | None = None
-        self._bound: asyncio.TimerHandle | None = None
-        """Ends the node though it has not handed over; None while no shutdown is bounded."""
+        self._ending: Ending
         self.storage: Storage
         self.room = Room(config.reserve_bytes, free_bytes)
 
@@ -109,7 +103,7 @@ class Server:
         Raises:
             StartRefused: with a sentence for the operator; nothing is left behind.
         """
-        self._ended = asyncio.get_running_loop().create_future()
+        self._ending = Ending(self.config, self.logger)
         try:
             await self._start()
         except BaseException as problem:
@@ -133,16 +127,15 @@ class Server:
         Raises:
             DataDamaged: its rows turn out damaged, or the disk fails the log's last sync.
         """
-        self._lift_bound()
+        self._ending.lift_bound()
         try:
             await self._stack.aclose()
         except (CorruptRowsError, LogFailedError) as problem:
-            if problem is not self._broke_on:  # else `wait` tells it
-                damage = as_damage(self.config, problem)
-                self._tell(damage)
+            damage = self._ending.damaged(problem)
+            if damage is not None:
                 raise damage from problem
         finally:
-            self._end()
+            self._ending.end()
         self.logger.info("stopped")
 
     async def wait(self) -> None:
@@ -151,18 +144,12 @@ class Server:
         Raises:
             Exception: what broke the node: DataDamaged, also where the disk fails the log; InvariantViolated.
         """
-        await asyncio.shield(self._ended)
+        await self._ending.wait()
 
     def begin_shutdown(self) -> None:
         """Have the node hand over what it leads; `wait` returns then, or after a bound; a client may call it off."""
         self.turns.begin_shutdown()
-        if self._bound is None:
-            self._bound = asyncio.get_running_loop().call_later(SHUTDOWN_S, self._end)
-
-    def _lift_bound(self) -> None:
-        if self._bound is not None:
-            self._bound.cancel()
-            self._bound = None
+        self._ending.bound()
 
     # Up
 
@@ -194,8 +181,8 @@ class Server:
             flusher=thread,
             answer=self._answer,
             traced=lambda trace: write_trace(self.logger, trace),
-            left=self._end,
-            stayed=self._lift_bound,
+            left=self._ending.end,
+            stayed=self._ending.lift_bound,
             failed=self._failed,
         )
         storage = self._make_storage(directory)
@@ -295,21 +282,9 @@ class Server:
         else:
             self._lab.answer(words, protocol, done)
 
-    def _end(self) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)
-
     def _failed(self, problem: Exception) -> None:
         """Stop serving at once: the node's state is not to be trusted, and no reply of it either."""
-        self._broke_on = problem
-        problem = as_damage(self.config, problem)
-        if not self._ended.done():
-            self._ended.set_exception(problem)
         for listener in self._listeners:
             listener.close()
         self.clients.abort()
-        self._tell(problem)
-
-    def _tell(self, problem: Exception) -> None:
-        told = {"why": str(problem)} if isinstance(problem, DataDamaged) else {"exc_info": problem}
-        self.logger.critical("the node broke and stops", **told)
+        self._ending.broke(problem)

@@ -3,8 +3,7 @@
 Only what clients saw is judged, and the digests; what nodes found broken in themselves is reported beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 from trilemma.check import model
 from trilemma.check.availability import Outage, check_availability
@@ -26,12 +25,12 @@ from trilemma.check.pipeline import (
     check_pipelined_counters,
     check_pipelined_registers,
 )
-from trilemma.check.receipt import Terms, check_receipts, plainly
+from trilemma.check.receipt import check_receipts, plainly
 from trilemma.check.redis_model import REDIS
 from trilemma.check.refusal import check_refusals
 from trilemma.check.register import check_register
 from trilemma.check.verdict import Verdict, invalid, valid
-from trilemma.sim.sessions import as_executed
+from trilemma.sim.judged import Judged
 from trilemma.workload.bank import Bank
 
 STALE = "stale_"
@@ -42,38 +41,6 @@ SEARCH_STEPS_MAX = 300_000
 
 EXPIRY_ERROR_US = 1_200_000
 """By how much deadlines may be judged wrongly in a run with drift, fail-over and slewed clocks."""
-
-
-class Judged(NamedTuple):
-    """A workload's part of a history: the run, and the reads made after it had come to rest."""
-
-    workload: str
-    operations: Sequence[Operation]
-    finals: Sequence[Operation]
-    apart_us: int = 0
-    """How far apart most wall clocks were for a while."""
-    has_quorums: bool = False
-    """Whether the replicas that hold an acknowledged write and those that a read asks have one in common (`ap`)."""
-    nodes: frozenset[str] = frozenset()
-    holders: frozenset[str] = frozenset()
-    """Which of the nodes hold a replica of the keyspace that is driven."""
-    leap_us: int = 0
-    """By how much log time may have been wrong (`cp`, `ca`)."""
-    terms: Terms = Terms(1, 1, frozenset())
-    """On how many replicas what is acknowledged has to be, and who holds one."""
-
-    is_leaderless: bool = False
-    digests: Mapping[str, Mapping[str, str]] = {}
-    """At the end, by shard and node, what each replica reflects and its digest."""
-
-    @property
-    def has_all_replicas(self) -> bool:
-        """Whether every node holds one."""
-        return self.holders == self.nodes
-
-    def executed(self, operations: Sequence[Operation]) -> list[Operation]:
-        """Return a part of the history in the order that `ap` promises to keep."""
-        return as_executed(operations, self.nodes, self.holders)
 
 
 Judge = Callable[[Judged], list[Verdict]]

@@ -12,7 +12,8 @@ from trilemma.check.receipt import Terms
 from trilemma.check.recorder import Recorder
 from trilemma.check.revival import check_revivals
 from trilemma.sim.cluster import Cluster
-from trilemma.sim.judge import STALE, Judged, judge_availability, judge_digests, judge_workload
+from trilemma.sim.judge import STALE, judge_availability, judge_digests, judge_workload
+from trilemma.sim.judged import Judged
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.outcome import Outcome
 from trilemma.sim.passing import PassingKeyspaces
