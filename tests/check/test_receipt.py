@@ -165,7 +165,7 @@ WRONG_CONFLICTS = {
     "of another key": conflict(SHOWN, (HIDDEN,), key=b"other"),
     "of another database": conflict(SHOWN, (HIDDEN,), db=9),
     "no stamp": conflict((b"b", b"n2", None), (HIDDEN,)),
-    "a stamp of no time": conflict(SHOWN, ((b"a", b"n1", 0),)),
+    "a stamp before all": conflict(SHOWN, ((b"a", b"n1", -1),)),
     "no list": [*WRITTEN, asked("conflicts", None)],
     "no row": [*WRITTEN, asked("conflicts", (b"k",))],
     "no sides": conflict(b"b", b"a"),
@@ -177,6 +177,10 @@ def test_hidden_writes_of_several_nodes_are_valid() -> None:
     assert check_conflicts(conflict(SHOWN, (HIDDEN,)), TERMS).is_valid
     others = ((b"x", b"n2", 2), ((b"y", b"n1", 1),))
     assert check_conflicts(conflict(*others, key=b"of another workload"), TERMS).is_valid
+
+
+def test_a_node_whose_wall_clock_was_not_to_be_trusted_yet_stamps_at_no_time() -> None:
+    assert check_conflicts(conflict((b"b", b"n2", 0), ((b"a", b"n1", 0),)), TERMS).is_valid
 
 
 @pytest.mark.parametrize("name", WRONG_CONFLICTS)

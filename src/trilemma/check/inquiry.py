@@ -86,7 +86,8 @@ def _is_row(row: Any, asked: Operation) -> bool:
 
 def check_conflicts(operations: Sequence[Operation], terms: Terms) -> Verdict:
     """Judge that a key which is said to hide something has writes of several nodes, each sent by then: no two of one
-    node are concurrent. The one that is shown is the newest by its stamp, and all are in database 0.
+    node are concurrent. The one that is shown is the newest by its stamp, and all are in database 0. A stamp of 0 ms is
+    that of a node which could not trust its wall clock yet (PROTOCOLS §5.10).
 
     Of keys, and values, that these operations do not know nobody can tell: a keyspace has others' too.
     """
@@ -105,7 +106,7 @@ def check_conflicts(operations: Sequence[Operation], terms: Terms) -> Verdict:
             nodes = [each[1] for each in sides]
             is_named = all(each is not None and each.key == key and each.invoke_us <= told.end_us for each in writes)
             is_right = is_named and all(map(lambda write, node: _took(write, node, terms), writes, nodes))
-            is_newest = all(shown[2] >= each[2] > 0 for each in hidden)
+            is_newest = all(shown[2] >= each[2] for each in hidden)
             if not (is_right and is_newest and db == 0 and len(set(nodes)) == len(nodes)):
                 reason = f"{key!r} is said to hide {[each[0] for each in hidden]} under {shown[0]!r}, of {nodes}"
                 return invalid(CONFLICTS_CHECKER, reason, [told, *[each for each in writes if each is not None]])
