@@ -105,7 +105,8 @@ class PowerlessDisk:
                 self.removed.append(self._removed)
                 self._removed = []
         else:
-            self._file(status).sync(os.pread(descriptor, status.st_size, 0))
+            # The descriptor may be one that only writes.
+            self._file(status).sync(Path(f"/proc/self/fd/{descriptor}").read_bytes())
 
     def _fdatasync(self, descriptor: int) -> None:
         if self.fails_next_sync:

@@ -16,7 +16,7 @@ from trilemma.check.formats.file import FORMATS, read_history
 from trilemma.check.formats.recording import Recording
 from trilemma.check.history import HistoryError
 from trilemma.cli.console import AsJson, console, print_json
-from trilemma.cli.history_file import one_of, opened
+from trilemma.cli.history_file import CasFail, FileFormat, HistoryFile, Keys, Order, one_of, opened
 from trilemma.cli.judging import refuse
 
 SUFFIXES: Final = {".jsonl": "jsonl", ".edn": "edn", ".log": "log", ".txt": "log"}
@@ -24,15 +24,13 @@ SUFFIXES: Final = {".jsonl": "jsonl", ".edn": "edn", ".log": "log", ".txt": "log
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="The history; - for the standard input.", show_default=False)],
+    file: HistoryFile,
     target: Annotated[Path, typer.Argument(help="The file to write, over what is there.", show_default=False)],
     to: Annotated[str, typer.Option(help=f"{', '.join(FORMATS)}; else as the file to write is called.")] = "",
-    file_format: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}; else recognised.")] = "",
-    cas_fail: Annotated[str, typer.Option(help="A failed cas means mismatch, or never (EDN, log).")] = "mismatch",
-    keys: Annotated[
-        str, typer.Option(help="Whether values are pairs of key and value: auto, split, whole (EDN, log).")
-    ] = "auto",
-    order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
+    file_format: FileFormat = "",
+    cas_fail: CasFail = "mismatch",
+    keys: Keys = "auto",
+    order: Order = "time",
     keyspace: Annotated[str, typer.Option(help="Write the operations on this keyspace only.")] = "",
     times_tell: Annotated[
         bool, typer.Option("--times-tell", help="Write EDN whose lines have no right order, for readers of its times.")

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, BinaryIO, Final, NoReturn
 
@@ -33,7 +32,7 @@ from trilemma.check.report.data import EXIT_STATUS
 from trilemma.check.verdict import Verdict, combine, unknown
 from trilemma.cli.check_model import ModelError, OutOfTimeError, judge_by, load_model
 from trilemma.cli.console import AsJson, console, print_json
-from trilemma.cli.history_file import one_of, opened
+from trilemma.cli.history_file import CasFail, FileFormat, HistoryFile, Keys, Order, one_of, opened
 from trilemma.cli.judging import refuse
 
 STEPS_PER_S: Final = STEPS_MAX // 10
@@ -51,16 +50,14 @@ REGISTER: Final = "register"
 
 
 def history(
-    file: Annotated[Path, typer.Argument(help="The history; - for the standard input.", show_default=False)],
-    file_format: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}; else recognised.")] = "",
+    file: HistoryFile,
+    file_format: FileFormat = "",
     model: Annotated[str, typer.Option(help=f"{names()}, or FILE.py:NAME, module:NAME; else guessed.")] = "",
     initial: Annotated[str, typer.Option(help="What each key holds at first: nil, 0, abc, '\"0\"'.")] = "",
     nil: Annotated[str, typer.Option(help="A read of nil means absent, or unknown.")] = "absent",
-    cas_fail: Annotated[str, typer.Option(help="A failed cas means mismatch, or never (EDN, log).")] = "mismatch",
-    keys: Annotated[
-        str, typer.Option(help="Whether values are pairs of key and value: auto, split, whole (EDN, log).")
-    ] = "auto",
-    order: Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")] = "time",
+    cas_fail: CasFail = "mismatch",
+    keys: Keys = "auto",
+    order: Order = "time",
     keyspace: Annotated[str, typer.Option(help="Judge the operations on this keyspace only.")] = "",
     promise: Annotated[
         str,

@@ -1,16 +1,25 @@
-"""Files of histories as commands are given them: opened so that they can be read twice, options that are one of a few
-words."""
+"""Files of histories as commands are given them: opened so that they can be read twice, and the options that say
+how one is read."""
 
 import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Annotated, BinaryIO, TypeVar
 
+import typer
+
+from trilemma.check.formats.file import FORMATS
 from trilemma.cli.judging import refuse
 
 Word = TypeVar("Word", bound=str)
+
+HistoryFile = Annotated[Path, typer.Argument(help="The history; - for the standard input.", show_default=False)]
+FileFormat = Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}; else recognised.")]
+CasFail = Annotated[str, typer.Option(help="A failed cas means mismatch, or never (EDN, log).")]
+Keys = Annotated[str, typer.Option(help="Whether values are pairs of key and value: auto, split, whole (EDN, log).")]
+Order = Annotated[str, typer.Option(help="What tells before from after: time, position (EDN).")]
 
 
 def one_of(option: str, word: str, words: Sequence[Word]) -> Word:

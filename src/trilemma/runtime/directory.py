@@ -26,6 +26,7 @@ import msgspec
 
 from trilemma.base.ids import NodeId
 from trilemma.runtime.durable_files import (
+    NEW,
     WHOLE,
     DirectoryRefused,
     changed,
@@ -173,7 +174,7 @@ class DataDirectory:
 
     def _check_empty(self) -> None:
         # A start that was cut off while it wrote its first identity has left only these behind.
-        left = {"LOCK", f"{IDENTITY}.new", f"{PEERS}.new"}
+        left = {"LOCK", f"{IDENTITY}{NEW}", f"{PEERS}{NEW}"}
         others = sorted(
             entry.name for entry in self.path.iterdir() if entry.name not in left and not self._is_new(entry)
         )

@@ -1,4 +1,4 @@
-"""Small files that a crash leaves whole, directories whose names are durable, and what is said of a damaged one."""
+"""Files that are put in place whole, directories whose names are durable, and what is said of a damaged one."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 WHOLE = "put the whole directory back as it was: a node that has lost a part of it must not return under its old id"
 """What to do about a data directory of which something is gone."""
+NEW = ".new"
+"""Behind the name of what is written to stand in a file's place: never the only one of what the file holds."""
 
 
 class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was refused
@@ -36,7 +38,12 @@ def changed(file: Path) -> DirectoryRefused:
     return DirectoryRefused(f"{file} is damaged: its checksum is not that of what it says; {WHOLE}")
 
 
-def write_durably(file: Path, data: bytes) -> None:
+def new_of(file: Path) -> Path:
+    """Return where `write_durably` writes what is to stand in a file's place; a crash may leave it behind."""
+    return file.with_name(f"{file.name}{NEW}")
+
+
+def write_durably(file: Path, data: bytes, mode: int = 0o644) -> None:
     """Put a whole file in place so that a crash leaves either the old one or the new one.
 
     Raises:
@@ -44,16 +51,16 @@ def write_durably(file: Path, data: bytes) -> None:
             the new one.
     """
     try:
-        _write_durably(file, data)
+        _write_durably(file, data, mode)
     except OSError as problem:
         if problem.filename is None:  # as of all calls that take a descriptor
             problem.filename = str(file)
         raise
 
 
-def _write_durably(file: Path, data: bytes) -> None:
-    new = file.with_name(f"{file.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+def _write_durably(file: Path, data: bytes, mode: int) -> None:
+    new = new_of(file)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         write_whole(descriptor, data, 0)
         os.fsync(descriptor)

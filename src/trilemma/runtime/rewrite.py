@@ -4,7 +4,6 @@ Only lines are understood here, not TOML: a text that does not come out as wante
 lines) is not put in place.
 """
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from trilemma.base.errors import error, register
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.config import ConfigError, parse
+from trilemma.runtime.durable_files import write_durably
 from trilemma.runtime.toml import toml_string
 
 register(
@@ -52,13 +52,7 @@ def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
     found = parse(text)
     if any(getattr(found, name) != value for name, value in values.items()):
         raise ConfigError("its lines are laid out in a way that is not understood")
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, path.stat().st_mode & 0o777)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_durably(path, text.encode(), path.stat().st_mode & 0o777)
 
 
 def answer_rewrite(path: Path | None, words: Sequence[bytes]) -> bytes:

@@ -10,14 +10,13 @@ import threading
 from pathlib import Path
 
 from trilemma.base.limits import KIB
+from trilemma.runtime.durable_files import NEW, new_of, sync_directory, write_durably
 from trilemma.runtime.room import NoRoomError
 from trilemma.runtime.whole_write import write_whole
 
 SUFFIX = ".segment"
 NUMBER_DIGITS = 16
-NEW = ".new"
-"""Behind the name of a segment that a start writes anew: a copy, never the only one. Where the start is cut off, the
-next one removes it."""
+SEGMENT_MODE = 0o600
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 ALLOCATED_BYTES_MIN = 4 * KIB
 """Less than this is not worth allocating ahead."""
@@ -127,14 +126,11 @@ class SegmentFiles:
 
     def _renew(self, number: int, data: bytes) -> None:
         self._cut(number, len(data))
-        new = self._new_path(number)
         try:
-            self._write_new(new, data)
+            write_durably(self.path(number), data, SEGMENT_MODE)
         except OSError:
-            new.unlink(missing_ok=True)
+            new_of(self.path(number)).unlink(missing_ok=True)
             raise
-        os.replace(new, self.path(number))
-        self.sync_directory()
 
     def _cut(self, number: int, end: int) -> None:
         """Give back what was allocated ahead: a disk that is nearly full needs it for the new file."""
@@ -145,29 +141,17 @@ class SegmentFiles:
         finally:
             os.close(descriptor)
 
-    def _new_path(self, number: int) -> Path:
-        path = self.path(number)
-        return path.with_name(f"{path.name}{NEW}")
-
-    def _write_new(self, new: Path, data: bytes) -> None:
-        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            write_whole(descriptor, data, 0)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
     def create(self, number: int, header: bytes) -> None:
         """End the segment before, then make this one; its header is durable before anything else is written to it."""
         if number - 1 in self._descriptors:
             os.fdatasync(self.descriptor(number - 1))
-        descriptor = os.open(self.path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(self.path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, SEGMENT_MODE)
         with self._lock:
             self._descriptors[number] = descriptor
         self._allocate(descriptor)
         write_whole(descriptor, header, 0)
         os.fsync(descriptor)
-        self.sync_directory()
+        sync_directory(self._directory)
 
     def _allocate(self, descriptor: int) -> None:
         """Allocate a segment, or what of it a full disk has room for: it grows as it is written then."""
@@ -191,15 +175,7 @@ class SegmentFiles:
             if descriptor is not None:
                 os.close(descriptor)
             self.path(number).unlink(missing_ok=True)
-        self.sync_directory()
-
-    def sync_directory(self) -> None:
-        """Make durable which segments there are."""
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(self._directory)
 
     def close(self) -> None:
         """Close all descriptors."""
