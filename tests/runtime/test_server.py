@@ -245,12 +245,26 @@ def test_a_node_that_breaks_closes_its_clients_and_says_why(cluster: Any, node: 
     cluster(body)
 
 
-def test_rows_that_turn_out_damaged_end_the_node_with_the_sentence_of_a_refused_start(cluster: Any, node: Any) -> None:
-    def damaged(_: Any) -> None:
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (CorruptRowsError("Corruption: in 000007.sst"), f": Corruption: in 000007.sst; {WHOLE}"),
+        (
+            DiskRollback("entries up to 7 of shard 1024 were acknowledged from it, and it holds those up to 5"),
+            " is an older copy of what this node had: entries up to 7 of shard 1024 were acknowledged from it, and it "
+            f"holds those up to 5; {WHOLE}",
+        ),
+    ],
+    ids=["damaged rows", "a disk that went back in time"],
+)
+def test_data_that_turn_out_bad_end_the_node_with_the_directory_and_what_to_do(
+    cluster: Any, node: Any, problem: Exception, sentence: str
+) -> None:
+    def bad(_: Any) -> None:
         if ("client", 1, b"x") in node.seen:
-            raise CorruptRowsError("Corruption: in 000007.sst")
+            raise problem
 
-    node.plan = damaged
+    node.plan = bad
 
     async def body(cluster: Cluster) -> None:
         server = cluster.servers["n1"] = cluster.around(lambda *_: node)
@@ -260,32 +274,7 @@ def test_rows_that_turn_out_damaged_end_the_node_with_the_sentence_of_a_refused_
         with pytest.raises(DataDamaged) as ended:
             await server.wait()
         writer.transport.abort()
-        assert str(ended.value) == f"{cluster.path / 'n1'}: Corruption: in 000007.sst; {WHOLE}"
-        assert "the node broke and stops" in cluster.said.getvalue()
-        assert "Traceback" not in cluster.said.getvalue()
-
-    cluster(body)
-
-
-def test_a_disk_that_went_back_in_time_ends_the_node_with_the_directory_and_what_to_do(cluster: Any, node: Any) -> None:
-    def old(_: Any) -> None:
-        if ("client", 1, b"x") in node.seen:
-            raise DiskRollback("entries up to 7 of shard 1024 were acknowledged from it, and it holds those up to 5")
-
-    node.plan = old
-
-    async def body(cluster: Cluster) -> None:
-        server = cluster.servers["n1"] = cluster.around(lambda *_: node)
-        await server.start()
-        _, writer = await asyncio.open_connection(*server.client_address)
-        writer.write(b"x")
-        with pytest.raises(DataDamaged) as ended:
-            await server.wait()
-        writer.transport.abort()
-        assert str(ended.value) == (
-            f"{cluster.path / 'n1'} is an older copy of what this node had: entries up to 7 of shard 1024 were "
-            f"acknowledged from it, and it holds those up to 5; {WHOLE}"
-        )
+        assert str(ended.value) == f"{cluster.path / 'n1'}{sentence}"
         assert "the node broke and stops" in cluster.said.getvalue()
         assert "Traceback" not in cluster.said.getvalue()
 
