@@ -47,6 +47,14 @@ def serves(cluster: LocalCluster, *nodes: str) -> bool:
         return False
 
 
+def take_copy(cluster: LocalCluster, data: Path, copy: Path) -> None:
+    """Copy the directory of n3 while it is down; the node is one start further then."""
+    cluster.kill("n3")
+    shutil.copytree(data, copy)
+    cluster.restart("n3")
+    cluster.wait_until_ready()
+
+
 def put_back(copy: Path, data: Path) -> None:
     shutil.rmtree(data)
     shutil.copytree(copy, data)
@@ -56,10 +64,7 @@ def test_an_older_copy_is_refused_and_no_acknowledged_write_is_lost(tmp_path: Pa
     """Elected with it, the node that had missed the write took it from the only one that still held it."""
     data, copy = tmp_path / "n3", tmp_path / "copy"
     with trilemma.local(directory=tmp_path) as cluster:
-        cluster.kill("n3")
-        shutil.copytree(data, copy)
-        cluster.restart("n3")
-        cluster.wait_until_ready()
+        take_copy(cluster, data, copy)
         cluster.cut("n2")
         awaited(lambda: serves(cluster, "n1", "n3"))
         assert cluster.client("n1").set("k", "acknowledged")
@@ -129,10 +134,7 @@ def test_starts_that_fail_do_not_have_an_older_copy_taken_back(
         monkeypatch.setattr(module, "RUNS_MAX", runs_max)
     data, copy = tmp_path / "n3", tmp_path / "copy"
     with trilemma.local(directory=tmp_path) as cluster:
-        cluster.kill("n3")
-        shutil.copytree(data, copy)
-        cluster.restart("n3")
-        cluster.wait_until_ready()
+        take_copy(cluster, data, copy)
         cluster.kill("n3")
         put_back(copy, data)
         held = (data / stray).read_bytes() if (data / stray).exists() else None
