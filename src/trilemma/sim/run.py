@@ -41,6 +41,9 @@ REST_STEP_US = 20_000
 
 OPENING_TRIES = 5
 
+CREATED_AGAIN_US = 300_000
+"""After how long a refused KEYSPACE CREATE is sent again."""
+
 SAFETY_EXTRA_US = 12_000_000
 """How much longer the safety phase may last where few operations were answered."""
 
@@ -111,10 +114,19 @@ class Schedule:
         options = self.options
         if options.keyspace != "default":
             words = ["KEYSPACE", "CREATE", options.keyspace, "MODE", options.mode, *options.settings]
-            if self._ask(request(*words)) != b"OK":
+            if not self._create(request(*words)):
                 self._outcome.verdicts.append(invalid("preparation", f"{words} was not answered OK"))
                 return False
         return self._bank is None or self._open_bank(self._bank)
+
+    def _create(self, data: bytes) -> bool:
+        """Send a KEYSPACE CREATE, again where lost beats make a link look cut; say whether it was OK."""
+        for _ in range(OPENING_TRIES):
+            answer = self._ask(data)
+            if not isinstance(answer, str) or not answer.startswith("CLUSTERDOWN"):
+                break
+            self._scheduler.run_until(self._scheduler.now_us + CREATED_AGAIN_US)
+        return answer == b"OK"
 
     def _open_bank(self, bank: Bank) -> bool:
         step = bank.opening(0)
