@@ -21,6 +21,7 @@ WOULD_VANISH = (
     b"-ERR keyspace 'shop': keys that begin with 'shop:' live in 'default'; they would vanish from sight; "
     b"nothing was changed"
 )
+GIVEN_UP_BEFORE = b"-ERR keyspace 'shop': it took too long and was given up; nothing was changed"
 STILL_FENCED = b", but keys that begin with 'shop:' may be refused for a while yet\r\n"
 
 
@@ -124,8 +125,17 @@ def test_a_refusal_whose_abort_fails_says_at_once_that_the_fence_may_stand(abort
     assert Script([b":5\r\n"], [b":1\r\n"], abortion).slot.data == WOULD_VANISH + STILL_FENCED
 
 
+def test_a_prepare_in_doubt_can_do_no_more_than_fence_since_no_activate_follows_it() -> None:
+    script = Script(UNCERTAIN)
+    assert script.slot.data == GIVEN_UP_BEFORE + STILL_FENCED
+    assert script.changes == [Prepare]
+
+
+def test_an_alter_in_doubt_may_still_take_effect() -> None:
+    assert Script(UNCERTAIN, change=Alter(SHOP)).slot.data == UNCERTAIN
+
+
 def test_a_prepare_that_fails_ends_it() -> None:
-    assert Script(UNCERTAIN).slot.data == UNCERTAIN
     assert Script(DOWN).slot.data == DOWN
     taken = Script([b":-3\r\n"]).slot
     assert taken.advance(3, 0)

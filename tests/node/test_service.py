@@ -141,6 +141,17 @@ def test_a_change_that_cannot_be_made_says_so_of_the_list_and_names_no_keyspace_
 def test_a_change_in_doubt_says_so_of_the_list(stage: Stage) -> None:
     stage.lead(2)
     stage.crash(1)
-    told: Any = stage.ask(2, "KEYSPACE", "CREATE", "x", "MODE", "cp").reply
+    told: Any = stage.ask(2, "KEYSPACE", "ALTER", "bank", "TIMEOUT", "500").reply
     assert told.startswith("UNCERTAIN the list of keyspaces: ")
     assert told.endswith("; the change may still take effect")
+
+
+def test_a_keyspace_that_was_given_up_before_it_began_never_comes(stage: Stage) -> None:
+    stage.lead(2)
+    stage.crash(1)
+    told: Any = stage.ask(2, "KEYSPACE", "CREATE", "x", "MODE", "cp").reply
+    assert told.startswith("ERR keyspace 'x': it took too long and was given up; nothing was changed, but keys that ")
+    stage.heal()
+    stage.run(5_000_000)
+    assert b"x" not in stage.ask(2, "KEYSPACE", "LIST").reply
+    assert stage.ask(2, "SET", "x:1", "a").reply == b"OK"

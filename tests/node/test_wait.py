@@ -72,3 +72,30 @@ def test_the_time_that_wait_was_told_to_take_is_not_counted_against_what_is_behi
     connection.send(("SET", "shop:w", "1"), ("WAIT", "3", "9000"), ("SET", "bank:w", "1"), ("GET", "bank:w"))
     stage.run(10_000_000)
     assert connection.replies == [b"OK", 2, b"OK", b"1"]
+
+
+@pytest.mark.parametrize(("timeout_ms", "most_ms"), [(WAIT_MS, 2 * WAIT_MS), (0, 2_500)])
+def test_wait_for_a_leader_that_is_cut_off_is_over_in_its_own_time_and_knows_of_none(
+    timeout_ms: int, most_ms: int
+) -> None:
+    stage = Stage()
+    stage.lead(1)
+    connection = Connection(stage, 3)
+    assert stage.ask(3, "SET", "bank:w", "1").reply == b"OK"
+    connection.send(("SET", "bank:w", "2"))
+    stage.run(500_000)
+    stage.cut_off(3)
+    connection.send(("WAIT", "1", str(timeout_ms)), ("PING",))
+    stage.run(most_ms * 1_000)
+    assert connection.replies == [b"OK", 0, b"PONG"]
+
+
+def test_wait_at_a_follower_tells_the_replicas_that_its_leader_knows_to_hold_the_write() -> None:
+    stage = Stage()
+    stage.lead(1)
+    connection = Connection(stage, 3)
+    connection.send(("SET", "bank:w", "1"))
+    stage.run(1_000_000)
+    connection.send(("WAIT", "2", "0"))
+    stage.run(1_000_000)
+    assert connection.replies == [b"OK", 2]

@@ -91,7 +91,7 @@ def test_a_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["LOCK", "letters.txt"]
 
 
-@pytest.mark.parametrize("other", [{"format": 1, "log_has_begun": True}, {"format": 2}, {"format": 4, "unheard_of": 0}])
+@pytest.mark.parametrize("other", [{"format": 1, "log_has_begun": True}, {"format": 3}, {"format": 5, "unheard_of": 0}])
 def test_another_format_is_refused_by_its_number_whatever_else_it_holds(
     tmp_path: Path, other: dict[str, object]
 ) -> None:
@@ -99,7 +99,7 @@ def test_another_format_is_refused_by_its_number_whatever_else_it_holds(
     file = tmp_path / "identity.json"
     written = msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | other)
     file.write_bytes(written)
-    with pytest.raises(DirectoryRefused, match=f"has format {other['format']}; this version reads format 3: start it"):
+    with pytest.raises(DirectoryRefused, match=f"has format {other['format']}; this version reads format 4: start it"):
         opened(tmp_path)
     assert file.read_bytes() == written
 
@@ -126,7 +126,7 @@ def test_the_newest_segment_of_the_log_is_remembered_over_restarts(tmp_path: Pat
     held.close()
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"format": 3}', b'{"format": "x"}'])
+@pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"format": 4}', b'{"format": "x"}'])
 def test_a_damaged_identity_is_refused(tmp_path: Path, data: bytes) -> None:
     opened(tmp_path).close()
     (tmp_path / "identity.json").write_bytes(data)

@@ -35,6 +35,9 @@ register(
     "the nodes end that within seconds, as soon as most members are there; send it again once all are",
 )
 
+UNCERTAIN = b"-UNCERTAIN"
+GIVEN_UP = "it took too long and was given up"
+
 Ask = Callable[[Slot, ShardId, Unit], None]
 """Send a unit to a shard; the slot gets the result."""
 
@@ -93,6 +96,10 @@ class ChangeSlot(Slot):
             self._end(self._still_fenced())
         elif self._prepared:
             self._abort(error)
+        elif isinstance(self._change, Prepare) and error.startswith(UNCERTAIN):
+            # Whatever becomes of it, no ACTIVATE follows: it can do no more than fence until it is aborted.
+            self._refusal = self._refused(GIVEN_UP)
+            self._end(self._still_fenced())
         else:
             self._end(error)
 
@@ -129,13 +136,13 @@ class ChangeSlot(Slot):
         index = int(reply[1:])
         if index > 0 and self._is_in_doubt:
             # The ABORT took effect, so no ACTIVATE ever will.
-            self._refusal = self._refused("it took too long and was given up")
+            self._refusal = self._refused(GIVEN_UP)
         self._given_up(abs(index), self._refusal)
 
     def _activated(self, reply: bytes) -> None:
         index = int(reply[1:])
         if index <= 0:
-            self._given_up(-index, self._refused("it took too long and was given up"))
+            self._given_up(-index, self._refused(GIVEN_UP))
         else:
             self._awaited = index
 
@@ -150,7 +157,7 @@ class ChangeSlot(Slot):
 
     @property
     def _is_in_doubt(self) -> bool:
-        return self._refusal.startswith(b"-UNCERTAIN")
+        return self._refusal.startswith(UNCERTAIN)
 
     def _refused(self, reason: str) -> bytes:
         text = error("keyspace_unchanged", keyspace=self._change.keyspace.name, reason=reason).text

@@ -13,10 +13,11 @@ from trilemma.node import internal
 from trilemma.node.defect import DEFECTS
 from trilemma.node.dispatch import Dispatcher, NodeCommand, ok
 from trilemma.node.far_waits import FarWrite
+from trilemma.node.request import Request
 from trilemma.node.server import Server
 from trilemma.node.session import Session
 from trilemma.node.slot import Slot
-from trilemma.node.unit import Path, Unit
+from trilemma.node.unit import Path, Result, Unit
 from trilemma.resp.number import parse_double, parse_int64
 from trilemma.resp.reply import ErrorReply, Reply, encode
 
@@ -200,8 +201,7 @@ class Waiting:
             self._wait_afar(session, shard, wanted, deadline_us)
             return
         if replica is None or replica.target() is None:
-            slot = session.slot()
-            self._dispatcher.send(session, shard, Unit(Path.READ, session.db, session.protocol, [internal.HELD]), slot)
+            self._ask_leader(session, shard, deadline_us)
             return
         position, most = replica.position, 0
 
@@ -212,6 +212,25 @@ class Waiting:
             most = max(most, replica.held_by(position))
             return encode(most, session.protocol) if is_late or is_over or most >= wanted else None
 
+        self.until(session, deadline_us, poll)
+
+    def _ask_leader(self, session: Session, shard: ShardId, deadline_us: int) -> None:
+        """Ask the leader, once, on how many replicas the write is already; a refusal says only that none are known."""
+        told: list[bytes] = []
+
+        class Told:
+            def result(self, request: Request, result: Result, token: int) -> None:
+                """Be the sink of the question."""
+                reply = result[0] if type(result) is list else b"-"
+                told.append(encode(0, session.protocol) if reply[:1] == b"-" else reply)
+
+        def poll(is_late: bool) -> bytes | None:
+            if not told and not is_late:
+                return None
+            return told[0] if told else encode(0, session.protocol)
+
+        unit = Unit(Path.READ, session.db, session.protocol, [internal.HELD])
+        self._dispatcher.send(session, shard, unit, Told())
         self.until(session, deadline_us, poll)
 
     def _wait_afar(self, session: Session, shard: ShardId, wanted: int, deadline_us: int) -> None:

@@ -38,7 +38,7 @@ from trilemma.runtime.founding import Founding
 from trilemma.runtime.known_disks import PEERS, RUNS_MAX, KnownDisks, Lineage, Run, found_disks
 from trilemma.runtime.segment_files import SUFFIX, remove_left_over
 
-FORMAT = 3
+FORMAT = 4
 IDENTITY = "identity.json"
 LOG = "log"
 """Made before the first identity: where there is an identity without it, the log was lost."""

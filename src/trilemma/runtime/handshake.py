@@ -19,7 +19,7 @@ import msgspec
 from trilemma.base.ids import NodeId
 from trilemma.runtime.known_disks import Lineage, Run
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 NONCE_BYTES = 32
 _REASON_CHARACTERS_MAX = 300
 REFUSED_THERE = "the other side refused: "
