@@ -75,19 +75,35 @@ def test_the_time_that_wait_was_told_to_take_is_not_counted_against_what_is_behi
 
 
 @pytest.mark.parametrize(("timeout_ms", "most_ms"), [(WAIT_MS, 2 * WAIT_MS), (0, 2_500)])
-def test_wait_for_a_leader_that_is_cut_off_is_over_in_its_own_time_and_knows_of_none(
+def test_wait_for_a_leader_that_is_cut_off_is_over_in_its_own_time_and_counts_what_the_reply_waited_for(
     timeout_ms: int, most_ms: int
 ) -> None:
     stage = Stage()
     stage.lead(1)
     connection = Connection(stage, 3)
-    assert stage.ask(3, "SET", "bank:w", "1").reply == b"OK"
     connection.send(("SET", "bank:w", "2"))
     stage.run(500_000)
     stage.cut_off(3)
     connection.send(("WAIT", "1", str(timeout_ms)), ("PING",))
     stage.run(most_ms * 1_000)
-    assert connection.replies == [b"OK", 0, b"PONG"]
+    assert connection.replies == [b"OK", 1, b"PONG"]
+
+
+@pytest.mark.parametrize("before", [(), (("SET", "bank:w", "1"),)])
+def test_wait_behind_a_write_that_is_not_answered_knows_of_nobody_who_holds_it(
+    before: tuple[tuple[str, ...], ...],
+) -> None:
+    stage = Stage()
+    stage.lead(1)
+    connection = Connection(stage, 3)
+    connection.send(*before, ("GET", "bank:w"))
+    stage.run(500_000)
+    stage.cut_off(3)
+    connection.send(("SET", "bank:w", "2"), ("WAIT", "1", str(WAIT_MS)))
+    stage.run(2_500_000)
+    uncertain, held = connection.replies[-2:]
+    assert str(uncertain).startswith("UNCERTAIN")
+    assert held == 0
 
 
 def test_wait_at_a_follower_tells_the_replicas_that_its_leader_knows_to_hold_the_write() -> None:

@@ -140,8 +140,6 @@ def check_counts(operations: Iterable[Operation], terms: Terms) -> Verdict:
     """
     for each in _told(operations, "counted_write"):
         count, least = each.result[1], 0 if each.mode == "ap" else terms.replicas // 2
-        if is_refusal(count):
-            continue
         if not is_count(count, least) or count > terms.replicas - 1:
             return invalid(COUNTS_CHECKER, f"{count!r} other replicas hold it, of {terms.replicas} in all", [each])
     return valid(COUNTS_CHECKER)

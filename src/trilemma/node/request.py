@@ -25,6 +25,7 @@ class Lane:
 
     __slots__ = (
         "handed",
+        "is_confirmed",
         "last_write",
         "logged",
         "only",
@@ -54,6 +55,8 @@ class Lane:
         """The node to which the last write went that was carried out, or may have been."""
         self.last_write = 0
         """The highest number of such a write: what was sent before it must not be carried out any more."""
+        self.is_confirmed = False
+        """Whether the newest one that was answered is known to be carried out."""
 
     def was_answered(self, unit: Unit, number: int, result: Result) -> None:
         """Take note of what the executor to which the requests went has answered, or has left without an answer.
@@ -70,6 +73,7 @@ class Lane:
             return
         if unit.path == 0:
             self.wrote_at, self.last_write = node, max(self.last_write, number)
+            self.is_confirmed = type(result) is not bytes
 
     def was_named(self, vector: Vector) -> None:
         """Take note that a token names all that was shown so far."""

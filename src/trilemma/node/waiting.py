@@ -215,19 +215,25 @@ class Waiting:
         self.until(session, deadline_us, poll)
 
     def _ask_leader(self, session: Session, shard: ShardId, deadline_us: int) -> None:
-        """Ask the leader, once, on how many replicas the write is already; a refusal says only that none are known."""
-        told: list[bytes] = []
+        """Ask the leader, once, on how many replicas the write is already.
+
+        Where it does not say, those are known that a write's reply waits for, if it came.
+        """
+        lane, keyspace = session.lane(shard), self._server.executors.keyspace(shard)
+        told: list[Result] = []
 
         class Told:
             def result(self, request: Request, result: Result, token: int) -> None:
                 """Be the sink of the question."""
-                reply = result[0] if type(result) is list else b"-"
-                told.append(encode(0, session.protocol) if reply[:1] == b"-" else reply)
+                told.append(result)
 
         def poll(is_late: bool) -> bytes | None:
+            result = told[0] if told else None
+            if type(result) is list and result[0][:1] != b"-":
+                return result[0]
             if not told and not is_late:
                 return None
-            return told[0] if told else encode(0, session.protocol)
+            return encode(keyspace.write_count - 1 if lane.is_confirmed else 0, session.protocol)
 
         unit = Unit(Path.READ, session.db, session.protocol, [internal.HELD])
         self._dispatcher.send(session, shard, unit, Told())
