@@ -106,6 +106,9 @@ def test_keys_that_one_command_names_together_are_judged_together() -> None:
         ("LPUSH", "k", "x"),
         ("get", "k"),
         ("SET", "k", "v", "px", "9"),
+        ("SET", "k", "ex", "EX", "9"),
+        ("SET", "k", "v", "NX", "PXAT", "9"),
+        ("GETEX", "k", "exat", "9"),
         ("EXPIRE", "k", "9"),
         ("READONLY",),
         ("FLUSHALL",),
@@ -124,6 +127,16 @@ def test_what_cannot_be_judged_makes_the_verdict_unknown(words: tuple[str, ...])
 
 def test_keys_may_be_called_as_an_option_is() -> None:
     assert not refusal(command("COPY", "DB", "DB", "REPLACE", result=0))
+    assert not refusal(command("GETEX", "EX", result=None))
+
+
+@pytest.mark.parametrize("value", ["ex", "PX", "exat", "PXAT"])
+def test_values_may_read_as_an_option_does(value: str) -> None:
+    written = command("SET", "k", value)
+    assert check_commands([written, command("GET", "k", result=value.encode(), at=9)]).is_valid
+    assert check_commands([written, command("GET", "k", result=None, at=9)]).is_invalid
+    swapped = command("SET", "k", "v", "XX", "GET", result=value.encode(), at=9)
+    assert check_commands([written, swapped]).is_valid
 
 
 @pytest.mark.parametrize(

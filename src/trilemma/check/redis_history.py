@@ -45,6 +45,8 @@ _DEADLINES: Final = frozenset(
     }
 )
 _DEADLINE_WORDS: Final = frozenset({b"EX", b"PX", b"EXAT", b"PXAT"})
+_OPTIONS_AT: Final = {b"SET": 3, b"GETEX": 2}
+"""Where the words begin that may set a deadline. What stands before them is data, whatever it reads."""
 
 
 def commands_of(operation: Operation) -> tuple[Command, ...]:
@@ -82,15 +84,18 @@ def refusal(operation: Operation) -> str:
             return f"the model does not know {name.decode('utf-8', 'replace')}"
         if not keys_of(command):
             return f"{name.decode()} names no key"
-        if name in _DEADLINES or (
-            name in (b"SET", b"GETEX") and any(w.upper() in _DEADLINE_WORDS for w in command[2:])
-        ):
+        if name in _DEADLINES or any(word.upper() in _DEADLINE_WORDS for word in _options(command)):
             return f"{name.decode()} sets or shows a deadline, and time does not pass in the model"
         if name == b"LCS" and [word.upper() for word in command[3:]] not in ([], [b"LEN"]):
             return "the model knows LCS with no other option than LEN"
         if name == b"COPY" and b"DB" in [word.upper() for word in command[3:]]:
             return "COPY with DB goes to another db: not judged"
     return ""
+
+
+def _options(command: Command) -> Command:
+    """Return the words of a command among which a deadline may be."""
+    return command[_OPTIONS_AT[command[0]] :] if command[0] in _OPTIONS_AT else ()
 
 
 def components(operations: Iterable[Operation]) -> list[list[Operation]]:
