@@ -254,6 +254,9 @@ def test_an_initial_value_of_another_kind_is_refused() -> None:
         judge(in_turn(done("read", None, (1,))), JUDGES["set"], Terms(b"abc"))
     with pytest.raises(HistoryError, match="the initial value of a counter is a whole number"):
         judge(in_turn(done("read", None, 1)), JUDGES["counter"], Terms(b"abc"))
+    for sum_at_first in (b"abc", 1.5, True):
+        with pytest.raises(HistoryError, match="the initial value of a bank, its sum, is a whole number"):
+            judge(in_turn(done("read", None, ((0, 5), (1, 10)))), JUDGES["bank"], Terms(sum_at_first))
 
 
 def test_a_search_that_gives_up_is_unknown() -> None:

@@ -177,6 +177,8 @@ def judge_strings(operations: Operations, terms: Terms) -> list[Verdict]:
 
 def judge_balances(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge whether the sum of all accounts of each bank stays; the initial value is that sum."""
+    if terms.initial is not None and type(terms.initial) is not int:
+        raise HistoryError(f"the initial value of a bank, its sum, is a whole number such as 9, not {terms.initial!r}")
     banks = History(each for each in operations if each.kind == "read" and each.outcome == "ok").by_key()
     return [check_balances(reads, terms.initial) for reads in banks.values()] or [check_balances(())]
 
