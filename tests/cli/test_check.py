@@ -206,6 +206,10 @@ REFUSED: dict[str, tuple[bytes, tuple[str, ...], str]] = {
     "own model, none there": (FRESH, ("--model", "trilemma.check.model:Model"), "trilemma.check.model"),
     "misspelt option": (FRESH, ("--mdoel", "register"), "No such option: --mdoel"),
     "time": (FRESH, ("--time-limit", "soon"), "--time-limit"),
+    "endless time": (FRESH, ("--time-limit", "inf"), "--time-limit"),
+    "time that no timer takes": (FRESH, ("--time-limit", "1e300"), "--time-limit"),
+    "no time": (FRESH, ("--time-limit", "nan"), "--time-limit"),
+    "a clock that tells nothing": (FRESH, ("--clock-error", "inf"), "--clock-error"),
 }
 
 

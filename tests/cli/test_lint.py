@@ -93,6 +93,7 @@ def test_keyspaces_come_from_a_file_too(source: Path, tmp_path: Path) -> None:
         (("-", "--cluster", "127.0.0.1:1"), "GET a\n", "does not tell its keyspaces"),
         (("--monitor", "127.0.0.1:1"), "", "cannot be listened to"),
         (("--monitor", "nowhere"), "", "--monitor is host:port"),
+        (("--monitor", "127.0.0.1:1", "--time", "inf"), "", "--time"),
     ],
 )
 def test_what_cannot_be_judged_has_the_status_two_and_is_said(words: tuple[str, ...], stdin: str, why: str) -> None:

@@ -34,6 +34,7 @@ from trilemma.cli.check_model import ModelError, OutOfTimeError, judge_by, load_
 from trilemma.cli.console import AsJson, console, print_json
 from trilemma.cli.history_file import CasFail, FileFormat, HistoryFile, Keys, Order, one_of, opened
 from trilemma.cli.judging import refuse
+from trilemma.cli.seconds import SECONDS_MAX
 
 STEPS_PER_S: Final = STEPS_MAX // 10
 """How fast the search is at best: a bound on its steps, so on its memory, that goes with the time limit."""
@@ -64,9 +65,14 @@ def history(
         typer.Option(help="Of many models that are judged, the one that counts: serializable, causal convergence, …"),
     ] = "",
     clock_error: Annotated[
-        float, typer.Option(min=0.0, help="Seconds by which the clock that deadlines go by may be wrong (expiry).")
+        float,
+        typer.Option(
+            min=0.0, max=SECONDS_MAX, help="Seconds by which the clock that deadlines go by may be wrong (expiry)."
+        ),
     ] = 0.0,
-    time_limit: Annotated[float, typer.Option(min=0.001, help="Seconds until the verdict is unknown.")] = 30.0,
+    time_limit: Annotated[
+        float, typer.Option(min=0.001, max=SECONDS_MAX, help="Seconds until the verdict is unknown.")
+    ] = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Judge a recorded history: ours in JSON Lines, Jepsen's in EDN, or lines of Jepsen's log.

@@ -18,6 +18,7 @@ from trilemma.advise.report import Tally, as_data, as_text
 from trilemma.advise.text import Reader, read_text
 from trilemma.cli.console import CANNOT, AsJson, errors, print_json, refuse
 from trilemma.cli.nodes import reached
+from trilemma.cli.seconds import SECONDS_MAX
 from trilemma.client import control
 from trilemma.client.monitor import NoMonitorError, monitored
 
@@ -38,7 +39,9 @@ def lint(
             "own clients' commands: give it for each.",
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option("--time", help="How long to listen, in seconds.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option("--time", min=0.0, max=SECONDS_MAX, help="How long to listen, in seconds.")
+    ] = 10.0,
     mode: Annotated[str, typer.Option(help="The mode of the keyspace `default`: cp, ca or ap.")] = "",
     keyspace: Annotated[list[str] | None, typer.Option(help="A keyspace and its mode, such as shop=ap.")] = None,
     keyspaces: Annotated[Path | None, typer.Option(help="A file of such lines, or of `keyspace list --json`.")] = None,
