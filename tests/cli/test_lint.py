@@ -109,6 +109,46 @@ def test_a_python_file_with_a_mistake_is_not_judged(tmp_path: Path) -> None:
     assert "is no Python" in said.err
 
 
+DEEP = {
+    "a long sum": "r.set('k', " + " + ".join(f"'{number}'" for number in range(400)) + ")",
+    "a long chain of calls": "query = start()" + ".filter(1)" * 400,
+    "a sum that Python cannot compile": "x = " + "+".join("a" * 20_000),
+    "a tower of signs": "x = " + "-" * 100_000 + "1",
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_file_that_is_too_deep_is_named_and_the_others_are_judged(name: str, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep.py").write_text(f"import redis\nr = redis.Redis()\nr.setnx('lock:a', 1)\n{DEEP[name]}\n")
+    said = lint(str(tmp_path / "deep.py"), str(source), "--keyspace", "shop=ap")
+    assert (said.status, "1 unsafe" in said.out) == (FOUND, True), said
+    assert f"not judged: {tmp_path / 'deep.py'} is nested too deeply" in said.err
+    alone = lint(str(tmp_path / "deep.py"), "--json")
+    assert (alone.status, json.loads(alone.out)["judged"]) == (CANNOT, 0)
+    assert "deep.py" in json.loads(alone.out)["not_judged"][0]
+
+
+ENCODED = {
+    "a byte order mark": b"\xef\xbb\xbfimport redis\n",
+    "a coding line": b"# -*- coding: latin-1 -*-\nimport redis\nNAME = 'caf\xe9'\n",
+}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_a_python_file_may_say_how_it_is_encoded(name: str, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_bytes(ENCODED[name] + b"r = redis.Redis(retry=None)\nr.setnx('shop:lock', 1)\n")
+    said = lint(str(tmp_path / "shop.py"), "--keyspace", "shop=ap")
+    assert (said.status, said.err) == (FOUND, "")
+    assert "unsafe lock-on-ap" in said.out
+
+
+@pytest.mark.parametrize("content", [b"NAME = 'caf\xe9'\n", b"# coding: no-such\n", b"x = 1\0\n"])
+def test_a_python_file_whose_bytes_are_no_text_is_not_judged(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_bytes(content)
+    said = lint(str(tmp_path / "shop.py"))
+    assert (said.status, "is no Python" in said.err) == (CANNOT, True)
+
+
 # Servers
 
 

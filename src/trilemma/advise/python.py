@@ -40,11 +40,17 @@ READS = frozenset(VALUE_READS) | frozenset((
 SHOWN_CHARACTERS_MAX = 80
 
 
-def read_python(source: str, name: str) -> Program:
+def read_python(source: str | bytes, name: str) -> Program:
     """Return the commands of a Python source.
+
+    Args:
+        source: as bytes, it may say itself how it is encoded (PEP 263, a byte order mark); else it is UTF-8.
+        name: what the source is called in what is said about it.
 
     Raises:
         SyntaxError: it is no Python.
+        ValueError: it holds a zero byte.
+        RecursionError, MemoryError: an expression in it is too deep.
     """
     tree = ast.parse(source)
     reader = _Reader(tree, name)

@@ -118,9 +118,11 @@ def _read(path: Path) -> Program:
     if path.suffix != ".py":
         return read_text(text, "stdin" if str(path) == "-" else str(path))
     try:
-        return read_python(text.decode(), str(path))
+        return read_python(text, str(path))
     except (SyntaxError, ValueError) as problem:
         return Program((), (), (f"{path} is no Python: {problem}",))
+    except (RecursionError, MemoryError):  # of the parser, or of what walks through what it found
+        return Program((), (), (f"{path} is nested too deeply to be read",))
 
 
 def _servers(places: list[str]) -> list[str]:
