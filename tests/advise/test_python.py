@@ -541,6 +541,154 @@ def test_a_watched_pipeline_is_right_and_an_unwatched_one_wrong() -> None:
     assert unsafe(RIGHT.replace("bank", "shop")) == ["watch-on-ap", "lost-update-on-ap"]
 
 
+ANOTHER_WATCH = {
+    "of another pipeline": """
+        p = r.pipeline()
+        p.watch(k)
+        old = int(p.get(k))
+        with r.pipeline() as q:
+            q.set(k, old + 5)
+            q.execute()
+    """,
+    "of another pipeline of the same name": """
+        p = r.pipeline()
+        p.watch(k)
+        old = int(p.get(k))
+        p = r.pipeline()
+        p.multi()
+        p.set(k, old + 5)
+        p.execute()
+    """,
+    "of a client": """
+        r = redis.Redis()
+        r.watch(k)
+        old = int(r.get(k))
+        p = r.pipeline()
+        p.set(k, old + 5)
+        p.execute()
+    """,
+    "that was reset": """
+        p = r.pipeline()
+        p.watch(k)
+        p.reset()
+        old = int(r.get(k))
+        p.multi()
+        p.set(k, old + 5)
+        p.execute()
+    """,
+    "that was reset behind the read": """
+        p = r.pipeline()
+        p.watch(k)
+        old = int(p.get(k))
+        p.reset()
+        if old:
+            p.set(k, old + 5)
+            p.execute()
+    """,
+    "and no transaction though it is reset where the function is left": """
+        p = r.pipeline()
+        p.watch(k)
+        old = int(p.get(k))
+        if not old:
+            p.reset()
+            return
+        p.set(k, old + 5)
+    """,
+    "whose `with` has ended": """
+        with r.pipeline() as p:
+            p.watch(k)
+            seen = p.get(k)
+        old = int(r.get(k))
+        with r.pipeline() as q:
+            q.multi()
+            q.set(k, old + 5)
+            q.execute()
+    """,
+    "whose `with` has ended, of the same pipeline": """
+        p = r.pipeline()
+        with p:
+            p.watch(k)
+            old = int(p.get(k))
+        p.multi()
+        p.set(k, old + 5)
+        p.execute()
+    """,
+}
+
+
+@pytest.mark.parametrize("name", ANOTHER_WATCH)
+def test_a_watch_guards_only_what_its_own_pipeline_sends_until_it_is_reset(name: str) -> None:
+    source = f"def pay(k):{ANOTHER_WATCH[name]}"
+    assert of_one_mode(source) == [("lost-update", True)]
+
+
+STILL_WATCHED = {
+    "another pipeline executes in between": """
+        p, q = r.pipeline(), r.pipeline()
+        p.watch(k)
+        q.incr("hits")
+        q.execute()
+        old = int(p.get(k))
+        p.multi()
+        p.set(k, old + 5)
+        p.execute()
+    """,
+    "it is reset where the function is left, or the round": """
+        p = r.pipeline()
+        while True:
+            p.watch(k)
+            old = int(p.get(k))
+            if old < 5:
+                p.reset()
+                return
+            if old < 10:
+                p.reset()
+                continue
+            p.multi()
+            p.set(k, old - 5)
+            p.execute()
+    """,
+    "it is reset before, and in the end": """
+        p = r.pipeline()
+        p.reset()
+        try:
+            p.watch(k)
+            old = int(p.get(k))
+            p.multi()
+            p.set(k, old - 5)
+            p.execute()
+        finally:
+            p.reset()
+    """,
+    "it has another name": """
+        p = r.pipeline()
+        same = p
+        same.watch(k)
+        old = int(p.get(k))
+        same.multi()
+        p.set(k, old - 5)
+        p.execute()
+    """,
+}
+
+
+@pytest.mark.parametrize("name", STILL_WATCHED)
+def test_a_watch_still_guards_where(name: str) -> None:
+    assert of_one_mode(f"def pay(k):{STILL_WATCHED[name]}") == []
+
+
+def test_whether_two_names_are_of_one_pipeline_may_not_be_seen() -> None:
+    source = """
+    def pay(k, pipe, pipeline):
+        pipe.watch(k)
+        old = int(pipe.get(k))
+        pipeline.multi()
+        pipeline.set(k, old - 5)
+        pipeline.execute()
+    """
+    assert of_one_mode(source) == [("lost-update", False)]
+
+
 @pytest.mark.parametrize(
     "watched", ["*names", "*[f'bank:{each}' for each in users]", "*names, 'bank:x'", "*self.keys()"]
 )

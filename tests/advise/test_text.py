@@ -33,6 +33,8 @@ UNSAFE = [
     (("GET bank:a", "MULTI", "SET bank:a 5", "EXEC"), ["lost-update"]),
     (("GET bank:a", "WATCH bank:a", "MULTI", "SET bank:a 5", "EXEC"), ["lost-update"]),
     (("WATCH bank:b", "GET bank:a", "WATCH bank:a", "MULTI", "SET bank:a 5", "EXEC"), ["lost-update"]),
+    (("WATCH bank:a", "RESET", "GET bank:a", "MULTI", "SET bank:a 5", "EXEC"), ["lost-update"]),
+    (("WATCH bank:a", "MULTI", "RESET", "GET bank:a", "SET bank:a 5"), ["lost-update"]),
     (("MGET bank:a bank:b", "SET bank:b 5"), ["lost-update"]),
     (("GETDEL shop:job",), ["taken-twice-on-ap"]),
     (("GETSET shop:job x",), ["taken-twice-on-ap"]),

@@ -155,6 +155,11 @@ class Receivers:
             return (known.origin if known else "") or _origin(receiver)
         return dotted(receiver)
 
+    def line(self, receiver: ast.expr) -> int:
+        """Return the line in which a receiver was made what it is; 0 where that is not seen."""
+        known = self._known(receiver)
+        return known.line if known else 0
+
     def kind(self, receiver: ast.expr) -> str:
         """Return what a receiver is: client, pipeline (queues, as one transaction), batch (queues), or nothing."""
         known = self._known(receiver)

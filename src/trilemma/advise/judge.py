@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from trilemma.advise.call import Call, Program
+from trilemma.advise.call import Call, Program, Receiver
 from trilemma.advise.key import Key, surest
 from trilemma.advise.modes import Home, Modes
 from trilemma.command.safety import has_words, names_use, rules_of
@@ -18,7 +18,7 @@ LOOK_BACK_CALLS = 32
 CONNECTIONS_MAX = 1_024
 """Connections that are remembered; the one that was quiet longest is forgotten for a new one."""
 
-ENDS_OF_WATCHING = ("exec", "unwatch", "discard")
+ENDS_OF_WATCHING = ("exec", "unwatch", "discard", "reset")
 
 
 class Finding(NamedTuple):
@@ -42,31 +42,27 @@ class _Connection:
     """What one connection did lately."""
 
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=LOOK_BACK_CALLS))
-    watched: dict[Key, Call] = field(default_factory=dict)
-    """The keys that are watched, each with its first WATCH."""
-    watched_some: Call | None = None
-    """The first WATCH of keys that are not known: any key may be among them."""
+    watched: dict[tuple[Receiver, Key], Call] = field(default_factory=dict)
+    """The keys that are watched, each with its first WATCH. One that stands for several may be any."""
 
     def watch(self, call: Call) -> None:
         """Take note of a WATCH."""
         for key in call.keys:
-            self.watched.setdefault(key, call)
-        if self.watched_some is None and any(key.is_several for key in call.keys):
-            self.watched_some = call
+            self.watched.setdefault((call.receiver, key), call)
 
-    def forget(self) -> None:
-        """Take note that nothing is watched any more, and that what comes belongs to other work."""
-        self.watched.clear()
-        self.watched_some = None
+    def forget(self, receiver: Receiver) -> None:
+        """Take note that a receiver watches nothing any more, and that what comes belongs to other work."""
+        self.watched = {each: watch for each, watch in self.watched.items() if not each[0].is_one_with(receiver)}
         self.calls.clear()
 
-    def may_watch_since_before(self, key: Key, since: list[Call]) -> bool | None:
-        """Say whether a key may be watched, and was before any of some calls; None where that depends on the way that
-        the program takes."""
-        if self.watched_some is not None and not any(each is self.watched_some for each in since):
-            return True
-        before = [each for each, watch in self.watched.items() if not any(one is watch for one in since)]
-        return surest(key.is_same(each) for each in before)
+    def may_watch_since_before(self, key: Key, write: Call, since: list[Call]) -> bool | None:
+        """Say whether what a write is called on may watch a key then, and did before any of some calls; None where that
+        depends on the way that the program takes, or on what its names stand for."""
+        return surest(
+            _both(True if watched.is_several else key.is_same(watched), receiver.is_one_with(write.receiver))
+            for (receiver, watched), watch in self.watched.items()
+            if watch.number >= write.receiver.since and not any(each is watch for each in since)
+        )
 
 
 class Judge:
@@ -102,7 +98,7 @@ class Judge:
         if call.name == "watch":
             connection.watch(call)
         elif call.name in ENDS_OF_WATCHING:
-            connection.forget()
+            connection.forget(call.receiver)
         connection.calls.append(call)
 
     def _about(self, call: Call, key: Key, connection: _Connection) -> Iterable[Finding]:
@@ -157,7 +153,7 @@ def _after(rule: Rule, call: Call, key: Key, connection: _Connection) -> Gravity
         if is_same is False or can_follow is False:
             continue
         if earlier.name in rule.after:
-            is_guarded = _is_guarded(rule.guard, earlier, call, connection.may_watch_since_before(key, since))
+            is_guarded = _is_guarded(rule.guard, earlier, call, connection.may_watch_since_before(key, call, since))
             if is_guarded:
                 return found
             is_bare = is_guarded is False and not _differ(earlier.client, call.client)
@@ -170,6 +166,10 @@ def _after(rule: Rule, call: Call, key: Key, connection: _Connection) -> Gravity
                 return found
             is_sure = False
     return found
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    return False if False in (one, other) else None if None in (one, other) else True
 
 
 def _differ(client: str, other: str) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from trilemma.advise.binding import Bindings
 from trilemma.advise.branch import arms_of
-from trilemma.advise.call import Call, Client, Program
-from trilemma.advise.client import CLEAR_METHODS, Receivers, is_constructor, retries
+from trilemma.advise.call import Call, Client, Program, Receiver
+from trilemma.advise.client import CLEAR_METHODS, Receivers, dotted, is_constructor, retries
 from trilemma.advise.expression import FOLLOWED_MAX, Names, key_of, keys_of_call, words_of_call
 from trilemma.advise.key import Key
+from trilemma.advise.pipelines import QUEUEING, Named, Pipelines
 from trilemma.advise.retry import Sending, is_retried
 from trilemma.advise.syntax import DEFINITIONS
 from trilemma.advise.text import UNKEYED
@@ -68,10 +69,7 @@ class _Reader(ast.NodeVisitor):
         self._receivers = Receivers(tree)
         self._bindings = Bindings(tree)
         self._around: list[ast.AST] = []
-        self._watching: set[tuple[str, str]] = set()
-        """Pipelines that execute at once: after WATCH, until MULTI."""
-        self._queueing: set[tuple[str, str]] = set()
-        """Pipelines that were told MULTI, and so queue for EXEC whatever they were made for."""
+        self._pipelines = Pipelines()
 
     def visit(self, node: ast.AST) -> None:
         """See NodeVisitor: what is inside comes first, as it is evaluated first."""
@@ -87,6 +85,9 @@ class _Reader(ast.NodeVisitor):
             for key, operator, holder in zip((node.left, *node.comparators), node.ops, node.comparators, strict=False):
                 if isinstance(operator, ast.In | ast.NotIn):
                     self._like_method(node, "exists", holder, key, True)
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                self._reset(node, item.optional_vars or item.context_expr)
 
     def _call(self, node: ast.Call) -> None:
         if is_constructor(node):
@@ -98,6 +99,8 @@ class _Reader(ast.NodeVisitor):
     def _method(self, node: ast.Call, method: ast.Attribute) -> None:
         command = METHODS.get(method.attr, method.attr)
         kind = self._receivers.kind(method.value)
+        if command == "reset":
+            self._reset(node, method.value)
         if command not in KNOWN or not (kind or method.attr in CLEAR_METHODS):
             return
         words: Sequence[str] = words_of_call(node, command)
@@ -115,11 +118,12 @@ class _Reader(ast.NodeVisitor):
             command = "set"
         elif command == "incr" and (len(node.args) > 1 or any(each.arg == "amount" for each in node.keywords)):
             command = "incrby"
-        in_multi = self._in_multi(command, kind, ast.unparse(method.value))
-        is_reply_used = None if kind in ("pipeline", "batch") else self._is_used()
+        in_multi = self._pipelines.in_multi(self._named(method.value), command, kind)
+        is_reply_used = None if kind in QUEUEING else self._is_used()
         call = Call(
             self._place(node), self._who, command, tuple(keys), tuple(words), _shown(node), in_multi, is_reply_used,
             again, arms_of([*self._around, node]), self._receivers.client(self._followed(method.value)),
+            self._receiver(node, method.value), len(self.calls),
         )  # fmt: skip
         self.calls.append(call)
 
@@ -136,11 +140,12 @@ class _Reader(ast.NodeVisitor):
         """Note what an operator of Python sends, where it is surely a client's."""
         if not self._bindings.is_client(client, self._around):
             return
-        in_multi = self._in_multi(command, self._receivers.kind(client), ast.unparse(client))
+        in_multi = self._pipelines.in_multi(self._named(client), command, self._receivers.kind(client))
         keys = (key_of(key, self._names(node)),)
         call = Call(
             self._place(node), self._who, command, keys, (), _shown(node), in_multi, is_used,
             False, arms_of([*self._around, node]), self._receivers.client(self._followed(client)),
+            self._receiver(node, client), len(self.calls),
         )  # fmt: skip
         self.calls.append(call)
 
@@ -172,19 +177,19 @@ class _Reader(ast.NodeVisitor):
         keys = [key_of(arguments[1], self._names(node))] if len(arguments) > 1 and command not in UNKEYED else []
         return command, keys, tuple(texts[3:]), token
 
-    def _in_multi(self, command: str, kind: str, receiver: str) -> bool:
-        """Say whether a command is queued for EXEC; follow WATCH and MULTI of a pipeline."""
-        place = (self._who, receiver)
-        if command == "watch":
-            self._watching.add(place)
-            return False
-        if command in ("multi", "exec", "unwatch"):
-            self._watching.discard(place)
-            self._queueing.discard(place)
-            if command == "multi" and kind in ("pipeline", "batch"):
-                self._queueing.add(place)
-            return False
-        return place in self._queueing or (kind == "pipeline" and place not in self._watching)
+    def _named(self, receiver: ast.expr) -> Named:
+        return Named(self._who, dotted(self._followed(receiver)))
+
+    def _receiver(self, node: ast.expr, receiver: ast.expr) -> Receiver:
+        """Return what a call is called on, as it is then."""
+        which = self._named(receiver)
+        since = self._pipelines.watches_since(which, arms_of([*self._around, node]))
+        return Receiver(which.name, self._receivers.line(self._followed(receiver)), since)
+
+    def _reset(self, node: ast.AST, receiver: ast.expr) -> None:
+        """Take note that a pipeline watches nothing any more: it was reset, or a `with` of it has ended."""
+        if self._receivers.kind(receiver) in QUEUEING:
+            self._pipelines.reset(self._named(receiver), len(self.calls), arms_of([*self._around, node]))
 
     # Around a call
 

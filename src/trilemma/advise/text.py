@@ -62,7 +62,7 @@ class Reader:
         in_multi = who in self._in_multi
         if name == "multi":
             self._in_multi.add(who)
-        elif name in ("exec", "discard"):
+        elif name in ("exec", "discard", "reset"):
             self._in_multi.discard(who)
         named = tuple(Key.literal(_text(key)) for key in keys)
         return Call(place, who, name, named, option_words(argv[1:]), _shown(argv), in_multi, None, is_retried)

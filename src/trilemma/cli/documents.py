@@ -164,7 +164,9 @@ without, on `ap`, that it is unsafe *if* the value was computed from one.
 What it cannot see it does not say: keys that are made elsewhere, clients under other names than one assigns them,
 commands that several functions share. That nothing was found proves nothing. A file that is no Python, or has an
 expression that is too deep, such as a sum of many hundred terms, is named as not judged; the others are judged all the
-same, and where nothing is found in them the exit status is 2. A retry is a loop around a `try` that
+same, and where nothing is found in them the exit status is 2. A WATCH guards what its own pipeline sends, until that
+executes, is reset, or its `with` ends; whether two names are of one pipeline may not be seen: a hint. A retry is
+a loop around a `try` that
 success ends, a decorator, or a command that a `try` had sent and that only its error leads to once more; not a loop
 that goes on with the next item, nor where the error says that nothing happened (WatchError), nor where the program
 reads before and goes by what it read. Where a loop may end otherwise it is a hint. With CAP ONCE it is one only where
