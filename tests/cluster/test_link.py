@@ -55,3 +55,15 @@ def test_frames_in_quick_succession_share_a_beat() -> None:
     first = link.next_beat(0)
     assert link.next_beat(BEAT_SPACING_US - 1) == first
     assert link.next_beat(BEAT_SPACING_US) == first + 1
+
+
+def test_a_frame_is_no_older_than_the_beat_that_it_echoes_unless_a_later_one_overtook_it() -> None:
+    link = Link(2, TIMEOUT_US)
+    old = link.next_beat(0)
+    new = link.next_beat(100_000)
+    assert link.echoed_us(0) is None
+    link.heard(1, 1, old)
+    assert link.echoed_us(old) == 0
+    link.heard(1, 3, new)
+    assert link.echoed_us(new) == 100_000
+    assert link.echoed_us(old) is None

@@ -21,6 +21,7 @@ class Link:
 
     __slots__ = (
         "_beats",
+        "_confirmed_beat",
         "_confirmed_us",
         "_timeout_us",
         "beat",
@@ -41,6 +42,7 @@ class Link:
         self.sent_us: int | None = None
         self._timeout_us = timeout_us
         self._beats: deque[tuple[int, int]] = deque(maxlen=BEATS_REMEMBERED)
+        self._confirmed_beat = 0
         self._confirmed_us: int | None = None
 
     def next_beat(self, mono_us: int) -> int:
@@ -66,8 +68,16 @@ class Link:
         return restarted
 
     def _confirm(self, echo: int) -> None:
+        self._confirmed_beat = max(self._confirmed_beat, echo)
         while self._beats and self._beats[0][0] <= echo:
             self._confirmed_us = self._beats.popleft()[1]
+
+    def echoed_us(self, echo: int) -> int | None:
+        """Return when the beat was sent that a frame echoes which was just heard: no earlier was the frame made.
+
+        None where it was overtaken by a later frame, or echoes nothing of this start (0).
+        """
+        return self._confirmed_us if echo and echo == self._confirmed_beat else None
 
     def confirmed_us(self) -> int | None:
         """Return when the newest beat that came back had been sent, or None."""

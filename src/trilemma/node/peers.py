@@ -30,7 +30,7 @@ class Peers:
         self.up: frozenset[NodeId] = frozenset()
         """Peers to which the link is up, as of the last `advance`."""
         self.wall_ms: dict[NodeId, tuple[int, int]] = {}
-        """Per peer: (its wall clock, own mono_us when that was heard)."""
+        """Per peer: (its wall clock, own mono_us when that was heard), by the newest status that was young then."""
         self.system_applied: dict[NodeId, int] = {}
         """Per peer: how far it has applied the catalogue."""
         self.leaders: dict[ShardId, Leadership] = {}
@@ -52,7 +52,9 @@ class Peers:
         self._next_status_us = now.mono_us
         self._greet: set[NodeId] = set(self._links)
         self._outgoing: dict[tuple[NodeId, int], list[Envelope]] = {}
-        self._statuses_heard = 0
+        self._said: dict[NodeId, tuple[int, int]] = {}
+        """Per peer, until the turn's time is known: (its wall clock, since when it may have shown that)."""
+        self._clocks_heard = 0
         self._offsets_as_of: tuple[int, int, frozenset[NodeId]] | None = None
         self._offsets_ms: dict[NodeId, int] = {}
 
@@ -70,22 +72,23 @@ class Peers:
         echo = frame.echo if frame.echo_start == self._config.starts else 0
         if link.heard(frame.start, frame.beat, echo):
             self._greet.add(peer)
-        return [envelope for envelope in frame.envelopes if self._is_mine(peer, link, envelope)]
+        echoed_us = link.echoed_us(echo)
+        return [envelope for envelope in frame.envelopes if self._is_mine(peer, link, envelope, echoed_us)]
 
-    def _is_mine(self, peer: NodeId, link: Link, envelope: Envelope) -> bool:
+    def _is_mine(self, peer: NodeId, link: Link, envelope: Envelope, echoed_us: int | None) -> bool:
         if envelope.target != self.node:
             if envelope.source == peer and envelope.target in self._links:
                 self._put(envelope.target, envelope, NO_TOKEN)
             return False
         if type(envelope.message) is Status:
             self._hear_status(peer, link, envelope.message)
+            if echoed_us is not None:
+                self._said[peer] = (envelope.message.wall_ms, echoed_us)
             return False
         return True
 
     def _hear_status(self, peer: NodeId, link: Link, status: Status) -> None:
         link.peer_up = frozenset(status.up)
-        self._statuses_heard += 1
-        self.wall_ms[peer] = (status.wall_ms, self._now.mono_us)
         self.system_applied[peer] = max(status.system_applied, self.system_applied.get(peer, 0))
         if status.has_room is (peer in self.full):
             self.full = self.full ^ {peer}
@@ -106,13 +109,23 @@ class Peers:
     def advance(self, now: Now) -> None:
         """Move time on and judge the links anew."""
         self._now = now
+        self._hear_clocks()
         up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
         if up != self.up:
             self.up = up
 
+    def _hear_clocks(self) -> None:
+        """Take in what peers' wall clocks showed, unless it may be older than a link that is up allows: where this node
+        stood still, what is read first was sent long ago."""
+        for peer, (wall_ms, since_us) in self._said.items():
+            if self._now.mono_us - since_us < self._config.timing.link_timeout_us:
+                self.wall_ms[peer] = (wall_ms, self._now.mono_us)
+                self._clocks_heard += 1
+        self._said.clear()
+
     def wall_offsets_ms(self) -> dict[NodeId, int]:
         """Return how far the wall clock of each peer in reach is ahead of the own one, by what it said last."""
-        as_of = (self._statuses_heard, (self._now.wall_us - self._now.mono_us) // 1_000, self.up)
+        as_of = (self._clocks_heard, (self._now.wall_us - self._now.mono_us) // 1_000, self.up)
         if as_of != self._offsets_as_of:
             own_ms = self._now.wall_ms
             self._offsets_as_of = as_of
