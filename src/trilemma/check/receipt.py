@@ -30,7 +30,7 @@ DONE: Final = b"OK"
 """What a write is answered."""
 
 _POSITIONS: Final = re.compile(rb"\d+:\d+( \d+:\d+)*")
-"""A vector in the words of a receipt."""
+"""A vector in the words of a receipt: batches by a node's number. Node 1 is `n1`, and so on."""
 
 _MAJORITY_OR_ALL: Final = re.compile(rb"durable on (majority|all)")
 _SPREADS: Final = re.compile(rb"durable on (\d+|majority|all), spreads to all")
@@ -209,13 +209,16 @@ def _growing(
     position: Callable[[_Receipt], Any],
     join: Callable[[Any, Any], Any],
     least: Any,
+    follows: Callable[[_Receipt, Any], bool],
     is_floor: Callable[[_Receipt], bool] = lambda _: True,
 ) -> Verdict | None:
-    """Return the verdict on a receipt that names less than one that was answered before it was asked for.
+    """Return the verdict on a receipt that does not follow what was named by those that were answered before it was
+    asked for.
 
     Args:
-        join: of two positions, the least that covers both; the one that changes nothing covers the other.
-        is_floor: whether what a receipt names must be named by later ones.
+        join: of two positions, the least that covers both.
+        follows: whether a receipt may come after a position was named.
+        is_floor: whether later ones must follow what a receipt names.
     """
     known, shower = least, None
     floors: dict[int, tuple[Any, _Receipt | None]] = {}
@@ -224,9 +227,11 @@ def _growing(
             floors[id(each)] = known, shower
             continue
         here, (floor, earlier) = position(each), floors[id(each)]
-        if earlier is not None and join(floor, here) != here:
+        if not follows(each, floor):
             reason = f"a receipt names {here}, though {floor} was named before"
-            return invalid(CHECKER, reason, [earlier.operation, each.operation])
+            if join(floor, here) == here:
+                reason = f"the receipt of a write names {here}, with nothing of its own beyond {floor}"
+            return invalid(CHECKER, reason, [*([] if earlier is None else [earlier.operation]), each.operation])
         joined = join(known, here)
         if is_floor(each) and joined != known:
             known, shower = joined, each
@@ -234,14 +239,14 @@ def _growing(
 
 
 def _entries(receipts: Sequence[_Receipt]) -> Verdict | None:
-    """Judge `cp` and `ca`: entries are in the order of real time, and who reads the newest has what was written to the
-    key. A replica that answers by its lease may lack other keys' entries."""
+    """Judge `cp` and `ca`: entries are in the order of real time, each write has one of its own, and who reads the
+    newest has what was written to the key. A replica that answers by its lease may lack other keys' entries."""
     logged = [each for each in receipts if each.operation.mode != "ap" and each.facts[b"promise"] != STALE]
     writes = [each for each in logged if _is_write(each)]
     by_key: dict[bytes, list[_Receipt]] = {}
     for each in logged:
         by_key.setdefault(each.operation.key, []).append(each)
-    found = (_growing(each, _entry, _newer_entry, (0, 0), _is_write) for each in (writes, *by_key.values()))
+    found = (_growing(each, _entry, _newer_entry, (0, 0), _has_entry, _is_write) for each in (writes, *by_key.values()))
     return next((verdict for verdict in found if verdict is not None), None)
 
 
@@ -257,19 +262,32 @@ def _newer_entry(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int
     return max(one[0], other[0]), max(one[1], other[1])
 
 
+def _has_entry(receipt: _Receipt, floor: tuple[int, int]) -> bool:
+    """Whether what a receipt names may come after an entry: a write's is a later one, whatever its term."""
+    here = _entry(receipt)
+    return _newer_entry(floor, here) == here and not (_is_write(receipt) and here[1] == floor[1])
+
+
 def _vectors(receipts: Sequence[_Receipt]) -> Verdict | None:
-    """Judge `ap`: what a node has named as held it names ever after."""
+    """Judge `ap`: what a node has named as held it names ever after, and each write makes a batch of its own there."""
     executors: dict[Any, list[_Receipt]] = {}
     for each in receipts:
         if each.operation.mode == "ap":
             executors.setdefault(each.facts[b"node"], []).append(each)
-    found = (_growing(each, lambda one: _vector(one.facts[b"vector"]), _join, {}) for each in executors.values())
+    found = (_growing(each, _held, _join, {}, _has_batch) for each in executors.values())
     return next((verdict for verdict in found if verdict is not None), None)
 
 
-def _vector(text: bytes) -> dict[bytes, int]:
-    return {node: int(seq) for node, _, seq in (word.partition(b":") for word in text.split())}
+def _held(receipt: _Receipt) -> dict[bytes, int]:
+    words = (word.partition(b":") for word in receipt.facts[b"vector"].split())
+    return {node: int(seq) for node, _, seq in words}
 
 
 def _join(one: dict[bytes, int], other: dict[bytes, int]) -> dict[bytes, int]:
     return {node: max(one.get(node, 0), other.get(node, 0)) for node in sorted({*one, *other})}
+
+
+def _has_batch(receipt: _Receipt, floor: dict[bytes, int]) -> bool:
+    """Whether a vector may come after another of its node: a write's has one batch more at least of the node itself."""
+    here, own = _held(receipt), receipt.facts[b"node"].removeprefix(b"n")
+    return _join(floor, here) == here and not (_is_write(receipt) and here.get(own, 0) <= floor.get(own, 0))
