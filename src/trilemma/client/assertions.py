@@ -29,6 +29,7 @@ from trilemma.check.redis_history import (
     refusal,
 )
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
+from trilemma.client.final_reads import why_unseen
 from trilemma.client.keyspaces import keyspace_of
 from trilemma.client.recording import Recording
 
@@ -81,6 +82,7 @@ def assert_no_lost_updates(history: Recording) -> None:
 def assert_no_lost_writes(history: Recording) -> None:
     """Assert that what was acknowledged is there at the end, or was replaced; call `history.read_finals` before.
 
+    What changed after the final reads, or while they were made, they cannot show: call `read_finals` again.
     Keys that are only SET, read and deleted, and keys that are only incremented, can be judged; on `ap` keyspaces those
     that are only SET, together with the causal order. A key of which every command failed must be absent.
     """
@@ -88,6 +90,7 @@ def assert_no_lost_writes(history: Recording) -> None:
         require(unknown(LOST, "no final reads: call history.read_finals(cluster) when all is whole"))
     require(
         _shown(history)
+        or _unseen(history)
         or _unplaced(history, LOST)
         or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST)
     )
@@ -136,6 +139,11 @@ def _shown(history: Recording) -> Verdict | None:
     if all(command[0] in _BLIND for command in done) and not history.finals:
         return unknown("history", "no recorded command looked at anything")
     return None
+
+
+def _unseen(history: Recording) -> Verdict | None:
+    why = why_unseen(history.operations, history.finals)
+    return unknown(LOST, why) if why else None
 
 
 def _unplaced(history: Recording, checker: str) -> Verdict | None:
