@@ -29,7 +29,8 @@ from trilemma.check.redis_history import (
     refusal,
 )
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
-from trilemma.client.final_reads import why_unseen
+from trilemma.client.attempts import told_apart
+from trilemma.client.final_reads import unseen
 from trilemma.client.keyspaces import keyspace_of
 from trilemma.client.recording import Recording
 
@@ -66,9 +67,10 @@ def require(verdict: Verdict) -> None:
 def assert_linearizable(history: Recording) -> None:
     """Assert that all recorded commands took effect one at a time, each between its call and its reply.
 
-    Final reads, if there are any, are judged too. What `cp` and `ca` keyspaces promise.
+    Final reads, if there are any, are judged too, and that what is executed once (CAP ONCE) is always told its first
+    reply. What `cp` and `ca` keyspaces promise.
     """
-    require(_shown(history) or check_commands([*history.operations, *history.finals]))
+    require(_shown(history) or told_apart(history.retold) or check_commands([*history.operations, *history.finals]))
 
 
 def assert_no_lost_updates(history: Recording) -> None:
@@ -90,7 +92,7 @@ def assert_no_lost_writes(history: Recording) -> None:
         require(unknown(LOST, "no final reads: call history.read_finals(cluster) when all is whole"))
     require(
         _shown(history)
-        or _unseen(history)
+        or unseen(history.operations, history.finals)
         or _unplaced(history, LOST)
         or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST)
     )
@@ -139,11 +141,6 @@ def _shown(history: Recording) -> Verdict | None:
     if all(command[0] in _BLIND for command in done) and not history.finals:
         return unknown("history", "no recorded command looked at anything")
     return None
-
-
-def _unseen(history: Recording) -> Verdict | None:
-    why = why_unseen(history.operations, history.finals)
-    return unknown(LOST, why) if why else None
 
 
 def _unplaced(history: Recording, checker: str) -> Verdict | None:
