@@ -121,6 +121,20 @@ def test_a_receipt_that_lacks_a_fact_or_says_anything_else_in_its_place_is_found
     assert check_receipts([one], TERMS).is_valid
 
 
+NO_RECEIPTS: list[Any] = [
+    None, "ERR x", b"OK", (), (b"OK",), (b"OK", None), (b"OK", (b"node", b"n1")), (b"OK", ((b"node",),)),
+    (b"OK", (([1], b"n1"),)), (b"OK", ((b"node", b"n1", b"n2"),)), (b"OK", ((b"node", b"n1"), (b"node", b"n2"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["write", "read", "stale_read"])
+@pytest.mark.parametrize("result", NO_RECEIPTS, ids=repr)
+def test_what_is_no_receipt_is_found(result: Any, kind: str) -> None:
+    one = told(kind, 0, b"a")._replace(result=result)
+    assert check_receipts([one], TERMS).is_invalid
+    assert [each.kind for each in plainly([one])] == [kind]
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_receipt_that_says_what_was_seen_is_valid(name: str) -> None:
     assert check_receipts(RIGHT[name], TERMS).is_valid
