@@ -3,6 +3,8 @@
 from random import Random
 from typing import Any
 
+import pytest
+
 from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.history import Operation
 from trilemma.check.long_fork import check_long_fork
@@ -72,6 +74,18 @@ def test_a_value_that_was_read_before_anybody_began_to_write_it_is_found() -> No
         assert not check([write(b"x", 1, 6), write(b"y", 7, 8), look(0, x=1, y=None)]).is_invalid, "at equal stamps"
 
 
+@pytest.mark.parametrize("shown", [(1, None), (None, 1), (1, None, 1), (1, 1, None)])
+def test_a_read_that_shows_a_key_both_as_written_and_as_absent_is_found(shown: tuple[Any, ...]) -> None:
+    for check in (check_long_fork, check_causal_reverse):
+        torn = Operation(2, 4, 5, "multi_read", b"", (b"x", b"x", b"x")[: len(shown)], shown)
+        verdict = check([*WRITES, torn])
+        assert verdict.is_invalid
+        assert "one read showed b'x' both as written and as absent" in verdict.reason
+        assert verdict.witness == (torn,)
+        whole = torn._replace(argument=(b"x", b"x", b"y"), result=(1, 1, None))
+        assert not check([*WRITES, whole]).is_invalid
+
+
 def test_of_the_values_that_one_operation_writes_to_a_key_only_the_last_is_there() -> None:
     twice = Operation(1, 0, 1, "multi_write", b"", ((b"x", 1), (b"x", 2)))
     for check in (check_long_fork, check_causal_reverse):
@@ -110,6 +124,11 @@ def _is_from_the_future(history: list[Operation]) -> bool:
     )
 
 
+def _is_torn(history: list[Operation]) -> bool:
+    reads = (zip(each.argument, each.result, strict=True) for each in history if each.kind == "multi_read")
+    return any(len({value for key, value in pairs if key == x}) > 1 for pairs in map(list, reads) for x in KEYS)
+
+
 def _history(rng: Random) -> list[Operation]:
     history = []
     for key in KEYS:
@@ -118,7 +137,7 @@ def _history(rng: Random) -> list[Operation]:
         end = None if doubtful else begin + rng.randrange(4)
         history.append(write(key, begin, end, "info" if doubtful else "ok"))
     for _ in range(rng.randint(1, 3)):
-        keys = rng.sample(KEYS, rng.randint(2, 3))
+        keys = rng.sample([*KEYS, *KEYS] if rng.random() < 0.1 else KEYS, rng.randint(2, 3))
         begin = rng.randrange(4, 18)
         shown = tuple(1 if rng.random() < 0.6 else None for _ in keys)
         history.append(Operation(2, begin, begin + 1, "multi_read", b"", tuple(keys), shown))
@@ -138,7 +157,7 @@ def test_long_forks_never_disagree_with_looking_at_every_pair_of_reads() -> None
             for x in KEYS
             for y in KEYS
         )
-        expected |= _is_from_the_future(history)
+        expected |= _is_from_the_future(history) or _is_torn(history)
         assert check_long_fork(history).is_invalid == expected, history
         forks += expected
     assert FUZZ_ROUNDS // 10 < forks < FUZZ_ROUNDS * 9 // 10
@@ -158,7 +177,7 @@ def test_causal_reverses_never_disagree_with_looking_at_every_pair_of_writes() -
                     for other in writes:
                         if {one.key, other.key} <= shown.keys() and one.precedes(other):
                             expected |= bool(shown[other.key]) and not shown[one.key]
-        expected |= _is_from_the_future(history)
+        expected |= _is_from_the_future(history) or _is_torn(history)
         assert check_causal_reverse(history).is_invalid == expected, history
         reverses += expected
     assert FUZZ_ROUNDS // 10 < reverses < FUZZ_ROUNDS * 9 // 10

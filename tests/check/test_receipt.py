@@ -47,6 +47,18 @@ RIGHT = {
     "no bound": [plain_write(0, b"a"), told("stale_read", 9_000_000, None, promise=STALE, stale_ms_max=-1)],
     "within the bound": [plain_write(0, b"a"), told("stale_read", 900, None, promise=STALE, stale_ms_max=1)],
     "newest, though READONLY": [told("stale_read", 0, None)],
+    "the entry before that of a write that it overlaps": [
+        told("write", 0, b"a", index=6), told("write", 10, b"b", index=5),
+    ],
+    "a read of the entry of a write": [told("write", 0, b"a", index=5), told("read", 20, b"a", index=5)],
+    "on ap, one batch of writes that overlap": [
+        told("write", 0, b"a", mode="ap", vector=b"1:2"), told("write", 10, b"b", mode="ap", vector=b"1:2"),
+    ],
+    "on ap, a batch of one's own each": [
+        told("write", 0, b"a", mode="ap", vector=b"1:1"), told("read", 20, b"a", mode="ap", vector=b"1:1"),
+        told("write", 40, b"b", mode="ap", vector=b"1:2 2:1"),
+        told("write", 60, b"c", mode="ap", node=b"n2", vector=b"2:3"),
+    ],
     "on ap, what is concurrent": [
         plain_write(0, b"a", mode="ap"), plain_write(100, b"b", mode="ap", node="n2"),
         told("read", 9_000, b"a", mode="ap"),
@@ -62,6 +74,16 @@ WRONG = {
     "a stale read on a connection that is not READONLY": [told("read", 0, None, promise=STALE)],
     "newest, and old": [told("read", 0, None, stale_ms_max=3)],
     "an older entry": [told("write", 0, b"a", index=5), told("write", 20, b"b", index=4)],
+    "the entry of the write before": [told("write", 0, b"a", index=5), told("write", 20, b"b", index=5)],
+    "the entry of another key's write": [told("write", 0, b"a", index=5), told("write", 20, b"b", key=b"o", index=5)],
+    "the same index in a later term": [told("write", 0, b"a", index=5), told("write", 20, b"b", term=2, index=5)],
+    "the batch of the write before": [
+        told("write", 0, b"a", mode="ap", vector=b"1:1"), told("write", 20, b"b", mode="ap", vector=b"1:1 2:1"),
+    ],
+    "a batch that was there before the write": [
+        told("read", 0, None, mode="ap", vector=b"1:1"), told("write", 20, b"b", mode="ap", vector=b"1:1"),
+    ],
+    "no batch of one's own": [told("write", 0, b"a", mode="ap", vector=b"2:7")],
     "an older term": [told("write", 0, b"a", term=2), told("write", 20, b"b", term=1, index=6)],
     "a read of an entry before the write": [told("write", 0, b"a", index=5), told("read", 20, b"a", index=4)],
     "staler than is said": [plain_write(0, b"a"), told("stale_read", 9_000, None, promise=STALE, stale_ms_max=1)],
@@ -97,6 +119,20 @@ def test_a_receipt_that_lacks_a_fact_or_says_anything_else_in_its_place_is_found
             changed = (*others, (name.encode(), wrong))
             assert check_receipts([one._replace(result=(reply, changed))], TERMS).is_invalid, (name, wrong)
     assert check_receipts([one], TERMS).is_valid
+
+
+NO_RECEIPTS: list[Any] = [
+    None, "ERR x", b"OK", (), (b"OK",), (b"OK", None), (b"OK", (b"node", b"n1")), (b"OK", ((b"node",),)),
+    (b"OK", (([1], b"n1"),)), (b"OK", ((b"node", b"n1", b"n2"),)), (b"OK", ((b"node", b"n1"), (b"node", b"n2"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["write", "read", "stale_read"])
+@pytest.mark.parametrize("result", NO_RECEIPTS, ids=repr)
+def test_what_is_no_receipt_is_found(result: Any, kind: str) -> None:
+    one = told(kind, 0, b"a")._replace(result=result)
+    assert check_receipts([one], TERMS).is_invalid
+    assert [each.kind for each in plainly([one])] == [kind]
 
 
 @pytest.mark.parametrize("name", RIGHT)

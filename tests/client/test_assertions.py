@@ -157,6 +157,56 @@ def test_a_history_of_failures_alone_passes_nothing() -> None:
     assert verdict(assert_no_lost_writes, recorded(done, {b"a": None})) == "unknown"
 
 
+def on_nodes(history: Recording, mode: str) -> Recording:
+    """Return a recording with its final reads made at two nodes, of keyspaces of a mode."""
+    history.modes = {"default": mode}
+    history.finals = [each._replace(node=node) for node in ("n1", "n2") for each in history.finals]
+    return history
+
+
+CHANGES = ["SET b 2", "INCR b", "APPEND b 2", "MSET a 1 b 2", "GETDEL b", "DEL b"]
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+@pytest.mark.parametrize("outcome", ["ok", "info"])
+@pytest.mark.parametrize("words", CHANGES)
+def test_what_no_final_read_looked_at_is_not_called_kept(words: str, outcome: str, mode: str) -> None:
+    done = [command(0, "SET a 1"), command(2, words, outcome=outcome, process=2)]
+    history = on_nodes(recorded(done, {b"a": b"1"}), mode)
+    with pytest.raises(AssertionError, match=r"no final read of b'b' came after .*(?s:.*)unknown is not a pass"):
+        assert_no_lost_writes(history)
+
+
+@pytest.mark.parametrize("mode", ["cp", "ap"])
+@pytest.mark.parametrize("words", CHANGES)
+def test_final_reads_that_are_older_than_what_changed_a_key_judge_nothing(words: str, mode: str) -> None:
+    history = on_nodes(recorded([command(0, "SET a 1"), command(2, "SET b 1")], {b"a": b"1", b"b": b"1"}), mode)
+    assert verdict(assert_no_lost_writes, history) == "valid"
+    first_us = next(each.invoke_us for each in history.finals if each.key == b"b")
+    kept = list(history._operations)
+    for begin_us, end_us in ((first_us, first_us), (first_us - 5, first_us), (first_us + 90, first_us + 99)):
+        late = command(begin_us, words, process=2)._replace(complete_us=end_us)
+        history._operations = [*kept, late]
+        with pytest.raises(AssertionError, match=r"no final read .*read_finals\(cluster\) again"):
+            assert_no_lost_writes(history)
+
+
+def test_what_changes_nothing_may_come_after_the_final_reads() -> None:
+    history = recorded([command(0, "SET a 1"), command(2, "GET a", b"1")], {b"a": b"1"})
+    history._operations += [
+        command(900, "GET a", b"1"),
+        command(910, "EXISTS a", 1),
+        command(920, "SET a 2", outcome="fail"),
+    ]
+    assert verdict(assert_no_lost_writes, history) == "valid"
+
+
+def test_what_is_in_doubt_before_the_final_reads_hinders_no_judgement() -> None:
+    doubtful = command(3, "SET a 2", outcome="info", process=2)
+    for shown, said in ((b"1", "valid"), (b"2", "valid"), (None, "invalid")):
+        assert verdict(assert_no_lost_writes, recorded([command(0, "SET a 1"), doubtful], {b"a": shown})) == said
+
+
 def test_counters_of_two_keys_are_two_sums() -> None:
     looked = command(0, "MGET a b", (None, None))
     moved = [looked, command(5, "DECRBY a 5", -5), command(10, "INCRBY b 5", 5)]

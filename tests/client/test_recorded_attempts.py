@@ -13,6 +13,7 @@ import redis
 
 from trilemma.check.redis_history import check_commands
 from trilemma.client.assertions import assert_causal, assert_linearizable
+from trilemma.client.attempts import is_another
 from trilemma.client.note import Note, Processes
 from trilemma.client.recording import Recording
 from trilemma.client.stage import StageCluster
@@ -121,6 +122,53 @@ def test_of_attempts_at_once_one_answer_is_enough_and_only_refusals_alone_prove_
         (done,) = recording.operations
         expected = next((each for each in ("ok", "info") if each in outcomes), "fail")
         assert (done.outcome, done.result) == (expected, 1 if expected == "ok" else None), outcomes
+
+
+SUMS = {"the same": (b":1\r\n", ""), "another": (b":2\r\n", r"INCR.* was answered 1, then 2, under one token")}
+
+
+@is_asyncio
+@pytest.mark.parametrize("name", SUMS)
+def test_a_retry_is_told_the_first_reply_or_the_history_is_not_linearizable(name: str, *, is_asyncio: bool) -> None:
+    second, said = SUMS[name]
+    recording = Recording()
+    with scripted(b":1\r\n", UNCERTAIN, REFUSED, second, b"$1\r\n1\r\n") as cluster:
+        lines = [["CAP ONCE t INCR k"], *[["CAP EXPLAIN CAP ONCE t incr k"]] * 3, ["GET k"]]
+        send(recording, cluster, "s", lines, is_asyncio=is_asyncio)
+    assert told(recording) == [(INCR, 1, "ok"), ((b"GET", b"k"), b"1", "ok")]
+    assert {each.process for each in recording} == {1}
+    if not said:
+        assert_linearizable(recording)
+        return
+    with pytest.raises(AssertionError, match=f"first reply repeated: invalid: .*{said}"):
+        assert_linearizable(recording)
+    ((first, again),) = recording.retold
+    assert (first.result, again.result) == (1, 2)
+    assert first.precedes(again)
+
+
+def test_of_attempts_at_once_all_are_told_one_reply() -> None:
+    for second, is_broken in ((1, False), (2, True), ("ERR value is not an integer or out of range", True)):
+        recording = Recording()
+        notes = [begin(Processes(recording, node)) for node in ("n1", "n2")]
+        for note, reply in zip(notes, (1, second), strict=True):
+            note.answered(reply)
+        assert [each.result for each in recording] == [1]
+        assert bool(recording.retold) is is_broken
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "is_other"),
+    [
+        (b"1.5", 1.5, False), (b"a", {b"a": 1}, False), ((b"a", b"1.5"), ((b"a", 1.5),), False), (1, True, False),
+        (b"OK", None, True), ((b"a", None), (b"a", b"b"), True), ((b"a",), (b"a",), False), (None, b"", True),
+    ],
+)  # fmt: skip
+def test_what_each_protocol_tells_in_its_own_form_is_not_another_reply(
+    first: Any, again: Any, *, is_other: bool
+) -> None:
+    assert is_another(first, again) is is_other
+    assert is_another(again, first) is is_other
 
 
 def test_the_number_of_an_operation_that_is_under_way_elsewhere_is_not_free() -> None:

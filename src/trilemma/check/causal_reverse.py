@@ -12,7 +12,7 @@ from typing import Final
 
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
-from trilemma.check.written_once import IncomparableError, find_unwritten, writers_and_reads
+from trilemma.check.written_once import IncomparableError, find_torn, find_unwritten, writers_and_reads
 
 CHECKER: Final = "causal reverse"
 
@@ -21,8 +21,8 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     """Judge whether every read that shows a write shows those that were over before it.
 
     Returns:
-        `invalid` also where a value was read that nobody had begun to write; `unknown` where a key was written
-            twice, or with nil, or where no read showed a write that another had preceded.
+        `invalid` also where a value was read that nobody had begun to write, or a read contradicts itself; `unknown`
+            where a key was written twice, or with nil, or where no read showed a write that another had preceded.
     """
     try:
         writers, reads = writers_and_reads(operations)
@@ -32,6 +32,9 @@ def check_causal_reverse(operations: Iterable[Operation]) -> Verdict:
     if unwritten is not None:
         key, value, read = unwritten
         return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody had written it", [read])
+    torn = find_torn(reads)
+    if torn is not None:
+        return invalid(CHECKER, f"one read showed {torn[0]!r} both as written and as absent", [torn[1]])
     demands = 0
     for read in reads:
         seen = [

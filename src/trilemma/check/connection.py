@@ -10,9 +10,10 @@ each SET and GET; what was never executed is a `fail`. Keys of other databases t
 Source: redis.io, "Transactions", RESET, HELLO; the texts of Redis 7.0's networking.c.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from trilemma.check.connection_number import Life, find_shared
 from trilemma.check.history import History, Operation, Outcome
 from trilemma.check.refusal import is_refusal
 from trilemma.check.verdict import Verdict, invalid, valid
@@ -26,7 +27,7 @@ _AT_ONCE: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"RESET", 
 
 _UNANSWERED: Final[tuple[Outcome, Any]] = ("info", None)
 
-_NO_ID: Final = "a number"
+_NO_ID: Final = "a number from 1 on"
 """What stands for a connection's number before it was told any."""
 
 _GREETING: Final = {b"server": b"redis", b"mode": b"standalone", b"role": b"master", b"modules": ()}
@@ -48,11 +49,17 @@ def walk(operations: Iterable[Operation], elsewhere: Collection[str] = ()) -> Wa
     """
     done: list[Operation] = []
     wrong: list[tuple[str, Operation]] = []
+    lives = []
     for process in History(operations).by_process().values():
         connection = _Connection(done, wrong, is_at_one_place=process[0].node not in elsewhere)
         for operation in process:
             connection.take(operation)
-    return Walk(done, invalid(CHECKER, wrong[0][0], [wrong[0][1]]) if wrong else valid(CHECKER))
+        lives.append(connection.life([each for each in process if each.result]))
+    if wrong:
+        return Walk(done, invalid(CHECKER, wrong[0][0], [wrong[0][1]]))
+    shared = find_shared(lives)
+    reason = "two connections that one node had without a restart between them were told one number"
+    return Walk(done, invalid(CHECKER, reason, shared) if shared else valid(CHECKER))
 
 
 class _Connection:
@@ -63,8 +70,13 @@ class _Connection:
         self._wrong = wrong
         self._is_at_one_place = is_at_one_place
         self._id: Any = None
+        self._told_in: Operation | None = None
         self._has_quit = False
         self._forget()
+
+    def life(self, answered: Sequence[Operation]) -> Life:
+        """Return what is known of when this connection was there, and of its number."""
+        return Life(answered[0].node if answered else "", answered, self._id, self._told_in)
 
     def _forget(self) -> None:
         self._db = b"0"
@@ -125,8 +137,8 @@ class _Connection:
 
     def _known_id(self, told: Any) -> Any:
         """Return the connection's number: the one that it was told first."""
-        if self._id is None and type(told) is int:
-            self._id = told
+        if self._id is None and type(told) is int and told >= 1:
+            self._id, self._told_in = told, self._operation
         return _NO_ID if self._id is None else self._id
 
     def _blame(self, reason: str) -> None:
@@ -248,4 +260,5 @@ def _greeting(told: Any, protocol: int) -> dict[Any, Any]:
         pairs = told if all(isinstance(each, tuple) and len(each) == 2 for each in told) else ()
     else:
         pairs = tuple(zip(told[::2], told[1::2], strict=True)) if len(told) % 2 == 0 else ()
-    return dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else {}
+    names = [name for name, _ in pairs if isinstance(name, bytes)]
+    return dict(pairs) if len(set(names)) == len(pairs) else {}

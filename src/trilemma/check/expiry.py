@@ -7,15 +7,18 @@ an operation took effect is not known, nor how far the clock that judged was off
 A read shows what somebody had begun to write before the read ended. The deadline that holds at a read is that of some
 setter (a write, or an effective expire) that may have been the last: one that began before the read ended and that no
 other setter, itself over before the read began, surely followed. Late: the value is shown after every such deadline.
-Early: nothing is shown, before any such deadline, and no delete may have been the last. Back: a value is shown after a
-read of nothing, which its only write had come before; where the clock may be wrong, by more than it can swing, and with
-no expire in between. Where replicas may lag (`ap`), one operation surely follows another only at one and the same node,
-and what was gone may be shown again: another node may have prolonged it.
+Early: nothing is shown, before any such deadline, and no delete may have been the last. Replaced: a value is shown
+after another write, a delete, or a read of another value, which all its own writes had come before. Back: a value is
+shown after a read of nothing, or a delete that is not known to have found any, which all its writes had come before;
+where the clock may be wrong, by more than it can swing, and with no expire in between. Where replicas may lag (`ap`),
+one operation surely follows another only at one and the same node, and what was gone or replaced may be shown again:
+another node may have prolonged it, or not know of it yet. Not judged: what an expire and a delete were answered.
 Twin: all times of effect, in the tests.
 Source: FAULTS §4, row TTL.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, Final
@@ -44,8 +47,11 @@ def check_expiry(operations: Iterable[Operation], error_us: int, replicas_lag: b
         setters = [each for each in group if _sets(each)]
         reads = [each for each in group if each.kind == "read" and each.outcome == "ok"]
         judged |= bool(reads) and any(_ttl_us(each) is not None for each in setters if each.kind != "delete")
-        verdicts += [_check_read(read, setters, error_us, replicas_lag) for read in reads]
-        verdicts += [] if replicas_lag else _check_returns(reads, setters, error_us)
+        known = setters if replicas_lag else _shown_writes(setters, reads)
+        told = [_check_read(read, known, error_us, replicas_lag) for read in reads]
+        told += [] if replicas_lag else _check_order(reads, known, error_us)
+        recorded = {id(one): other for one, other in zip(known, setters, strict=True)}
+        verdicts += [each._replace(witness=tuple(recorded.get(id(one), one) for one in each.witness)) for each in told]
     if not judged:
         return unknown(CHECKER, "no key with a deadline was read")
     return combine(verdicts, CHECKER)
@@ -55,6 +61,20 @@ def _sets(operation: Operation) -> bool:
     if operation.outcome == "fail" or operation.kind == "read":
         return False
     return operation.kind != "expire" or operation.outcome == "info" or operation.result == 1
+
+
+def _shown_writes(setters: list[Operation], reads: list[Operation]) -> list[Operation]:
+    """Return the setters, each write over when the first read that shows it is over: it had taken effect by then."""
+    times = Counter(each.argument[0] for each in setters if each.kind == "write")
+    ends_us: dict[Any, int] = {}
+    for read in reads:
+        ends_us[read.result] = min(read.end_us, ends_us.get(read.result, END_OF_TIME_US))
+    known = []
+    for each in setters:
+        shown_us = ends_us.get(each.argument[0]) if each.kind == "write" and times[each.argument[0]] == 1 else None
+        is_sooner = shown_us is not None and each.invoke_us <= shown_us < each.end_us
+        known.append(each._replace(complete_us=shown_us, outcome="ok") if is_sooner else each)
+    return known
 
 
 def _ttl_us(setter: Operation) -> int | None:
@@ -126,38 +146,69 @@ def _check_absence(
     return invalid(CHECKER, f"{read.key!r} was gone before its deadline", [*candidates, read])
 
 
-class _Absences:
-    """The reads of nothing of one key: which of those that began after a moment was over first."""
+def _shown(operation: Operation) -> Any:
+    """Return what was there when an operation had taken effect; None for nothing."""
+    if operation.kind == "write":
+        return operation.argument[0]
+    return operation.result if operation.kind == "read" else None
+
+
+class _Evidence:
+    """What shows of one key that something else was there: which of it that began after a moment was over first."""
 
     __slots__ = ("_begins", "_first")
 
-    def __init__(self, reads: Iterable[Operation]) -> None:
-        absent = sorted((each for each in reads if each.result is None), key=lambda each: each.invoke_us)
-        self._begins = [each.invoke_us for each in absent]
-        self._first = list(
-            accumulate(reversed(absent), lambda one, other: min(one, other, key=lambda each: each.end_us))
-        )
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        found = sorted(operations, key=lambda each: each.invoke_us)
+        self._begins = [each.invoke_us for each in found]
+        nothing: tuple[Operation, ...] = ()
+        self._first = list(accumulate(reversed(found), _two_first, initial=nothing))
 
-    def first_after(self, time_us: int) -> Operation | None:
-        """Return the read of nothing that was over first, of those that began later than a time; None without any."""
-        count = len(self._begins) - bisect_right(self._begins, time_us)
-        return self._first[count - 1] if count else None
+    def first_after(self, time_us: int, value: Any) -> Operation | None:
+        """Return what was over first, of what began later than a time and shows something else than a value."""
+        two = self._first[len(self._begins) - bisect_right(self._begins, time_us)]
+        return next((each for each in two if _shown(each) != value), None)
 
 
-def _check_returns(reads: list[Operation], setters: list[Operation], error_us: int) -> list[Verdict]:
-    """Look for values that were shown again after they were gone, without another write."""
-    absences = _Absences(reads)
-    last_us: dict[Any, int] = {}
+def _two_first(known: tuple[Operation, ...], other: Operation) -> tuple[Operation, ...]:
+    """Return what is over first, and what is over first of all that shows something else than that."""
+    first, *rest = sorted((*known, other), key=lambda each: each.end_us)
+    return first, *[each for each in rest if _shown(each) != _shown(first)][:1]
+
+
+def _is_absence(operation: Operation) -> bool:
+    """Whether nothing was there; if because of a deadline, a clock that is wrong may say otherwise afterwards."""
+    if operation.kind == "delete":
+        return not operation.result
+    return operation.kind == "read" and operation.result is None
+
+
+def _check_order(reads: list[Operation], setters: list[Operation], error_us: int) -> list[Verdict]:
+    """Look for values that are shown after something else was there, without another write of them."""
+    told = [each for each in (*reads, *setters) if each.kind != "expire" and not isinstance(each.result, str)]
+    absences = _Evidence(each for each in told if _is_absence(each))
+    others = _Evidence(each for each in told if not _is_absence(each))
+    writes: dict[Any, list[Operation]] = {}
     for each in setters:
         if each.kind == "write":
-            last_us[each.argument[0]] = max(last_us.get(each.argument[0], 0), each.end_us)
+            writes.setdefault(each.argument[0], []).append(each)
     found = []
     for read in reads:
-        absent = absences.first_after(last_us.get(read.result, END_OF_TIME_US)) if read.result is not None else None
-        if absent is None or read.invoke_us - absent.end_us <= 2 * error_us:
+        written = writes.get(read.result, [])
+        if read.result is None or not written:
             continue
-        if error_us and any(each.kind == "expire" and not each.precedes(absent) for each in setters):
-            continue
-        written = [each for each in setters if each.kind == "write" and each.argument[0] == read.result]
-        found.append(invalid(CHECKER, f"{read.result!r} came back after it was gone", [*written, absent, read]))
+        last_us = max(each.end_us for each in written)
+        other, absent = (each.first_after(last_us, read.result) for each in (others, absences))
+        if other is not None and other.precedes(read):
+            reason = f"{read.result!r} was read after it was replaced or deleted"
+            found.append(invalid(CHECKER, reason, [*written, other, read]))
+        elif absent is not None and _came_back(read, absent, setters, error_us):
+            found.append(invalid(CHECKER, f"{read.result!r} came back after it was gone", [*written, absent, read]))
     return found
+
+
+def _came_back(read: Operation, absent: Operation, setters: list[Operation], error_us: int) -> bool:
+    """Whether no clock that is wrong by so much explains that nothing was there before a read of something."""
+    if read.invoke_us - absent.end_us <= 2 * error_us:
+        return False
+    return not error_us or not any(each.kind == "expire" and not each.precedes(absent) for each in setters)

@@ -13,7 +13,7 @@ from typing import Final
 
 from trilemma.check.history import Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
-from trilemma.check.written_once import IncomparableError, find_unwritten, writers_and_reads
+from trilemma.check.written_once import IncomparableError, find_torn, find_unwritten, writers_and_reads
 
 CHECKER: Final = "long fork"
 
@@ -22,8 +22,8 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     """Judge whether all reads agree on the order in which keys were written.
 
     Returns:
-        `invalid` also where a value was read that nobody had begun to write; `unknown` where a key was written
-            twice, or with nil, or where no read saw one key and not another.
+        `invalid` also where a value was read that nobody had begun to write, or a read contradicts itself; `unknown`
+            where a key was written twice, or with nil, or where no read saw one key and not another.
     """
     try:
         writers, reads = writers_and_reads(operations)
@@ -33,6 +33,9 @@ def check_long_fork(operations: Iterable[Operation]) -> Verdict:
     if unwritten is not None:
         key, value, read = unwritten
         return invalid(CHECKER, f"{value!r} was read from {key!r}, but nobody had written it", [read])
+    torn = find_torn(reads)
+    if torn is not None:
+        return invalid(CHECKER, f"one read showed {torn[0]!r} both as written and as absent", [torn[1]])
     return _compare(reads)
 
 

@@ -7,20 +7,17 @@ Source: docs/promises.md, "What a receipt says".
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from trilemma.check.history import History, Operation
+from trilemma.check.receipt_position import CHECKER, EXPLAINED, STALE, Receipt, check_positions, is_write
 from trilemma.check.verdict import Verdict, invalid, valid
 
-CHECKER: Final = "receipts"
-
-EXPLAINED: Final = "explained_"
 ASIDE: Final = (EXPLAINED, "counted_", "named_", "awaited_")
 """How kinds begin whose result is a reply, and what was told beside it."""
 
 NEWEST: Final = b"newest acknowledged"
-STALE: Final = b"stale: current at some time"
 
 UNBOUNDED: Final = -1
 """The `stale_ms_max` where no bound is known."""
@@ -55,7 +52,8 @@ def plainly(operations: Iterable[Operation]) -> list[Operation]:
     for each in operations:
         if each.kind.startswith(ASIDE):
             kind = "read" if _is_newest(each) else each.kind.split("_", 1)[1]
-            done.append(each._replace(kind=kind, result=each.result[0] if each.outcome == "ok" else each.result))
+            is_told = each.outcome == "ok" and isinstance(each.result, tuple) and each.result
+            done.append(each._replace(kind=kind, result=each.result[0] if is_told else each.result))
         elif each.kind in ("read", "write"):
             done.append(each)
     return done
@@ -63,12 +61,17 @@ def plainly(operations: Iterable[Operation]) -> list[Operation]:
 
 def _is_newest(operation: Operation) -> bool:
     is_explained = operation.kind == EXPLAINED + "stale_read" and operation.outcome == "ok"
-    return is_explained and dict(operation.result[1]).get(b"promise") == NEWEST
+    return is_explained and (_facts(operation) or {}).get(b"promise") == NEWEST
 
 
-class _Receipt(NamedTuple):
-    operation: Operation
-    facts: dict[bytes, Any]
+def _facts(operation: Operation) -> dict[bytes, Any] | None:
+    """Return what a receipt says; None where it is none: no reply and pairs, each of a name of its own."""
+    told = operation.result
+    if not (isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], tuple)):
+        return None
+    pairs = [each for each in told[1] if isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], bytes)]
+    facts = dict(pairs)
+    return facts if len(facts) == len(told[1]) else None
 
 
 def check_receipts(operations: Sequence[Operation], terms: Terms) -> Verdict:
@@ -80,23 +83,26 @@ def check_receipts(operations: Sequence[Operation], terms: Terms) -> Verdict:
     explained = [each for each in operations if each.kind.startswith(EXPLAINED) and each.outcome == "ok"]
     receipts = []
     for each in explained:
-        receipt = _Receipt(each, dict(each.result[1]))
+        facts = _facts(each)
+        if facts is None:
+            return invalid(CHECKER, f"no receipt: {each.result!r}", [each])
+        receipt = Receipt(each, facts)
         reason = _lacking(receipt, terms) or _wrong(receipt, terms)
         if reason:
             return invalid(CHECKER, reason, [each])
         receipts.append(receipt)
     late = _stale(receipts, plainly(operations))
-    return late or _entries(receipts) or _vectors(receipts) or valid(CHECKER, f"{len(receipts)} receipts")
+    return late or check_positions(receipts) or valid(CHECKER, f"{len(receipts)} receipts")
 
 
 def _is_undone(operation: Operation) -> bool:
     return operation.kind == "write" and operation.outcome == "ok" and operation.result != DONE
 
 
-def _lacking(receipt: _Receipt, terms: Terms) -> str:
+def _lacking(receipt: Receipt, terms: Terms) -> str:
     """Return which fact a receipt lacks, or shows in a form that it cannot have, or nothing."""
     operation, facts = receipt
-    least = int(_is_write(receipt))  # a follower that is asked while it has nothing reflects no entry yet
+    least = int(is_write(operation))  # a follower that is asked while it has nothing reflects no entry yet
     fits = {
         b"node": facts.get(b"node") in [name.encode() for name in terms.holders],
         b"promise": isinstance(facts.get(b"promise"), bytes),
@@ -128,7 +134,7 @@ def _are_words(told: Any) -> bool:
     return isinstance(told, tuple) and all(isinstance(each, bytes) for each in told)
 
 
-def _wrong(receipt: _Receipt, terms: Terms) -> str:
+def _wrong(receipt: Receipt, terms: Terms) -> str:
     """Return what a receipt says that cannot be, or nothing."""
     operation, facts = receipt
     mode, keyspace = operation.mode.encode(), operation.keyspace.encode()
@@ -146,14 +152,14 @@ def _wrong(receipt: _Receipt, terms: Terms) -> str:
 
 def _least_held(operation: Operation, terms: Terms) -> int:
     """Return on how many replicas at least what a receipt names is known to be."""
-    if operation.kind == EXPLAINED + "write":
+    if is_write(operation):
         return terms.written
     return 1 if operation.mode == "ap" else terms.replicas // 2 + 1
 
 
 def _promises(operation: Operation) -> re.Pattern[bytes]:
     """Return what may be promised. A node without a replica asks for the newest, READONLY or not."""
-    if operation.kind == EXPLAINED + "write":
+    if is_write(operation):
         return _SPREADS if operation.mode == "ap" else _MAJORITY_OR_ALL
     if operation.mode == "ap":
         return _OWN_SIDE
@@ -163,11 +169,11 @@ def _promises(operation: Operation) -> re.Pattern[bytes]:
 # How stale at most
 
 
-def _stale(receipts: Sequence[_Receipt], operations: Sequence[Operation]) -> Verdict | None:
+def _stale(receipts: Sequence[Receipt], operations: Sequence[Operation]) -> Verdict | None:
     """Return the verdict on a read that lacks a write which was acknowledged longer ago than it says it may lack."""
     writes = History(each for each in operations if each.kind == "write").by_key()
     for operation, facts in receipts:
-        if operation.kind == EXPLAINED + "write" or facts[b"stale_ms_max"] == UNBOUNDED:
+        if is_write(operation) or facts[b"stale_ms_max"] == UNBOUNDED:
             continue
         known = writes.get(operation.key, [])
         missed = _missed(operation, known, operation.invoke_us - facts[b"stale_ms_max"] * 1_000)
@@ -189,87 +195,3 @@ def _missed(read: Operation, writes: Sequence[Operation], before_us: int) -> lis
         if write.end_us < before_us and all(each.precedes(write) for each in shown):
             return [write, *shown]
     return []
-
-
-# What is named
-
-
-def _in_real_time(receipts: Iterable[_Receipt]) -> Iterator[tuple[str, _Receipt]]:
-    """Yield beginnings and ends in order of time; of equal stamps beginnings first, for these are concurrent."""
-    events = []
-    for number, each in enumerate(receipts):
-        events.append((each.operation.invoke_us, 0, number, each))
-        events.append((each.operation.end_us, 1, number, each))
-    for _, is_end, _, each in sorted(events, key=lambda event: event[:3]):
-        yield "end" if is_end else "begin", each
-
-
-def _growing(
-    receipts: Sequence[_Receipt],
-    position: Callable[[_Receipt], Any],
-    join: Callable[[Any, Any], Any],
-    least: Any,
-    is_floor: Callable[[_Receipt], bool] = lambda _: True,
-) -> Verdict | None:
-    """Return the verdict on a receipt that names less than one that was answered before it was asked for.
-
-    Args:
-        join: of two positions, the least that covers both; the one that changes nothing covers the other.
-        is_floor: whether what a receipt names must be named by later ones.
-    """
-    known, shower = least, None
-    floors: dict[int, tuple[Any, _Receipt | None]] = {}
-    for event, each in _in_real_time(receipts):
-        if event == "begin":
-            floors[id(each)] = known, shower
-            continue
-        here, (floor, earlier) = position(each), floors[id(each)]
-        if earlier is not None and join(floor, here) != here:
-            reason = f"a receipt names {here}, though {floor} was named before"
-            return invalid(CHECKER, reason, [earlier.operation, each.operation])
-        joined = join(known, here)
-        if is_floor(each) and joined != known:
-            known, shower = joined, each
-    return None
-
-
-def _entries(receipts: Sequence[_Receipt]) -> Verdict | None:
-    """Judge `cp` and `ca`: entries are in the order of real time, and who reads the newest has what was written to the
-    key. A replica that answers by its lease may lack other keys' entries."""
-    logged = [each for each in receipts if each.operation.mode != "ap" and each.facts[b"promise"] != STALE]
-    writes = [each for each in logged if _is_write(each)]
-    by_key: dict[bytes, list[_Receipt]] = {}
-    for each in logged:
-        by_key.setdefault(each.operation.key, []).append(each)
-    found = (_growing(each, _entry, _newer_entry, (0, 0), _is_write) for each in (writes, *by_key.values()))
-    return next((verdict for verdict in found if verdict is not None), None)
-
-
-def _is_write(receipt: _Receipt) -> bool:
-    return receipt.operation.kind == EXPLAINED + "write"
-
-
-def _entry(receipt: _Receipt) -> tuple[int, int]:
-    return receipt.facts[b"term"], receipt.facts[b"index"]
-
-
-def _newer_entry(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
-    return max(one[0], other[0]), max(one[1], other[1])
-
-
-def _vectors(receipts: Sequence[_Receipt]) -> Verdict | None:
-    """Judge `ap`: what a node has named as held it names ever after."""
-    executors: dict[Any, list[_Receipt]] = {}
-    for each in receipts:
-        if each.operation.mode == "ap":
-            executors.setdefault(each.facts[b"node"], []).append(each)
-    found = (_growing(each, lambda one: _vector(one.facts[b"vector"]), _join, {}) for each in executors.values())
-    return next((verdict for verdict in found if verdict is not None), None)
-
-
-def _vector(text: bytes) -> dict[bytes, int]:
-    return {node: int(seq) for node, _, seq in (word.partition(b":") for word in text.split())}
-
-
-def _join(one: dict[bytes, int], other: dict[bytes, int]) -> dict[bytes, int]:
-    return {node: max(one.get(node, 0), other.get(node, 0)) for node in sorted({*one, *other})}

@@ -47,3 +47,13 @@ def find_unwritten(writers: dict[bytes, Operation], reads: Iterable[Operation]) 
             if value is not None and begun_us.get((key, value), END_OF_TIME_US) > read.end_us:
                 return key, value, read
     return None
+
+
+def find_torn(reads: Iterable[Operation]) -> tuple[bytes, Operation] | None:
+    """Return a key that one read showed both as written and as absent, and the read; None without one."""
+    for read in reads:
+        pairs = list(zip(read.argument, read.result, strict=True))
+        torn = {key for key, value in pairs if value is None} & {key for key, value in pairs if value is not None}
+        if torn:
+            return min(torn), read
+    return None

@@ -29,6 +29,8 @@ from trilemma.check.redis_history import (
     refusal,
 )
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
+from trilemma.client.attempts import told_apart
+from trilemma.client.final_reads import unseen
 from trilemma.client.keyspaces import keyspace_of
 from trilemma.client.recording import Recording
 
@@ -65,9 +67,10 @@ def require(verdict: Verdict) -> None:
 def assert_linearizable(history: Recording) -> None:
     """Assert that all recorded commands took effect one at a time, each between its call and its reply.
 
-    Final reads, if there are any, are judged too. What `cp` and `ca` keyspaces promise.
+    Final reads, if there are any, are judged too, and that what is executed once (CAP ONCE) is always told its first
+    reply. What `cp` and `ca` keyspaces promise.
     """
-    require(_shown(history) or check_commands([*history.operations, *history.finals]))
+    require(_shown(history) or told_apart(history.retold) or check_commands([*history.operations, *history.finals]))
 
 
 def assert_no_lost_updates(history: Recording) -> None:
@@ -81,6 +84,7 @@ def assert_no_lost_updates(history: Recording) -> None:
 def assert_no_lost_writes(history: Recording) -> None:
     """Assert that what was acknowledged is there at the end, or was replaced; call `history.read_finals` before.
 
+    What changed after the final reads, or while they were made, they cannot show: call `read_finals` again.
     Keys that are only SET, read and deleted, and keys that are only incremented, can be judged; on `ap` keyspaces those
     that are only SET, together with the causal order. A key of which every command failed must be absent.
     """
@@ -88,6 +92,7 @@ def assert_no_lost_writes(history: Recording) -> None:
         require(unknown(LOST, "no final reads: call history.read_finals(cluster) when all is whole"))
     require(
         _shown(history)
+        or unseen(history.operations, history.finals)
         or _unplaced(history, LOST)
         or combine([_lost(history, *each) for each in _by_keyspace(history).items()], LOST)
     )

@@ -4,16 +4,26 @@ A token belongs to a db and shard, and stands for one command there. Recording c
 the keys, so token and command together name what is executed once. Source: docs/promises.md, CAP ONCE.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from trilemma.check.history import Outcome
+from trilemma.base.limits import ONCE_KEPT_MS_MIN
+from trilemma.check.history import Operation, Outcome
+from trilemma.check.once import CHECKER
 from trilemma.check.redis_history import Command
+from trilemma.check.verdict import Verdict, invalid
 
 EXPLAIN_WORDS_MIN: Final = 3
 """CAP, EXPLAIN, and a command's name."""
 
 ONCE_WORDS_MIN: Final = 4
 """CAP, ONCE, a token, and a command's name."""
+
+
+REMEMBERED_US: Final = ONCE_KEPT_MS_MIN * 1_000
+"""How long a token is remembered at least. Once it is forgotten, its command is executed again."""
+
+_SAME_IN_EACH_PROTOCOL: Final = (int, bytes, str, type(None))
 
 
 class Asked(NamedTuple):
@@ -45,6 +55,24 @@ def _named(command: Command) -> Command:
 def own_reply(reply: Any) -> Any:
     """Return a command's own reply of an explained one: the first of two. A refusal is its own explanation."""
     return reply[0] if isinstance(reply, tuple) and reply else reply
+
+
+def is_another(first: Any, reply: Any) -> bool:
+    """Say whether a reply is surely not the first one told again.
+
+    The protocols RESP2 and RESP3 tell numbers with a point, maps and sets in forms of their own: these say nothing.
+    """
+    if isinstance(first, tuple) and isinstance(reply, tuple):
+        return all(type(each) in _SAME_IN_EACH_PROTOCOL for each in (*first, *reply)) and first != reply
+    return type(first) in _SAME_IN_EACH_PROTOCOL and type(reply) in _SAME_IN_EACH_PROTOCOL and first != reply
+
+
+def told_apart(retold: Iterable[tuple[Operation, Operation]]) -> Verdict | None:
+    """Return `invalid` where an operation that is executed once was told another reply than its first."""
+    for first, other in retold:
+        reason = f"{first.argument!r} was answered {first.result!r}, then {other.result!r}, under one token of CAP ONCE"
+        return invalid(CHECKER, reason, [first, other])
+    return None
 
 
 class Attempts:

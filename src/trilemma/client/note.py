@@ -63,13 +63,14 @@ class Use:
 class Note:
     """One operation under way, or one attempt at it: closed once, by what became of it."""
 
-    __slots__ = ("_attempts", "_is_explained", "_number", "_recording", "_use")
+    __slots__ = ("_attempts", "_begun_us", "_is_explained", "_number", "_recording", "_use")
 
     def __init__(self, recording: "Recording", use: Use, number: int, attempts: Attempts | None = None) -> None:
         self._recording = recording
         self._use = use
         self._number = number
         self._attempts = attempts
+        self._begun_us = recording.now_us()
         self._is_explained = False
         if attempts is not None:
             attempts.begin()
@@ -92,6 +93,8 @@ class Note:
         told = attempts.close(outcome)
         if told is not None and self._recording.operation(self._number).outcome != "ok":
             self._recording.complete(self._number, told, result)
+        elif outcome == "ok":
+            self._recording.tell_again(self._number, self._begun_us, result)
 
     def _release(self, *, is_known: bool) -> None:
         with self._recording.lock:
@@ -166,8 +169,7 @@ class Processes:
         """Note that commands of one pipeline begin together; they share a process, because their order is sure.
 
         Returns:
-            A note for each command; None for one that is not recorded, or was answered before (CAP ONCE) and is only
-            told again.
+            A note for each command; None for one that is not recorded.
         """
         with self._recording.lock:
             use = self._use(len(sent))
@@ -186,16 +188,15 @@ class Processes:
             return self._attempt(one.token, one.command, use)
         return self._note(use, "command", one.command, one.command)
 
-    def _attempt(self, token: bytes, command: Command, use: Use) -> Note | None:
-        """Begin, or go on with, a command that is executed once: until one is answered, all attempts are one operation.
+    def _attempt(self, token: bytes, command: Command, use: Use) -> Note:
+        """Begin, or go on with, a command that is executed once: all attempts are one operation, from the first on
+        that was not refused.
 
         The number of a process that has gone on since is never free again by a further attempt.
         """
         attempts = self._recording.attempts.get((token, command))
         known = None if attempts is None else self._recording.operation(attempts.number)
-        if known is not None and known.outcome == "ok":
-            return None
-        if attempts is not None and known is not None and known.outcome == "info":
+        if attempts is not None and known is not None and known.outcome != "fail":
             use.closed(is_known=True)
             return Note(self._recording, Use([], known.process), attempts.number, attempts)
         number = self._recording.invoke(use.process, self.node, "command", command, command)

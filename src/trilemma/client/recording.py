@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trilemma.check.history import History, Operation, Outcome
 from trilemma.check.redis_history import Command, commands_of, keys_of
-from trilemma.client.attempts import Attempts
+from trilemma.client.attempts import REMEMBERED_US, Attempts, is_another
 from trilemma.client.keyspaces import DEFAULT, WRONG_SHAPE, ask_any, is_unknown, modes_of, prefix_of
 from trilemma.client.note import Processes
 
@@ -60,6 +60,8 @@ class Recording:
         """The mode of each keyspace, as a node told last (`learn_modes`, `read_finals`); empty where none has."""
         self.attempts: dict[tuple[bytes, Command], Attempts] = {}
         """The attempts of each command under its token of CAP ONCE."""
+        self.retold: list[tuple[Operation, Operation]] = []
+        """Of commands that are executed once (CAP ONCE): what was told first, and another reply to a later attempt."""
         self._told_us: int | None = None
         """When `modes` were asked for."""
         self._places: dict[str, dict[str, Any]] = {}
@@ -154,6 +156,14 @@ class Recording:
         with self.lock:
             begun = self._operations[number]
             self._operations[number] = begun._replace(complete_us=now_us, outcome=outcome, result=result)
+
+    def tell_again(self, number: int, begun_us: int, result: Any) -> None:
+        """Take note of a further reply, now, to an operation that is executed once, by an attempt that began then."""
+        now_us = self.now_us()
+        with self.lock:
+            first = self._operations[number]
+            if is_another(first.result, result) and now_us - first.invoke_us < REMEMBERED_US:
+                self.retold.append((first, first._replace(invoke_us=begun_us, complete_us=now_us, result=result)))
 
     def divide(self, number: int, commands: Sequence[Command]) -> list[int]:
         """Make of an open transaction its commands, each an operation that began when it did; return their numbers."""

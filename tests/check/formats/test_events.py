@@ -262,6 +262,21 @@ def test_keys_that_look_alike_stay_apart() -> None:
 
 BAD = {
     "an end without a beginning": (("1 invoke read nil", "0 ok read 1"), 2, "process 0, which has begun nothing"),
+    "an info without a beginning, that of a write that may have happened": (
+        ("0 invoke write 1", "0 ok write 1", "1 info write 2", "2 invoke read nil", "2 ok read 2"), 3,
+        "process 1, which has begun nothing",
+    ),
+    "a remark": (("0 info log nil", "0 invoke read nil", "0 info read nil"), 1, ":info of process 0, which has begun"),
+    "an info of another function than the one before": (
+        ("0 invoke write 1", "0 info write 1", "0 info add 1"), 3, "process 0, which has begun nothing"
+    ),
+    "an info of another value than the one before": (
+        ("0 invoke write 1", "0 info write :timed-out", "0 info write 2"), 3, "process 0, which has begun nothing"
+    ),
+    "an info after what is known": (
+        ("0 invoke write 1", "0 info write 1", "0 invoke read nil", "0 ok read 1", "0 info write 1"), 5,
+        "process 0, which has begun nothing",
+    ),
     "two at once": (("0 invoke read nil", "0 invoke read nil"), 2, "has not ended what it began in line 1"),
     "an end of something else": (("0 invoke read nil", "0 ok write 1"), 2, "began is :read in line 1"),
     "time that runs backwards": ((MAP.format(0, "invoke", 5), MAP.format(0, "ok", 4)), 2, "ends before it began"),
@@ -290,8 +305,10 @@ def test_a_history_that_cannot_be_is_refused_with_its_place(name: str) -> None:
     assert reason in refusal.value.reason
 
 
-def test_an_info_of_a_process_that_has_begun_nothing_is_a_remark() -> None:
-    assert operations("0 info log nil", "0 invoke read nil", "0 info read nil", "0 info read nil")[0].outcome == "info"
+@pytest.mark.parametrize("word", ["read nil", "read :timed-out", "read :gone"])
+def test_a_second_info_on_what_is_in_doubt_already_says_nothing(word: str) -> None:
+    lines = ("0 invoke read nil", "0 info read :timed-out", f"0 info {word}", f"0 info {word}", "1 invoke read nil")
+    assert [(each.process, each.outcome) for each in operations(*lines)] == [(0, "info"), (1, "info")]
 
 
 def noted(*events: tuple[str, str]) -> list[Fault]:

@@ -2,7 +2,8 @@
 
 Owns which two belong together, the numbers of processes, and times; what an operation means is not known here.
 Rules: an operation without an end is of outcome `info`; a process that begins another one after an `info` is a new
-process; in a history without beginnings each operation began as early as it can have.
+process; in a history without beginnings each operation began as early as it can have. Of what ended as `info` a second
+word may follow, which says nothing; an `info` of what was never begun may be the end of what was cut off.
 Source: Jepsen, doc/tutorial/03-client.md; jepsen.history.
 """
 
@@ -88,6 +89,7 @@ def _stamps(events: Sequence[Event], order: Order) -> list[int]:
 def _pairs(events: Sequence[Event], stamps: list[int]) -> list[Pair]:
     numbers = _Processes(events)
     begun: dict[Any, int] = {}
+    doubtful: dict[Any, Pair] = {}
     pairs: list[Pair] = []
     for event, at_us in zip(events, stamps, strict=True):
         process = event.process
@@ -102,13 +104,23 @@ def _pairs(events: Sequence[Event], stamps: list[int]) -> list[Pair]:
             continue
         index = begun.pop(process, None)
         if index is None:
-            if event.type == "info":
-                continue  # a remark, or a second word on what is unknown already: it says nothing
+            if event.type == "info" and process in doubtful and _is_second_word(event, doubtful[process]):
+                continue
             raise _problem(event, f":{event.type} of process {process}, which has begun nothing")
         pairs[index] = _ended(pairs[index], event, at_us)
+        doubtful.pop(process, None)
         if event.type == "info":
             numbers.retire(process)
+            doubtful[process] = pairs[index]
     return pairs
+
+
+def _is_second_word(event: Event, pair: Pair) -> bool:
+    """Whether an `info` can be about what has ended as `info` already: the same was done, with the same value or none,
+    or a keyword in its place that says why."""
+    values = [pair.begin.value] if pair.end is None else [pair.begin.value, pair.end.value]
+    is_same = event.value is None or isinstance(event.value, str) or event.value in values
+    return is_same and event.function == pair.begin.function
 
 
 def _ends(events: Sequence[Event], stamps: list[int]) -> list[Pair]:
