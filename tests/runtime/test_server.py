@@ -28,7 +28,7 @@ from trilemma.runtime.listening import Sockets, StartRefused
 from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.port import Storage
 from trilemma.runtime.refusal import DataDamaged
-from trilemma.runtime.rows import CorruptRowsError
+from trilemma.runtime.row_problems import CorruptRowsError
 from trilemma.runtime.server import Server
 from trilemma.runtime.trace import make_logger
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind

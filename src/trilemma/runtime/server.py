@@ -32,16 +32,14 @@ from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind, listen
-from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.loop import NodeLoop
 from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
-from trilemma.runtime.refusal import refusal
+from trilemma.runtime.refusal import STORAGE_PROBLEMS, refusal
 from trilemma.runtime.rewrite import answer_rewrite
 from trilemma.runtime.room import Room, free_bytes
-from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.runtime.watch import Watch
 from trilemma.storage.port import Engine, LogReader, Recovered
@@ -117,7 +115,7 @@ class Server:
         """Take down what a start has brought up; return what the disk did meanwhile that is worse than a refusal."""
         try:
             await self._stack.aclose()
-        except (CorruptRowsError, LogFailedError) as worse:
+        except STORAGE_PROBLEMS as worse:
             return worse
         return None
 
@@ -125,12 +123,12 @@ class Server:
         """Take the node down, handed over or not.
 
         Raises:
-            DataDamaged: its rows turn out damaged, or the disk fails the log's last sync.
+            DataDamaged: its rows turn out damaged, or the disk fails their last flush or the log's last sync.
         """
         self._ending.lift_bound()
         try:
             await self._stack.aclose()
-        except (CorruptRowsError, LogFailedError) as problem:
+        except STORAGE_PROBLEMS as problem:
             damage = self._ending.damaged(problem)
             if damage is not None:
                 raise damage from problem
@@ -142,7 +140,7 @@ class Server:
         """Return when the node has left (SIGTERM, SHUTDOWN) or was stopped.
 
         Raises:
-            Exception: what broke the node: DataDamaged, also where the disk fails the log; InvariantViolated.
+            Exception: what broke the node: DataDamaged, also where the disk fails log or rows; InvariantViolated.
         """
         await self._ending.wait()
 
