@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trilemma.runtime.config import ConfigError
-from trilemma.runtime.rewrite import rewrite, rewritten
+from trilemma.runtime.rewrite import answer_rewrite, rewrite, rewritten
 
 TEXT = """# mine
 name = "n1"   # stays
@@ -78,3 +78,19 @@ def test_a_value_that_would_land_within_another_one_is_not_written(tmp_path: Pat
     with pytest.raises(ConfigError, match="laid out in a way that is not understood"):
         rewrite(path, {"requirepass": "new"})
     assert path.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("# Größe".encode("latin-1"), "TOML is UTF-8, and byte 4 is not"),
+        (b"x = " + b"[" * 100_000, "a value is nested too deeply to be read"),
+    ],
+)
+def test_a_file_that_is_no_configuration_any_more_is_an_error_reply(tmp_path: Path, first: bytes, reason: str) -> None:
+    path = tmp_path / "n1.toml"
+    path.write_bytes(first + b"\n" + FILE.encode())
+    reply = answer_rewrite(path, [b"requirepass", b"new", b"protected-mode", b"yes"])
+    assert reply == f"-ERR Rewriting config file: {reason}\r\n".encode()
+    assert path.read_bytes() == first + b"\n" + FILE.encode()
+    assert list(tmp_path.iterdir()) == [path]

@@ -538,6 +538,25 @@ def test_the_lab_is_off_unless_it_is_asked_for(cluster: Any) -> None:
     cluster(body)
 
 
+def test_a_defect_in_what_only_the_shell_can_do_is_an_error_reply(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        def break_(*_: Any) -> None:
+            raise ValueError("a defect")
+
+        server = await cluster.start("n1")
+        client = cluster.client("n1")
+        server._lab = type("Broken", (Desk,), {"answer": break_})(1, {1: "n1"})
+        with pytest.raises(
+            ResponseError, match=r"a defect of this server ended 'lab' \(ValueError\); it may have been"
+        ):
+            await client.execute_command("LAB", "CUT", "n1", "password")
+        assert (await client.info("stats"))["defects"] == 1
+        assert "ValueError: a defect" in cluster.said.getvalue()
+        assert "password" not in cluster.said.getvalue()
+
+    cluster(body)
+
+
 def test_a_cut_in_the_lab_takes_a_minority_out_and_healing_brings_it_back(cluster: Any) -> None:
     async def body(cluster: Cluster) -> None:
         for name in ("n1", "n2", "n3"):

@@ -17,6 +17,7 @@ from trilemma.base.errors import error, register
 from trilemma.base.invariant import InvariantViolated
 from trilemma.base.time import US_PER_S, Now
 from trilemma.node.config import NodeConfig
+from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.machine import Node
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import split_address
@@ -273,6 +274,14 @@ class Server:
     # What the node and the shell ask of each other
 
     def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
+        try:
+            self._carry_out(words, protocol, done)
+        except DEFECTS as problem:
+            if isinstance(self.node, Node):
+                self.node.note_defect(described(words[:2], problem))  # what follows may hold a password
+            done(encode_error(refused(words, problem).text))
+
+    def _carry_out(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
         if words[0].lower() == b"config":
             done(answer_rewrite(self._config_file, words[2:]))
         elif self._lab is None:
