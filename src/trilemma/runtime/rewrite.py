@@ -11,7 +11,7 @@ from pathlib import Path
 from trilemma.base.errors import error, register
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.config import ConfigError, parse, read
-from trilemma.runtime.durable_files import write_durably
+from trilemma.runtime.durable_files import replace_durably
 from trilemma.runtime.toml import toml_string
 
 register(
@@ -53,7 +53,7 @@ def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
     found = parse(text)
     if any(getattr(found, name) != value for name, value in values.items()):
         raise ConfigError("its lines are laid out in a way that is not understood")
-    write_durably(path, text.encode(), path.stat().st_mode & 0o777)
+    replace_durably(path, text.encode())
 
 
 def answer_rewrite(path: Path | None, words: Sequence[bytes]) -> bytes:
