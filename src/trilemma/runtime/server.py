@@ -207,7 +207,7 @@ class Server:
                 thread, storage.open, self.turns.persisted, self.turns.storage_failed
             )
         except OSError as problem:
-            raise StartRefused(f"{self.config.dir}: {problem}") from problem
+            raise StartRefused(f"{problem.filename or self.config.dir}: {problem.strerror or problem}") from problem
 
         async def close() -> None:
             await loop.run_in_executor(thread, storage.close)
