@@ -1,11 +1,15 @@
 """`trilemma status` is readable at 80 columns and at 120: no word is broken, no line is longer than the window."""
 
+from contextlib import nullcontext
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from trilemma.base.sentence_field import escaped
+from trilemma.cli import status
 from trilemma.cli.status_table import status_table
 
 REASON = "n3 reaches 1 of 3 replicas; needs 2"
@@ -103,3 +107,15 @@ def test_who_has_not_said_yet_how_far_it_is_has_a_question_mark_not_a_number() -
     found = cluster(3)
     found["nodes"]["n1"]["lag"] |= {"shard1_n2": 0, "shard1_n3": "unknown"}
     assert "n3:?" in shown(found, 80).replace("│", " ").split()
+
+
+def test_what_a_node_gives_as_a_reason_is_shown_as_it_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = "n3 reaches 1 of 3 replicas, needs 2"
+
+    class Client:
+        def info(self, _section: str) -> dict[str, dict[str, str]]:
+            return {"bank": {"state": "down", "why": escaped(reason)}}
+
+    monkeypatch.setattr(status, "own_client", lambda *_, **__: nullcontext(Client()))
+    told = status._ask_node(tmp_path, "n3", "127.0.0.1:7003")
+    assert told["keyspaces"]["bank"]["why"] == told["peers"]["bank"]["why"] == reason

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from trilemma.base.sentence_field import escaped
 from trilemma.client import control, readiness
 from trilemma.client.layout import lay_out, places
 from trilemma.client.readiness import NotReadyError, wait_until_own_serve
@@ -15,9 +16,9 @@ from trilemma.client.readiness import NotReadyError, wait_until_own_serve
 LONG_S = 100_000.0
 """Longer than a test may take: what waits this long fails it."""
 
-DISK = "it comes with another disk"
-REFUSED = {"state": "refused", "why": DISK}
-REFUSES = {"state": "refuses", "why": DISK}
+DISK = "it comes with another disk, a copy"
+REFUSED = {"state": "refused", "why": escaped(DISK)}
+REFUSES = {"state": "refuses", "why": escaped(DISK)}
 UP = {"state": "connected", "why": ""}
 AWAY = {"state": "unreachable", "why": "it does not answer"}
 HALF = {"state": "one_way", "why": "it does not connect to this node"}
@@ -133,7 +134,7 @@ def test_without_a_majority_it_is_over_at_once(told: Any) -> None:
 def test_of_two_nodes_the_one_that_lost_its_disk_is_blamed(told: Any) -> None:
     cluster = told(2)
     cluster.peers |= {"n1": {"n2": REFUSES}, "n2": {"n1": REFUSED}}
-    with pytest.raises(NotReadyError, match="n1 does not take in n2: it comes with another disk; n2 cannot serve eith"):
+    with pytest.raises(NotReadyError, match=f"n1 does not take in n2: {DISK}; n2 cannot serve eith"):
         wait_until_own_serve(cluster.directory, LONG_S)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stage import Stage
+from trilemma.base.sentence_field import unescaped
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def test_the_states_under_a_cut_are_what_a_client_gets(stage: Stage, away: int) 
     assert states(stage, 2) == dict.fromkeys(said, "up") | {"ledger": "read_only", "site": "read_only"}
     assert states(stage, away) == dict.fromkeys(said, "down") | {"shop": "up", "asks": "write_only"}
     assert f"n{away} cannot be reached" in facts(stage, 2)["site"]["why"]
+    assert unescaped(facts(stage, away)["bank"]["why"]) == f"n{away} reaches 1 of 3 replicas, needs 2"
     stage.heal()
     stage.run(3_000_000)
     for node in (1, 2, 3):

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from redis._parsers.helpers import parse_info
 
+from trilemma.base.sentence_field import with_reasons
 from trilemma.runtime import accepting, peers
 from trilemma.runtime.framing import Kind, frame
 from trilemma.runtime.handshake import REFUSED_THERE, Identity
@@ -308,6 +310,25 @@ def test_why_a_peer_is_not_connected_is_shown(pair: Any, until: Any) -> None:
         await until(lambda: two.transport.states()["n1"] == "state=refuses,why=another disk: disk-1")
 
     pair(body, disks={1: "the disk it had"})
+
+
+def test_and_told_as_it_was_said_whatever_its_words_hold(pair: Any, until: Any) -> None:
+    """Each comma of it was a semicolon to `status` and `up`."""
+
+    async def body(one: End, two: End) -> None:
+        said = "start 2 of it was known here, with run a=b, not with c"
+
+        def shown() -> list[Any]:
+            while two.waiting:
+                two.waiting.pop()(said)
+            found = {"n1": two.transport.states()["n1"], "n2": one.transport.states()["n2"]}
+            told = with_reasons(parse_info("".join(f"{peer}:{state}\r\n" for peer, state in found.items())))
+            return [told["n1"], told["n2"]]
+
+        refusal = [{"state": "refuses", "why": said}, {"state": "refused", "why": said}]
+        await until(lambda: shown() == refusal)
+
+    pair(body, waits=True)
 
 
 def test_a_peer_that_listens_elsewhere_than_is_known_here_is_told_from_one_that_is_away(run: Any, until: Any) -> None:

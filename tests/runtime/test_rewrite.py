@@ -1,12 +1,15 @@
 """CONFIG REWRITE changes what it must of the file, and nothing else."""
 
+import errno
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from trilemma.runtime import durable_files
 from trilemma.runtime.config import ConfigError
-from trilemma.runtime.rewrite import rewrite, rewritten
+from trilemma.runtime.rewrite import answer_rewrite, rewrite, rewritten
 
 TEXT = """# mine
 name = "n1"   # stays
@@ -78,3 +81,51 @@ def test_a_value_that_would_land_within_another_one_is_not_written(tmp_path: Pat
     with pytest.raises(ConfigError, match="laid out in a way that is not understood"):
         rewrite(path, {"requirepass": "new"})
     assert path.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_it_keeps_its_mode_and_leaves_its_neighbours_alone(tmp_path: Path, mode: int) -> None:
+    """A file that was to be read by its owner alone became as open as one of that name beside it, with the password."""
+    path, neighbour = tmp_path / "n1.toml", tmp_path / "n1.toml.new"
+    path.write_text(FILE, "utf-8")
+    neighbour.write_text("mine")
+    neighbour.chmod(0o644)
+    path.chmod(mode)
+    umask = os.umask(0o077)
+    try:
+        rewrite(path, {"requirepass": "new"})
+    finally:
+        os.umask(umask)
+    assert 'requirepass = "new"' in path.read_text("utf-8")
+    assert path.stat().st_mode & 0o777 == mode
+    assert neighbour.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [path, neighbour]
+
+
+def test_where_the_disk_refuses_it_nothing_is_left_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "n1.toml"
+    path.write_text(FILE, "utf-8")
+    monkeypatch.setattr(durable_files, "write_whole", refuse)
+    reply = answer_rewrite(path, [b"requirepass", b"new", b"protected-mode", b"yes"])
+    assert reply == b"-ERR Rewriting config file: No space left on device\r\n"
+    assert path.read_text("utf-8") == FILE
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("# Größe".encode("latin-1"), "TOML is UTF-8, and byte 4 is not"),
+        (b"x = " + b"[" * 100_000, "a value is nested too deeply to be read"),
+    ],
+)
+def test_a_file_that_is_no_configuration_any_more_is_an_error_reply(tmp_path: Path, first: bytes, reason: str) -> None:
+    path = tmp_path / "n1.toml"
+    path.write_bytes(first + b"\n" + FILE.encode())
+    reply = answer_rewrite(path, [b"requirepass", b"new", b"protected-mode", b"yes"])
+    assert reply == f"-ERR Rewriting config file: {reason}\r\n".encode()
+    assert path.read_bytes() == first + b"\n" + FILE.encode()
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,6 +1,8 @@
 """RocksDB and the in-memory engine agree on every batch and scan; a full disk costs no rows; damage is no absence."""
 
+import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from trilemma.base.ids import ShardId
 from trilemma.runtime.disk import DiskStorage
 from trilemma.runtime.room import NoRoomError
-from trilemma.runtime.rows import FLUSH_MARGIN_BYTES, CorruptRowsError, RocksEngine
+from trilemma.runtime.row_problems import CorruptRowsError, RowsFailedError
+from trilemma.runtime.rows import FLUSH_MARGIN_BYTES, RocksEngine
 from trilemma.storage.memory import MemoryEngine
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind, RowBatch
 
@@ -154,6 +157,55 @@ def test_damage_that_only_rocksdb_itself_has_met_stops_the_next_write(tmp_path: 
             use()
 
 
+@pytest.mark.parametrize("left", ["nothing", "a directory"])
+@pytest.mark.parametrize("name", ["*.sst", "MANIFEST-*"])
+def test_a_file_that_is_gone_is_damage_and_no_refusal_of_the_disk(tmp_path: Path, name: str, left: str) -> None:
+    rows = RocksEngine(tmp_path)
+    rows.write(RowBatch([(b"a", b"1")], [], []))
+    rows.flush()
+    rows.close()
+    (file,) = tmp_path.glob(name)
+    file.unlink()
+    if left == "a directory":
+        file.mkdir()
+    with pytest.raises(CorruptRowsError, match=file.name):
+        RocksEngine(tmp_path)
+
+
+def test_a_disk_that_does_not_say_how_much_is_free_refuses_a_flush(tmp_path: Path) -> None:
+    def refuse(_: Path) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    rows = RocksEngine(tmp_path, refuse)
+    with pytest.raises(RowsFailedError, match=r"of the rows \(Input/output error\), so the node has stopped"):
+        rows.flush()
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("IO error: While pread offset 0 len 9: rows/7.sst: Input/output error", RowsFailedError),
+        ("IO error: While appending to file: rows/7.sst: Disk quota exceeded", RowsFailedError),
+        ("Corruption: IO error: While open a file: rows/7.sst: Too many open files  The file", RowsFailedError),
+        ("IO error: No such file or directory: While open a file: rows/7.sst: No such", CorruptRowsError),
+    ],
+)
+def test_what_the_disk_refuses_is_no_damage_in_whichever_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, what: type[Exception]
+) -> None:
+    class Refusing:
+        def get(self, _: bytes) -> bytes:
+            raise Exception(said)
+
+    rows = RocksEngine(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "_rows", Refusing())
+        with pytest.raises(what, match=re.escape(said)):
+            rows.get(b"a")
+    rows.close()
+
+
 FULL = """
 import os, sys, time
 from pathlib import Path
@@ -183,6 +235,18 @@ rows.flush()
 rows.close()
 again = RocksEngine(disk / "rows")
 assert again.get_many([b"a", b"b"]) == [b"1", b"2"]
+again.close()
+found = os.statvfs(disk)
+os.posix_fallocate(filler, 0, found.f_bavail * found.f_frsize)
+try:
+    RocksEngine(disk / "rows")
+except NoRoomError as problem:
+    assert "has no room for what RocksDB writes as it opens the rows" in str(problem)
+else:
+    sys.exit("the disk was not full")
+os.ftruncate(filler, 0)
+again = RocksEngine(disk / "rows")
+assert again.get(b"a") == b"1"
 again.close()
 """
 

@@ -28,7 +28,7 @@ from trilemma.runtime.listening import Sockets, StartRefused
 from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.port import Storage
 from trilemma.runtime.refusal import DataDamaged
-from trilemma.runtime.rows import CorruptRowsError
+from trilemma.runtime.row_problems import CorruptRowsError
 from trilemma.runtime.server import Server
 from trilemma.runtime.trace import make_logger
 from trilemma.storage.port import LogRecord, LogWrite, RecordKind
@@ -534,6 +534,25 @@ def test_the_lab_is_off_unless_it_is_asked_for(cluster: Any) -> None:
         await cluster.start("n1", lab=False)
         with pytest.raises(ResponseError, match="the lab is switched off on this node"):
             await cluster.client("n1").execute_command("LAB", "STATUS")
+
+    cluster(body)
+
+
+def test_a_defect_in_what_only_the_shell_can_do_is_an_error_reply(cluster: Any) -> None:
+    async def body(cluster: Cluster) -> None:
+        def break_(*_: Any) -> None:
+            raise ValueError("a defect")
+
+        server = await cluster.start("n1")
+        client = cluster.client("n1")
+        server._lab = type("Broken", (Desk,), {"answer": break_})(1, {1: "n1"})
+        with pytest.raises(
+            ResponseError, match=r"a defect of this server ended 'lab' \(ValueError\); it may have been"
+        ):
+            await client.execute_command("LAB", "CUT", "n1", "password")
+        assert (await client.info("stats"))["defects"] == 1
+        assert "ValueError: a defect" in cluster.said.getvalue()
+        assert "password" not in cluster.said.getvalue()
 
     cluster(body)
 

@@ -262,6 +262,17 @@ def test_a_disk_that_refuses_the_identity_is_told_with_the_file(
     assert start(tmp_path, "cp") == f"{data / 'identity.json'}: No space left on device"
 
 
+def test_a_directory_in_the_place_of_a_segment_is_named_with_what_it_is(tmp_path: Path) -> None:
+    data = founded(tmp_path, "cp")
+    (segment,) = (data / "log").iterdir()
+    segment.rename(tmp_path / "kept")
+    segment.mkdir()
+    assert start(tmp_path, "cp") == f"{segment}: Is a directory"
+    segment.rmdir()
+    (tmp_path / "kept").rename(segment)
+    founded(tmp_path, "cp")
+
+
 def test_a_left_over_copy_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
     data = founded(tmp_path, "cp")
     identity = (data / "identity.json").read_bytes()

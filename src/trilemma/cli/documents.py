@@ -112,10 +112,10 @@ cluster itself; on machines of your own each node has one, such as
 
 Run `trilemma serve --config /etc/trilemma/node.toml` on each under what restarts services there (systemd, say). Exit
 status: 0 after SIGTERM or SHUTDOWN; 2, with the reason, where it cannot start as configured, where its data turn out
-damaged or older than what the node had, or where the disk fails its log; 70 for a fault. A restart after an error of
-the disk is safe: what a start finds in the log it makes durable anew before it relies on it. Clients of other machines
-are served where there is a password, or `protected_mode = false`. Then, from any machine that has the package, with the
-password in `REDISCLI_AUTH` as redis-cli takes it:
+damaged or older than what the node had, or where the disk fails its log or its rows; 70 for a fault. A restart after an
+error of the disk is safe: what a start finds in the log it makes durable anew before it relies on it. Clients of other
+machines are served where there is a password, or `protected_mode = false`. Then, from any machine that has the package,
+with the password in `REDISCLI_AUTH` as redis-cli takes it:
 
     export REDISCLI_AUTH='what clients give with AUTH'
     trilemma keyspace create bank --mode cp --node 10.0.0.1:6379

@@ -1,14 +1,15 @@
 """How a command's failure is told, to people or, with --json, to programs: as one object with `error`.
 
 What nobody foresaw gets a sentence too, and an exit status that no verdict has. A traceback is for those who mend the
-program: it is printed where the environment says so, and by `serve`, whose output is a node's log. Source of the
-numbers: sysexits.h.
+program: it is printed where the environment says so, and by `serve`, whose output is a node's log. The status is what
+it is also where nobody can be told why: a disk that is full may be what failed. Source of the numbers: sysexits.h.
 """
 
 import os
 import sys
 import traceback
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -43,32 +44,59 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
+            return self._invoke(ctx)
+        finally:
+            _flush(sys.stderr)
+
+    def _invoke(self, ctx: Any) -> Any:
+        try:
             return super().invoke(ctx)
         except Refusal as refusal:
-            say_why(refusal.sentence, ctx.obj)
+            _tell(refusal.sentence, as_json=ctx.obj)
             raise
         except TyperException as problem:
             if not ctx.obj:
                 raise  # it is shown with the command's usage
-            say_why(problem.format_message(), as_json=True)
+            _tell(problem.format_message(), as_json=True)
             raise typer.Exit(problem.exit_code) from problem
         except (typer.Exit, typer.Abort, EOFError):
             raise  # foreseen: these have an exit status of their own
         except BrokenPipeError:
-            _leave_output()
+            _leave(sys.stdout)
             raise typer.Exit(NOT_WRITTEN) from None
         except Exception as problem:  # it is for what nobody foresaw
             _say(problem, ctx.invoked_subcommand, as_json=ctx.obj)
             raise typer.Exit(INTERNAL) from problem
 
 
-def _leave_output() -> None:
-    """Have nothing more be written to an output that nobody reads: also not when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _leave(output: TextIO) -> None:
+    """Have nothing more be written to an output that nobody reads, or takes: also not when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+
+
+def _flush(output: TextIO | None) -> None:
+    """Have Python not find out as it ends that an output takes nothing: it has an exit status of its own for that.
+
+    Args:
+        output: None where it was closed by who started the program.
+    """
+    if output is not None:
+        try:
+            output.flush()
+        except OSError:
+            _leave(output)
+
+
+def _tell(sentence: str, *, as_json: bool) -> None:
+    with suppress(OSError):
+        say_why(sentence, as_json)
+    if as_json:
+        _flush(sys.stdout)
 
 
 def _say(problem: Exception, command: str | None, *, as_json: bool) -> None:
     told = f"{type(problem).__name__}: {problem}".splitlines()[0]
     if command in LOGGED or os.environ.get(TRACEBACK):
-        traceback.print_exception(problem)
-    say_why(f"{told}. This is a fault of trilemma, not a verdict; {TRACEBACK}=1 shows where it is.", as_json)
+        with suppress(OSError):
+            traceback.print_exception(problem)
+    _tell(f"{told}. This is a fault of trilemma, not a verdict; {TRACEBACK}=1 shows where it is.", as_json=as_json)

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from trilemma.base.sentence_field import with_reasons
 from trilemma.cli.console import DEFAULT_DIRECTORY, AsJson, Directory, console, print_json, refuse
 from trilemma.cli.nodes import wants_password
 from trilemma.cli.status_table import status_table
@@ -94,7 +95,7 @@ def _unsupervised(directory: Path) -> dict[str, dict[str, Any]]:
 def _ask_node(directory: Path, name: str, address: str) -> dict[str, Any]:
     try:
         with own_client(directory, name, address, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
-            sections = {name: client.info(name) for name in SECTIONS}
+            sections = {name: with_reasons(client.info(name)) for name in SECTIONS}
     except NotOwnError as problem:
         return {"answers": False, "why": str(problem), "is_taken": True}
     except redis.AuthenticationError as problem:

@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 
+from trilemma.base.sentence_field import with_reasons
 from trilemma.client import control
 from trilemma.client.identity import NotOwnError, own_client
 
@@ -140,7 +141,7 @@ def _lack(directory: Path, name: str, address: str, size: int) -> Lack | None:
             try:
                 client.exists("ready")
             except redis.ResponseError as problem:
-                peers: dict[str, Any] = client.info("peers")
+                peers = with_reasons(client.info("peers"))
                 return _left_out(directory, name, peers, size) or Lack(_with_half(str(problem), peers))
     except redis.ConnectionError as problem:
         return Lack(f"nothing listens at {address} yet" if "refused" in str(problem) else str(problem).rstrip("."))

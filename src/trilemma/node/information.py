@@ -6,6 +6,7 @@ the connection to each peer: why one is refused is decided there.
 
 from collections.abc import Callable, Sequence
 
+from trilemma.base.sentence_field import escaped
 from trilemma.base.time import US_PER_MS, US_PER_S
 from trilemma.node.server import Server
 from trilemma.node.service import DOWN, Service
@@ -124,7 +125,7 @@ class Information:
         lines: list[tuple[str, object]] = []
         for keyspace in self._server.router.keyspaces:
             state = self._service.state(keyspace)
-            why = "" if state.why is None else f",why={state.why.replace(',', ';').replace('=', ' ')}"
+            why = "" if state.why is None else f",why={escaped(state.why)}"
             lines.append(
                 (
                     keyspace.name,

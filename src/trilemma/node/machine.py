@@ -175,6 +175,10 @@ class Node:
         if take is not None:
             take(reply)
 
+    def note_defect(self, text: str) -> None:
+        """The shell has met a defect as it carried out an AdminRequest; its reply says so."""
+        self._server.defects.append(text)
+
     def begin_shutdown(self) -> None:
         """Hand over what this node leads; Effects.shutdown follows."""
         self._server.leaving.begin(self._now.mono_us)

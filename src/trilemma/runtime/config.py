@@ -142,13 +142,24 @@ def load(path: Path) -> ServerConfig:
         ConfigError: with the sentence for the operator.
     """
     try:
-        return parse(path.read_text("utf-8"))
+        return parse(read(path))
     except OSError as problem:
         raise ConfigError(f"{path}: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise ConfigError(f"{path}: TOML is UTF-8, and byte {problem.start} is not") from problem
     except ConfigError as problem:
         raise ConfigError(f"{path}: {problem}") from problem
+
+
+def read(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        OSError: it cannot be read.
+        ConfigError: it is no text.
+    """
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"TOML is UTF-8, and byte {problem.start} is not") from problem
 
 
 def parse(text: str) -> ServerConfig:
@@ -162,6 +173,8 @@ def parse(text: str) -> ServerConfig:
         config = msgspec.convert(raw, ServerConfig)
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(f"no TOML: {problem}") from problem
+    except RecursionError as problem:
+        raise ConfigError("a value is nested too deeply to be read") from problem
     except msgspec.ValidationError as problem:
         raise ConfigError(complaint(problem, _choices())) from problem
     validate(config)

@@ -45,9 +45,17 @@ class DiskStorage:
         """See Storage.
 
         Raises:
-            CorruptRowsError: see RocksEngine.
-            Exception: what `failed` was called with; whom it told of a failure in here may listen no more.
+            CorruptRowsError, RowsFailedError: see RocksEngine.
+            Exception: what `failed` was called with, before all else: whom it told of a failure in here may listen no
+                more, and what the rows lack then is nowhere.
         """
+        try:
+            self._close()
+        finally:
+            if self.log.failed is not None:
+                raise self.log.failed
+
+    def _close(self) -> None:
         try:
             self.log.close()
             if self.log.failed is None:
@@ -56,8 +64,6 @@ class DiskStorage:
         finally:
             # Left to the collector of garbage, RocksDB is closed at any moment, and holds everything up for seconds.
             self.engine.close()
-        if self.log.failed is not None:
-            raise self.log.failed
 
 
 class _PromptLog(MemoryLog):

@@ -1,6 +1,7 @@
 """Files that are put in place whole, directories whose names are durable, and what is said of a damaged one."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,9 @@ WHOLE = "put the whole directory back as it was: a node that has lost a part of 
 """What to do about a data directory of which something is gone."""
 NEW = ".new"
 """Behind the name of what is written to stand in a file's place: never the only one of what the file holds."""
+NEW_ID_BYTES = 8
+"""Drawn for the name of such a file where others may have any name."""
+MODE = 0o644
 
 
 class DirectoryRefused(Exception):  # noqa: N818 - the sentence says what was refused
@@ -43,25 +47,47 @@ def new_of(file: Path) -> Path:
     return file.with_name(f"{file.name}{NEW}")
 
 
-def write_durably(file: Path, data: bytes, mode: int = 0o644) -> None:
+def write_durably(file: Path, data: bytes, mode: int | None = None) -> None:
     """Put a whole file in place so that a crash leaves either the old one or the new one.
+
+    Args:
+        mode: of the file, whatever the umask; without it, that of new files, less the umask.
 
     Raises:
         OSError: the disk refuses, and it names a file; the old one stands, or, where only the last sync failed, perhaps
             the new one.
     """
     try:
-        _write_durably(file, data, mode)
+        _write_durably(file, new_of(file), os.O_TRUNC, data, mode)
     except OSError as problem:
-        if problem.filename is None:  # as of all calls that take a descriptor
-            problem.filename = str(file)
-        raise
+        raise _naming(file, problem) from None
 
 
-def _write_durably(file: Path, data: bytes, mode: int) -> None:
-    new = new_of(file)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+def replace_durably(file: Path, data: bytes) -> None:
+    """Do the same with a file that may stand among others of whatever names: none of them is touched, its mode is kept.
+
+    Raises:
+        OSError: see write_durably; nothing else is left behind.
+    """
+    new = file.with_name(f"{file.name}.{secrets.token_hex(NEW_ID_BYTES)}{NEW}")
     try:
+        _write_durably(file, new, os.O_EXCL, data, file.stat().st_mode & 0o777)
+    except OSError as problem:
+        new.unlink(missing_ok=True)
+        raise _naming(file, problem) from None
+
+
+def _naming(file: Path, problem: OSError) -> OSError:
+    if problem.filename is None:  # as of all calls that take a descriptor
+        problem.filename = str(file)
+    return problem
+
+
+def _write_durably(file: Path, new: Path, how: int, data: bytes, mode: int | None) -> None:
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, MODE if mode is None else mode)
+    try:
+        if mode is not None:
+            os.fchmod(descriptor, mode)  # of what was there already too, before it holds what not all may read
         write_whole(descriptor, data, 0)
         os.fsync(descriptor)
     finally:

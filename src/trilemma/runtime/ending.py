@@ -62,9 +62,9 @@ class Ending:
 
     def damaged(self, problem: Exception) -> DataDamaged | None:
         """Return what to raise of a disk that fails while the node is taken down; None where `wait` tells it."""
-        if problem is self._broke_on:
-            return None
         damage = as_damage(self._config, problem)
+        if self._broke_on is not None and str(damage) == str(as_damage(self._config, self._broke_on)):
+            return None
         self._tell(damage)
         return damage if isinstance(damage, DataDamaged) else None
 

@@ -16,7 +16,7 @@ from trilemma.node.effects import AdminRequest, Effects, Trace
 from trilemma.runtime.held import HeldFrames
 from trilemma.runtime.port import ClientOutlet, Clock, Core, DurableLog, FlushingEngine, PeerOutlet
 from trilemma.runtime.room import NoRoomError
-from trilemma.runtime.rows import CorruptRowsError
+from trilemma.runtime.row_problems import CorruptRowsError, RowsFailedError
 
 Answer = Callable[[list[bytes], int, Callable[[bytes], None]], None]
 """Carries out an AdminRequest: words, RESP version, what takes the encoded reply."""
@@ -247,7 +247,7 @@ class NodeLoop:
                 self._take(self._node.rows_flushed, token)
             elif isinstance(problem, NoRoomError):
                 self._loop.call_later(FLUSH_RETRY_S, self._flush_rows, token)
-            elif isinstance(problem, CorruptRowsError):
+            elif isinstance(problem, (CorruptRowsError, RowsFailedError)):
                 self._fail(problem)
             else:
                 self._fail(InvariantViolated(f"rows could not be flushed: {problem}"))

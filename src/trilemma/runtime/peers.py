@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import MIB, limit
+from trilemma.base.sentence_field import escaped
 from trilemma.runtime.accepting import Accepting, Incoming
 from trilemma.runtime.dialing import Dialing, Outgoing
 from trilemma.runtime.framing import FRAME_BYTES_MAX, Kind, header
@@ -170,10 +171,9 @@ class PeerTransport:
 
     def _state(self, lane: Lane) -> str:
         if lane.dialing.channel is None:
-            why = lane.trouble.replace(",", ";").replace("=", " ")  # these two are the section's own
-            return f"state={_outage(lane)},why={why.removeprefix(REFUSED_THERE)}"
+            return f"state={_outage(lane)},why={escaped(lane.trouble.removeprefix(REFUSED_THERE))}"
         if not self._accepting.has(lane.peer):
-            return f"state=one_way,why={ONE_WAY}"
+            return f"state=one_way,why={escaped(ONE_WAY)}"
         return "state=connected,why="
 
     # Out

@@ -142,7 +142,8 @@ class Storage(Protocol):
         """Sync what was appended and let go of everything; blocks.
 
         Raises:
-            Exception: what `failed` was called with, now or before: not all that was appended is durable.
+            Exception: what `failed` was called with, now or before: not all that was appended is durable. Else, what
+                is wrong with the rows.
         """
 
 

@@ -5,21 +5,24 @@ from trilemma.runtime.config import ConfigError, ServerConfig
 from trilemma.runtime.durable_files import WHOLE, DirectoryRefused
 from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.room import NoRoomError
-from trilemma.runtime.rows import CorruptRowsError
+from trilemma.runtime.row_problems import CorruptRowsError, RowsFailedError
 from trilemma.runtime.segment_files import SegmentRefusedError, StraySegmentError
 from trilemma.storage.segment import CorruptLogError
 
+STORAGE_PROBLEMS = (CorruptRowsError, LogFailedError, RowsFailedError)
+"""What the storage of a node that ran may raise as it is closed."""
+
 
 class DataDamaged(Exception):  # noqa: N818 - the sentence says what was found
-    """What the directory holds turned out damaged while a node ran on it, or its disk failed the log; the text says
-    where, and what to do."""
+    """What the directory holds turned out damaged while a node ran on it, or its disk failed the log or the rows; the
+    text says where, and what to do."""
 
 
 def refusal(config: ServerConfig, problem: BaseException) -> str | None:
     """Return the sentence for what a start met; None for a defect, and for what is a sentence already."""
     if isinstance(problem, (ConfigError, DirectoryRefused, NoRoomError, SegmentRefusedError, StraySegmentError)):
         return str(problem)
-    if isinstance(problem, LogFailedError):
+    if isinstance(problem, (LogFailedError, RowsFailedError)):
         return f"{config.dir}: {problem}"
     if isinstance(problem, (CorruptLogError, CorruptRowsError)):
         return f"{config.dir}: {problem}; {WHOLE}"
@@ -31,7 +34,7 @@ def refusal(config: ServerConfig, problem: BaseException) -> str | None:
 
 
 def as_damage(config: ServerConfig, problem: Exception) -> Exception:
-    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its disk fails the log;
-    else the problem itself."""
-    is_damage = isinstance(problem, (CorruptLogError, CorruptRowsError, DiskRollback, LogFailedError))
+    """Return what ends a node that ran: DataDamaged where what it holds is broken or old, or its disk fails it; else
+    the problem itself."""
+    is_damage = isinstance(problem, (*STORAGE_PROBLEMS, CorruptLogError, DiskRollback))
     return DataDamaged(refusal(config, problem)) if is_damage else problem

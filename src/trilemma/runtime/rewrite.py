@@ -10,8 +10,8 @@ from pathlib import Path
 
 from trilemma.base.errors import error, register
 from trilemma.resp.reply import encode_error
-from trilemma.runtime.config import ConfigError, parse
-from trilemma.runtime.durable_files import write_durably
+from trilemma.runtime.config import ConfigError, parse, read
+from trilemma.runtime.durable_files import replace_durably
 from trilemma.runtime.toml import toml_string
 
 register(
@@ -44,15 +44,16 @@ def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
 
     Raises:
         OSError: it cannot be read or written.
-        ConfigError: the next start could not read the new text, or would not read these values in it.
+        ConfigError: it is no configuration any more, the next start could not read the new text, or would not read
+            these values in it.
     """
-    before = path.read_text("utf-8")
+    before = read(path)
     set_before = parse(before)
     text = rewritten(before, {name: value for name, value in values.items() if getattr(set_before, name) != value})
     found = parse(text)
     if any(getattr(found, name) != value for name, value in values.items()):
         raise ConfigError("its lines are laid out in a way that is not understood")
-    write_durably(path, text.encode(), path.stat().st_mode & 0o777)
+    replace_durably(path, text.encode())
 
 
 def answer_rewrite(path: Path | None, words: Sequence[bytes]) -> bytes:

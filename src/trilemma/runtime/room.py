@@ -3,6 +3,7 @@
 What is left then is for what must still be written: votes, restatements, the flush of rows that lets old log go.
 """
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ DISK_RESERVE_BYTES = limit(
 )
 ROOM_INTERVAL_S = 0.2
 """How often the disk is looked at: what is written meanwhile is far less than the reserve."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The errors of a disk that is full, or that a quota keeps from this node."""
 
 BACK_SHARE = 4
 """Room is enough again with a reserve and a quarter, so that it does not come and go with every flush."""

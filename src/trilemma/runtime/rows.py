@@ -26,6 +26,7 @@ from rocksdict import (
 
 from trilemma.base.limits import MIB
 from trilemma.runtime.room import NoRoomError, free_bytes
+from trilemma.runtime.row_problems import RowsFailedError, is_short_of_room, raise_known, unopened
 from trilemma.storage.port import RowBatch
 
 BLOCK_CACHE_BYTES = 64 * MIB
@@ -36,19 +37,6 @@ BLOOM_BITS = 10
 INFO_LOGS_KEPT = 2
 FLUSH_MARGIN_BYTES = 4 * MIB
 """Free beside what is flushed: for the table's index, the manifest, and what others write meanwhile."""
-_NO_SPACE = "No space left on device"
-"""How RocksDB's messages name ENOSPC, in the words of strerror."""
-_CORRUPTION = "Corruption: "
-"""How its messages begin where what it reads is not what it wrote; its binding raises no class of its own."""
-
-
-class CorruptRowsError(Exception):
-    """RocksDB cannot open the rows, or read them; the text is its own. The node must not start on them, nor go on."""
-
-
-def _raise_if_corrupt(problem: Exception) -> None:
-    if str(problem).startswith(_CORRUPTION):
-        raise CorruptRowsError(str(problem)) from problem
 
 
 def _options() -> Options:
@@ -74,7 +62,7 @@ def _is_at_row(rows: RdictIter) -> bool:
     try:
         rows.status()
     except Exception as problem:
-        _raise_if_corrupt(problem)
+        raise_known(problem)
         raise
     return False
 
@@ -143,7 +131,9 @@ class RocksEngine:
     """See storage.port.Engine. `flush` blocks: call it off the loop.
 
     Raises:
-        CorruptRowsError: the rows cannot be opened; of every method: they turn out damaged.
+        CorruptRowsError: the rows are damaged; of every method: they turn out to be.
+        RowsFailedError: of every method too: the disk refuses.
+        NoRoomError: it has none for what is written as they are opened.
     """
 
     def __init__(self, directory: Path, free_bytes: Callable[[Path], int] = free_bytes) -> None:
@@ -155,8 +145,7 @@ class RocksEngine:
         try:
             self._rows = Rdict(str(directory), options=_options())
         except Exception as problem:
-            # The library raises nothing narrower.
-            raise CorruptRowsError(str(problem)) from problem
+            raise unopened(directory, problem) from problem
         self._writes = WriteOptions()
         # A property, though the library's stub calls it a method.
         setattr(self._writes, "disable_wal", True)  # noqa: B010
@@ -174,7 +163,7 @@ class RocksEngine:
         try:
             return self._rows.get(wanted)
         except Exception as problem:
-            _raise_if_corrupt(problem)
+            raise_known(problem)
             raise
 
     def scan(self, start: bytes, stop: bytes, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
@@ -193,9 +182,9 @@ class RocksEngine:
             try:
                 self._rows.write(WriteBatch(raw_mode=True), self._writes)
             except Exception as problem:
-                if _NO_SPACE in str(problem):
+                if is_short_of_room(problem):
                     return False
-                _raise_if_corrupt(problem)
+                raise_known(problem)
                 raise
             self._errors = errors
         return True
@@ -215,7 +204,7 @@ class RocksEngine:
         try:
             self._rows.write(written, self._writes)
         except Exception as problem:
-            _raise_if_corrupt(problem)
+            raise_known(problem)
             raise
 
     def read_view(self) -> RocksView:
@@ -229,17 +218,22 @@ class RocksEngine:
             NoRoomError: the disk is too full; to be tried again.
         """
         needed = self._property("size-all-mem-tables") + FLUSH_MARGIN_BYTES
-        free = self._free_bytes(self._directory)
+        free = self._free()
         if free < needed:
             raise NoRoomError(f"{free} bytes are free, {needed} are needed")
         try:
             self._rows.flush(True)
         except Exception as problem:
-            # The binding raises no class of its own.
-            if _NO_SPACE in str(problem):
+            if is_short_of_room(problem):
                 raise NoRoomError(str(problem)) from problem
-            _raise_if_corrupt(problem)
+            raise_known(problem)
             raise
+
+    def _free(self) -> int:
+        try:
+            return self._free_bytes(self._directory)
+        except OSError as problem:
+            raise RowsFailedError(problem.strerror or str(problem)) from problem
 
     def size_bytes(self) -> int:
         """Return the bytes of the row files, near enough."""
@@ -251,6 +245,6 @@ class RocksEngine:
             self._rows.close()
         except Exception as problem:
             # It flushes once more, and is closed all the same.
-            _raise_if_corrupt(problem)
-            if _NO_SPACE not in str(problem):
+            if not is_short_of_room(problem):
+                raise_known(problem)
                 raise

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from trilemma.base.limits import KIB
 from trilemma.runtime.durable_files import NEW, new_of, sync_directory, write_durably
-from trilemma.runtime.room import NoRoomError
+from trilemma.runtime.room import NO_ROOM, NoRoomError
 from trilemma.runtime.whole_write import write_whole
 
 SUFFIX = ".segment"
 NUMBER_DIGITS = 16
 SEGMENT_MODE = 0o600
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 ALLOCATED_BYTES_MIN = 4 * KIB
 """Less than this is not worth allocating ahead."""
 

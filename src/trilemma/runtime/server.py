@@ -17,6 +17,7 @@ from trilemma.base.errors import error, register
 from trilemma.base.invariant import InvariantViolated
 from trilemma.base.time import US_PER_S, Now
 from trilemma.node.config import NodeConfig
+from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.machine import Node
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import split_address
@@ -32,16 +33,14 @@ from trilemma.runtime.facts import fixed_facts
 from trilemma.runtime.founding import Founding
 from trilemma.runtime.handshake import Identity
 from trilemma.runtime.listening import Sockets, StartRefused, address_of, bind, listen
-from trilemma.runtime.log import LogFailedError
 from trilemma.runtime.loop import NodeLoop
 from trilemma.runtime.metrics import REQUEST_BYTES_MAX, MetricsServer
 from trilemma.runtime.peers import PeerTransport
 from trilemma.runtime.port import Core, Laboratory, Storage
 from trilemma.runtime.readings import readings
-from trilemma.runtime.refusal import refusal
+from trilemma.runtime.refusal import STORAGE_PROBLEMS, refusal
 from trilemma.runtime.rewrite import answer_rewrite
 from trilemma.runtime.room import Room, free_bytes
-from trilemma.runtime.rows import CorruptRowsError
 from trilemma.runtime.trace import make_logger, write_trace
 from trilemma.runtime.watch import Watch
 from trilemma.storage.port import Engine, LogReader, Recovered
@@ -117,7 +116,7 @@ class Server:
         """Take down what a start has brought up; return what the disk did meanwhile that is worse than a refusal."""
         try:
             await self._stack.aclose()
-        except (CorruptRowsError, LogFailedError) as worse:
+        except STORAGE_PROBLEMS as worse:
             return worse
         return None
 
@@ -125,12 +124,12 @@ class Server:
         """Take the node down, handed over or not.
 
         Raises:
-            DataDamaged: its rows turn out damaged, or the disk fails the log's last sync.
+            DataDamaged: its rows turn out damaged, or the disk fails their last flush or the log's last sync.
         """
         self._ending.lift_bound()
         try:
             await self._stack.aclose()
-        except (CorruptRowsError, LogFailedError) as problem:
+        except STORAGE_PROBLEMS as problem:
             damage = self._ending.damaged(problem)
             if damage is not None:
                 raise damage from problem
@@ -142,7 +141,7 @@ class Server:
         """Return when the node has left (SIGTERM, SHUTDOWN) or was stopped.
 
         Raises:
-            Exception: what broke the node: DataDamaged, also where the disk fails the log; InvariantViolated.
+            Exception: what broke the node: DataDamaged, also where the disk fails log or rows; InvariantViolated.
         """
         await self._ending.wait()
 
@@ -208,7 +207,7 @@ class Server:
                 thread, storage.open, self.turns.persisted, self.turns.storage_failed
             )
         except OSError as problem:
-            raise StartRefused(f"{self.config.dir}: {problem}") from problem
+            raise StartRefused(f"{problem.filename or self.config.dir}: {problem.strerror or problem}") from problem
 
         async def close() -> None:
             await loop.run_in_executor(thread, storage.close)
@@ -275,6 +274,14 @@ class Server:
     # What the node and the shell ask of each other
 
     def _answer(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
+        try:
+            self._carry_out(words, protocol, done)
+        except DEFECTS as problem:
+            if isinstance(self.node, Node):
+                self.node.note_defect(described(words[:2], problem))  # what follows may hold a password
+            done(encode_error(refused(words, problem).text))
+
+    def _carry_out(self, words: list[bytes], protocol: int, done: Callable[[bytes], None]) -> None:
         if words[0].lower() == b"config":
             done(answer_rewrite(self._config_file, words[2:]))
         elif self._lab is None:
