@@ -18,10 +18,10 @@ class Connection:
         self._decoder = ReplyDecoder()
         conn = stage.cluster.connect(node, self)
         assert conn is not None
-        self._conn = conn
+        self.conn = conn
 
     def send(self, *commands: tuple[str, ...]) -> None:
-        self._stage.cluster.send(self._conn, b"".join(request(*words) for words in commands))
+        self._stage.cluster.send(self.conn, b"".join(request(*words) for words in commands))
 
     def ask(self, *words: str) -> Any:
         """Send one command, and wait for its reply."""

@@ -15,7 +15,7 @@ from trilemma.node.effects import ClientBytes, Effects
 from trilemma.node.options import Options
 from trilemma.node.request import Request
 from trilemma.node.server import Server
-from trilemma.node.session import Session
+from trilemma.node.session import THIS_TURN_US, Session
 from trilemma.resp.reply import ErrorReply, encode
 
 register(
@@ -26,7 +26,7 @@ register(
 
 
 class Clients:
-    """All client connections of one node. The order of calls in a turn: inputs, `dispatch`, `send`."""
+    """All client connections of one node. The order of calls in a turn: inputs, `advance`, `dispatch`, `send`."""
 
     def __init__(self, server: Server, options: Options) -> None:
         self._server = server
@@ -80,7 +80,7 @@ class Clients:
             session.input_bytes += len(data)
             session.ahead_bytes += len(data)
             if session.received_us is None:
-                session.received_us = self._server.now.mono_us
+                session.received_us = THIS_TURN_US
             session.touched()
 
     def stalled(self, conn: ConnId, is_stalled: bool) -> None:
@@ -89,7 +89,9 @@ class Clients:
         if session is not None:
             session.is_stalled = is_stalled
             # TIMEOUT bounds how long the store keeps a client waiting, not how long the client keeps itself waiting.
-            session.batch_us = self._server.now.mono_us
+            session.batch_us = THIS_TURN_US
+            if session.received_us is not None:
+                session.received_us = THIS_TURN_US
             session.touched()
 
     def ended(self, conn: ConnId) -> None:
@@ -115,6 +117,15 @@ class Clients:
             self._released += self._waiting.pop(awaited)
 
     # The turn
+
+    def advance(self) -> None:
+        """Say of what came in this turn that it came now: where the node stood still, the turn before is long ago."""
+        now_us = self._server.now.mono_us
+        for session in self._touched:
+            if session.received_us == THIS_TURN_US:
+                session.received_us = now_us
+            if session.batch_us == THIS_TURN_US:
+                session.batch_us = now_us
 
     def dispatch(self, run: Callable[[Session], None]) -> None:
         """Have `run` set on its way what touched sessions have sent."""

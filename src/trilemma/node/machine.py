@@ -186,6 +186,7 @@ class Node:
     def advance(self, now: Now) -> None:
         """Move time on; the last input of a turn."""
         self._now = self._server.now = now
+        self._clients.advance()
         self._peers.advance(now)
         own = frozenset() if self._peers.has_room else frozenset({self.config.node_id})
         self._executors.note_full_disks(self._peers.full | own)

@@ -22,6 +22,10 @@ INPUT_PAUSE_BYTES = limit(
 )
 
 
+THIS_TURN_US = -1
+"""In place of a time: this turn's, which is not known while its inputs are taken in (node/clients.py puts it in)."""
+
+
 @dataclass(slots=True)
 class Queued:
     """One command queued after MULTI."""
@@ -57,7 +61,7 @@ class Session(Replies):
         self.created_us = 0
         self.active_us = 0
         self.received_us: int | None = None
-        """When the first byte came that has not been parsed yet."""
+        """When the first byte came that has not been parsed yet; None where there is none."""
         self.batch_us = 0
         """When the commands that are being dispatched were received: TIMEOUT counts from here."""
         self.last_command = ""

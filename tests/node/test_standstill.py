@@ -1,0 +1,41 @@
+"""A node that stood still, by SIGSTOP or with its whole machine, takes up what came meanwhile as if it came now."""
+
+from connection import Connection
+from stage import Stage
+
+STOOD_US = 3_000_000
+"""Longer than TIMEOUT (2 s)."""
+
+
+def stand_still(stage: Stage, connection: Connection, *commands: tuple[str, ...]) -> None:
+    """Have n1 stand still, with commands that come just before it goes on."""
+    process = stage.cluster.processes[1]
+    process.pause()
+    stage.run(STOOD_US)
+    connection.send(*commands)
+    stage.run(10_000)
+    process.resume()
+    stage.run(1_000_000)
+
+
+def test_a_command_that_came_while_its_node_stood_still_has_all_of_its_time_before_it() -> None:
+    """It was refused at once, as if the disk had not kept up: TIMEOUT counted from the turn before."""
+    stage = Stage()
+    connection = Connection(stage, 1)
+    stand_still(stage, connection, ("SET", "shop:a", "1"), ("GET", "shop:a"))
+    assert connection.replies == [b"OK", b"1"]
+
+
+def test_a_client_that_reads_on_is_kept_waiting_from_then_on() -> None:
+    stage = Stage()
+    connection = Connection(stage, 1)
+    stage.run(100_000)
+    node = stage.cluster.processes[1].node
+    assert node is not None
+    node.client_stalled(connection.conn, True)
+    connection.send(("SET", "shop:a", "1"))
+    stage.run(STOOD_US)
+    assert connection.replies == []
+    stage.cluster.processes[1].give(lambda each: each.client_stalled(connection.conn, False))
+    stage.run(1_000_000)
+    assert connection.replies == [b"OK"]
