@@ -32,6 +32,8 @@ class Clients:
         self._server = server
         self._options = options
         self._sessions = server.sessions
+        self._new: list[Session] = []
+        """Those that have connected in this turn."""
         self._touched: list[Session] = []
         self._durable = 0
         self._waiting: dict[int, list[Session]] = {}
@@ -46,7 +48,7 @@ class Clients:
     def connected(self, conn: ConnId, address: str, local_address: str) -> None:
         """A client has connected. Addresses are `host:port` texts."""
         session = Session(conn, address, local_address, self._touch)
-        session.created_us = session.active_us = self._server.now.mono_us
+        self._new.append(session)
         session.on_reset = self._welcome
         session.on_defect = self._server.defects.append
         self._sessions[conn] = session
@@ -88,10 +90,7 @@ class Clients:
         session = self._sessions.get(conn)
         if session is not None:
             session.is_stalled = is_stalled
-            # TIMEOUT bounds how long the store keeps a client waiting, not how long the client keeps itself waiting.
-            session.batch_us = THIS_TURN_US
-            if session.received_us is not None:
-                session.received_us = THIS_TURN_US
+            session.begin_waiting(THIS_TURN_US)
             session.touched()
 
     def ended(self, conn: ConnId) -> None:
@@ -121,6 +120,9 @@ class Clients:
     def advance(self) -> None:
         """Say of what came in this turn that it came now: where the node stood still, the turn before is long ago."""
         now_us = self._server.now.mono_us
+        for session in self._new:
+            session.created_us = session.active_us = now_us
+        self._new.clear()
         for session in self._touched:
             if session.received_us == THIS_TURN_US:
                 session.received_us = now_us

@@ -106,6 +106,8 @@ class Dispatcher:
             session.batch_us = session.active_us if session.received_us is None else session.received_us
             session.received_us = None
             return True
+        # What has come is a part of a command: its time begins when all of it is there, however slow the client sends.
+        session.received_us = None
         problem = session.parser.error
         if problem is not None:
             if problem.reply:

@@ -61,7 +61,7 @@ class Session(Replies):
         self.created_us = 0
         self.active_us = 0
         self.received_us: int | None = None
-        """When the first byte came that has not been parsed yet; None where there is none."""
+        """When the first byte came that the parser was not asked about yet; None where there is none."""
         self.batch_us = 0
         """When the commands that are being dispatched were received: TIMEOUT counts from here."""
         self.last_command = ""
@@ -134,6 +134,15 @@ class Session(Replies):
         self.name = b""
         self.readonly = self.no_evict = False
         self.on_reset(self)
+
+    def begin_waiting(self, mono_us: int) -> None:
+        """Count TIMEOUT from now on for what has come.
+
+        It bounds how long the store keeps a client waiting; until now the client wanted that, or kept itself waiting.
+        """
+        self.batch_us = mono_us
+        if self.received_us is not None:
+            self.received_us = mono_us
 
     def close(self) -> None:
         """End the connection once its replies so far have left."""

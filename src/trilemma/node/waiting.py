@@ -97,8 +97,7 @@ class ConditionSlot(Slot):
         if reply is None and not self.session.closing:
             return False
         self.session.blocked = False
-        # TIMEOUT bounds how long the store keeps a client waiting; this wait was asked for.
-        self.session.batch_us = mono_us
+        self.session.begin_waiting(mono_us)
         self.fill(reply or b"")
         return True
 

@@ -84,7 +84,7 @@ class Votes:
         if isinstance(self._roles.current, Leader):
             return
         if message.log_time_ms:
-            self._core.log_time.hear(message.log_time_ms)
+            self._core.log_time.hear_voter(message.log_time_ms)
         candidacy.ballot.count(sender, message.granted)
         self._roles.judge_ballot(candidacy)
 
