@@ -1,6 +1,6 @@
 """The frames of one turn: as few as their bytes allow, for what one frame cannot hold would be made again for ever.
 
-And what a peer's wall clock shows, by a frame that may have waited for this node to go on.
+And what a peer's wall clock shows, by a frame that may have waited for this node to go on, and how old a frame may be.
 """
 
 import pytest
@@ -80,3 +80,14 @@ def test_what_came_while_the_node_stood_still_tells_nothing_of_a_wall_clock() ->
     mine.receive(2, encode_frame(Frame(2, 1, 3, mine.starts, echo, [])))
     mine.advance(Now(resumed.mono_us + 1_000, resumed.wall_us + 1_000))
     assert mine.wall_offsets_ms() == {2: -ahead_us // 1_000}
+
+
+def test_a_frame_was_made_no_earlier_than_the_beat_was_sent_that_it_echoes() -> None:
+    mine = Clocked()
+    first = mine.beat()
+    mine.advance(Now(50_000, WALL_US))
+    second = mine.beat()
+    mine.advance(Now(9_000_000, WALL_US))
+    of_an_earlier_start = encode_frame(Frame(2, 1, 3, mine.starts - 1, second, []))
+    frames = [told(mine, echo, beat, WALL_US) for beat, echo in enumerate((0, first, first, second, first), 1)]
+    assert [mine.receive(2, frame)[1] for frame in [*frames, of_an_earlier_start]] == [None, 0, 0, 50_000, None, None]

@@ -61,7 +61,7 @@ def receipt(
     held: int,
 ) -> Reply:
     """Return the receipt of a unit. `seq`: its own batch, 0 for none; `held`: on how many replicas what it names is."""
-    stale = stale_ms_max(config, replica, now)
+    stale = stale_ms_max(replica, now)
     if is_error(result):
         promise, stale = NOTHING, UNBOUNDED
     elif seq:
@@ -80,16 +80,16 @@ def _written(keyspace: Keyspace) -> str:
     return f"durable on {keyspace.write}, spreads to all"
 
 
-def stale_ms_max(config: NodeConfig, replica: Leaderless, now: Now) -> int:
+def stale_ms_max(replica: Leaderless, now: Now) -> int:
     """Return how long ago at most an acknowledged write can be, of whatever replica, that is not here; -1: not known.
 
-    The longest time since what a peer said it had made was all here, plus the link time-out: no message is assumed to
-    take longer (replication/leaderless/currency.py derives it). READ n asks peers, whose answers count as gossip does.
+    The longest time since a peer may have said that it had made what is all here (replication/leaderless/currency.py
+    derives it). READ n asks peers, whose answers count as gossip does.
     """
     if not replica.peers:
         return 0
     covered_us = replica.covered_us()
-    return at_most_ms(None if covered_us is None else now.mono_us - covered_us + config.timing.link_timeout_us)
+    return at_most_ms(None if covered_us is None else now.mono_us - covered_us)
 
 
 def conflicts(config: NodeConfig, view: CausalView, keys_max: int) -> Reply:

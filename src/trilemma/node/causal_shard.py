@@ -53,10 +53,10 @@ class CausalShard(CausalStanding):
         self.donors: Sequence[NodeId] = ()
         """Peers whose rows this replica needs, because their log no longer has what it lacks."""
 
-    def receive(self, sender: NodeId, message: Message) -> None:
+    def receive(self, sender: NodeId, message: Message, since_us: int | None = None) -> None:
         """See ShardReplica."""
         self._has_input = True
-        self.replica.receive(sender, message)
+        self.replica.receive(sender, message, since_us)
 
     def persisted(self, token: int) -> None:
         """See ShardReplica."""

@@ -130,7 +130,8 @@ class Node:
 
     def receive_peer(self, peer: NodeId, frame: bytes) -> None:
         """A frame came from a peer."""
-        for envelope in self._peers.receive(peer, frame):
+        envelopes, since_us = self._peers.receive(peer, frame)
+        for envelope in envelopes:
             message = envelope.message
             if isinstance(message, Forward | ForwardReply):
                 self._executors.receive(envelope.source, message)
@@ -140,7 +141,7 @@ class Node:
             elif isinstance(message, Message) and envelope.source == peer:
                 replica = self._executors.replicas.get(envelope.shard)
                 if replica is not None:
-                    replica.receive(peer, message)
+                    replica.receive(peer, message, since_us)
 
     def persisted(self, token: int) -> None:
         """The log is durable up to a token."""

@@ -58,22 +58,25 @@ class Peers:
         self._offsets_as_of: tuple[int, int, frozenset[NodeId]] | None = None
         self._offsets_ms: dict[NodeId, int] = {}
 
-    def receive(self, peer: NodeId, data: bytes) -> list[Envelope]:
-        """Take in a frame; return what is meant for this node. A frame that does not decode is dropped and counted."""
+    def receive(self, peer: NodeId, data: bytes) -> tuple[list[Envelope], int | None]:
+        """Take in a frame; return what is meant for this node, and since when it may have been made, by the own clock.
+
+        None where that is not known. A frame that does not decode is dropped and counted.
+        """
         link = self._links.get(peer)
         try:
             frame = decode_frame(data)
         except msgspec.MsgspecError:
             self.bad_frames += 1
-            return []
+            return [], None
         if link is None or frame.sender != peer:
             self.bad_frames += 1
-            return []
+            return [], None
         echo = frame.echo if frame.echo_start == self._config.starts else 0
         if link.heard(frame.start, frame.beat, echo):
             self._greet.add(peer)
         echoed_us = link.echoed_us(echo)
-        return [envelope for envelope in frame.envelopes if self._is_mine(peer, link, envelope, echoed_us)]
+        return [each for each in frame.envelopes if self._is_mine(peer, link, each, echoed_us)], echoed_us
 
     def _is_mine(self, peer: NodeId, link: Link, envelope: Envelope, echoed_us: int | None) -> bool:
         if envelope.target != self.node:

@@ -55,9 +55,9 @@ def stale_ms_max(raft: Raft, applied: Applied, now: Now) -> int:
     """Return how long ago at most what the rows show was the newest acknowledged, -1 where no bound is known.
 
     The age, at the turn that answers, of the time before which all that was acknowledged is applied here
-    (replication/raft/currency.py derives it). For a follower that is the time since it heard a commit index of its
-    leader up to which it has applied, plus the detection time, within which a deposed leader steps down, plus the link
-    time-out: no message is assumed to take longer. For a leader, the time since a majority followed it.
+    (replication/raft/currency.py derives it). For a follower that is the time since its leader may have named a commit
+    index up to which it has applied, plus the detection time, within which a deposed leader steps down. For a leader,
+    the time since a majority followed it.
     """
     as_of_us = raft.current_as_of_us(applied.term)
     return at_most_ms(None if as_of_us is None else now.mono_us - as_of_us)

@@ -54,10 +54,10 @@ class RaftShard(RaftStanding):
 
     # Inputs
 
-    def receive(self, sender: NodeId, message: Message) -> None:
+    def receive(self, sender: NodeId, message: Message, since_us: int | None = None) -> None:
         """See ShardReplica."""
         self._has_input = True
-        self.raft.receive(sender, message)
+        self.raft.receive(sender, message, since_us)
 
     def persisted(self, token: int) -> None:
         """See ShardReplica."""

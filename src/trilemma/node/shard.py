@@ -44,8 +44,8 @@ class ShardReplica(Movable, Protocol):
         """Return the executor as this replica knows it."""
         ...
 
-    def receive(self, sender: NodeId, message: Message) -> None:
-        """Take in a message from another replica."""
+    def receive(self, sender: NodeId, message: Message, since_us: int | None = None) -> None:
+        """Take in a message from another replica. `since_us`: see replication.port.Replica."""
         ...
 
     def persisted(self, token: int) -> None:

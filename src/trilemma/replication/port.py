@@ -110,8 +110,11 @@ class LeaderlessReady(NamedTuple):
 class Replica(Protocol):
     """What both kinds share."""
 
-    def receive(self, sender: NodeId, message: Message) -> None:
-        """Take in a message; anything stale, repeated or not for this role is dropped."""
+    def receive(self, sender: NodeId, message: Message, since_us: int | None = None) -> None:
+        """Take in a message; anything stale, repeated or not for this role is dropped.
+
+        `since_us`: it was made no earlier, by the own clock, however late it comes in; None where that is not known.
+        """
         ...
 
     def persisted(self, token: int) -> bool:

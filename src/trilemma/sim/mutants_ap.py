@@ -92,9 +92,9 @@ def _h1() -> list[tuple[Any, str, Any]]:
         self._retention.drop(self.node, self.holdings.durable.get(self.node, 0))
         return outcome
 
-    def ignore(self: Any, sender: Any, message: Any) -> None:
+    def ignore(self: Any, sender: Any, message: Any, since_us: int | None) -> None:
         if type(message).__name__ != "Dropped":
-            judge(self, sender, message)
+            judge(self, sender, message, since_us)
 
     return [(Leaderless, "ready", forget), (Leaderless, "_judge", ignore)]
 

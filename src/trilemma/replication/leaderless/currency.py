@@ -1,9 +1,9 @@
 """As of when a replica holds all that each peer had made: what bounds how stale a read of an `ap` shard may be.
 
 A peer gossips how many batches it has made. Who has as many of them delivered holds all that was acknowledged there
-before the gossip was sent, which is no longer ago than when it came in plus the link time-out: that no frame takes
-longer is assumed, as in replication/raft/currency.py, and gossip counts only while the link to its sender is up. What
-is not delivered yet says nothing until it is. Own writes are always here.
+before the gossip was made. That was no earlier than when its receiver had sent what it answers, however long it took,
+and it counts from there: see `since_us` in replication/port.py. What is not delivered yet says nothing until it is. Own
+writes are always here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from trilemma.base.ids import NodeId
 
 _Heard = tuple[int, int]
-"""How many batches a peer had made, and when that was heard."""
+"""How many batches a peer had made, and since when it may have said so."""
 
 
 class Currency:
-    """Per peer: when it was last heard of a number of batches all of which are here, and the numbers not reached."""
+    """Per peer: when it may have said its last number of batches all of which are here, and the numbers not reached."""
 
     def __init__(self, peers: Sequence[NodeId]) -> None:
         self._peers = peers
@@ -23,12 +23,12 @@ class Currency:
         self._oldest: dict[NodeId, _Heard] = {}
         self._newest: dict[NodeId, _Heard] = {}
 
-    def hear(self, peer: NodeId, made: int, mono_us: int, vector: Mapping[NodeId, int]) -> None:
+    def hear(self, peer: NodeId, made: int, since_us: int, vector: Mapping[NodeId, int]) -> None:
         """Take in a gossip; while an older one waits, that one stays."""
         if peer in self._oldest:
-            self._newest[peer] = made, mono_us
+            self._newest[peer] = made, since_us
         else:
-            self._oldest[peer] = made, mono_us
+            self._oldest[peer] = made, since_us
         self._settle(peer, vector)
 
     def _settle(self, peer: NodeId, vector: Mapping[NodeId, int]) -> None:

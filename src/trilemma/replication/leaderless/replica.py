@@ -63,7 +63,7 @@ class Leaderless:
         self._retention = Retention(shard, log, retained_bytes)
         self._delivery = Delivery(shard, node_id, members, applied, self._retention)
         self._pulls = Pulls()
-        self._inbox: list[tuple[NodeId, Message]] = []
+        self._inbox: list[tuple[NodeId, Message, int | None]] = []
         self._outbox: list[Outbound] = []
         self._own: list[Batch] = []
         self._transfers: list[NodeId] = []
@@ -78,9 +78,9 @@ class Leaderless:
 
     # The turn
 
-    def receive(self, sender: NodeId, message: Message) -> None:
+    def receive(self, sender: NodeId, message: Message, since_us: int | None = None) -> None:
         """Take in a message; it is judged by the next `advance`."""
-        self._inbox.append((sender, message))
+        self._inbox.append((sender, message, since_us))
 
     def persisted(self, token: int) -> bool:
         """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
@@ -99,8 +99,8 @@ class Leaderless:
         self._now, self._up = now, up
         self.expiry.advance(now, (offsets_ms or {}).values())
         inbox, self._inbox = self._inbox, []
-        for sender, message in inbox:
-            self._judge(sender, message)
+        for sender, message, since_us in inbox:
+            self._judge(sender, message, since_us)
         self.gossip.advance(now)
         self._pull()
         if self._heard_new:
@@ -108,7 +108,7 @@ class Leaderless:
             self.settled.advance(self.holdings.durable)
             self._collect()
 
-    def _judge(self, sender: NodeId, message: Message) -> None:
+    def _judge(self, sender: NodeId, message: Message, since_us: int | None) -> None:
         if sender not in self.peers:
             return
         if isinstance(message, Batches):
@@ -119,7 +119,7 @@ class Leaderless:
             self.deliver_early()
             self._pulls.end(sender)
         elif isinstance(message, Gossip):
-            self._hear(sender, message)
+            self._hear(sender, message, since_us)
         elif isinstance(message, Pull):
             answer = answer_to(message.held, self._retention, self.holdings.durable)
             if answer is not None:
@@ -131,14 +131,14 @@ class Leaderless:
         if not covers(self._delivery.vector, message.held) and donor not in self._transfers:
             self._transfers.append(donor)
 
-    def _hear(self, sender: NodeId, message: Gossip) -> None:
+    def _hear(self, sender: NodeId, message: Gossip, since_us: int | None) -> None:
         self._must_hold_own(message.durable)
         self.holdings.hear(sender, message.durable)
         self.settled.hear(sender, Report(message.durable, message.made, message.expiry_ms))
         self.expiry.hear(sender, message.expiry_ms)
         self._heard_new = True
-        if sender in self._up:
-            self._currency.hear(sender, message.made, self._now.mono_us, self._delivery.vector)
+        if since_us is not None:
+            self._currency.hear(sender, message.made, since_us, self._delivery.vector)
         self.gossip.hear(sender, message)
 
     def _must_hold_own(self, held: dict[NodeId, int]) -> None:
@@ -260,10 +260,8 @@ class Leaderless:
         return Reflected(self._delivery.vector, self._delivery.clock.last)
 
     def covered_us(self) -> int | None:
-        """Return since when, at the longest, this replica may lack what some peer made; None where that is not known.
-
-        By the own clock, and as what was heard came in: see `currency`.
-        """
+        """Return since when, at the longest, this replica may lack what some peer made, by the own clock; None where
+        that is not known. See `currency`."""
         return self._currency.covered_us(self._delivery.vector)
 
     def restate(self) -> list[LogRecord]:

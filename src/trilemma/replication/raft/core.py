@@ -46,6 +46,8 @@ class Core:
         self.timer = ElectionTimer(timing, self.random)
         self.now = now
         self.up: frozenset[NodeId] = frozenset()
+        self.since_us: int | None = None
+        """Since when the message that is judged may have been made, by the own clock; None where that is not known."""
         self.log = found.log
         self.state = HardState(found.term, found.voted_for)
         self.configurations = found.configurations

@@ -8,13 +8,12 @@ down within the detection time after that (`Authority.lost_us`). So whoever has 
 leader named at s, and an entry of T as the last one, holds all that anybody acknowledged
 
 - before `majority_us`, for the leader itself;
-- before s - detection time, for a follower. It hears the message at h, by its own clock, and a message takes no longer
-  than a link may be without an answer before it counts as down: s is not before h - link time-out.
+- before s - detection time, for a follower. It knows when it had sent, by its own clock, what the message answers, and
+  s is not before that, however long the message took: see `since_us` in replication/port.py.
 
-The second assumes that no frame comes later than the link time-out allows: a message counts only while the link to its
-sender is up, so a frame sent within that time has come by then, and frames of one link come in order. A replica that
-applied less than what was named takes nothing from it until it has caught up. Times are measured by clocks of several
-nodes: whoever makes a bound of them allows for their rates. Thesis §6.2, §6.4; PROTOCOLS §1.1, §2.
+A message of which that is not known says nothing. A replica that applied less than what was named takes nothing from it
+until it has caught up. Times are measured by clocks of several nodes: whoever makes a bound of them allows for their
+rates. Thesis §6.2, §6.4; PROTOCOLS §1.1, §2.
 """
 
 from typing import NamedTuple

@@ -8,7 +8,6 @@ from trilemma.base.invariant import DiskRollback, invariant
 from trilemma.base.time import NEVER_US
 from trilemma.replication.raft.core import Core
 from trilemma.replication.raft.messages import AppendAccepted, AppendEntries, AppendRejected
-from trilemma.replication.raft.timing import hearsay_us
 
 
 class Follower:
@@ -51,7 +50,7 @@ class Follower:
         core = self._core
         invariant(self.leader in (None, leader), "a term has one leader")
         self.leader = leader
-        self._hear(leader, message)
+        self._hear(message)
         self._disk_must_hold(message.match_index)
         if not self._matches(message.prev_index, message.prev_term):
             self._reject(message)
@@ -64,10 +63,10 @@ class Follower:
         if not message.entries or self._received_index <= self._durable_index():
             self._answer_due = True
 
-    def _hear(self, leader: NodeId, message: AppendEntries) -> None:
+    def _hear(self, message: AppendEntries) -> None:
         core = self._core
-        if leader in core.up:
-            core.currency.named(message.commit_index, message.term, core.now.mono_us - hearsay_us(core.timing))
+        if core.since_us is not None:
+            core.currency.named(message.commit_index, message.term, core.since_us - core.timing.detection_us)
         core.refusal.renew(core.now.mono_us)
         core.timer.led()
         core.log_time.hear(message.log_time_ms)

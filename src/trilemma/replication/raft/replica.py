@@ -58,7 +58,7 @@ class Raft(Standing):
         found.replay(records)
         core = Core(shard, node_id, timing, seed, found, now, applied_index, bounds)
         super().__init__(core, Roles(core))
-        self._inbox: list[tuple[NodeId, Message]] = []
+        self._inbox: list[tuple[NodeId, Message, int | None]] = []
         self._vote_became_durable = False
         self._appends = appends = Appends(core, self._roles)
         votes = Votes(core, self._roles)
@@ -75,9 +75,9 @@ class Raft(Standing):
 
     # --- the turn ---
 
-    def receive(self, sender: NodeId, message: Message) -> None:
+    def receive(self, sender: NodeId, message: Message, since_us: int | None = None) -> None:
         """Take in a message; it is judged by the next `advance`."""
-        self._inbox.append((sender, message))
+        self._inbox.append((sender, message, since_us))
 
     def persisted(self, token: int) -> bool:
         """Take note that everything handed out with tokens up to `token` is durable; say whether anything was."""
@@ -98,7 +98,7 @@ class Raft(Standing):
             self._vote_became_durable = False
             self._roles.vote_is_durable()
         inbox, self._inbox = self._inbox, []
-        for sender, message in inbox:
+        for sender, message, core.since_us in inbox:
             handler = self._handlers.get(type(message))
             if handler is not None and sender != core.node:
                 handler(sender, message)

@@ -33,11 +33,6 @@ def refusal_us(timing: Timing) -> int:
     return timing.lease_us + timing.margin_us
 
 
-def hearsay_us(timing: Timing) -> int:
-    """Return how old at most, when it comes in, a leader's word on all that was acknowledged is (see `currency`)."""
-    return timing.link_timeout_us + timing.detection_us
-
-
 SYNC_US_MAX = 5_000_000
 """A disk that takes longer for one vote counts as one that takes as long as this."""
 
