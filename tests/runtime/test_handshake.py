@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from trilemma.runtime.directory import DISK_ID_BYTES, RUN_ID_BYTES
 from trilemma.runtime.framing import HANDSHAKE_BYTES_MAX
-from trilemma.runtime.handshake import Acceptor, Challenge, Dialer, HandshakeRefused, Hello, Identity, Proof, refusal
+from trilemma.runtime.handshake import (
+    PROTOCOL_VERSION,
+    Acceptor,
+    Challenge,
+    Dialer,
+    HandshakeRefused,
+    Hello,
+    Identity,
+    Proof,
+    refusal,
+)
 from trilemma.runtime.known_disks import RUNS_MAX, Lineage
 
 NAMES = {1: "n1", 2: "n2", 3: "n3"}
@@ -63,7 +73,7 @@ def test_an_acceptor_that_does_not_know_the_secret_is_refused() -> None:
 def test_a_dialers_own_proof_sent_back_to_it_proves_nothing() -> None:
     dialer = Dialer(identity(1), 2, NONCE_A)
     dialer.begin()
-    proof = dialer.receive(msgspec.msgpack.encode(Challenge(2, 2, "disk-2", NONCE_B, "founding")))
+    proof = dialer.receive(msgspec.msgpack.encode(Challenge(PROTOCOL_VERSION, 2, "disk-2", NONCE_B, "founding")))
     assert proof is not None
     with pytest.raises(HandshakeRefused):
         dialer.receive(proof)
@@ -106,7 +116,7 @@ def test_where_a_peer_comes_from_is_known_only_after_its_proof() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"version": 9}, "peer protocol version 9, this node speaks 2"),
+        ({"version": 9}, "peer protocol version 9, this node speaks 3"),
         ({"cluster_id": "other"}, "another cluster"),
         ({"target": 3}, "it looked for node 3; this is n2"),
         ({"node_id": 2}, "it claims to be n2, which is this node"),
@@ -122,9 +132,9 @@ def test_a_hello_that_does_not_fit_is_refused_with_a_sentence(change: dict[str, 
 
 def test_a_node_of_version_1_is_refused_by_its_number_and_refuses_by_it() -> None:
     hello = msgspec.msgpack.encode([1, 1, "cluster", 1, "disk-1", 2, NONCE_A, "founding"])
-    with pytest.raises(HandshakeRefused, match="peer protocol version 1, this node speaks 2"):
+    with pytest.raises(HandshakeRefused, match="peer protocol version 1, this node speaks 3"):
         Acceptor(identity(2), NONCE_B).receive(hello)
-    with pytest.raises(HandshakeRefused, match="peer protocol version 1, this node speaks 2"):
+    with pytest.raises(HandshakeRefused, match="peer protocol version 1, this node speaks 3"):
         Dialer(identity(1), 2, NONCE_A).receive(
             msgspec.msgpack.encode([2, 1, 2, "disk-2", NONCE_B, "founding"]),
         )
@@ -141,13 +151,13 @@ def test_the_longest_past_that_a_disk_tells_of_fits_into_a_handshake() -> None:
 def test_an_acceptor_with_another_founding_is_refused() -> None:
     dialer = Dialer(identity(1), 2, NONCE_A)
     with pytest.raises(HandshakeRefused, match="its members or its default_mode"):
-        dialer.receive(msgspec.msgpack.encode(Challenge(2, 2, "disk-2", NONCE_B, "other")))
+        dialer.receive(msgspec.msgpack.encode(Challenge(PROTOCOL_VERSION, 2, "disk-2", NONCE_B, "other")))
 
 
 def test_an_address_of_another_node_is_refused() -> None:
     dialer = Dialer(replace(identity(1)), 2, NONCE_A)
     with pytest.raises(HandshakeRefused, match="its address is that of n3, not of n2"):
-        dialer.receive(msgspec.msgpack.encode(Challenge(2, 3, "disk-3", NONCE_B, "founding")))
+        dialer.receive(msgspec.msgpack.encode(Challenge(PROTOCOL_VERSION, 3, "disk-3", NONCE_B, "founding")))
 
 
 def test_the_reason_of_the_other_side_is_shown_without_its_control_characters() -> None:
