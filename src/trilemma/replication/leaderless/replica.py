@@ -34,6 +34,7 @@ class Leaderless:
         records: what the node's log kept of this shard, in write order.
         applied: what the rows reflect.
         entropy: another one at each start, at least 0: by it questions of this start are told from earlier ones.
+        nodes: how many nodes the cluster has, where they are more than the members.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Leaderless:
         *,
         applied: Reflected,
         entropy: int,
+        nodes: int = 1,
         retained_bytes: int = LOG_RETAINED_BYTES_MAX,
     ) -> None:
         self.shard = shard
@@ -73,7 +75,7 @@ class Leaderless:
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
         found = self._delivery.recover(records)
         self._heard_new = self._delivery.vector != applied.vector
-        self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, len(self.peers), firm_ms=found.firm_ms)
+        self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, self.peers, nodes=nodes, firm_ms=found.firm_ms)
         self.holdings = Holdings(node_id, self.peers, dict(self._delivery.vector))
 
     # The turn
@@ -97,7 +99,7 @@ class Leaderless:
             self._pulls.end(peer)
             self.gossip.at_once(now)
         self._now, self._up = now, up
-        self.expiry.advance(now, (offsets_ms or {}).values())
+        self.expiry.advance(now, offsets_ms or {})
         inbox, self._inbox = self._inbox, []
         for sender, message in inbox:
             self._judge(sender, message)
