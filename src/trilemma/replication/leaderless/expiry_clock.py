@@ -1,8 +1,7 @@
 """The expiry clock: the wall clock last agreed with most peers, carried on by the monotonic clock, never backwards.
 
-PROTOCOLS §5.9, §5.10. A wall clock counts only where most members' and most nodes' agree with it, its own included: of
-those that are known just now two may be wrong together, and where few nodes are members, of the members too. One that
-is further than the accepted offset from most peers is not trusted.
+PROTOCOLS §5.9. A wall clock counts only where most members' and most nodes' agree with it, its own included: of
+those that are known just now two may be wrong together, and where few nodes are members, of the members too.
 Across a restart only the wall clock can tell how long the node was away. If it was apart from this clock before, it
 may have been put right meanwhile, or not: of both readings the earlier one is taken, as a guess. Nobody else is told of
 a guess; it becomes firm when most peers' wall clocks bear it out, and gives way to firm time when they do not: else a
@@ -45,7 +44,6 @@ class ExpiryClock:
         "_stated_mono_us",
         "_stated_us",
         "_value_us",
-        "is_trusted",
     )
 
     def __init__(
@@ -76,8 +74,6 @@ class ExpiryClock:
         self._value_us = (last_ms if firm_ms is None else firm_ms) * US_PER_MS
         self._guess_us: int | None = max(last_us, min(as_before_us, now.wall_us)) if last_ms else now.wall_us
         self._mono_us = now.mono_us
-        self.is_trusted = True
-        """Whether the wall clock agreed with most peers when it was last looked at."""
         self._later_us = max(as_before_us, now.wall_us) if last_ms else now.wall_us
         """The other reading after a restart: as good as the one in use, once a peer bears it out."""
         self._stated_us: int | None = None
@@ -129,7 +125,6 @@ class ExpiryClock:
         self._carry_on(max(now.mono_us - self._mono_us, 0))
         self._mono_us = now.mono_us
         agreeing = {node for node, offset in offsets_ms.items() if abs(offset) <= CLOCK_OFFSET_MS_MAX}
-        self.is_trusted = 2 * len(agreeing) >= len(offsets_ms)
         if agreeing and self._is_borne_out(agreeing):
             self._make_firm(now.wall_us)
         elif self._guess_us is not None and self._peers:

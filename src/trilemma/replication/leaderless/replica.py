@@ -22,6 +22,7 @@ from trilemma.replication.leaderless.record import LeaderlessState, state_record
 from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.leaderless.settled import Report, Settled
 from trilemma.replication.leaderless.supply import answer_to, batches_above
+from trilemma.replication.leaderless.wall_clock import WallClock
 from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound, Reflected
 from trilemma.storage.port import LogReader, LogRecord
 
@@ -76,6 +77,7 @@ class Leaderless:
         found = self._delivery.recover(records)
         self._heard_new = self._delivery.vector != applied.vector
         self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, self.peers, nodes=nodes, firm_ms=found.firm_ms)
+        self.wall_clock = WallClock(now, max(nodes, len(members)), was_apart=found.was_apart)
         self.holdings = Holdings(node_id, self.peers, dict(self._delivery.vector))
 
     # The turn
@@ -100,6 +102,7 @@ class Leaderless:
             self.gossip.at_once(now)
         self._now, self._up = now, up
         self.expiry.advance(now, offsets_ms or {})
+        self.wall_clock.advance(now, offsets_ms or {})
         inbox, self._inbox = self._inbox, []
         for sender, message in inbox:
             self._judge(sender, message)
@@ -169,7 +172,7 @@ class Leaderless:
 
     def next_header(self) -> Batch:
         """Return the next own batch without a body: its dot, stamp and what it depends on."""
-        return self._delivery.next_header(self._now.wall_ms if self.expiry.is_trusted else None)
+        return self._delivery.next_header(self._now.wall_ms if self.wall_clock.is_trusted else None)
 
     def append(self, batch: Batch) -> None:
         """Make an own batch part of what is held; the caller has applied it. It leaves once it is durable."""
