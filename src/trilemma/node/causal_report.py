@@ -24,7 +24,7 @@ def facts(replica: Leaderless) -> dict[str, object]:
         "role": "replica",
         "vector": text(replica.vector),
         "durable": text(replica.holdings.durable),
-        "clock_trusted": "yes" if replica.expiry.is_trusted else "no",
+        "clock_trusted": "yes" if replica.wall_clock.is_trusted else "no",
     }
 
 

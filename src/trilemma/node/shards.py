@@ -74,6 +74,7 @@ class ShardFactory:
             now,
             applied=read_reflected(rows),
             entropy=entropy,
+            nodes=len(self._config.members),
             retained_bytes=self._config.retained_bytes,
         )
         return CausalShard(self._config, keyspace, shard, replica, rows, entropy)

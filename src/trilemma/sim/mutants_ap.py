@@ -101,10 +101,12 @@ def _h1() -> list[tuple[Any, str, Any]]:
 
 @mutant("H12", "ap", "where wall clocks are apart at the beginning the guess is dropped with nothing firm behind it")
 def _h12() -> list[tuple[Any, str, Any]]:
+    from trilemma.base.limits import CLOCK_OFFSET_MS_MAX
     from trilemma.replication.leaderless.expiry_clock import ExpiryClock
 
     def drop(self: Any, wall_us: int, offsets_ms: list[int]) -> None:
-        if not self.is_trusted and len(self._heard_us) >= self._quorum - 1:
+        agreeing = sum(abs(offset) <= CLOCK_OFFSET_MS_MAX for offset in offsets_ms)
+        if 2 * agreeing < len(offsets_ms) and len(self._heard_us) >= self._quorum - 1:
             self._guess_us = None
 
     def carry_on(self: Any, elapsed_us: int) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from trilemma.base.ids import NodeId, ShardId
+from trilemma.base.limits import CLOCK_OFFSET_MS_MAX
 from trilemma.replication.port import Batch
 from trilemma.storage.port import LogRecord, RecordKind
 
@@ -27,6 +28,11 @@ class LeaderlessState(msgspec.Struct, frozen=True):
     expiry_ms: int = 0
     wall_ms: int = 0
     firm_ms: int | None = None
+
+    @property
+    def was_apart(self) -> bool:
+        """Whether the two were further apart than clocks that agree."""
+        return abs(self.wall_ms - self.expiry_ms) > CLOCK_OFFSET_MS_MAX
 
 
 _encode = msgspec.msgpack.Encoder().encode

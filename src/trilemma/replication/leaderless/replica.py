@@ -22,6 +22,7 @@ from trilemma.replication.leaderless.record import LeaderlessState, state_record
 from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.leaderless.settled import Report, Settled
 from trilemma.replication.leaderless.supply import answer_to, batches_above
+from trilemma.replication.leaderless.wall_clock import WallClock
 from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound, Reflected
 from trilemma.storage.port import LogReader, LogRecord
 
@@ -34,6 +35,7 @@ class Leaderless:
         records: what the node's log kept of this shard, in write order.
         applied: what the rows reflect.
         entropy: another one at each start, at least 0: by it questions of this start are told from earlier ones.
+        nodes: how many nodes the cluster has, where they are more than the members.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Leaderless:
         *,
         applied: Reflected,
         entropy: int,
+        nodes: int = 1,
         retained_bytes: int = LOG_RETAINED_BYTES_MAX,
     ) -> None:
         self.shard = shard
@@ -73,7 +76,8 @@ class Leaderless:
         """Whether nothing may be let go for now, because rows that are about to come may lack it."""
         found = self._delivery.recover(records)
         self._heard_new = self._delivery.vector != applied.vector
-        self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, len(self.peers), firm_ms=found.firm_ms)
+        self.expiry = ExpiryClock(found.expiry_ms, found.wall_ms, now, self.peers, nodes=nodes, firm_ms=found.firm_ms)
+        self.wall_clock = WallClock(now, max(nodes, len(members)), was_apart=found.was_apart)
         self.holdings = Holdings(node_id, self.peers, dict(self._delivery.vector))
 
     # The turn
@@ -97,7 +101,8 @@ class Leaderless:
             self._pulls.end(peer)
             self.gossip.at_once(now)
         self._now, self._up = now, up
-        self.expiry.advance(now, (offsets_ms or {}).values())
+        self.expiry.advance(now, offsets_ms or {})
+        self.wall_clock.advance(now, offsets_ms or {})
         inbox, self._inbox = self._inbox, []
         for sender, message, since_us in inbox:
             self._judge(sender, message, since_us)
@@ -167,7 +172,7 @@ class Leaderless:
 
     def next_header(self) -> Batch:
         """Return the next own batch without a body: its dot, stamp and what it depends on."""
-        return self._delivery.next_header(self._now.wall_ms if self.expiry.is_trusted else None)
+        return self._delivery.next_header(self._now.wall_ms if self.wall_clock.is_trusted else None)
 
     def append(self, batch: Batch) -> None:
         """Make an own batch part of what is held; the caller has applied it. It leaves once it is durable."""

@@ -90,7 +90,9 @@ class OperatorFaults:
 
     def _with_clocks_that_may_be_wrong(self) -> list[Process]:
         """Return a minority of the replicas, and who has none: deadlines on `ap` are judged by what most wall clocks
-        of the replicas say, so most of them are right."""
+        of the replicas say, so most of them are right. Where there is one replica all nodes are asked."""
         processes = list(self._harm.cluster.processes.values())
-        replicas = self._harm.cluster.options.replicas or len(processes)
+        replicas = self._harm.cluster.options.replicas
+        if replicas in (0, 1):
+            replicas = len(processes)
         return processes[: (replicas - 1) // 2] + processes[replicas:]
