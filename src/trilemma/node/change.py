@@ -13,7 +13,7 @@ from trilemma.keyspace.catalogue import Abort, Activate, Alter, Change, Prepare,
 from trilemma.keyspace.settings import Keyspace
 from trilemma.node import internal, refusal
 from trilemma.node.defect import DEFECTS
-from trilemma.node.request import Request
+from trilemma.node.request import UNCERTAIN, Request
 from trilemma.node.session import Session
 from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Result, Unit
@@ -35,7 +35,6 @@ register(
     "the nodes end that within seconds, as soon as most members are there; send it again once all are",
 )
 
-UNCERTAIN = b"-UNCERTAIN"
 GIVEN_UP = "it took too long and was given up"
 
 Ask = Callable[[Slot, ShardId, Unit], None]

@@ -24,7 +24,7 @@ APART_US = 50_000
 """How far the distance between expiry clock and wall clock may be from what the log says of it."""
 
 ACCEPTED_US = CLOCK_OFFSET_MS_MAX * US_PER_MS
-"""How far a guess may be ahead and still stand; no further than the wall clocks of members that agree."""
+"""How far from another's a wall clock may be and agree with it still, and a guess be ahead and still stand."""
 
 STATED_US = US_PER_S
 """How old what the log says of both clocks may be where something is written to it anyway."""

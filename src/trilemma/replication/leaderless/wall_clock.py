@@ -13,11 +13,8 @@ Does not judge deadlines: that is the expiry clock's.
 from collections.abc import Mapping
 
 from trilemma.base.ids import NodeId
-from trilemma.base.limits import CLOCK_OFFSET_MS_MAX
 from trilemma.base.time import US_PER_MS, US_PER_S, Now
-
-ACCEPTED_US = CLOCK_OFFSET_MS_MAX * US_PER_MS
-"""How far from a peer's wall clock the own one may be and still agree with it."""
+from trilemma.replication.leaderless.expiry_clock import ACCEPTED_US
 
 PATIENCE_US = 2 * US_PER_S
 """How long after a start most nodes are waited for: dialers try twice a second, and a link is up soon after."""
