@@ -3,9 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deps check docs sim mutants trials bench format clean
+.PHONY: help setup demo test test-deps check docs sim mutants trials bench lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,10 @@ trials: setup ## kill -9, fail-over, convergence, a long absence, many starts: o
 
 bench: setup ## speed beside a redis-server in the same minutes, memory, bytes on disk
 	$(BIN)/trilemma bench
+
+lock: setup ## pin the requirements anew; PYTHON names the oldest one meant, Debian's
+	$(BIN)/pip-compile $(LOCK) --extra demo --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra dev --output-file requirements-dev.txt pyproject.toml
 
 format: setup ## let ruff format the sources
 	$(BIN)/ruff check --fix src tests examples
