@@ -392,8 +392,10 @@ def test_serve_ends_with_the_same_sentence_where_a_row_turns_out_damaged_as_it_i
 def test_and_where_the_disk_refuses_the_log(tmp_path: Path) -> None:
     """As a full disk does, and a failed sync: here the system allows no file as long as a segment."""
     file = config(tmp_path, "127.0.0.1:0", "127.0.0.1:0")
-    command = f"ulimit -f {FILE_BLOCKS_MAX}; exec {sys.executable} -m trilemma serve --config {file}"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    command = f'ulimit -f {FILE_BLOCKS_MAX}; exec "$0" -m trilemma serve --config "$1"'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, str(file)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
         f"{tmp_path}/n1: the disk refused a write or a sync of the log (File too large), so the node has stopped: "
