@@ -255,6 +255,54 @@ def test_a_read_whose_answer_is_lost_does_not_go_on_when_a_write_behind_it_is_an
     assert client.replies[1].startswith(b"-CLUSTERDOWN")
 
 
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_read_whose_answer_is_lost_does_not_go_on_when_a_read_behind_it_is_answered(is_silent: bool) -> None:
+    """Found by seed 2506586 of ca: the next executor answered it with something newer than the later one had shown."""
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    write(route, lane, client, b"before", Path.LOGGED_READ)
+    route.dispatch(0)
+    write(route, lane, client, b"behind", Path.LOGGED_READ)
+    route.dispatch(0)
+    first, second = around.sent
+    answer(route, second, done(second, encode_results([[b"old"]])))
+    around.paths = {3} if is_silent else {2, 3}
+    if not is_silent:
+        answer(route, first, lost(first, "the executor has changed"))
+    assert sent_on(around, route, (3, 8)) == []
+    assert client.replies[0] == [b"old"]
+    assert client.replies[1].startswith(b"-CLUSTERDOWN")
+    assert b"sent behind the read may have been carried out; nothing was read" in client.replies[1]
+    assert lane.is_idle
+
+
+def test_nor_when_the_one_behind_it_is_answered_while_it_waits_for_its_next_executor() -> None:
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    write(route, lane, client, b"before", Path.LOGGED_READ)
+    route.dispatch(0)
+    write(route, lane, client, b"behind", Path.LOGGED_READ)
+    route.dispatch(0)
+    first, second = around.sent
+    answer(route, first, lost(first, "the executor has changed"))
+    answer(route, second, done(second, encode_results([[b"old"]])))
+    assert sent_on(around, route, (3, 8)) == []
+    assert client.replies[0] == [b"old"]
+    assert client.replies[1].startswith(b"-CLUSTERDOWN")
+
+
+def test_reads_of_a_session_that_are_lost_together_go_on_together() -> None:
+    around, client, lane = Around(), Client(), Lane()
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for value in (b"before", b"behind"):
+        write(route, lane, client, value, Path.LOGGED_READ)
+        route.dispatch(0)
+    for batch in list(around.sent):
+        answer(route, batch, lost(batch, "the executor has changed"))
+    assert sent_on(around, route, (3, 8)) == [b"before", b"behind"]
+    assert client.replies == []
+
+
 @pytest.mark.parametrize("replies", [b"\xff", b""])
 def test_a_read_before_a_write_whose_answer_cannot_be_read_is_refused(replies: bytes) -> None:
     around, client, lane = Around(), Client(), Lane()

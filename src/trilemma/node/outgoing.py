@@ -19,8 +19,6 @@ from trilemma.node.request import Lane, Request, Target
 from trilemma.node.surroundings import Surroundings
 from trilemma.node.unit import NOT_EXECUTED, Result, decode_results
 
-TOO_LATE = "its executor was lost, and what this connection sent behind the read may have been carried out"
-
 
 class Outgoing:
     """All streams of one route. `retry` takes back what is to go to another executor."""
@@ -93,10 +91,10 @@ class Outgoing:
                 request.finish(refusal.uncertain(keyspace, reason), 0)
 
     def _rescue(self, keyspace: Keyspace, read: Request, newest: dict[Lane, int]) -> None:
-        """Have the next executor carry out a read that this one may have carried out or not: twice does no harm. But it
-        must not show what its session has sent behind it. `newest`: each session's newest write without an answer."""
-        if read.number < max(newest.get(read.lane, 0), read.lane.last_write):
-            read.finish(refusal.down(keyspace, TOO_LATE, read.unit), 0)
+        """Have the next executor carry out a read that this one may have carried out or not: twice does no harm as long
+        as the read has its place in its session. `newest`: each session's newest write without an answer."""
+        if read.has_lost_its_place or read.number < newest.get(read.lane, 0):
+            read.finish(refusal.out_of_place(keyspace, read.unit), 0)
         else:
             self._retry(read)
 

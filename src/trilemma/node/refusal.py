@@ -53,6 +53,12 @@ def not_executed() -> bytes:
     return encode_error(error("not_executed").text)
 
 
+def out_of_place(keyspace: Keyspace, read: Unit) -> bytes:
+    """Return the encoded refusal of a read that can take its place in its session no more."""
+    reason = "its executor was lost, and what this connection sent behind the read may have been carried out"
+    return down(keyspace, reason, read)
+
+
 def disk_full(names: Sequence[str]) -> str:
     """Return the reason of writes that need the disks of these nodes."""
     return f"disk full on {', '.join(names)}"

@@ -26,7 +26,7 @@ class Lane:
     __slots__ = (
         "handed",
         "is_confirmed",
-        "last_write",
+        "last_done",
         "logged",
         "only",
         "promised",
@@ -53,8 +53,8 @@ class Lane:
         """The node that executes all that comes, because of another one it is not known whether it holds `promised`."""
         self.wrote_at: NodeId | None = None
         """The node to which the last write went that was carried out, or may have been."""
-        self.last_write = 0
-        """The highest number of such a write: what was sent before it must not be carried out any more."""
+        self.last_done = 0
+        """The highest number of what was carried out, or may have been: a read sent before it has lost its place."""
         self.is_confirmed = False
         """Whether the newest one that was answered is known to be carried out."""
 
@@ -71,8 +71,9 @@ class Lane:
                 self.shown_by += (node,)
         elif not result.startswith(UNCERTAIN):
             return
+        self.last_done = max(self.last_done, number)
         if unit.path == 0:
-            self.wrote_at, self.last_write = node, max(self.last_write, number)
+            self.wrote_at = node
             self.is_confirmed = type(result) is not bytes
 
     def was_named(self, vector: Vector) -> None:
@@ -165,6 +166,12 @@ class Request:
         if self.only is not None and self.only != target[0]:
             return False
         return not self.lane.handed or self.lane.target == target
+
+    @property
+    def has_lost_its_place(self) -> bool:
+        """Say whether it is a read, and what its session has sent behind it was carried out, or may have been: it would
+        show what that has done, or what is newer than that has shown."""
+        return self.number < self.lane.last_done and self.unit.is_read
 
     @property
     def is_behind_forwarded_reads(self) -> bool:

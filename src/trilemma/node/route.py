@@ -121,7 +121,9 @@ class Route:
         for request in self._waiting.in_order():
             if request.is_done:
                 continue
-            if request.is_behind_reads or bytes_left <= 0:
+            if request.has_lost_its_place:
+                request.finish(refusal.out_of_place(self.keyspace, request.unit), 0)
+            elif request.is_behind_reads or bytes_left <= 0:
                 stay.append(request)
                 self._retry_us = self._mono_us + RETRY_US
             elif (
