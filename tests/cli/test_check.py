@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 
 from trilemma.check.formats.writer import write
 from trilemma.check.history import Operation
-from trilemma.cli.app import app
+from trilemma.cli.app import build
 from trilemma.cli.check_history import _alarm
 from trilemma.cli.check_model import OutOfTimeError
 from trilemma.trial.checking import register_history
+
+app = build()
 
 PATIENCE_S = 300.0
 BAD_INPUT = 64

@@ -10,8 +10,10 @@ from trilemma.check.fault import Fault
 from trilemma.check.formats.file import read_history
 from trilemma.check.formats.writer import write
 from trilemma.check.history import Operation
-from trilemma.cli.app import app
+from trilemma.cli.app import build
 from trilemma.cli.judging import BAD_INPUT
+
+app = build()
 
 STALE = [
     Operation(1, 10, 20, "write", b"x", b"a", b"OK", "ok", "n1", "bank"),

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from trilemma.cli.app import app
+from trilemma.cli.app import build
+
+app = build()
 
 
 def edn(*lines: str) -> bytes:

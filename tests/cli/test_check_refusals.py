@@ -13,9 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from trilemma.cli import check_history, check_run
-from trilemma.cli.app import app
+from trilemma.cli.app import build
 from trilemma.cli.guard import INTERNAL, NOT_WRITTEN, TRACEBACK
 from trilemma.cli.judging import BAD_INPUT
+
+app = build()
 
 HEADER = '{"format":"trilemma-history","version":1}\n'
 

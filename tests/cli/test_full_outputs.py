@@ -16,12 +16,12 @@ INTERNAL = 70
 TIMEOUT_S = 60
 FULL = "/dev/full"
 BROKEN = """
-from trilemma.cli import cluster, main
+from trilemma.cli import main, serve
 
 def broken(_):
     raise RuntimeError("a fault of ours")
 
-cluster.load = broken
+serve.load = broken
 main()
 """
 STOPPED = """

@@ -7,9 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from trilemma.cli import check_history, trials
-from trilemma.cli.app import app
+from trilemma.cli.app import build
 from trilemma.cli.guard import INTERNAL
 from trilemma.cli.judging import BAD_INPUT
+
+app = build()
 
 CANNOT = 2
 

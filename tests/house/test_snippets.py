@@ -10,8 +10,10 @@ import pytest
 import typer
 
 import trilemma
-from trilemma.cli.app import app
+from trilemma.cli.app import build
 from trilemma.client.pytest_plugin import history, trilemma_cluster  # noqa: F401 - fixtures of the page's tests
+
+app = build()
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "checking.md"

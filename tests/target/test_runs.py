@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from trilemma.check.verdict import Validity
-from trilemma.cli.app import app
+from trilemma.cli.app import build
 from trilemma.cli.judging import BAD_INPUT
 from trilemma.target.machines import Machines, Place
 from trilemma.target.plan import Plan
@@ -26,6 +26,8 @@ from trilemma.target.redis_server import ask, holds_within, info, require, start
 from trilemma.target.run import run
 from trilemma.target.trilemma import Trilemma
 from trilemma.target.wire import RespConnection
+
+app = build()
 
 pytestmark = pytest.mark.process
 

@@ -3,9 +3,11 @@
 Exit status: 0 done, 1 something was found wrong (a broken promise, a failed seed), 2 it could not be done.
 """
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from trilemma.cli.app import app
+    from trilemma.cli.app import build
 
-    app()
+    build(sys.argv[1:])()

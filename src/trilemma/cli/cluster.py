@@ -1,4 +1,4 @@
-"""`serve`, `up`, `down`: nodes and local clusters."""
+"""`up`, `down`: local clusters."""
 
 import asyncio
 import subprocess
@@ -17,29 +17,12 @@ from trilemma.client.leftover import STOP_S, LeftNode, end, left_nodes
 from trilemma.client.readiness import READY_S, wait_until_own_serve
 from trilemma.client.standing import BASE_PORT, DEFAULT_MODE, NODES, Standing, Wanted, prepare
 from trilemma.client.supervisor import Supervisor
-from trilemma.lab.desk import Desk
-from trilemma.runtime.config import ConfigError, load, member_ids
-from trilemma.runtime.listening import StartRefused
-from trilemma.runtime.process import serve as run_node
-from trilemma.runtime.refusal import DataDamaged
 
 NODES_MAX = 9
 DEGRADED = 1
 """The exit status of `up` where a majority serves, and others do not."""
 DOWN_S = 25.0
 POLL_S = 0.05
-
-
-def serve(
-    config: Annotated[Path, typer.Option(help="The node's TOML file (docs/configuration.md).")],
-) -> None:
-    """Run one node until SIGTERM or SHUTDOWN."""
-    try:
-        found = load(config)
-        desk = Desk(found.me.id, member_ids(found)) if found.lab else None
-        run_node(found, desk, config)
-    except (ConfigError, StartRefused, DataDamaged) as problem:
-        refuse(str(problem))
 
 
 def _new(default: object) -> str:
