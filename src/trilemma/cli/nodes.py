@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from trilemma.client import control
-from trilemma.client.identity import NotOwnError, own_client
+from trilemma.client.identity import NotOwnError, answerer, own_client
 from trilemma.runtime.address import AddressError, split_address
 
 
@@ -55,7 +55,7 @@ def _addresses(directory: Path, node: str) -> dict[str, str]:
 def _first(directory: Path, addresses: dict[str, str], options: dict[str, Any]) -> Iterator[tuple[str, redis.Redis]]:
     refused = control.NoClusterError(f"no node is named in {directory}")
     with ExitStack() as stack:
-        for name, address in addresses.items():
+        for name, address in _the_prompt_first(directory, addresses):
             try:
                 client = stack.enter_context(_opened(directory, name, address, options))
             except NotOwnError as problem:
@@ -66,6 +66,17 @@ def _first(directory: Path, addresses: dict[str, str], options: dict[str, Any]) 
                 yield name, client
                 return
         raise refused
+
+
+def _the_prompt_first(directory: Path, addresses: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the nodes, those last that do not say at once who they are: one that is paused is waited for long."""
+    silent = []
+    for name, address in addresses.items():
+        if len(addresses) > 1 and answerer(directory, name, address) is None:
+            silent.append((name, address))
+        else:
+            yield name, address
+    yield from silent
 
 
 def _opened(directory: Path, name: str, address: str, options: dict[str, Any]) -> AbstractContextManager[redis.Redis]:
