@@ -130,15 +130,16 @@ class Schedule:
 
     def _open_bank(self, bank: Bank) -> bool:
         step = bank.opening(0)
-        operation = Operation(0, self._scheduler.now_us, None, step.kind, step.key, step.argument)
-        number = self._seen.runs["bank"].invoke(operation)
         # An election may just take the newborn shard's first leader away: what it had not committed stands before what
-        # the next one is sent, or nowhere, so to send it again is safe.
-        if not any(self._ask(request(*step.commands[0])) == b"OK" for _ in range(OPENING_TRIES)):
-            self._outcome.verdicts.append(invalid("preparation", "the bank was not opened"))
-            return False
-        self._seen.runs["bank"].complete(number, self._scheduler.now_us, "ok", b"OK")
-        return True
+        # the next one is sent, or nowhere, so to send it again is safe. Nobody waits longer than for one answer.
+        for _ in range(OPENING_TRIES):
+            operation = Operation(0, self._scheduler.now_us, None, step.kind, step.key, step.argument)
+            if self._ask(request(*step.commands[0])) == b"OK":
+                number = self._seen.runs["bank"].invoke(operation)
+                self._seen.runs["bank"].complete(number, self._scheduler.now_us, "ok", b"OK")
+                return True
+        self._outcome.verdicts.append(invalid("preparation", "the bank was not opened"))
+        return False
 
     @property
     def _bank(self) -> Bank | None:
