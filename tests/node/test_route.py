@@ -255,16 +255,21 @@ def test_a_read_whose_answer_is_lost_does_not_go_on_when_a_write_behind_it_is_an
     assert client.replies[1].startswith(b"-CLUSTERDOWN")
 
 
+def reads_in_two_batches(around: Around, client: Client, lane: Lane) -> tuple[Route, Forward, Forward]:
+    """A route, and what it has sent: one read, and one of the same session behind it."""
+    route = Route(1, 5, KEYSPACE, SHARD, around)
+    for value in (b"before", b"behind"):
+        write(route, lane, client, value, Path.LOGGED_READ)
+        route.dispatch(0)
+    first, second = around.sent
+    return route, first, second
+
+
 @pytest.mark.parametrize("is_silent", [False, True])
 def test_a_read_whose_answer_is_lost_does_not_go_on_when_a_read_behind_it_is_answered(is_silent: bool) -> None:
     """Found by seed 2506586 of ca: the next executor answered it with something newer than the later one had shown."""
     around, client, lane = Around(), Client(), Lane()
-    route = Route(1, 5, KEYSPACE, SHARD, around)
-    write(route, lane, client, b"before", Path.LOGGED_READ)
-    route.dispatch(0)
-    write(route, lane, client, b"behind", Path.LOGGED_READ)
-    route.dispatch(0)
-    first, second = around.sent
+    route, first, second = reads_in_two_batches(around, client, lane)
     answer(route, second, done(second, encode_results([[b"old"]])))
     around.paths = {3} if is_silent else {2, 3}
     if not is_silent:
@@ -278,12 +283,7 @@ def test_a_read_whose_answer_is_lost_does_not_go_on_when_a_read_behind_it_is_ans
 
 def test_nor_when_the_one_behind_it_is_answered_while_it_waits_for_its_next_executor() -> None:
     around, client, lane = Around(), Client(), Lane()
-    route = Route(1, 5, KEYSPACE, SHARD, around)
-    write(route, lane, client, b"before", Path.LOGGED_READ)
-    route.dispatch(0)
-    write(route, lane, client, b"behind", Path.LOGGED_READ)
-    route.dispatch(0)
-    first, second = around.sent
+    route, first, second = reads_in_two_batches(around, client, lane)
     answer(route, first, lost(first, "the executor has changed"))
     answer(route, second, done(second, encode_results([[b"old"]])))
     assert sent_on(around, route, (3, 8)) == []
@@ -292,12 +292,9 @@ def test_nor_when_the_one_behind_it_is_answered_while_it_waits_for_its_next_exec
 
 
 def test_reads_of_a_session_that_are_lost_together_go_on_together() -> None:
-    around, client, lane = Around(), Client(), Lane()
-    route = Route(1, 5, KEYSPACE, SHARD, around)
-    for value in (b"before", b"behind"):
-        write(route, lane, client, value, Path.LOGGED_READ)
-        route.dispatch(0)
-    for batch in list(around.sent):
+    around, client = Around(), Client()
+    route, *batches = reads_in_two_batches(around, client, Lane())
+    for batch in batches:
         answer(route, batch, lost(batch, "the executor has changed"))
     assert sent_on(around, route, (3, 8)) == [b"before", b"behind"]
     assert client.replies == []
