@@ -3,8 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
-	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-options
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-deps check docs sim mutants trials bench lock format clean
