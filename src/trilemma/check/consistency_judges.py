@@ -52,10 +52,10 @@ def _without_sessions(operations: Operations, terms: Terms, why: str) -> Mapping
 
 
 def judge_session_guarantees(operations: Operations, terms: Terms) -> Mapping[str, Verdict]:
-    """Return a verdict per session guarantee, and on what two of them come to where nobody can tell which is broken."""
+    """Return a verdict per session guarantee, and on what they come to together."""
     why = why_unordered(operations)
     if why:
-        return {name: unknown(name, why) for name in GUARANTEES}
+        return {name: unknown(name, why) for name in (*GUARANTEES, *TOGETHER)}
     return judge_sessions(operations, terms.initial)
 
 
@@ -76,7 +76,7 @@ def held_to(models: Mapping[str, Verdict], promise: str, by_default: Sequence[st
     """
     if promise and not _is_within(models, promise):
         raise HistoryError(f"there is no verdict on {promise!r}; there are verdicts on {', '.join(models)}")
-    both = [name for name in TOGETHER.values() if name in models]  # judged only where it is broken
+    both = [name for name in TOGETHER if name in models]
     return Judgement([_decided(models, name) for name in ([promise] if promise else [*by_default, *both])], models)
 
 

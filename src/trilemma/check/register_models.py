@@ -9,7 +9,7 @@ from typing import Final
 
 from trilemma.check.causal import check_causal
 from trilemma.check.deadline import Deadline
-from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, LINEARIZABLE, SEQUENTIAL
+from trilemma.check.hierarchy import CAUSAL, CAUSAL_CONVERGENCE, LINEARIZABLE, PRAM, SEQUENTIAL
 from trilemma.check.history import Operation
 from trilemma.check.linearizable import STEPS_MAX
 from trilemma.check.model import register
@@ -21,7 +21,7 @@ from trilemma.check.session import GUARANTEES
 from trilemma.check.session_doubt import judge_sessions
 from trilemma.check.verdict import Verdict, unknown
 
-MODELS: Final = (LINEARIZABLE, SEQUENTIAL, CAUSAL_CONVERGENCE, *GUARANTEES)
+MODELS: Final = (LINEARIZABLE, SEQUENTIAL, CAUSAL_CONVERGENCE, CAUSAL, PRAM, *GUARANTEES)
 """Those that are judged, strongest first."""
 
 
@@ -40,8 +40,7 @@ def judge_registers(
 
     Returns:
         `unknown` for every model where nothing was read, and for all but linearizability, which asks for no order of
-        a process, where a process did two things at once. Where operations name no node also what two session
-        guarantees together come to, if that is broken: see `session_doubt`.
+        a process, where a process did two things at once.
     """
     history = list(operations)
     if not any(each.outcome == "ok" and "read" in each.kind for each in history):

@@ -1,4 +1,4 @@
-"""Session guarantees: read your writes, monotonic reads, monotonic writes, writes follow reads; each judged by itself.
+"""Session guarantees: read your writes, monotonic reads, monotonic writes, writes follow reads; by itself or together.
 
 A session is one process, wherever its requests went; its operations follow each other in the order of invocation, and
 what did not end as `ok` is followed by nothing. Operations: `write` (argument: a value unique for its key), `read`
@@ -14,6 +14,12 @@ seen them, such that
 *Has seen*: a server's copy only grows, so for the last two, what a process was shown by a node holds for all that the
 same process is shown by the same node later. An operation that names no node is taken to have gone to the only one its
 process knows: who does not want to take that for granted asks `session_doubt`.
+Several *together* ask for one order for each session and key that fits all they demand, and that what is seen by one of
+them brings what the others demand with it: a session has seen what it wrote, or read before, at whichever node, and
+what that had to be seen with. The first three together are PRAM, all four causal consistency. Each may be kept alone
+where two together are broken: who wrote 1, then 2, and reads 1, either does not see its write or sees both in the wrong
+order.
+
 Two sessions may each be right in an order of its own, and no one order be right for both. That breaks none of the four,
 nor PRAM or causal consistency, which let each process see concurrent writes in its own order, but *causal convergence*,
 which is then told beside them.
@@ -27,7 +33,7 @@ Viotti and Vukolic, ACM CSUR 49(1), 2016. Twin: orders tried one by one, in the 
 Cost: O(n) for the first two, O(n * sessions * log n) for the others.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Final
 
 from trilemma.check.arbitration import Arbitration, Contradiction, Finding, Item
@@ -50,14 +56,12 @@ def check_sessions(
     operations: Iterable[Operation],
     initial: Hashable = None,
     names: Sequence[str] = GUARANTEES,
-    process: int | None = None,
 ) -> dict[str, Verdict]:
-    """Judge guarantees by the values read.
+    """Judge guarantees by the values read, each by itself.
 
     Args:
         initial: what each key holds at first.
         names: which of the four.
-        process: of monotonic writes and writes follow reads, judge what this process was shown, and nobody else.
 
     Returns:
         A verdict per guarantee: `unknown` where nothing was demanded, or where values are not unique or from nowhere.
@@ -68,7 +72,7 @@ def check_sessions(
         sessions = Sessions(operations, initial)
     except ValueError as refusal:
         return {name: unknown(name, str(refusal)) for name in names}
-    demands = {name: _demands(name, sessions, process) for name in names}
+    demands = {name: _demands(name, sessions) for name in names}
     found = {name: arbitration.find() for name, (arbitration, _) in demands.items()}
     verdicts = {name: _verdict(name, sessions, found[name], count) for name, (_, count) in demands.items()}
     clash = next((each.clash for each in found.values() if each.clash is not None), None)
@@ -78,13 +82,29 @@ def check_sessions(
     return verdicts
 
 
-def _demands(name: str, sessions: Sessions, process: int | None) -> tuple[Arbitration, int]:
+def check_together(
+    operations: Iterable[Operation], names: Collection[str], model: str, initial: Hashable = None
+) -> Verdict:
+    """Judge by the values read whether some guarantees hold together; `model` is what that is called.
+
+    Returns:
+        `unknown` as from `check_sessions`.
+    """
+    try:
+        sessions = Sessions(operations, initial)
+    except ValueError as refusal:
+        return unknown(model, str(refusal))
+    arbitration, count = Observation(sessions, names, at_nodes=False).run()
+    return _verdict(model, sessions, arbitration.find(), count)
+
+
+def _demands(name: str, sessions: Sessions) -> tuple[Arbitration, int]:
     """Return what a guarantee demands, and of how many reads."""
     if name == READ_YOUR_WRITES:
         return _own_writes(sessions)
     if name == MONOTONIC_READS:
         return _own_reads(sessions)
-    return Observation(sessions, name == WRITES_FOLLOW_READS, process).run()
+    return Observation(sessions, (name,), at_nodes=True).run()
 
 
 def _verdict(name: str, sessions: Sessions, found: Finding, demands: int) -> Verdict:

@@ -1,16 +1,19 @@
-"""What must have been seen: the demands of monotonic writes and of writes follow reads.
+"""What must have been seen: the demands of monotonic writes, of writes follow reads, and of several guarantees at once.
 
 Whoever has seen a write has seen what came before it in its session: earlier writes (monotonic writes), or what was
-read before, and what had to be seen with that, and so on (writes follow reads). How far an observer, which is a process
-at a node, must have seen each session is a vector clock. Source and definitions: `session`.
+read before, and what had to be seen with that, and so on (writes follow reads). How far an observer must have seen each
+session is a vector clock. It is a process at a node where copies are taken to grow. Where it is a process wherever its
+requests went, it has seen what it read before by monotonic reads only, and its own writes by read your writes.
+Source and definitions: `session`.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import NamedTuple
 
 from trilemma.check.arbitration import Arbitration, Item
+from trilemma.check.hierarchy import MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS
 from trilemma.check.history import Operation
 from trilemma.check.session_events import Event, Sessions
 
@@ -19,26 +22,38 @@ Clock = list[int]
 
 
 class _Observer:
-    """A process at a node: how far it must have seen each session, and what it was shown."""
+    """How far somebody must have seen each session, and what it was shown."""
 
-    __slots__ = ("clock", "latest", "shown")
+    __slots__ = ("clock", "latest", "own", "shown")
 
     def __init__(self, sessions: int) -> None:
         self.clock: Clock = [0] * sessions
         self.latest: dict[bytes, tuple[Item, Operation]] = {}
         """For each key what was last read, and by which operation."""
+        self.own: dict[bytes, int] = {}
+        """For each key the mark of what it wrote itself."""
         self.shown: list[tuple[Operation, Event]] = []
-        """Reads with the writes that they showed."""
+        """Operations with the writes that they showed: reads, and its own writes."""
+
+    def forget_reads(self) -> "_Observer":
+        """Return one that has seen as much, whose next reads add nothing to what this one has seen."""
+        other = _Observer(0)
+        other.clock, other.own, other.shown = self.clock.copy(), self.own, self.shown.copy()
+        return other
 
 
 class Observation:
-    """Collects the demands of one of the two guarantees."""
+    """Collects the demands of some guarantees."""
 
-    def __init__(self, sessions: Sessions, follow_reads: bool, process: int | None = None) -> None:
-        """Args: process: collect what this one was shown, and nobody else."""
+    def __init__(self, sessions: Sessions, names: Collection[str], at_nodes: bool) -> None:
+        """Args: at_nodes: whether an observer is a process at a node, whose copy is taken to grow; for guarantees that
+        are about copies, monotonic writes and writes follow reads."""
         self._sessions = sessions
-        self._follow_reads = follow_reads
-        self._process = process
+        self._orders_writes = MONOTONIC_WRITES in names
+        self._follow_reads = WRITES_FOLLOW_READS in names
+        self._shows_own = READ_YOUR_WRITES in names
+        self._remembers = MONOTONIC_READS in names or at_nodes
+        self._at_nodes = at_nodes
         self._arbitration = Arbitration(sessions.initial)
         self._observers: dict[tuple[int, str], _Observer] = {}
         self._clocks: dict[Event, Clock] = {}
@@ -54,15 +69,21 @@ class Observation:
         if self._follow_reads:
             self._set_clocks()
         for event in self._sessions.events:
-            if event.reads and self._process in (None, event.operation.process):
+            if event.reads:
                 self._observe(event)
+            elif self._shows_own and event.is_done:
+                self._note_own(event)
         return self._arbitration, self._demands
 
     def _counted(self, event: Event) -> list[Item]:
         """Return what later writes of the same session must follow."""
-        if self._follow_reads:
-            return [item for item in event.reads if item[1] != self._sessions.initial]
-        return event.writes if event.is_done else []
+        if event.reads:
+            return self._followed(event)
+        return event.writes if self._orders_writes and event.is_done else []
+
+    def _followed(self, event: Event) -> list[Item]:
+        """Return what was read that writes follow."""
+        return [item for item in event.reads if item[1] != self._sessions.initial] if self._follow_reads else []
 
     def _order_within(self, session: list[Event]) -> None:
         """Put a session's writes behind what counts before them of the same key."""
@@ -92,7 +113,7 @@ class Observation:
         for event in sorted(self._sessions.events, key=_moment):
             if event.writes:
                 self._clocks[event] = running[event.session].copy()
-            for item in self._counted(event):
+            for item in self._followed(event):
                 writer = self._sessions.writers[item]
                 if writer not in self._clocks:
                     self._clocks[writer] = running[writer.session].copy()
@@ -104,11 +125,29 @@ class Observation:
         merged[write.session] = max(merged[write.session], write.position)
         return merged
 
-    def _observe(self, event: Event) -> None:
-        name = (event.session, event.operation.node)
+    def _observer(self, event: Event) -> _Observer:
+        name = (event.session, event.operation.node if self._at_nodes else "")
         observer = self._observers.get(name)
         if observer is None:
             observer = self._observers[name] = _Observer(len(self._sessions.by_number))
+        return observer
+
+    def _note_own(self, event: Event) -> None:
+        """Have a process have seen what it wrote, with all that must be seen with it."""
+        observer = self._observer(event)
+        observer.shown.append((event.operation, event))
+        observer.clock = self._merge(observer.clock, event)
+        for item in event.writes:
+            mark = self._arbitration.mark()
+            self._arbitration.demand(self._arbitration.write(item), mark, (event.operation,), event.session)
+            if item[0] in observer.own:
+                self._arbitration.demand(observer.own[item[0]], mark, (), event.session)
+            observer.own[item[0]] = mark
+
+    def _observe(self, event: Event) -> None:
+        observer = self._observer(event)
+        if not self._remembers:
+            observer = observer.forget_reads()
         for item in event.reads:
             if item[1] != self._sessions.initial:
                 writer = self._sessions.writers[item]
@@ -120,13 +159,17 @@ class Observation:
     def _hold(self, observer: _Observer, event: Event, item: Item) -> None:
         """Demand that what was read of a key is not older than what must have been seen."""
         node = self._arbitration.write(item)
+        demanded = False
         if item[0] in observer.latest:
             before, read = observer.latest[item[0]]
+            demanded = not self._at_nodes
             self._arbitration.demand(
-                self._arbitration.write(before), node, (read, event.operation), event.session, given=True
+                self._arbitration.write(before), node, (read, event.operation), event.session, given=self._at_nodes
             )
         observer.latest[item[0]] = (item, event.operation)
-        demanded = False
+        if item[0] in observer.own:
+            demanded = True
+            self._arbitration.demand(observer.own[item[0]], node, (event.operation,), event.session)
         because = partial(self._explain, event, observer, len(observer.shown))
         for session, (positions, marks) in self._marks.get(item[0], {}).items():
             index = bisect_left(positions, observer.clock[session]) - 1
@@ -161,7 +204,7 @@ class Observation:
                 followed[later.session] = max(done, later.position)
                 if self._follow_reads:
                     for earlier in self._sessions.by_number[later.session][done : later.position]:
-                        for item in self._counted(earlier):
+                        for item in self._followed(earlier):
                             writer = self._sessions.writers[item]
                             waiting.append(_Step(writer, (earlier.operation, writer.operation), step))
 
