@@ -4,18 +4,17 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from running_redis import needs_redis, redis_that_runs
 from trilemma.check.verdict import Validity
 from trilemma.cli.app import build
 from trilemma.cli.judging import BAD_INPUT
@@ -30,9 +29,6 @@ from trilemma.target.wire import RespConnection
 app = build()
 
 pytestmark = pytest.mark.process
-
-HAS_REDIS = shutil.which("redis-server") is not None
-needs_redis = pytest.mark.skipif(not HAS_REDIS, reason="redis-server is not installed (apt-get install redis-server)")
 
 SEED = 4
 TIMEOUT_S = 20.0
@@ -152,23 +148,6 @@ def test_a_target_that_cannot_start_is_stopped_and_says_why() -> None:
 
 
 # The command line
-
-
-@contextmanager
-def redis_that_runs(directory: Path) -> Iterator[Place]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        place = Place("127.0.0.1", taken.getsockname()[1])
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(place.port), "--bind", place.host, "--save", "", "--dir", str(directory)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        machines = Machines((), has_links=False)
-        require(machines, lambda: bool(ask(machines, place, "PING")), "no answer")
-        yield place
-    finally:
-        server.kill()
-        server.wait()
 
 
 @needs_redis
