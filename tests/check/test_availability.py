@@ -7,6 +7,7 @@ from trilemma.check.availability import Outage, check_availability, shares, side
 from trilemma.check.fault import Fault
 from trilemma.check.history import Operation
 from trilemma.check.report.data import SideShare
+from trilemma.check.staleness import Staleness
 from trilemma.check.verdict import Validity
 
 FUZZ_ROUNDS = 2_000
@@ -79,6 +80,44 @@ def test_rows_never_disagree_with_counting_one_by_one() -> None:
             assert row.worst_us == max(waits, default=0)
             assert sum(wait <= row.p50_us for wait in waits) * 2 >= len(waits)
             assert sum(wait < row.p50_us for wait in waits) * 2 <= len(waits)
+
+
+def test_how_stale_reads_were_is_told_of_the_side_that_was_asked() -> None:
+    fresh, old, older = Staleness(RUN[1], 0, 0), Staleness(RUN[2], 1, 700), Staleness(RUN[5], 3, 200)
+    rows = side_shares(RUN, [CUT], [fresh, old, older])
+    assert [(row.side, row.reads, row.stale_reads, row.stale_versions, row.stale_us) for row in rows] == [
+        ("n1 n2 n3", 3, 2, 3, 700),
+        ("n1 n2", 2, 1, 1, 700),
+        ("n3", 0, 0, 0, 0),
+    ]
+    assert {row.reads for row in side_shares(RUN, [CUT])} == {0}
+
+
+def test_staleness_never_disagrees_with_looking_at_each_read() -> None:
+    rng = Random(98)
+    stale = 0
+    for _ in range(FUZZ_ROUNDS):
+        measured = []
+        for _ in range(rng.randrange(1, 10)):
+            begin = rng.randrange(30)
+            versions = rng.randrange(3)
+            look = request(rng.choice(["n1", "n2", "n3"]), begin, begin + 1)
+            measured.append(Staleness(look, versions, rng.randrange(1, 9) if versions else 0))
+        writes = [request(node, 12, 13) for node in ("n1", "n2", "n3")]
+        rows = side_shares([*writes, *(each.read for each in measured)], [CUT], measured)
+        assert [row.side for row in rows] == ["n1 n2 n3", "n1 n2", "n3"]
+        for row in rows:
+            mine = [
+                each
+                for each in measured
+                if row.stretch == "whole" or (each.read.node in row.side.split() and 10 <= each.read.invoke_us <= 20)
+            ]
+            assert row.reads == len(mine)
+            assert row.stale_reads == sum(each.versions > 0 for each in mine)
+            assert row.stale_versions == max((each.versions for each in mine), default=0)
+            assert row.stale_us == max((each.age_us for each in mine), default=0)
+            stale += row.stale_reads
+    assert stale > FUZZ_ROUNDS
 
 
 def test_every_request_to_a_live_node_must_be_answered() -> None:

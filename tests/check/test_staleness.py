@@ -89,7 +89,8 @@ def test_figures_are_told_for_people() -> None:
         "stale reads": "1 of 4 (25.0%)",
         "versions behind": "0 (median), 1 (p99), 1 (worst)",
         "ms behind": "0.0 (median), 1.5 (p99), 1.5 (worst)",
-        "within the last k versions": "75.0% (k=1), 100.0% (k=2), 100.0% (k=3)",
+        "k-staleness": "saw one of the last k: 75.0% (k=1), 100.0% (k=2), 100.0% (k=3), 100.0% (k=5)",
+        "t-visibility": "saw all older than t: 75.0% (1 ms), 100.0% (10 ms), 100.0% (100 ms), 100.0% (1 s)",
     }
     assert describe([]) == {}
     assert (t_visibility(measured, 1_000), t_visibility(measured, 1_501), t_visibility([], 5)) == (0.75, 1.0, 1.0)

@@ -4,20 +4,20 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from running_redis import needs_redis, redis_that_runs
 from trilemma.check.verdict import Validity
 from trilemma.cli.app import build
+from trilemma.cli.check_table import as_json
 from trilemma.cli.judging import BAD_INPUT
 from trilemma.target.machines import Machines, Place
 from trilemma.target.plan import Plan
@@ -30,9 +30,6 @@ from trilemma.target.wire import RespConnection
 app = build()
 
 pytestmark = pytest.mark.process
-
-HAS_REDIS = shutil.which("redis-server") is not None
-needs_redis = pytest.mark.skipif(not HAS_REDIS, reason="redis-server is not installed (apt-get install redis-server)")
 
 SEED = 4
 TIMEOUT_S = 20.0
@@ -68,6 +65,16 @@ def test_trilemma_keeps_every_promise_while_a_node_is_cut_off() -> None:
     assert all(subject.operations for subject in report.subjects)
     assert all(len(set(subject.digests.values())) == 1 for subject in report.subjects)
     assert any("LAB" in note for note in report.notes)
+    assert all(
+        "t-visibility" in subject.staleness and "k-staleness" in subject.staleness for subject in report.subjects
+    )
+    cp, _, ap = ([each for each in subject.shares if each.reads] for subject in report.subjects)
+    assert {"whole", *(f"cut: {fault.what}" for fault in report.faults)} <= {each.stretch for each in cp}
+    assert not any(each.stale_reads for each in cp)
+    befallen = [each for each in ap if each.stretch != "whole" and " " not in each.side]
+    assert len(befallen) == 2
+    assert as_json(result)["subjects"][0]["t_visibility"] == {"1000": 1.0, "10000": 1.0, "100000": 1.0, "1000000": 1.0}
+    assert as_json(result)["subjects"][0]["k_staleness"]["1"] == 1.0
 
 
 # A user's own target, with a bug planted in it
@@ -152,23 +159,6 @@ def test_a_target_that_cannot_start_is_stopped_and_says_why() -> None:
 
 
 # The command line
-
-
-@contextmanager
-def redis_that_runs(directory: Path) -> Iterator[Place]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        place = Place("127.0.0.1", taken.getsockname()[1])
-    server = subprocess.Popen(
-        ["redis-server", "--port", str(place.port), "--bind", place.host, "--save", "", "--dir", str(directory)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        machines = Machines((), has_links=False)
-        require(machines, lambda: bool(ask(machines, place, "PING")), "no answer")
-        yield place
-    finally:
-        server.kill()
-        server.wait()
 
 
 @needs_redis

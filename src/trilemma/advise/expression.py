@@ -153,7 +153,13 @@ def _is_written_out(argument: ast.expr) -> TypeGuard[ast.Starred]:
 
 
 def words_of_call(node: ast.Call, command: str) -> tuple[str, ...]:
-    """Return the option words that a call of redis-py's `set`, or of any other method, adds to its command."""
+    """Return the option words that a call of redis-py's `set`, or of any other method, adds to its command.
+
+    Those of `lock(name, timeout)` are those of the SET that it sends.
+    """
+    if command == "lock":
+        timeouts = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "timeout")]
+        return ("NX", "PX") if any(not _is_off(each) for each in timeouts) else ("NX",)
     words = [
         each.arg.upper() for each in node.keywords if each.arg in KEYWORDS and not _is_off(each.value) and each.arg
     ]

@@ -112,9 +112,6 @@ class _Reader(ast.NodeVisitor):
                 return
             command, keys, words, _ = raw
         elif command == "lock":
-            words = (
-                ("NX", "PX") if any(each.arg == "timeout" for each in node.keywords) or len(node.args) > 1 else ("NX",)
-            )
             command = "set"
         elif command == "incr" and (len(node.args) > 1 or any(each.arg == "amount" for each in node.keywords)):
             command = "incrby"

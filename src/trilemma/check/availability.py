@@ -1,10 +1,10 @@
 """Availability: the share of requests that were answered, per group (a node, a keyspace, a side of a cut).
 
-Answered means outcome `ok`: a refusal or a lost answer is none, an ordinary error reply (a wrong type) is one.
+Answered means outcome `ok`: a refusal or a lost answer is none, an ordinary error reply (a wrong type) is one. What an
+answer was worth, how soon it came and how stale it was, stands beside the share in `SideShare`.
 Source: PROMISES §1, the letter A; Gilbert and Lynch, SIGACT News 33(2), 2002: every request to a live node.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,8 @@ from trilemma.check.fault import Fault
 from trilemma.check.figures import percentile
 from trilemma.check.history import END_OF_TIME_US, Operation
 from trilemma.check.report.data import SideShare
+from trilemma.check.sides import Side, by_side
+from trilemma.check.staleness import Staleness
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
 CHECKER: Final = "availability"
@@ -95,45 +97,43 @@ WHOLE: Final = "whole"
 """The stretch that is the whole run."""
 
 
-def side_shares(operations: Sequence[Operation], faults: Iterable[Fault] = ()) -> list[SideShare]:
-    """Return how requests fared over the whole run, and during each fault on each of its sides.
-
-    A request belongs to a fault that was in force when it was sent. A cut has its own sides; any other fault divides
-    the nodes into those that it befell and the others. Faults that are told in the same words are one stretch.
+def side_shares(
+    operations: Sequence[Operation], faults: Iterable[Fault] = (), measured: Sequence[Staleness] = ()
+) -> list[SideShare]:
+    """Return how requests fared over the whole run, and during each fault on each of its sides, as `by_side` has them.
 
     Args:
         operations: those that name the node that they were sent to; others count for the whole run only.
+        measured: how stale those of them were that are reads which tell it.
 
     Returns:
         The whole run first, then stretches in order of their beginning; a side to which nothing was sent has no row.
     """
-    nodes = sorted({each.node for each in operations if each.node})
-    rows = [_side_share(WHOLE, nodes, list(operations))] if operations else []
-    ordered = sorted(operations, key=lambda each: each.invoke_us)
-    times_us = [each.invoke_us for each in ordered]
-    stretches: dict[str, dict[tuple[str, ...], dict[int, Operation]]] = {}
-    for fault in sorted(faults, key=lambda each: each.from_us):
-        others = tuple(node for node in nodes if node not in fault.nodes)
-        sides = stretches.setdefault(fault.what, {})
-        during = range(bisect_left(times_us, fault.from_us), bisect_right(times_us, fault.until_us))
-        for side in fault.sides or (fault.nodes, others):
-            sent = sides.setdefault(side, {})
-            sent.update((number, ordered[number]) for number in during if ordered[number].node in side)
-    for stretch, groups in stretches.items():
-        rows += [_side_share(stretch, side, list(sent.values())) for side, sent in groups.items() if sent]
+    if not operations:
+        return []
+    nodes = tuple(sorted({each.node for each in operations if each.node}))
+    known = list(faults)
+    reads = by_side(measured, lambda each: each.read, nodes, known)
+    rows = [_side_share(Side(WHOLE, nodes), operations, measured)]
+    for side, sent in by_side(operations, lambda each: each, nodes, known).items():
+        rows.append(_side_share(side, sent, reads.get(side, ())))
     return rows
 
 
-def _side_share(stretch: str, nodes: Sequence[str], operations: list[Operation]) -> SideShare:
+def _side_share(side: Side, operations: Sequence[Operation], measured: Sequence[Staleness]) -> SideShare:
     share = shares(operations, lambda _: None)[None]
     latencies_us = sorted(each.end_us - each.invoke_us for each in operations if each.outcome == "ok")
     return SideShare(
-        stretch,
-        " ".join(nodes),
+        side.stretch,
+        " ".join(side.nodes),
         share.answered,
         share.refused,
         share.unknown,
         percentile(latencies_us, 0.5),
         percentile(latencies_us, 0.99),
         percentile(latencies_us, 1.0),
+        len(measured),
+        sum(each.versions > 0 for each in measured),
+        max((each.versions for each in measured), default=0),
+        max((each.age_us for each in measured), default=0),
     )

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from trilemma.check.figures import percentile
 from trilemma.check.history import END_OF_TIME_US, History, Operation
+from trilemma.check.report.words import duration
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
 
 CHECKER: Final = "staleness"
@@ -27,8 +28,11 @@ CHECKER: Final = "staleness"
 SHARES: Final = ((0.5, "median"), (0.99, "p99"), (1.0, "worst"))
 """The percentiles that are told."""
 
-WITHIN_VERSIONS: Final = (1, 2, 3)
+K_VERSIONS: Final = (1, 2, 3, 5)
 """For which k the share of reads within the last k versions is told."""
+
+T_US: Final = (1_000, 10_000, 100_000, 1_000_000)
+"""For which t the share of reads that saw all that was older is told."""
 
 _BEFORE_TIME_US: Final = -1
 
@@ -146,12 +150,14 @@ def describe(measured: Sequence[Staleness]) -> dict[str, str]:
     stale = sum(each.versions > 0 for each in measured)
     versions = sorted(each.versions for each in measured)
     ages_us = sorted(each.age_us for each in measured)
-    within = ", ".join(f"{_percent(bisect_left(versions, k), len(versions))} (k={k})" for k in WITHIN_VERSIONS)
+    within = ", ".join(f"{share:.1%} (k={k})" for k, share in k_stalenesses(measured).items())
+    visible = ", ".join(f"{share:.1%} ({duration(t_us)})" for t_us, share in t_visibilities(measured).items())
     return {
         "stale reads": f"{stale} of {len(measured)} ({_percent(stale, len(measured))})",
         "versions behind": ", ".join(f"{percentile(versions, share)} ({name})" for share, name in SHARES),
         "ms behind": ", ".join(f"{percentile(ages_us, share) / 1_000:.1f} ({name})" for share, name in SHARES),
-        "within the last k versions": within,
+        "k-staleness": f"saw one of the last k: {within}",
+        "t-visibility": f"saw all older than t: {visible}",
     }
 
 
@@ -165,6 +171,16 @@ def t_visibility(measured: Sequence[Staleness], t_us: int) -> float:
 def k_staleness(measured: Sequence[Staleness], k: int) -> float:
     """Return the share of reads that showed one of the last `k` versions (1.0 where there were none)."""
     return sum(each.versions < k for each in measured) / len(measured) if measured else 1.0
+
+
+def t_visibilities(measured: Sequence[Staleness]) -> dict[int, float]:
+    """Return the t-visibility for each t that is told, in microseconds; nothing where nothing was read."""
+    return {t_us: t_visibility(measured, t_us) for t_us in T_US} if measured else {}
+
+
+def k_stalenesses(measured: Sequence[Staleness]) -> dict[int, float]:
+    """Return the k-staleness for each k that is told; nothing where nothing was read."""
+    return {k: k_staleness(measured, k) for k in K_VERSIONS} if measured else {}
 
 
 def _percent(part: int, whole: int) -> str:

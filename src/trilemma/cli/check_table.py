@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +22,8 @@ _CAPTION = (
     "calm, hit, others: requests answered outside of faults, and during them at the nodes that they befell and "
     "at the others; lost: acknowledged writes; gap: the longest time without a write at nodes that no fault befell"
 )
+
+_STALE_CAPTION = "stale: how far the reads of a row were behind at most; - where that is not known"
 
 
 def show(result: Result) -> None:
@@ -60,13 +63,26 @@ def _word(validity: Validity) -> str:
 
 
 def _shares(shares: Sequence[SideShare]) -> Table:
-    table = Table("when", "at", "answered", "refused", "unknown", "p50 ms", "p99 ms", "worst ms")
+    """Return who was answered, and how stale reads were where that is known of any: a narrow table of many columns."""
+    tells = any(share.reads for share in shares)
+    caption = _STALE_CAPTION if tells else None
+    table = Table("when", "at", box=SIMPLE, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
+    for name in ("answered", "refused", "unknown", "p50\nms", "p99\nms", "worst\nms"):
+        table.add_column(name, justify="right")
+    for name in ("stale\nms", "stale\nversions") if tells else ():
+        table.add_column(name, justify="right")
     for share in shares:
         counts = (share.answered, share.refused, share.unknown)
-        took_us = (share.p50_us, share.p99_us, share.worst_us)
-        times = [f"{each / _US_PER_MS:.1f}" if share.answered else "-" for each in took_us]
-        table.add_row(escape(share.stretch), escape(share.side), *map(str, counts), *times)
+        cells = [str(each) for each in counts]
+        cells += [_ms(each) if share.answered else "-" for each in (share.p50_us, share.p99_us, share.worst_us)]
+        if tells:
+            cells += [_ms(share.stale_us), str(share.stale_versions)] if share.reads else ["-", "-"]
+        table.add_row(escape(share.stretch), escape(share.side), *cells)
     return table
+
+
+def _ms(time_us: int) -> str:
+    return f"{time_us / _US_PER_MS:.1f}"
 
 
 def show_comparison(plan: Plan, found: Sequence[tuple[str, Result | str]]) -> None:
@@ -138,6 +154,8 @@ def _subject_as_json(subject: Subject, figures: Figures) -> dict[str, Any]:
         "stale_reads": figures.stale_reads,
         "reads": figures.reads,
         "stale_worst_us": figures.stale_worst_us,
+        "t_visibility": {str(t_us): share for t_us, share in figures.t_visibility.items()},
+        "k_staleness": {str(k): share for k, share in figures.k_staleness.items()},
         "lost_writes": figures.lost_writes,
         "standstill_us": figures.standstill_us,
         "answered": {name: share._asdict() for name, share in figures.answered._asdict().items()},

@@ -63,6 +63,9 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
 ONE_BY_ONE = frozenset({"arguments ahead", "replies ahead", "stream bytes", "stream window"})
 """With one of these tight, what a client sends at once goes on its way one by one, each once another one is durable."""
 
+BATCH_BY_BATCH = frozenset({"batch bytes per answer", "batch bytes per read"})
+"""With one of these tight, who was away is sent a batch or two in each round trip: the more it lacks, the longer."""
+
 
 def tightened(names: Iterable[str]) -> AbstractContextManager[None]:
     """Make some bounds tight while the block runs."""

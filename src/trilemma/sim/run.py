@@ -12,7 +12,7 @@ from trilemma.check.history import Operation
 from trilemma.check.liveness import check_recovery
 from trilemma.check.verdict import invalid
 from trilemma.resp.decode import ReplyDecoder
-from trilemma.sim.bounds import tightened
+from trilemma.sim.bounds import BATCH_BY_BATCH, tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.founders import Founders
@@ -278,9 +278,14 @@ class Schedule:
                 self._wait_for([client])
 
     def _rest(self, names: Collection[str] | None = None) -> None:
-        """Wait until all replicas, or those on some nodes, agree, or ought to."""
+        """Wait until all replicas, or those on some nodes, agree, or ought to: where they are sent what they lack batch
+        by batch, the time counts from the last that came."""
         limit_us = self._scheduler.now_us + REST_US
+        is_slow = not BATCH_BY_BATCH.isdisjoint(self.options.tight)
+        before = None
         while self._scheduler.now_us < limit_us and not self._agree(names):
+            if is_slow and (held := self._cluster.digests(names)) != before:
+                before, limit_us = held, self._scheduler.now_us + REST_US
             self._scheduler.run_until(self._scheduler.now_us + REST_STEP_US)
 
 

@@ -43,6 +43,10 @@ class Figures:
     stale_reads: int
     reads: int
     stale_worst_us: int
+    t_visibility: Mapping[int, float]
+    """By t, in microseconds."""
+    k_staleness: Mapping[int, float]
+    """By k."""
     lost_writes: int
     standstill_us: int
     answered: measure.Answered
@@ -106,6 +110,7 @@ class Found:
             verdicts.append(unknown("nemesis", self.disturber.failure))
         if self.left_out and "convergent" in lane.keyspace.promises:
             verdicts.append(unknown("final reads", self._said_of_left_out()))
+        stale = measure.staleness(lane.operations)
         models = by_model(self.plan.workload, lane.history, [*verdicts, *observed])
         observed += breaks(models, [*verdicts, *observed])
         subject = Subject(
@@ -115,8 +120,8 @@ class Found:
             operations=lane.history.operations,
             verdicts=verdicts,
             observed=observed,
-            shares=side_shares(measure.with_aborts_answered(lane.operations), self._named_faults()),
-            staleness=staleness.describe(measure.staleness(lane.operations)),
+            shares=side_shares(measure.with_aborts_answered(lane.operations), self._named_faults(), stale),
+            staleness=staleness.describe(stale),
             digests=digests,
         )
         return fill(subject, models)
@@ -137,7 +142,16 @@ class Found:
         standstill = measure.standstill_us(lane.operations, self.disturber.faults)
         share = measure.answered(measure.with_aborts_answered(lane.operations), self.disturber.faults)
         ages_us = [each.age_us for each in stale if each.versions]
-        return Figures(len(ages_us), len(stale), max(ages_us, default=0), len(lost), standstill, share)
+        return Figures(
+            stale_reads=len(ages_us),
+            reads=len(stale),
+            stale_worst_us=max(ages_us, default=0),
+            t_visibility=staleness.t_visibilities(stale),
+            k_staleness=staleness.k_stalenesses(stale),
+            lost_writes=len(lost),
+            standstill_us=standstill,
+            answered=share,
+        )
 
     def _settings(self) -> dict[str, str]:
         plan = self.plan

@@ -15,6 +15,7 @@ from typing import Final
 from trilemma.check.history import History, Operation
 from trilemma.check.recorder import Recorder
 from trilemma.target.disturber import now_us
+from trilemma.target.keys import keys_of_step
 from trilemma.target.port import Client, Keyspace, NotSentError, Target, TargetError
 from trilemma.workload.append import Appends
 from trilemma.workload.bank import Bank
@@ -58,6 +59,8 @@ class Lane:
     recorder: Recorder = field(default_factory=Recorder)
     finals: list[Operation] = field(default_factory=list)
     replica_finals: list[Operation] = field(default_factory=list)
+    keys: set[bytes] = field(default_factory=set)
+    """All that was named by what was sent, and is not forgotten yet."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -155,6 +158,7 @@ class Load:
         """Send one step, and record it."""
         keyspace = lane.keyspace
         with lane.lock:
+            lane.keys |= keys_of_step(step)
             number = lane.recorder.invoke(
                 Operation(
                     step.process, now_us(), None, step.kind, step.key, step.argument,
@@ -173,6 +177,14 @@ class Load:
             return lane.recorder.complete(number, completed, recorded.outcome, recorded.result)
 
     # At rest
+
+    def forget(self) -> None:
+        """Have the target remove the keys of the run; once this was done, there are none left to remove."""
+        keys = {key for lane in self.lanes for key in lane.keys}
+        if keys:
+            self._target.forget(keys)
+        for lane in self.lanes:
+            lane.keys.clear()
 
     def read_finals(self) -> None:
         """Read all that was ever written at every node: by ordinary clients, and where possible from the replicas."""

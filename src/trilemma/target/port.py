@@ -172,4 +172,7 @@ class Target:
         return ()
 
     def forget(self, keys: Iterable[bytes]) -> None:
-        """Remove the run's keys from a store that lives on after it."""
+        """Remove the run's keys, within a bound of the target's own, from a store that lives on after it.
+
+        A run that is broken off asks for it too.
+        """

@@ -1,11 +1,12 @@
 """One run: a store is started, driven, disturbed, healed, left to rest, read everywhere, stopped and judged.
 
-Owns the order of these, and that everything is stopped whatever happens. Source: FAULTS §1 (safety phase, then
-liveness); Jepsen `core.clj` (run!).
+Owns the order of these, and that everything is stopped, and the run's keys forgotten, whatever happens.
+Source: FAULTS §1 (safety phase, then liveness); Jepsen `core.clj` (run!).
 """
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from trilemma.target import nemesis
@@ -92,14 +93,18 @@ def _drive(target: Target, plan: Plan, say: Callable[[str], None]) -> Result:
         load.read_finals()
         digests = {lane.keyspace.name: dict(target.digests(lane.keyspace)) for lane in load.lanes}
         versions = dict(target.versions())
-        target.forget({each.key for lane in load.lanes for each in lane.operations})
+        load.forget()
         say("stopped; the history is judged")
         target.stop()
         _count_from_the_beginning(load, disturber)
         return Found(target, plan, disturber, load.lanes, digests, versions, has_settled, load.left_out).result()
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, TargetError, NotSentError) as stop:
         disturber.stop()
         load.stop()
+        with suppress(TargetError, NotSentError):
+            load.forget()
+        if not isinstance(stop, KeyboardInterrupt):
+            raise
         _count_from_the_beginning(load, disturber)
         raise RunInterrupt(Found(target, plan, disturber, load.lanes).unjudged()) from stop
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
@@ -112,7 +113,11 @@ def report(operations: Sequence[Operation]) -> Report:
         [valid("sequential", "looked at too")],
         ["causal"],
         ["linearizable"],
-        [SideShare("whole", "n1 n2 n3", 90, 8, 2, 900, 3_000, 2_000_000), SideShare("F1", "n3", 0, 5, 0, 0, 0, 0)],
+        [
+            SideShare("whole", "n1 n2 n3", 90, 8, 2, 900, 3_000, 2_000_000, 40, 3, 2, 34_500),
+            SideShare("F1", "n1 n2", 20, 0, 0, 900, 3_000, 3_000, 9, 0, 0, 0),
+            SideShare("F1", "n3", 0, 5, 0, 0, 0, 0),
+        ],
         {"99 % of reads": "3 ms, 1 version"},
         {"n1": "cafe", "n2": "cafe"},
     )
@@ -226,6 +231,32 @@ def test_each_of_the_three_letters_stands_before_what_was_measured_of_it() -> No
     told = dict(parts)
     for sign, said in (("C", "came back after it was replaced"), ("A", "90.0% of 100"), ("P", "n3 from n1 n2")):
         assert said in told[sign]
+
+
+def test_page_and_text_say_how_stale_the_reads_of_each_side_were_at_most() -> None:
+    source = page.render(broken())
+    rows = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", each)
+        for each in source.split("<tr")
+        if "sent to" in each or "F1<" in each
+    ]
+    head = next(each for each in rows if "stale reads" in each)
+    place = head.index("stale reads")
+    assert head[place + 1] == "stale by at most"
+    told = {row[1]: row[place : place + 2] for row in rows if "F1" in row and len(row) == len(head)}
+    assert told == {"n1 n2": ["0 of 9", "–"], "n3": ["–", "–"]}
+    assert "3 of 40" in source
+    assert "34.5 ms, 2 versions" in source
+    assert "3 of 40" in text.render(broken())
+    assert "34.5 ms, 2 versions" in text.render(broken())
+
+
+def test_where_no_read_tells_how_stale_it_was_nothing_is_said_of_it() -> None:
+    found = broken()
+    subject = found.subjects[0]
+    silent = replace(subject, shares=[SideShare("whole", "n1", 9, 0, 0, 900, 3_000, 3_000)], staleness={})
+    for rendered in (page.render(replace(found, subjects=[silent])), text.render(replace(found, subjects=[silent]))):
+        assert "stale" not in rendered
 
 
 def test_unknown_is_never_called_a_pass() -> None:

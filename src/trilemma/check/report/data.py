@@ -18,7 +18,7 @@ EXIT_STATUS = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 2}
 class SideShare(NamedTuple):
     """How requests fared that were sent to some nodes during some stretch of the run.
 
-    Times in microseconds, over answered requests; 0 where there were none.
+    Times in microseconds, over answered requests, staleness over the reads that tell it; 0 where there were none.
     """
 
     stretch: str
@@ -31,6 +31,13 @@ class SideShare(NamedTuple):
     p50_us: int
     p99_us: int
     worst_us: int
+    reads: int = 0
+    """Reads that tell how stale they were."""
+    stale_reads: int = 0
+    stale_versions: int = 0
+    """The most versions that one of them was behind."""
+    stale_us: int = 0
+    """The longest time that one of them was behind."""
 
 
 @dataclass(frozen=True, slots=True)

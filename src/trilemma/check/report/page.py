@@ -169,13 +169,16 @@ def _witnesses(verdicts: Sequence[Verdict], span: Span, count_max: int) -> list[
 def _availability(subject: Subject) -> Markup:
     if not subject.shares:
         return Markup("")
+    tells = any(each.reads for each in subject.shares)
     rows = []
     for each in subject.shares:
         times = (each.p50_us, each.p99_us, each.worst_us)
         told = [words.duration(took_us) if each.answered else "–" for took_us in times]
+        told += [said or "–" for said in (words.stale_reads(each), words.stale_at_most(each))] if tells else []
         rows.append((each.stretch, each.side, words.share(each), f"{each.refused:,}", f"{each.unknown:,}", *told))
     head = ("while", "sent to", "answered", "refused", "unknown", "median", "99 %", "worst")
-    return joined([_letter("A", "Who was answered, and how soon"), _rows(rows, head)])
+    title = "Who was answered, how soon, and how stale reads were" if tells else "Who was answered, and how soon"
+    return joined([_letter("A", title), _rows(rows, (*head, *words.STALE_HEAD) if tells else head)])
 
 
 def _drawings(subject: Subject, verdicts: Sequence[Verdict], report: Report, span: Span, bars_max: int) -> list[Markup]:

@@ -56,13 +56,22 @@ def _subject(subject: Subject) -> list[str]:
     if subject.broken:
         lines.append(f"   broken: {', '.join(subject.broken)}")
     lines += [f"   {name}: {figure}" for name, figure in subject.staleness.items()]
-    if subject.shares:
-        rows = [
-            (each.stretch, each.side, words.share(each), f"{each.refused:,}", f"{each.unknown:,}", *_latencies(each))
-            for each in subject.shares
-        ]
-        lines += grid(("A: while", "sent to", "answered", "refused", "unknown", "median", "99 %", "worst"), rows)
-    return lines
+    return lines + (_shares(subject.shares) if subject.shares else [])
+
+
+def _shares(shares: Sequence[SideShare]) -> list[str]:
+    tells = any(each.reads for each in shares)
+    rows = [
+        (each.stretch, each.side, words.share(each), f"{each.refused:,}", f"{each.unknown:,}", *_latencies(each))
+        + (_stale(each) if tells else ())
+        for each in shares
+    ]
+    head = ("A: while", "sent to", "answered", "refused", "unknown", "median", "99 %", "worst")
+    return grid((*head, *words.STALE_HEAD) if tells else head, rows)
+
+
+def _stale(share: SideShare) -> tuple[str, ...]:
+    return words.stale_reads(share) or "-", words.stale_at_most(share) or "-"
 
 
 def _latencies(share: SideShare) -> tuple[str, ...]:

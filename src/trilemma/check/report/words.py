@@ -15,6 +15,9 @@ SIGNS: Final = {Validity.VALID: "✔", Validity.INVALID: "✘", Validity.UNKNOWN
 OUTCOMES: Final = {"ok": "answered", "fail": "refused", "info": "unknown"}
 """What the three outcomes are called."""
 
+STALE_HEAD: Final = ("stale reads", "stale by at most")
+"""What the columns of `stale_reads` and `stale_at_most` are called."""
+
 
 def duration(microseconds: float) -> str:
     """Return a time that has passed, with its unit."""
@@ -73,6 +76,19 @@ def share(side: SideShare) -> str:
     """Return the share answered, with its counts."""
     total = side.answered + side.refused + side.unknown
     return f"{side.answered / total:.1%} of {total:,}" if total else "nothing asked"
+
+
+def stale_reads(side: SideShare) -> str:
+    """Return how many reads were stale, of those that tell it."""
+    return f"{side.stale_reads:,} of {side.reads:,}" if side.reads else ""
+
+
+def stale_at_most(side: SideShare) -> str:
+    """Return by how much the stalest reads were behind, nothing where none was."""
+    if not side.stale_reads:
+        return ""
+    versions = "1 version" if side.stale_versions == 1 else f"{side.stale_versions:,} versions"
+    return f"{duration(side.stale_us)}, {versions}"
 
 
 def sentence(report: Report) -> str:
