@@ -94,8 +94,18 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
         in_turn(done("read", None, ((0, 5), (1, 5))), MOVE_2, done("read", None, ((0, 5), (1, 7)))),
     ),
     "causal": (
-        in_turn(done("write", b"a", key=b"x"), done("read", None, b"a", key=b"x")),
+        [
+            *in_turn(done("write", 1), done("read", None, 2)),
+            *[other(each) for each in in_turn(done("write", 2), done("read", None, 1))],
+        ],
         in_turn(done("write", b"a", key=b"x"), done("read", None, None, key=b"x")),
+    ),
+    "causal-convergence": (
+        in_turn(done("write", b"a", key=b"x"), done("read", None, b"a", key=b"x")),
+        [
+            *in_turn(done("write", 1), done("read", None, 2)),
+            *[other(each) for each in in_turn(done("write", 2), done("read", None, 1))],
+        ],
     ),
     "sequential": (
         in_turn(done("write", 1), other(done("read", None, None)), other(done("read", None, 1))),
@@ -152,7 +162,8 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
 }  # fmt: skip
 
 NEVER_GUESSED = (
-    "counter-bounds", "sequential", "set-full", "long-fork", "causal-reverse", "causal", "sessions", "consistency",
+    "counter-bounds", "sequential", "set-full", "long-fork", "causal-reverse", "causal",
+    "causal-convergence", "sessions", "consistency",
 )  # fmt: skip
 GUESSED = tuple(name for name in GOOD_AND_BAD if name not in NEVER_GUESSED)
 
@@ -335,29 +346,30 @@ def test_an_older_token_that_was_granted_to_the_next_holder_is_seen_where_acquir
     assert not combine(judge(unsure, JUDGES["mutex"]).verdicts).is_invalid
 
 
-def test_causal_consistency_asks_nothing_of_nodes_that_are_not_named_or_promise_nothing() -> None:
+def test_causal_convergence_asks_nothing_of_nodes_that_are_not_named_or_promise_nothing() -> None:
     late = [done("write", 1), other(done("read", None, None, at=1))]
     for history in (late, [each._replace(node="n1") for each in late], [late[0]._replace(node="n1"), late[1]]):
-        assert combine(judge(history, JUDGES["causal"]).verdicts).is_valid, history
+        assert combine(judge(history, JUDGES["causal-convergence"]).verdicts).is_valid, history
         assert judge(history, JUDGES["consistency"]).models["causal convergence"].is_valid, history
     own = [each._replace(node="n1", mode="ap") for each in late]
-    assert combine(judge(own, JUDGES["causal"]).verdicts).is_invalid
+    assert combine(judge(own, JUDGES["causal-convergence"]).verdicts).is_invalid
     moved = [own[0], own[0]._replace(node="n2", kind="read", argument=None, invoke_us=5, complete_us=6)]
-    assert combine(judge(moved, JUDGES["causal"]).verdicts).is_valid
-    assert combine(judge([each._replace(mode="") for each in moved], JUDGES["causal"]).verdicts).is_invalid
+    assert combine(judge(moved, JUDGES["causal-convergence"]).verdicts).is_valid
+    assert combine(judge([each._replace(mode="") for each in moved], JUDGES["causal-convergence"]).verdicts).is_invalid
 
 
 def test_a_causal_register_may_hold_something_at_first() -> None:
     history = in_turn(done("read", None, 0), done("write", 1), done("read", None, 1))
-    assert combine(judge(history, JUDGES["causal"], Terms(0)).verdicts).is_valid
-    assert combine(judge(history, JUDGES["causal"], Terms(0.0)).verdicts).is_invalid
-    assert combine(judge(history, JUDGES["causal"]).verdicts).is_invalid
+    for name in ("causal", "causal-convergence"):
+        assert combine(judge(history, JUDGES[name], Terms(0)).verdicts).is_valid
+        assert combine(judge(history, JUDGES[name], Terms(0.0)).verdicts).is_invalid
+        assert combine(judge(history, JUDGES[name]).verdicts).is_invalid
 
 
 def test_nil_as_a_written_value_breaks_nothing() -> None:
     history = in_turn(done("write", b"a"), done("write", None), done("read", None, None))
     assert combine(judge(history, JUDGES["register"]).verdicts).is_valid
-    for name in ("causal", "consistency", "sessions"):
+    for name in ("causal", "causal-convergence", "consistency", "sessions"):
         found = judge(history, JUDGES[name])
         assert {each.validity for each in (*found.verdicts, *found.models.values())} == {Validity.UNKNOWN}, name
     elements = in_turn(done("write", None), done("write", 2), done("read", None, (None, 2)))
@@ -366,9 +378,9 @@ def test_nil_as_a_written_value_breaks_nothing() -> None:
 
 def test_a_value_overwritten_by_its_own_transaction_satisfies_no_model_that_sees_transactions_whole() -> None:
     history = in_turn(done("multi_write", ((b"x", 1), (b"x", 2))), other(done("multi_read", (b"x",), (1,))))
-    for name in ("causal", "multi-register", "long-fork", "causal-reverse"):
+    for name in ("causal", "causal-convergence", "multi-register", "long-fork", "causal-reverse"):
         assert combine(judge(history, JUDGES[name]).verdicts).is_invalid, name
-    assert stand(judge(history, JUDGES["consistency"]).models).broken == ("causal convergence",)
+    assert stand(judge(history, JUDGES["consistency"]).models).broken == ("causal",)
 
 
 @pytest.mark.parametrize("strange", [99, None, True, b"1"])
@@ -566,7 +578,7 @@ AT_ONCE = [Operation(1, 0, 100, "write", b"x", 1), Operation(1, 5, 10, "read", b
 
 
 def test_a_process_that_does_two_things_at_once_leaves_what_asks_for_its_order_unknown() -> None:
-    for name in ("sequential", "causal", "sessions"):
+    for name in ("sequential", "causal", "causal-convergence", "sessions"):
         found = combine(judge(AT_ONCE, JUDGES[name]).verdicts)
         assert found.validity is Validity.UNKNOWN, name
         assert "a process did two things at once" in found.reason
@@ -593,7 +605,7 @@ def test_a_pipeline_is_held_to_the_order_in_which_it_was_sent() -> None:
         Operation(1, 0, 10, "read", b"x"),
         Operation(1, 1, 12, "write", b"x", 2),
     ]
-    for name in ("sequential", "causal", "sessions"):
+    for name in ("sequential", "causal", "causal-convergence", "sessions"):
         assert combine(judge(sent, JUDGES[name]).verdicts).is_invalid, name
         right = [sent[0], sent[1]._replace(result=1), sent[2]]
         assert not any(each.is_invalid for each in judge(right, JUDGES[name]).verdicts), name

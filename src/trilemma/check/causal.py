@@ -30,7 +30,9 @@ from trilemma.check.verdict import Verdict, invalid, unknown, valid
 CHECKER: Final = "causal convergence"
 
 
-def check_causal(operations: Iterable[Operation], node_order: bool = True, initial: Any = None) -> Verdict:
+def check_causal(
+    operations: Iterable[Operation], node_order: bool = True, initial: Any = None, *, arbitrates: bool = True
+) -> Verdict:
     """Judge one shard's history.
 
     Args:
@@ -38,6 +40,8 @@ def check_causal(operations: Iterable[Operation], node_order: bool = True, initi
         node_order: also demand what a node promises across its clients; off where acknowledged writes may be lost by a
             crash (`everysec`).
         initial: what each key holds at first, which reads of an absent key show; a write of it is refused.
+        arbitrates: also demand that one order of concurrent writes fits all reads; without it what is judged is causal
+            consistency alone (CC), where each read may have an order of its own.
     """
     try:
         graph = build(list(operations), node_order, initial)
@@ -53,7 +57,7 @@ def check_causal(operations: Iterable[Operation], node_order: bool = True, initi
         verdict = judge.check(event)
         if verdict is not None:
             return verdict
-    cycle = graph.find_cycle(judge.overruled)
+    cycle = graph.find_cycle(judge.overruled) if arbitrates else []
     if cycle:
         return invalid(CHECKER, "reads saw concurrent writes win in contradicting orders", _ops(cycle))
     return valid(CHECKER, f"{len(graph.events)} operations in {graph.sessions} sessions")

@@ -89,11 +89,13 @@ def _decided(models: Mapping[str, Verdict], name: str) -> Verdict:
     """Return the verdict on a model, unless a weaker one is broken, as then it is too; where unknown a stronger one's.
 
     A check by real time takes equal stamps for concurrent, where one of sessions knows what a process did first: so the
-    stronger model's own check may have found nothing.
+    stronger model's own check may have found nothing. That guarantees hold together says nothing of one among them of
+    which nothing was demanded.
     """
     own = models.get(name, unknown(name, "it is not judged by itself, and no verdict on another model tells of it"))
     if own.is_invalid:
         return own
     below = [verdict for other, verdict in models.items() if verdict.is_invalid and implies(name, other)]
-    above = [verdict for other, verdict in models.items() if verdict.is_valid and implies(other, name)]
+    stronger = [other for other in models if implies(other, name) and other not in TOGETHER]
+    above = [models[other] for other in stronger if models[other].is_valid]
     return [*below, *([own] if own.is_valid else above), own][0]

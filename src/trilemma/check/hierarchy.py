@@ -4,7 +4,10 @@ Owns the names and which model implies which. Nothing is inferred from an `unkno
 is inferred is only that a valid model's weaker ones hold, and an invalid model's stronger ones do not.
 
 PRAM, causal consistency and the session guarantees let each process see concurrent writes in an order of its own; one
-order for all begins with causal convergence.
+order for all begins with causal convergence. Both are meant as Viotti and Vukolic define them, by what is visible and
+one order of the writes to each key: the first three guarantees together, and all four. Lipton's and Sandberg's PRAM and
+causal memory (CM), which put all reads of a process into one line with all writes, ask for more, and causal convergence
+does not imply them.
 
 *Eventual convergence* stands apart: it is judged by what replicas hold after the heal, which clients of a linearizable
 store need never see. `causal convergence` is what `check_causal` judges without `node_order`: causal consistency with

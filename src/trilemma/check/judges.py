@@ -153,9 +153,16 @@ _ROWS: Final = (
     ),
     _row(
         "causal",
-        "causally consistent registers, each value written once",
+        "causally consistent registers, each value written once; concurrent writes may be seen in any order",
         _TOGETHER,
         type_judges.judge_causal,
+        None,
+    ),
+    _row(
+        "causal-convergence",
+        "causally consistent registers, each value written once; one order of concurrent writes for all",
+        _TOGETHER,
+        type_judges.judge_causal_convergence,
         None,
     ),
     _row_of_models(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from trilemma.check.causal import check_causal
+from trilemma.check.causal_consistency import check_causal_consistency
 from trilemma.check.deadline import Deadline
 from trilemma.check.hierarchy import CAUSAL, CAUSAL_CONVERGENCE, LINEARIZABLE, PRAM, SEQUENTIAL
 from trilemma.check.history import Operation
@@ -51,6 +52,8 @@ def judge_registers(
     placeless = [each._replace(node="") for each in history]
     linearizable = check_register(history)
     sessions = {name: each for name, each in judge_sessions(history).items() if name != CAUSAL_CONVERGENCE}
+    if not sessions[CAUSAL].is_invalid:
+        sessions[CAUSAL] = check_causal_consistency(history)
     weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **sessions}
     is_open = linearizable.is_invalid and not any(each.is_invalid for each in weaker.values())
     if is_open and len(history) <= OPERATIONS_MAX and all(each.kind in ("read", "write") for each in history):

@@ -9,12 +9,13 @@ nothing is taken for granted about it:
   (also where one copy for all would have gone back in time, so that it could not be judged by that);
 - PRAM and causal consistency are judged by what three, or all four of them demand together, for they ask for no copies;
 - where one of these is broken, and no guarantee in it for certain, those that cannot hold together are `unknown`: one
-  of them is broken. They are the fewest that are broken together, all of the smallest such sets.
+  of them is broken. They are the fewest that are broken together, all of the smallest such sets. So is PRAM where one
+  of its guarantees is in question.
 
 Monotonic reads here as Terry has it: successive reads reflect a set of writes that only grows.
 Source: see `session`; Brzezinski, Sobaniec, Wawrzyniak, "Session guarantees to achieve PRAM consistency of replicated
 shared objects", PPAM 2003, and PDP 2004. Twin: in the tests.
-Cost: as `session`, three times; where PRAM or causal consistency is broken once more for each set that is tried, of
+Cost: as `session`, twice; where PRAM or causal consistency is broken once more for each set that is tried, of
 which there are at most ten.
 """
 
@@ -58,10 +59,13 @@ def judge_sessions(operations: Iterable[Operation], initial: Hashable = None) ->
     """
     history = list(operations)
     found = _whichever_copies(history, check_sessions(history, initial), initial)
-    for model, names in TOGETHER.items():
-        found[model] = check_together(history, names, model, initial)
-        weaker = [*names, *(other for other in TOGETHER if other != model)]
-        if found[model].is_invalid and not any(found[name].is_invalid for name in weaker if name in found):
+    causal = check_together(history, TOGETHER[CAUSAL], CAUSAL, initial)
+    was_demanded = any(found[name].is_valid for name in TOGETHER[PRAM])
+    is_kept = causal.is_valid and was_demanded  # what all four demand, three of them do
+    found[PRAM] = causal._replace(checker=PRAM) if is_kept else check_together(history, TOGETHER[PRAM], PRAM, initial)
+    found[CAUSAL] = causal
+    for model, weaker in ((PRAM, TOGETHER[PRAM]), (CAUSAL, (*GUARANTEES, PRAM))):
+        if found[model].is_invalid and not any(found[name].is_invalid for name in weaker):
             found |= _doubted(history, found, model, initial)
     return found
 
@@ -93,6 +97,10 @@ def _doubted(
     for name in doubted:
         others = _either([other for other in doubted if other != name])
         verdicts[name] = unknown(name, f"broken, unless {others} is: nobody can tell which ({verdict.reason})")
+    for weaker, names in TOGETHER.items():
+        within = [name for name in doubted if name in names]
+        if within and found[weaker].is_valid:
+            verdicts[weaker] = unknown(weaker, f"nobody can tell whether {_either(within)} is broken")
     return verdicts
 
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from trilemma.check.bank import check_balances
 from trilemma.check.causal import check_causal
+from trilemma.check.causal_consistency import check_causal_consistency
 from trilemma.check.causal_reverse import check_causal_reverse
 from trilemma.check.counter import check_counter
 from trilemma.check.elements import check_elements
 from trilemma.check.expiry import check_expiry
-from trilemma.check.hierarchy import CAUSAL_CONVERGENCE, SEQUENTIAL
+from trilemma.check.hierarchy import CAUSAL, CAUSAL_CONVERGENCE, SEQUENTIAL
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
 from trilemma.check.linearizable import check_linearizable
@@ -71,6 +72,12 @@ def judge_redis(operations: Operations, terms: Terms) -> list[Verdict]:
 
 
 def judge_causal(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge causal consistency."""
+    why = why_unordered(operations)
+    return [unknown(CAUSAL, why) if why else check_causal_consistency(operations, terms.initial)]
+
+
+def judge_causal_convergence(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge causal convergence, of the sessions of processes wherever their requests went.
 
     Of Trilemma's `ap`, where every operation names its node, what a node promises is demanded instead: its clients see
