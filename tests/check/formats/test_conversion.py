@@ -292,7 +292,10 @@ def test_what_failed_and_was_never_over_ends_where_it_began() -> None:
     assert converted([endless], "edn")[0].operations == [endless._replace(complete_us=5)]
 
 
-REASONS = ["ERR no", "mismatch", "did not match", ":failed", "", '["a"]', "\n"]
+REASONS = [
+    "ERR no", "mismatch", "did not match", ":failed", "", '["a"]', "\n", "CAS failed: did not match", ":mismatch 5",
+    "{:type :mismatch}", "[1 2] did not match: 5", "did\tnot #match", "cas failed", ":", "(", "[",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["edn", "log"])

@@ -61,13 +61,13 @@ def parse(text: str) -> Any:
     return forms[0].value
 
 
-def parse_all(text: str) -> list[Any]:
+def parse_all(text: str) -> list[Form]:
     """Return all values that a short text holds.
 
     Raises:
         FormatError: it is no EDN.
     """
-    return [form.value for form in Parser(Held(text.encode("utf-8", "surrogatepass"))).forms()]
+    return list(Parser(Held(text.encode("utf-8", "surrogatepass"))).forms())
 
 
 class Parser:
@@ -77,6 +77,11 @@ class Parser:
 
     def __init__(self, source: Readable) -> None:
         self._tokens = Tokens(source)
+
+    @property
+    def column(self) -> int:
+        """The column right behind what has been read."""
+        return self._tokens.column
 
     def forms(self, limit: int | None = None) -> Iterator[Form]:
         """Yield the top-level values; `limit` ends it after so many."""

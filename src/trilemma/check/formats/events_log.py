@@ -7,15 +7,15 @@ Source: Jepsen `util.clj` (log-op); Porcupine `test_data/jepsen`.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from trilemma.check.formats.edn import parse_all
+from trilemma.check.formats.edn import Form, Parser, parse_all
 from trilemma.check.formats.edn_value import write
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.event import Event
 from trilemma.check.formats.jepsen_words import WordlessError
-from trilemma.check.formats.stream import Readable, batches, decode_line
+from trilemma.check.formats.stream import Held, Readable, batches, decode_line
 
 NAME: Final = "log"
 
@@ -62,31 +62,56 @@ def line(event: Event) -> str:
 
 def _event(match: re.Match[str], line: int) -> Event:
     process = match["process"]
-    columns = _columns(match, line)
+    value, error = _columns(match, line)
     return Event(
         line,
         match.start("process") + 1,
         process if process.startswith(":") else int(process),
         match["type"],
         match["function"],
-        columns[0] if columns else None,
-        error=columns[1] if len(columns) > 1 else None,
+        value,
+        error=error,
     )
 
 
-def _columns(match: re.Match[str], line: int) -> list[object]:
-    """Return the value and what follows it. Prose may follow: only what says what happened must be EDN."""
+def _columns(match: re.Match[str], line: int) -> tuple[Any, Any]:
+    """Return the value, and what follows it: prose may, of which only the value must be EDN."""
     rest = match["rest"].rstrip()
     try:
-        return parse_all(rest)
+        return _value_and_error(rest, parse_all(rest))
     except FormatError as problem:
-        value, mark, prose = rest.partition("\t")
+        before, mark, prose = rest.partition("\t")
         if mark:
             try:
-                return [*parse_all(value), prose]
+                forms = parse_all(before)
             except FormatError:
-                pass
-        if match["type"] in ("info", "fail"):
-            return [None, rest]
+                forms = []
+            if forms:
+                return _value_and_error(rest, [*forms, Form(prose.encode(), 1, len(before) + 2)])
+        if match["type"] == "fail":
+            return _value_and_prose(rest)
+        if match["type"] == "info":
+            return None, rest.encode()
         column = match.start("rest") + problem.column
         raise FormatError(line, column, f"the value {shown(rest)} is no EDN: {problem.reason}") from problem
+
+
+def _value_and_error(text: str, forms: Sequence[Form]) -> tuple[Any, Any]:
+    """Return the first column, and all behind it: several as the text that they are."""
+    if not forms:
+        return None, None
+    if len(forms) <= 2:
+        return forms[0].value, forms[-1].value if len(forms) == 2 else None
+    return forms[0].value, text[forms[1].column - 1 :].encode()
+
+
+def _value_and_prose(text: str) -> tuple[Any, Any]:
+    """Return the value that a text begins with, if it is several in brackets, and the rest; else all as the error."""
+    parser = Parser(Held(text.encode()))
+    try:
+        first = next(parser.forms(limit=1), None)
+    except FormatError:
+        first = None
+    if first is None or not isinstance(first.value, tuple):
+        return None, text.encode()
+    return first.value, text[parser.column - 1 :].strip().encode()
