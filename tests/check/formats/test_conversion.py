@@ -201,7 +201,7 @@ def test_what_is_written_comes_back_and_is_judged_the_same(
     check_return(operations, name, words)
 
 
-KEYLESS = ("mutex", "redis", "a model of one's own")
+KEYLESS = ("redis", "a model of one's own")
 """Whose values do not show that they are pairs of key and value."""
 
 RUN = [

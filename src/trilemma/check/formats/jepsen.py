@@ -19,6 +19,7 @@ Source: Jepsen `tests/`, `checker.clj`, `independent.clj`; Knossos `model.clj`; 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from trilemma.check.formats.balances import with_accounts
 from trilemma.check.formats.conventions import Conventions
 from trilemma.check.formats.edn_value import Map, write
 from trilemma.check.formats.error import FormatError, shown
@@ -48,8 +49,19 @@ def operations(pairs: Sequence[Pair], conventions: Conventions) -> list[Operatio
     """
     names = Names()
     split = conventions.keys == "split" or (conventions.keys == "auto" and are_pairs_of_keys(pairs))
-    pure = not any(_is_mixed(_half(pair.begin, 1) if split else pair.begin.value) for pair in pairs)
-    return [_operation(pair, conventions, names, split, pure) for pair in pairs]
+    if not split and conventions.keys == "auto":
+        _refuse_locks_of_keys(pairs)
+    pure = not any(_is_mixed(_value(pair.begin, split)) for pair in pairs)
+    balances = with_accounts(pairs, lambda event: _value(event, split))
+    found = [_operation(pair, conventions, names, split, pure) for pair in pairs]
+    for place, told in balances.items():
+        found[place] = found[place]._replace(result=names.value(told))
+    return found
+
+
+def _value(event: Event, split: bool) -> Any:
+    """Return the value of an event without its key."""
+    return _half(event, 1) if split and event.value is not None else event.value
 
 
 # --- whose values are pairs of key and value ----------------------------------------------------------------------
@@ -68,8 +80,17 @@ def are_pairs_of_keys(pairs: Sequence[Pair]) -> bool:
             if not (isinstance(value[1], tuple) and len(value[1]) == 2):
                 return False
             certain = True
-        certain |= (kind in TAKES and value[1] is None) or are_micro_operations(value[1])
+        certain |= (kind in (*TAKES, *LOCKS) and value[1] is None) or are_micro_operations(value[1])
     return certain
+
+
+def _refuse_locks_of_keys(pairs: Sequence[Pair]) -> None:
+    """Refuse to take several locks for one: `[key nil]` names a lock, though other values are no pairs."""
+    for pair in pairs:
+        value = pair.begin.value
+        if pair.begin.function in LOCKS and isinstance(value, tuple) and len(value) == 2 and value[1] is None:
+            reason = f"{_show(value)} looks like a key and a value, which others do not: --keys split or whole says"
+            raise _problem(pair.begin, reason)
 
 
 def _is_mixed(value: Any) -> bool:
@@ -86,10 +107,9 @@ def _is_mixed(value: Any) -> bool:
 def _operation(pair: Pair, conventions: Conventions, names: Names, split: bool, pure: bool) -> Operation:
     begin, end = pair.begin, pair.end
     key, asked = (names.of(begin.key) if begin.has_key else WHOLE), begin.value
-    told = end.value if end is not None and end.type == "ok" else None
     if split:
         key, asked = names.of(_half(begin, 0)), _half(begin, 1)
-        told = _half(end, 1) if end is not None and end.type == "ok" and end.value is not None else None
+    told = _value(end, split) if end is not None and end.type == "ok" else None
     outcome = "info" if end is None else end.type
     source = begin if told is None or end is None else end
     kind, argument, result = _meaning(begin, source, asked, told, outcome, names, pure)
