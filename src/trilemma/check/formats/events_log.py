@@ -14,6 +14,7 @@ from trilemma.check.formats.edn import Form, Parser, parse_all
 from trilemma.check.formats.edn_value import write
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.event import Event
+from trilemma.check.formats.jepsen import KINDS, TAKES
 from trilemma.check.formats.jepsen_words import WordlessError
 from trilemma.check.formats.stream import Held, Readable, batches, decode_line
 
@@ -25,6 +26,9 @@ LINE: Final = re.compile(
 )
 """What an event looks like; what stands before the process ends with a dash, a colon, or the name of the logger."""
 
+SHOWING: Final = (*TAKES, "txn")
+"""What must say in its answer what it was shown: without that it would have been shown that there is nothing."""
+
 _FUNCTION: Final = re.compile(r"\S+")
 
 
@@ -32,18 +36,33 @@ def events(source: Readable) -> Iterator[Event]:
     """Yield the events of a file.
 
     Raises:
-        FormatError: a value is no EDN, or no line is an event.
+        FormatError: a value is no EDN, a read was answered with none, or no line is an event.
     """
     number = found = 0
-    for lines in batches(source):
+    watched = _Watched(source)
+    for lines in batches(watched):
         for line in lines:
             number += 1
             match = LINE.search(decode_line(line, number))
             if match is not None:
                 found += 1
-                yield _event(match, number)
+                event = _event(match, number)
+                yield _without_answer(event, match, watched.is_over) if _shows_nothing(event, match) else event
     if not found:
         raise FormatError(1, 1, "no line looks like an operation: process, :invoke, :read, value")
+
+
+class _Watched:
+    """A stream of which is known whether its end was seen: what is then left of it is a line without a line feed."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self.is_over = False
+
+    def read(self, size: int, /) -> bytes:
+        given = self._source.read(size)
+        self.is_over = not given
+        return given
 
 
 def line(event: Event) -> str:
@@ -72,6 +91,19 @@ def _event(match: re.Match[str], line: int) -> Event:
         value,
         error=error,
     )
+
+
+def _shows_nothing(event: Event, match: re.Match[str]) -> bool:
+    """Say whether an answer that must show something has no column for it."""
+    return event.type == "ok" and KINDS.get(event.function, event.function) in SHOWING and not match["rest"].strip()
+
+
+def _without_answer(event: Event, match: re.Match[str], is_cut: bool) -> Event:
+    """Refuse an answer that shows nothing; but where the file may have been cut off in it nobody knows what it was."""
+    if is_cut:
+        return event._replace(type="info")
+    reason = f"an :ok :{event.function} needs a value: what it showed, or nil"
+    raise FormatError(event.line, match.end("function") + 1, reason)
 
 
 def _columns(match: re.Match[str], line: int) -> tuple[Any, Any]:
