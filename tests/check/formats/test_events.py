@@ -442,3 +442,10 @@ def test_registers_of_values_that_look_alike_are_judged_as_registers_of_numbers(
         assert verdict.validity is check_register(operations(*numbers)).validity, lines
         valid += verdict.is_valid
     assert 50 < valid < 450
+
+
+@pytest.mark.parametrize(("one", "other"), [("4/2", "2"), ("\\u0041", "\\A"), ("1.0M", "1.00M"), ("[2/4]", "(1/2)")])
+def test_a_register_that_shows_its_value_in_another_spelling_keeps_it(one: str, other: str) -> None:
+    for written, shown in ((one, other), (other, one)):
+        history = ("0 invoke write " + written, "0 ok write " + written, "1 invoke read nil", "1 ok read " + shown)
+        assert check_register(operations(*history)).is_valid

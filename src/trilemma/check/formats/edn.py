@@ -1,8 +1,8 @@
 """EDN, the notation of Clojure's data: an exact parser that streams and has a bound for everything.
 
 Gives nil as None, booleans, integers (`5N` too) and floats as such, ratios as Fraction, `1.5M` as Decimal, strings as
-bytes (UTF-8), vectors and lists as tuple, sets as frozenset, maps as `Map`, tagged literals as `Tagged`. Keywords,
-symbols and characters are str as they are written (`:f`, `x`, `\\a`): so nothing is equal that differs in the file.
+bytes (UTF-8), vectors and lists as tuple, sets as frozenset, maps as `Map`, tagged literals as `Tagged`. Keywords and
+symbols are str as they are written (`:f`, `x`), characters in one way (`\\a`): what Clojure tells apart differs.
 Numbers of several types that Python takes for equal stay apart in a set as `Distinct`.
 Comments, commas, `#_` and metadata are dropped. Knows nothing of histories; tokens and their places are `edn_token`'s.
 Source: the edn format, github.com/edn-format/edn; where it is silent, Clojure's own reader.
