@@ -96,31 +96,6 @@ def test_a_failed_compare_and_set_constrains_if_it_says_no_other_reason_and_is_s
     assert meaning(*operations("0 invoke cas [1 2]", "0 info cas :timed-out")) == ("cas", b"", (1, 2), None, "info")
 
 
-OTHER_VALUE = (
-    ":error :did-not-match", ":error {:type :did-not-match}", ":error [:did-not-match {:was 5}]", ":value [1 2]",
-    ':error "CAS failed: did not match"', ":value :did-not-match", ':value "mismatch"', ":value nil", "",
-    ":value 5 :error :did-not-match", ":value :b :error :did-not-match", ":value [:mismatch 5]",
-)  # fmt: skip
-NOT_TRIED = (
-    ":value :connection-refused", ":error {:type :connection-refused}", ":error {:cause :did-not-match}", ":value 5",
-    ':error "CAS failed: connection refused"', ":value [:timed-out 5]", ":value [1 2] :error :timed-out",
-    ":value :refused :error :unknown",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("told", "outcome"), [*((each, "ok") for each in OTHER_VALUE), *((each, "fail") for each in NOT_TRIED)]
-)
-@pytest.mark.parametrize("key", ["", "7"])
-def test_why_a_compare_and_set_failed_may_be_told_in_place_of_its_value(told: str, outcome: str, key: str) -> None:
-    asked = "[7 [1 2]]" if key else "[1 2]"
-    told = told.replace(":value [1 2]", ":value [7 [1 2]]") if key else told
-    begin = f"{{:process 0, :type :invoke, :f :cas, :value {asked}}}"
-    (found,) = operations(begin, f"{{:process 0, :type :fail, :f :cas {told}}}")
-    assert meaning(found)[1:3] == (key.encode(), (1, 2))
-    assert (found.outcome, found.result is False) == (outcome, outcome == "ok")
-
-
 def test_the_error_of_what_failed_or_is_in_doubt_is_its_result() -> None:
     lines = ("{:process 0, :type :invoke, :f :write, :value 1}", "{:process 0, :type :%s, :f :write, :error %s}")
     told = [

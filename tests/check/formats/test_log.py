@@ -70,44 +70,6 @@ def test_what_stands_behind_the_value_is_an_error() -> None:
     assert [each.outcome for each in recorded(text).operations] == ["fail", "ok"]
 
 
-OTHER_VALUE = (
-    "[3 4] did not match", "[3 4]\tdid not match", "[3 4] :did-not-match", '[3 4] "did not match"', "[3 4] mismatch",
-    '[3 4] :did-not-match "it is 5"', "[3 4] [:did-not-match 5]", "[3 4] {:type :did-not-match}", "[3 4]", "",
-    "[3 4] CAS failed: did not match", "[3 4] did not match: [5", "[3 4]\tdid not match: [5", "[3 4]\tDid not match.",
-    "[3 4] did not match (it is 5)", "did not match", ":did-not-match", "nil :did-not-match", "nil did not match",
-)  # fmt: skip
-NOT_TRIED = (
-    ":connection-refused", "connection refused", "[3 4] :connection-refused", "[3 4] connection refused", "5", "[3]",
-    "[:refused n1]", "[3 4] connection refused: [n1", "[3 4]\tconnection refused: [n1", '"did not connect"', ":failed",
-    "[3 4] CAS failed: connection refused", "[3 4] hostname did not match", "{:type :refused}",
-    "[3 4] {:cause :mismatch}",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("told", "outcome"), [*((each, "ok") for each in OTHER_VALUE), *((each, "fail") for each in NOT_TRIED)]
-)
-def test_a_failed_compare_and_set_says_by_all_that_is_told_why_it_failed(told: str, outcome: str) -> None:
-    (found,) = recorded(f"1 :invoke :cas [3 4]\n1 :fail :cas {told}").operations
-    assert (found.argument, found.outcome, found.result is False) == ((3, 4), outcome, outcome == "ok")
-
-
-def test_all_that_stands_behind_the_value_is_the_text_of_the_error() -> None:
-    told = (
-        "[1 2] connection  refused",
-        "connection refused",
-        "[1 2]\tlost: [n1",
-        "[1 2]  lost: [n1",
-        '[1 2] :lost "n1"',
-        ":lost",
-        "[lost 1]",
-    )
-    lines = (f"{process} :invoke :cas [1 2]\n{process} :fail :cas {each}\n" for process, each in enumerate(told))
-    assert [each.result for each in recorded("".join(lines)).operations] == [
-        "connection  refused", "connection refused", "lost: [n1", "lost: [n1", ':lost "n1"', ":lost", "[lost 1]"
-    ]  # fmt: skip
-
-
 def test_prose_behind_the_value_and_instead_of_an_unknown_one_does_no_harm() -> None:
     text = (
         "0\t:invoke\t:write\t1\n0\t:info\t:write\t1\tjava.net.SocketException: Broken pipe (Write failed]\n"
