@@ -296,6 +296,21 @@ def test_what_a_model_does_not_know_is_refused() -> None:
             judge(GOOD_AND_BAD["list-append"][0], JUDGES["list-append"], Terms(promise=promise))
 
 
+def test_a_bank_whose_reads_name_no_accounts_is_refused_and_never_broken() -> None:
+    for shown in ((10, 10), (10,), b"10 10", 20, ((0, 10), 10)):
+        with pytest.raises(HistoryError, match="a read of a bank shows each account with its balance, not as"):
+            judge(in_turn(MOVE_2, done("read", None, ((0, 10), (1, 10))), done("read", None, shown)), JUDGES["bank"])
+    for shown in (None, ((0, 10), (0, 10))):
+        assert combine(judge(in_turn(done("read", None, shown)), JUDGES["bank"]).verdicts).is_invalid
+
+
+def test_what_only_several_values_were_read_of_is_not_guessed() -> None:
+    for shown in ((10, 10), ((0, 10), (1, 10)), frozenset((10,)), {0: 10}):
+        with pytest.raises(HistoryError, match="several values were read at once, and nothing else done; name the"):
+            guess_judge(in_turn(done("read"), done("read", None, shown)))
+    assert guess_judge(in_turn(done("read"), done("read", None, 10))).name == "register"
+
+
 def test_a_promise_that_is_named_counts_and_the_others_are_told() -> None:
     stale = in_turn(done("write", 1), done("write", 2), other(done("read", None, 1)), other(done("read", None, 2)))
     found = judge(stale, JUDGES["consistency"])

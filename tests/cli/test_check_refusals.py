@@ -51,6 +51,15 @@ def line(number: int, kind: str, more: str, key: str = "x") -> str:
 # --- histories ----------------------------------------------------------------------------------------------------
 
 
+def test_a_history_of_reads_of_several_values_is_judged_where_a_model_is_named(tmp_path: Path) -> None:
+    file = history(tmp_path, line(1, "read", '"result":[10,10]'))
+    said = trilemma("check", "history", file)
+    assert (said.status, said.out) == (BAD_INPUT, "")
+    assert "several values were read at once, and nothing else done; name the model" in said.err
+    assert trilemma("check", "history", file, "--model", "register").status == 1
+    assert trilemma("check", "history", file, "--model", "bank").status == BAD_INPUT
+
+
 def test_a_map_is_a_value_like_any_other(tmp_path: Path) -> None:
     written = line(1, "write", '"argument":{"map":[["a",1]]}')
     same, other = (line(2, "read", f'"result":{{"map":[["a",{number}]]}}') for number in (1, 2))

@@ -63,10 +63,21 @@ def check_balances(
     return valid(CHECKER, f"{len(reads)} reads of {total}") if reads else unknown(CHECKER, "no read succeeded")
 
 
+def shows_accounts(result: Any) -> bool:
+    """Say whether what a read shows are accounts with balances, right or wrong, or nothing at all."""
+    return result is None or isinstance(result, Mapping) or _are_pairs(result)
+
+
+def _are_pairs(result: Any) -> bool:
+    return isinstance(result, tuple | list) and all(
+        isinstance(each, tuple | list) and len(each) == 2 for each in result
+    )
+
+
 def _balances(result: Any) -> dict[Hashable, Any] | None:
     if isinstance(result, Mapping):
         return dict(result)
-    if isinstance(result, tuple | list) and all(isinstance(each, tuple | list) and len(each) == 2 for each in result):
+    if _are_pairs(result):
         made = dict(result)
         return made if len(made) == len(result) else None
     return None

@@ -4,9 +4,19 @@ Owns how the types that share a kind are told apart; `judges` asks row after row
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from trilemma.check.history import Operation
+
+_SEVERAL: Final = (tuple, list, frozenset, set)
+"""The types of several values at once."""
+
+
+def shows_only(operations: Sequence[Operation]) -> bool:
+    """Say whether nothing was done but to read, and several values were read at once: of a bank, a set, a register."""
+    return all(each.kind in ("read", "get") for each in operations) and any(
+        each.outcome == "ok" and isinstance(each.result, (*_SEVERAL, dict)) for each in operations
+    )
 
 
 def counts(operations: Sequence[Operation]) -> bool:
@@ -24,7 +34,7 @@ def shows_elements(operations: Sequence[Operation]) -> bool:
     """Say whether what was read are several values, or nothing, or elements were taken out."""
     shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
     changes = any(each.kind in ("add", "remove") for each in operations)
-    return changes and all(each is None or isinstance(each, tuple | list | frozenset | set) for each in shown)
+    return changes and all(each is None or isinstance(each, _SEVERAL) for each in shown)
 
 
 def drains(operations: Sequence[Operation]) -> bool:

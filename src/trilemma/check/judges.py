@@ -214,6 +214,8 @@ def guess_judge(operations: Sequence[Operation]) -> Judge:
         HistoryError: there is none.
     """
     kinds = {each.kind for each in operations}
+    if guesses.shows_only(operations):
+        raise HistoryError(f"several values were read at once, and nothing else done; name the model, of: {names()}")
     for row in JUDGES.values():
         if kinds <= row.kinds and row.guess is not None and row.guess(operations):
             return row

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from trilemma.check.bank import check_balances
+from trilemma.check.bank import check_balances, shows_accounts
 from trilemma.check.causal import check_causal
 from trilemma.check.causal_consistency import check_causal_consistency
 from trilemma.check.causal_reverse import check_causal_reverse
@@ -187,6 +187,9 @@ def judge_balances(operations: Operations, terms: Terms) -> list[Verdict]:
     if terms.initial is not None and type(terms.initial) is not int:
         raise HistoryError(f"the initial value of a bank, its sum, is a whole number such as 9, not {terms.initial!r}")
     banks = History(each for each in operations if each.kind == "read" and each.outcome == "ok").by_key()
+    shapeless = next((read for reads in banks.values() for read in reads if not shows_accounts(read.result)), None)
+    if shapeless is not None:
+        raise HistoryError(f"a read of a bank shows each account with its balance, not as {shapeless.describe()}")
     return [check_balances(reads, terms.initial) for reads in banks.values()] or [check_balances(())]
 
 

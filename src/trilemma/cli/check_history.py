@@ -23,6 +23,7 @@ from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.register_scan import check_register_lines
 from trilemma.check.formats.stream import Source
 from trilemma.check.formats.writer import operation_line
+from trilemma.check.guesses import shows_only
 from trilemma.check.hierarchy import stand
 from trilemma.check.history import HistoryError, Operation
 from trilemma.check.judgement import Judgement, Terms
@@ -180,6 +181,8 @@ class _Case:
             return None
         verdict = check_register_lines(self._stream, self._terms.initial)
         if verdict is None or not (verdict.is_valid or verdict.is_invalid):
+            return None
+        if not self.model and verdict.is_invalid and shows_only(verdict.witness):
             return None
         self.model = REGISTER
         return verdict

@@ -9,7 +9,7 @@ import pytest
 from trilemma.check.elle.checker import analyse
 from trilemma.check.history import Operation
 
-from .twin import has_one_order, is_serializable, is_snapshot_isolated
+from .twin import are_lists_possible, has_one_order, is_serializable, is_snapshot_isolated
 
 FUZZ_ROUNDS = 4_000
 
@@ -186,6 +186,41 @@ def test_reads_are_committed_only_where_all_lists_are_of_one_order() -> None:
             disordered += 1
             assert analyse(history).verdict("read committed").is_invalid, history
     assert disordered > FUZZ_ROUNDS // 40
+
+
+def _marred(rng: Random, history: list[Operation]) -> list[Operation]:
+    """Return a history in which some elements that were read are others: from nowhere, from elsewhere, or twice."""
+
+    def marred(word: str, key: str, value: Any) -> tuple[str, str, Any]:
+        if word == "append" or not value or rng.random() < 0.6:
+            return word, key, value
+        shown = list(value)
+        shown[rng.randrange(len(shown))] = rng.choice([99, 98, shown[0], shown[-1], rng.randint(1, 9)])
+        return word, key, tuple(shown)
+
+    return [
+        each._replace(result=tuple(marred(*micro) for micro in each.result)) if each.result else each
+        for each in history
+    ]
+
+
+def test_reads_are_of_uncommitted_appends_only_where_every_list_can_be_one() -> None:
+    rng = Random(25)
+    impossible = possible = disordered = 0
+    for _ in range(FUZZ_ROUNDS):
+        history = _marred(rng, _history(rng, rng.randint(2, 5)))
+        if not _traceable(history):
+            continue
+        analysis = analyse(history)
+        verdict = analysis.verdict("read uncommitted")
+        if are_lists_possible(history):
+            possible += 1
+            assert verdict.is_valid or verdict.reason.startswith("G0"), (history, verdict)
+        else:
+            impossible += 1
+            disordered += any(each.name == "incompatible orders" for each in analysis.anomalies)
+            assert verdict.is_invalid, history
+    assert min(impossible, possible, disordered) > FUZZ_ROUNDS // 40
 
 
 def test_a_witness_alone_shows_the_anomaly() -> None:

@@ -233,3 +233,33 @@ def test_a_read_after_own_appends_tells_their_order_too() -> None:
         assert check_list_append(history, models.READ_COMMITTED).is_invalid
     agreeing = together(own, (("a", "x", 3),), (("r", "x", (1, 3)),))
     assert check_list_append(agreeing).is_valid
+
+
+STRAYS: dict[str, tuple[tuple[Any, ...], str, str]] = {
+    "from nowhere": ((9,), "unwritten element", "T1 read 9 in 'x', which nobody appended"),
+    "several from nowhere": ((9, 8, 7), "unwritten element", "T1 read 9 in 'x', which nobody appended"),
+    "of an element twice": ((1, 1), "duplicate elements", "T1 read 'x' with 1 in it twice"),
+    "of an aborted element": ((3,), "G1a", "3 was read from 'x', but the transaction that appended it had aborted"),
+    "built on an aborted element": ((3, 2), "dirty update", "2 was appended to 'x' behind 3 of a transaction"),
+}
+"""Lists that are no beginning of [1 2], which was read too."""
+
+
+@pytest.mark.parametrize("longer_first", [True, False])
+@pytest.mark.parametrize("what", STRAYS)
+def test_an_anomaly_of_one_list_is_found_in_every_list_whatever_else_was_read(what: str, longer_first: bool) -> None:
+    stray, name, sentence = STRAYS[what]
+    appends = [txn(1, 0, 9, ("a", "x", 1)), txn(1, 10, 19, ("a", "x", 2)), txn(2, 0, 9, ("a", "x", 3), outcome="fail")]
+    lists = [(1, 2), (1,), stray] if longer_first else [stray, (1,), (1, 2)]
+    reads = [txn(3, 20 + 10 * place, 29 + 10 * place, ("r", "x", shown)) for place, shown in enumerate(lists)]
+    analysis = analyse([*appends, *reads])
+    found = {each.name: each for each in analysis.anomalies}
+    assert sentence in found[name].reason
+    assert any(("r", "x", stray) in (each.result or ()) for each in found[name].operations) or name == "dirty update"
+    for model in JUDGED:
+        if model in models.with_stronger(RULED_OUT[name]):
+            assert analysis.verdict(model).is_invalid
+
+
+def test_an_element_from_nowhere_is_found_where_no_key_was_both_read_and_appended_to() -> None:
+    assert check_list_append([txn(1, 0, 9, ("r", "x", (9,)))], models.READ_UNCOMMITTED).is_invalid

@@ -60,6 +60,18 @@ def has_one_order(operations: list[Operation]) -> bool:
     return all(any(fits(order, name) for order in permutations(elements.get(name, ()))) for name in lists)
 
 
+def are_lists_possible(operations: list[Operation]) -> bool:
+    """Whether every list that was read consists of elements that somebody appended to its key, each once: the least
+    that is promised where nothing is committed."""
+    appended = {(key, value) for operation in operations for word, key, value in operation.argument if word == "append"}
+    return all(
+        len(set(value)) == len(value) and all((key, element) in appended for element in value)
+        for operation in operations
+        for word, key, value in operation.result or ()
+        if word == "r" and value
+    )
+
+
 def is_serializable(operations: list[Operation], level: str = "") -> bool:
     """Whether some order of whole transactions explains all reads."""
     return any(_some_order(happened, {}, level) for happened in _choices(operations))

@@ -201,7 +201,7 @@ def test_what_is_written_comes_back_and_is_judged_the_same(
     check_return(operations, name, words)
 
 
-KEYLESS = ("mutex", "redis", "a model of one's own")
+KEYLESS = ("redis", "a model of one's own")
 """Whose values do not show that they are pairs of key and value."""
 
 RUN = [
@@ -292,7 +292,10 @@ def test_what_failed_and_was_never_over_ends_where_it_began() -> None:
     assert converted([endless], "edn")[0].operations == [endless._replace(complete_us=5)]
 
 
-REASONS = ["ERR no", "mismatch", "did not match", ":failed", "", '["a"]', "\n"]
+REASONS = [
+    "ERR no", "mismatch", "did not match", ":failed", "", '["a"]', "\n", "CAS failed: did not match", ":mismatch 5",
+    "{:type :mismatch}", "[1 2] did not match: 5", "did\tnot #match", "cas failed", ":", "(", "[",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["edn", "log"])

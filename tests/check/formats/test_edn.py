@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trilemma.check.distinct import distinct
 from trilemma.check.formats import edn_token
 from trilemma.check.formats.edn import DEPTH_MAX, Form, Parser, parse, parse_all
 from trilemma.check.formats.edn_atom import DIGITS_MAX
@@ -38,6 +39,9 @@ VALUES = {
     "2.": 2.0,
     "1.50M": Decimal("1.50"),
     "3/4": Fraction(3, 4),
+    "-6/8": Fraction(-3, 4),
+    "4/2": 2,
+    "0/3": 0,
     "##Inf": math.inf,
     "##-Inf": -math.inf,
     ":f": ":f",
@@ -49,7 +53,14 @@ VALUES = {
     "\\a": "\\a",
     "\\newline": "\\newline",
     "\\(": "\\(",
-    "\\u00e9": "\\u00e9",
+    "\\u00e9": "\\é",
+    "\\u0041": "\\A",
+    "\\o101": "\\A",
+    "\\o7": "\\u0007",
+    "\\u000A": "\\newline",
+    "\\u0020": "\\space",
+    "\\uD83D": "\\ud83d",
+    "\\😀": "\\😀",
     '""': b"",
     '"a b"': b"a b",
     r'"\"\\\n\t\u00e9"': '"\\\n\té'.encode(),
@@ -108,6 +119,8 @@ BAD = {
     r'"\q"': (1, 2, "no such escape"),
     r'"\ud83d"': (1, 2, "half a character"),
     r"\abc": (1, 1, "no such character"),
+    r"\o400": (1, 1, "no such character"),
+    r"\u004": (1, 1, "no such character"),
     "@x": (1, 1, "begins no value"),
     "`x": (1, 1, "begins no value"),
     "#": (1, 1, "begins no value"),
@@ -241,6 +254,38 @@ def test_what_is_written_is_read_back(value: Any, size: int) -> None:
 def test_no_text_breaks_the_parser(text: str) -> None:
     with suppress(FormatError):
         parse_all(text)
+
+
+SPELLED_TWICE = (
+    ("4/2", "2"), ("2/4", "1/2"), ("-4/2", "-2N"), ("0x10", "16"), ("1.0M", "1.00M"), ("0M", "-0.00M"),
+    ("100M", "1e2M"), ("1e-50M", "10e-51M"), ("1.50", "15e-1"), ("-0.0", "0.0"), ("\\u0041", "\\A"), ("\\o101", "\\A"),
+    ("\\u00A0", "\\u00a0"), ("\\u000a", "\\newline"), ("\\ ", "\\space"), ('"\\u0041"', '"A"'),
+    ("[4/2 \\u0041]", "(2 \\A)"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), SPELLED_TWICE)
+def test_a_value_that_is_spelled_in_two_ways_is_one(one: str, other: str) -> None:
+    names = Names()
+    assert write(parse(one)) == write(parse(other)) or isinstance(parse(one), float)
+    assert names.value(parse(one)) == names.value(parse(other))
+    assert names.of(parse(one)) == names.of(parse(other))
+    assert parse(write(parse(one))) == parse(one)
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("1", "1M"), ("1.0", "1.0M"), ("1/2", "0.5M"), ("\\1", "1")])
+def test_values_of_different_types_are_two(one: str, other: str) -> None:
+    names = Names()
+    assert names.of(parse(one)) != names.of(parse(other))
+    assert distinct(names.value(parse(one))) != distinct(names.value(parse(other)))
+
+
+@pytest.mark.parametrize("code", [*range(0x300), 0x2028, 0xD800, 0xFEFF, 0xFFFF])
+def test_every_character_is_read_by_its_code_and_comes_back(code: int) -> None:
+    read = parse(f"\\u{code:04X}")
+    assert parse(write(read)) == read == parse(f"[\\u{code:04x}]")[0]
+    assert code > 0o377 or parse(f"\\o{code:o}") == read
+    Names().value(read)
 
 
 def test_numbers_of_different_types_stay_apart_in_sets_and_keys() -> None:

@@ -15,7 +15,10 @@ from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.stream import Held
 from trilemma.check.formats.writer import write
 from trilemma.check.history import END_OF_TIME_US, History, Operation
+from trilemma.check.judgement import Terms
+from trilemma.check.judges import guess_judge, judge
 from trilemma.check.register import check_register
+from trilemma.check.verdict import combine
 
 
 def recorded(lines: Iterable[str], **settings: Any) -> Recording:
@@ -238,6 +241,38 @@ def test_pairs_of_key_and_value_are_taken_apart_where_they_can_be_nothing_else()
     assert [each.key for each in operations("0 invoke add [3 4]", keys="whole")] == [b""]
 
 
+LOCKS = ("0 invoke acquire [3 nil]", "0 ok acquire [3 nil]", "1 invoke acquire [4 nil]", "1 ok acquire [4 7]")
+
+
+def test_locks_that_are_asked_for_in_pairs_of_key_and_nil_are_several() -> None:
+    found = operations(*LOCKS, "0 invoke release [3 nil]", "0 ok release [3 nil]")
+    assert [meaning(each)[:4] for each in found] == [
+        ("acquire", b"3", None, None),
+        ("acquire", b"4", None, 7),
+        ("release", b"3", None, None),
+    ]
+    assert combine(judge(found, guess_judge(found), Terms()).verdicts).is_valid
+    assert {each.key for each in operations("0 invoke acquire [0 7]", "1 invoke release [0 7]")} == {b""}
+
+
+def test_locks_that_only_some_values_name_as_keys_are_refused_unless_it_is_said_what_they_are() -> None:
+    lines = (*LOCKS, "0 invoke release nil")
+    with pytest.raises(FormatError, match=r"'\[3 nil\]' looks like a key and a value"):
+        operations(*lines)
+    assert {each.key for each in operations(*lines, keys="whole")} == {b""}
+
+
+def test_balances_in_a_vector_are_those_of_the_accounts_that_transfers_number() -> None:
+    move, read = "0 invoke transfer {:from 0 :to 1 :amount 5}", ("1 invoke read nil", "1 ok read [5 15]")
+    assert operations(move, *read)[1].result == ((0, 5), (1, 15))
+    assert operations(move, "1 invoke read nil", "1 ok read #{5 15}")[1].result == (5, 15)
+    assert operations(move, "1 invoke read nil", "1 ok read [[0 5] [1 15]]")[1].result == ((0, 5), (1, 15))
+    keyed = (move.replace("{", "[7 {") + "]", "1 invoke read [7 nil]", "1 ok read [7 [5 15]]")
+    assert meaning(operations(*keyed)[1]) == ("read", b"7", None, ((0, 5), (1, 15)), "ok")
+    with pytest.raises(FormatError, match=r"line 3, column 1: a read of '\[5 15\]': transfers name .* ':a'"):
+        operations(move.replace("0 :to", ":a :to"), *read)
+
+
 def test_transactions_under_keys_are_transactions() -> None:
     found = operations(
         "0 invoke txn [7 [[:append 1 2]]]", "0 ok txn [7 [[:append 1 2]]]", "1 invoke txn [7 [[:r 1 nil]]]"
@@ -382,3 +417,10 @@ def test_registers_of_values_that_look_alike_are_judged_as_registers_of_numbers(
         assert verdict.validity is check_register(operations(*numbers)).validity, lines
         valid += verdict.is_valid
     assert 50 < valid < 450
+
+
+@pytest.mark.parametrize(("one", "other"), [("4/2", "2"), ("\\u0041", "\\A"), ("1.0M", "1.00M"), ("[2/4]", "(1/2)")])
+def test_a_register_that_shows_its_value_in_another_spelling_keeps_it(one: str, other: str) -> None:
+    for written, shown in ((one, other), (other, one)):
+        history = ("0 invoke write " + written, "0 ok write " + written, "1 invoke read nil", "1 ok read " + shown)
+        assert check_register(operations(*history)).is_valid

@@ -100,6 +100,23 @@ def test_a_value_that_is_none_is_refused_with_its_place() -> None:
     assert (refusal.value.line, refusal.value.column) == (2, 14), refusal.value
 
 
+@pytest.mark.parametrize("function", ["read", "get", "dequeue", "drain", "txn"])
+def test_an_answer_that_must_show_something_and_has_no_value_is_refused_unless_it_is_where_the_file_was_cut(
+    function: str,
+) -> None:
+    asked = "[[:r 1 nil]]" if function == "txn" else "nil"
+    text = f"0 :invoke :write 3\n0 :ok :write\n0 :invoke :{function} {asked}\n  0\t:ok\t:{function}"
+    for end in ("\n", "\t\n", "\r\n", "\n0 :invoke :write 4"):
+        with pytest.raises(FormatError) as refusal:
+            recorded(text + end)
+        assert (refusal.value.line, refusal.value.column) == (4, len(f"  0 :ok :{function}") + 1), refusal.value
+        assert f":ok :{function} needs a value" in refusal.value.reason
+    for end in ("", " ", "\t"):
+        assert [each.outcome for each in recorded(text + end).operations] == ["ok", "info"]
+    for end in (" nil", "\tnil\n"):
+        assert [each.outcome for each in recorded(text + end).operations] == ["ok", "ok"]
+
+
 def test_a_log_without_operations_is_refused() -> None:
     with pytest.raises(FormatError, match="no line looks like an operation"):
         read_history(Held(b"INFO  jepsen.core - hello\n"), "log", Conventions())

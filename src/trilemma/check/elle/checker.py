@@ -83,11 +83,12 @@ def analyse(operations: Iterable[Operation], visits_max: int = VISITS_MAX) -> An
         versions = Versions(transactions)
     except RefusalError as refusal:
         return Analysis((), 0, str(refusal))
-    if not any(key.readers and key.writers for key in versions.keys.values()):
+    alone = versions.find_all()
+    if not alone and not any(key.readers and key.writers for key in versions.keys.values()):
         return Analysis((), len(transactions), NOTHING_READ)
     graph = Graph(transactions, versions)
     hunt = Hunt(graph, visits_max)
-    found = [*versions.find_all(), *(explain(graph, ring) for ring in hunt.run())]
+    found = [*alone, *(explain(graph, ring) for ring in hunt.run())]
     found += [explain_clash(graph, clash, variant) for variant, clash in hunt.clashes]
     undecided = frozenset(weakest for variant in hunt.undecided for weakest in RULED_OUT[G_SINGLE + variant])
     return Analysis(_sorted(found), len(transactions), gave_up=hunt.gave_up, undecided=undecided - {REPEATABLE_READ})

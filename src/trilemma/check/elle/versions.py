@@ -7,6 +7,7 @@ Source: arXiv:2003.10554, sections 4.2 and 4.3 (traceability, recoverability).
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
+from itertools import chain
 
 from trilemma.check.elle import anomaly as names
 from trilemma.check.elle.anomaly import Anomaly
@@ -16,7 +17,7 @@ from trilemma.check.elle.transaction import Elements, Read, RefusalError, Transa
 class Key:
     """What is known of one key."""
 
-    __slots__ = ("has_order", "name", "order", "readers", "seen", "writers")
+    __slots__ = ("has_order", "name", "order", "readers", "seen", "strays", "writers")
 
     def __init__(self, name: Hashable) -> None:
         self.name = name
@@ -29,6 +30,15 @@ class Key:
         """Whether every list that was read is a beginning of it, and no appender's own order stands against it."""
         self.seen: frozenset[Hashable] = frozenset()
         """The elements of the order."""
+        self.strays: list[tuple[Transaction, Elements]] = []
+        """The lists that are no beginning of the order, and who read each."""
+
+    @property
+    def lists(self) -> Iterator[Elements]:
+        """The order and each stray: what stands in any list that was read stands in one of these."""
+        yield self.order
+        for _, stray in self.strays:
+            yield stray
 
     def writer(self, position: int) -> Transaction | None:
         """Return who appended the element at a position, if it is known and did not abort."""
@@ -93,24 +103,30 @@ class Versions:
 def _order(key: Key) -> Iterator[Anomaly]:
     """Find out whether all lists of a key fit into one order, and say where they do not."""
     longest = next((reader for reader, read in key.readers if read.shown is key.order), None)
-    for reader, read in key.readers:
-        if read.shown != key.order[: len(read.shown)] and longest is not None:
-            key.has_order = False
-            reason = (
-                f"of {key.name!r} one read {show(key.order)}, another {show(read.shown)}, which is no beginning of it"
-            )
-            yield Anomaly(names.INCOMPATIBLE, reason, (longest.operation, reader.operation))
-            return
     if longest is None:
         return
-    if len(key.seen) < len(key.order):
-        key.has_order = False
-        counts = Counter(key.order)
-        twice = next(each for each in key.order if counts[each] > 1)
-        reason = f"T1 read {key.name!r} with {twice!r} in it twice"
-        yield Anomaly(names.DUPLICATE, reason, (longest.operation,))
-        return
-    yield from _own_order(key, longest)
+    key.strays = [(reader, read.shown) for reader, read in key.readers if read.shown != key.order[: len(read.shown)]]
+    twice = _twice(key, longest)
+    key.has_order = not key.strays and twice is None
+    if key.strays:
+        reader, stray = key.strays[0]
+        reason = f"of {key.name!r} one read {show(key.order)}, another {show(stray)}, which is no beginning of it"
+        yield Anomaly(names.INCOMPATIBLE, reason, (longest.operation, reader.operation))
+    if twice is not None:
+        yield twice
+    if key.has_order:
+        yield from _own_order(key, longest)
+
+
+def _twice(key: Key, longest: Transaction) -> Anomaly | None:
+    """Find a list with an element in it twice."""
+    for reader, shown in ((longest, key.order), *key.strays):
+        if len(key.seen if shown is key.order else set(shown)) < len(shown):
+            counts = Counter(shown)
+            element = next(each for each in shown if counts[each] > 1)
+            reason = f"T1 read {key.name!r} with {element!r} in it twice"
+            return Anomaly(names.DUPLICATE, reason, (reader.operation,))
+    return None
 
 
 def _own_order(key: Key, longest: Transaction) -> Iterator[Anomaly]:
@@ -133,7 +149,7 @@ def _own_order(key: Key, longest: Transaction) -> Iterator[Anomaly]:
 
 
 def _impossible_elements(key: Key) -> Iterator[Anomaly]:
-    for element in key.order:
+    for element in chain.from_iterable(key.lists):
         if element not in key.writers:
             reader = _first_with(key, element)
             reason = f"T1 read {element!r} in {key.name!r}, which nobody appended"
@@ -146,22 +162,28 @@ def _first_with(key: Key, element: Hashable) -> Transaction:
 
 
 def _aborted(key: Key) -> Iterator[Anomaly]:
-    """Find what aborted transactions appended, and what was built on it."""
-    aborted: tuple[Hashable, Transaction] | None = None
-    for element in key.order:
-        writer = key.writers.get(element)
-        if writer is None:
-            continue
-        if writer.operation.outcome == "fail":
-            if aborted is None:
-                reader = _first_with(key, element)
-                reason = f"{element!r} was read from {key.name!r}, but the transaction that appended it had aborted"
-                yield Anomaly(names.G1A, reason, (writer.operation, reader.operation))
-            aborted = (element, writer)
-        elif aborted is not None:
-            reason = f"{element!r} was appended to {key.name!r} behind {aborted[0]!r} of a transaction that had aborted"
-            yield Anomaly(names.DIRTY_UPDATE, reason, (aborted[1].operation, writer.operation))
-            return
+    """Find what aborted transactions appended, and what was built on it: of each the first."""
+    told: set[str] = set()
+    for shown in key.lists:
+        aborted: tuple[Hashable, Transaction] | None = None
+        for element in shown:
+            writer = key.writers.get(element)
+            if writer is None:
+                continue
+            if writer.operation.outcome == "fail":
+                if names.G1A not in told:
+                    told.add(names.G1A)
+                    reader = _first_with(key, element)
+                    reason = f"{element!r} was read from {key.name!r}, but the transaction that appended it had aborted"
+                    yield Anomaly(names.G1A, reason, (writer.operation, reader.operation))
+                aborted = (element, writer)
+            elif aborted is not None:
+                if names.DIRTY_UPDATE not in told:
+                    told.add(names.DIRTY_UPDATE)
+                    behind = f"behind {aborted[0]!r} of a transaction that had aborted"
+                    reason = f"{element!r} was appended to {key.name!r} {behind}"
+                    yield Anomaly(names.DIRTY_UPDATE, reason, (aborted[1].operation, writer.operation))
+                break
 
 
 def _intermediate(key: Key) -> Iterator[Anomaly]:

@@ -1,8 +1,8 @@
 """EDN, the notation of Clojure's data: an exact parser that streams and has a bound for everything.
 
 Gives nil as None, booleans, integers (`5N` too) and floats as such, ratios as Fraction, `1.5M` as Decimal, strings as
-bytes (UTF-8), vectors and lists as tuple, sets as frozenset, maps as `Map`, tagged literals as `Tagged`. Keywords,
-symbols and characters are str as they are written (`:f`, `x`, `\\a`): so nothing is equal that differs in the file.
+bytes (UTF-8), vectors and lists as tuple, sets as frozenset, maps as `Map`, tagged literals as `Tagged`. Keywords and
+symbols are str as they are written (`:f`, `x`), characters in one way (`\\a`): what Clojure tells apart differs.
 Numbers of several types that Python takes for equal stay apart in a set as `Distinct`.
 Comments, commas, `#_` and metadata are dropped. Knows nothing of histories; tokens and their places are `edn_token`'s.
 Source: the edn format, github.com/edn-format/edn; where it is silent, Clojure's own reader.
@@ -61,13 +61,13 @@ def parse(text: str) -> Any:
     return forms[0].value
 
 
-def parse_all(text: str) -> list[Any]:
+def parse_all(text: str) -> list[Form]:
     """Return all values that a short text holds.
 
     Raises:
         FormatError: it is no EDN.
     """
-    return [form.value for form in Parser(Held(text.encode("utf-8", "surrogatepass"))).forms()]
+    return list(Parser(Held(text.encode("utf-8", "surrogatepass"))).forms())
 
 
 class Parser:
@@ -77,6 +77,11 @@ class Parser:
 
     def __init__(self, source: Readable) -> None:
         self._tokens = Tokens(source)
+
+    @property
+    def column(self) -> int:
+        """The column right behind what has been read."""
+        return self._tokens.column
 
     def forms(self, limit: int | None = None) -> Iterator[Form]:
         """Yield the top-level values; `limit` ends it after so many."""

@@ -1,5 +1,6 @@
 """The atoms of EDN: numbers, words, strings, characters. What is none raises ValueError with a sentence.
 
+What is equal for Clojure's `=` becomes equal, however it is spelled: `4/2` and `2`, `\\u0041` and `\\A`.
 Whole numbers also as Clojure's reader takes them, which writes some into histories (`0x5e91993f` of an object).
 """
 
@@ -29,8 +30,11 @@ _FLOAT: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES: Final = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "b": "\b", "f": "\f"}
 
-_CHARACTER_NAMES: Final = frozenset(("newline", "return", "space", "tab", "formfeed", "backspace"))
-_CODED_CHARACTER: Final = re.compile(r"u[0-9a-fA-F]{4}|o[0-7]{1,3}")
+_CHARACTERS: Final = {"newline": "\n", "return": "\r", "space": " ", "tab": "\t", "formfeed": "\f", "backspace": "\b"}
+_CHARACTER_NAMES: Final = {character: name for name, character in _CHARACTERS.items()}
+_CODED_CHARACTER: Final = re.compile(r"u(?P<hexadecimal>[0-9a-fA-F]{4})|o(?P<octal>[0-3]?[0-7]{1,2})")
+_CODE_MAX: Final = 0xFFFF
+"""The greatest code that four digits tell."""
 
 
 def word(text: str) -> Any:
@@ -50,7 +54,8 @@ def _number(text: str) -> Any:
     if _INTEGER.match(text):
         return int(text.rstrip("N"))
     if _RATIO.match(text):
-        return Fraction(text)
+        ratio = Fraction(text)
+        return ratio.numerator if ratio.denominator == 1 else ratio
     if not _FLOAT.match(text):
         based = _BASED.match(text)
         if based is not None:
@@ -99,8 +104,14 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def character(text: str) -> str:
-    """Return a character as it is written."""
+    """Return a character as one text, however it is spelled: its name, else itself, or its code if it does not show."""
     name = text[1:]
-    if len(name) == 1 or name in _CHARACTER_NAMES or _CODED_CHARACTER.fullmatch(name):
-        return text
-    raise ValueError(f"no such character: {shown(text)}")
+    coded = _CODED_CHARACTER.fullmatch(name)
+    if coded is not None:
+        read = chr(int(coded["hexadecimal"], 16) if coded["hexadecimal"] else int(coded["octal"], 8))
+    else:
+        read = _CHARACTERS.get(name, name)
+    if len(read) != 1:
+        raise ValueError(f"no such character: {shown(text)}")
+    is_shown = read.isprintable() or ord(read) > _CODE_MAX
+    return "\\" + (_CHARACTER_NAMES.get(read) or (read if is_shown else f"u{ord(read):04x}"))

@@ -68,6 +68,11 @@ class Tokens:
         """Go on behind a token."""
         self._position = match.end()
 
+    @property
+    def column(self) -> int:
+        """The column right behind what has been used up."""
+        return self.place(self._position)[1]
+
     def _read_on(self) -> None:
         self._count_to(self._position)
         held = self._buffer[self._position :]

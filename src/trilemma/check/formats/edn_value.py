@@ -8,6 +8,9 @@ from typing import Any, Final, NamedTuple
 from trilemma.check.distinct import Distinct
 from trilemma.check.formats.error import shown
 
+PLAIN_DIGITS: Final = 40
+"""Up to how many places before or behind the point a decimal is written without an exponent."""
+
 
 class Map(dict[Any, Any]):
     """A map. Never changed once read, so that it can be an element or a key itself."""
@@ -66,11 +69,22 @@ def _write_float(value: float) -> str:
     return "##NaN" if math.isnan(value) else "##Inf" if value > 0 else "##-Inf"
 
 
+def _write_decimal(value: Decimal) -> str:
+    """Write a decimal without zeros at its end: for Clojure's `=`, since 1.6, those make no difference."""
+    sign, digits, exponent = value.as_tuple()
+    if not value:
+        return "0M"
+    if isinstance(exponent, int):
+        kept = len("".join(map(str, digits)).rstrip("0"))
+        value = Decimal((sign, digits[:kept], exponent + len(digits) - kept))
+    return f"{value:f}M" if abs(value.adjusted()) <= PLAIN_DIGITS else f"{value}M"
+
+
 _WRITERS: Final[tuple[tuple[type, Callable[[Any], str]], ...]] = (
     (Tagged, lambda value: f"#{value.tag} {write(value.value)}"),
     (tuple, lambda value: _write_all("[", [write(each) for each in value], "]")),
     (frozenset, lambda value: _write_all("#{", sorted(write(each) for each in value), "}")),
     (dict, lambda value: _write_all("{", sorted(f"{write(key)} {write(held)}" for key, held in value.items()), "}")),
     (float, _write_float),
-    (Decimal, lambda value: f"{value}M"),
+    (Decimal, _write_decimal),
 )

@@ -19,26 +19,18 @@ Source: Jepsen `tests/`, `checker.clj`, `independent.clj`; Knossos `model.clj`; 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from trilemma.check.formats.balances import with_accounts
 from trilemma.check.formats.conventions import Conventions
 from trilemma.check.formats.edn_value import Map, write
 from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.event import Event, Pair
+from trilemma.check.formats.failed_cas import FAILED, as_text, error_of, found_another
 from trilemma.check.formats.key import Names
 from trilemma.check.formats.micro import are_micro_operations, micro_operations
 from trilemma.check.history import Operation
 
 KINDS: Final = {"get": "read", "put": "write"}
 """Other names of the same."""
-
-MISMATCHES: Final = frozenset(
-    ("did-not-match", "did-not-succeed", "mismatch", "cas-failed", "cas-mismatch", "compare-failed", "not-equal",
-     "precondition-failed", "unexpected-value", "value-mismatch")
-)  # fmt: skip
-"""Errors by which a failed compare-and-set says that it found another value. One without an error says so too."""
-
-FAILED: Final = ":failed"
-"""The error of a compare-and-set that did nothing and names no reason, or the first part of one that names it: without
-one it would be taken to have found another value."""
 
 CHANGES: Final = ("write", "add", "remove", "append", "enqueue")
 TAKES: Final = ("read", "dequeue", "drain")
@@ -57,8 +49,19 @@ def operations(pairs: Sequence[Pair], conventions: Conventions) -> list[Operatio
     """
     names = Names()
     split = conventions.keys == "split" or (conventions.keys == "auto" and are_pairs_of_keys(pairs))
-    pure = not any(_is_mixed(_half(pair.begin, 1) if split else pair.begin.value) for pair in pairs)
-    return [_operation(pair, conventions, names, split, pure) for pair in pairs]
+    if not split and conventions.keys == "auto":
+        _refuse_locks_of_keys(pairs)
+    pure = not any(_is_mixed(_value(pair.begin, split)) for pair in pairs)
+    balances = with_accounts(pairs, lambda event: _value(event, split))
+    found = [_operation(pair, conventions, names, split, pure) for pair in pairs]
+    for place, told in balances.items():
+        found[place] = found[place]._replace(result=names.value(told))
+    return found
+
+
+def _value(event: Event, split: bool) -> Any:
+    """Return the value of an event without its key."""
+    return _half(event, 1) if split and event.value is not None else event.value
 
 
 # --- whose values are pairs of key and value ----------------------------------------------------------------------
@@ -77,8 +80,17 @@ def are_pairs_of_keys(pairs: Sequence[Pair]) -> bool:
             if not (isinstance(value[1], tuple) and len(value[1]) == 2):
                 return False
             certain = True
-        certain |= (kind in TAKES and value[1] is None) or are_micro_operations(value[1])
+        certain |= (kind in (*TAKES, *LOCKS) and value[1] is None) or are_micro_operations(value[1])
     return certain
+
+
+def _refuse_locks_of_keys(pairs: Sequence[Pair]) -> None:
+    """Refuse to take several locks for one: `[key nil]` names a lock, though other values are no pairs."""
+    for pair in pairs:
+        value = pair.begin.value
+        if pair.begin.function in LOCKS and isinstance(value, tuple) and len(value) == 2 and value[1] is None:
+            reason = f"{_show(value)} looks like a key and a value, which others do not: --keys split or whole says"
+            raise _problem(pair.begin, reason)
 
 
 def _is_mixed(value: Any) -> bool:
@@ -95,17 +107,17 @@ def _is_mixed(value: Any) -> bool:
 def _operation(pair: Pair, conventions: Conventions, names: Names, split: bool, pure: bool) -> Operation:
     begin, end = pair.begin, pair.end
     key, asked = (names.of(begin.key) if begin.has_key else WHOLE), begin.value
-    told = end.value if end is not None and end.type == "ok" else None
     if split:
         key, asked = names.of(_half(begin, 0)), _half(begin, 1)
-        told = _half(end, 1) if end is not None and end.type == "ok" and end.value is not None else None
+    told = _value(end, split) if end is not None and end.type == "ok" else None
     outcome = "info" if end is None else end.type
     source = begin if told is None or end is None else end
     kind, argument, result = _meaning(begin, source, asked, told, outcome, names, pure)
     complete_us = pair.complete_us
     if end is not None and outcome != "ok":
-        result = _reason(kind, end.error)
-        if outcome == "fail" and kind == "cas" and conventions.failed_cas == "mismatch" and found_another(end.error):
+        error = _error(kind, asked, end, split, _half(begin, 0) if split else None)
+        result = _reason(kind, error)
+        if outcome == "fail" and kind == "cas" and conventions.failed_cas == "mismatch" and found_another(error):
             outcome, result = "ok", False
     return Operation(
         pair.process, pair.invoke_us, complete_us, kind, key, argument, result, outcome  # type: ignore[arg-type]
@@ -118,22 +130,21 @@ def _half(event: Event, index: int) -> Any:
     return event.value[index]
 
 
-def found_another(error: Any) -> bool:
-    """Say whether a compare-and-set that failed with an error, or without one, found another value."""
-    error = error[0] if isinstance(error, tuple) and error else error
-    text = error.decode(errors="replace") if isinstance(error, bytes) else str(error).removeprefix(":")
-    return error is None or text.lower().replace(" ", "-") in MISMATCHES
+def _error(kind: str, asked: Any, end: Event, split: bool, key: Any) -> Any:
+    """Return the error that an end tells; of a compare-and-set also one in place of its value."""
+    if kind != "cas" or end.type != "fail":
+        return end.error
+    told = end.value
+    if split and isinstance(told, tuple) and len(told) == 2 and told[0] == key:
+        told = told[1]
+    return error_of(asked, told, end.error)
 
 
 def _reason(kind: str, error: Any) -> str | None:
     """Return the text of an error; None where there is none."""
     if kind == "cas" and isinstance(error, tuple) and len(error) == 2 and error[0] == FAILED:
         error = error[1]
-    if error is None or (kind == "cas" and error == FAILED):
-        return None
-    if isinstance(error, bytes):
-        return error.decode(errors="replace")
-    return error if isinstance(error, str) else write(error)
+    return None if error is None or (kind == "cas" and error == FAILED) else as_text(error)
 
 
 def _meaning(

@@ -11,16 +11,8 @@ from typing import Any, Final
 from trilemma.check.formats.edn_atom import DIGITS_MAX
 from trilemma.check.formats.edn_value import Map
 from trilemma.check.formats.event import Event, Pair
-from trilemma.check.formats.jepsen import (
-    CHANGES,
-    FAILED,
-    KINDS,
-    LOCKS,
-    TAKES,
-    WHOLE,
-    are_pairs_of_keys,
-    found_another,
-)
+from trilemma.check.formats.failed_cas import FAILED, found_another
+from trilemma.check.formats.jepsen import CHANGES, KINDS, LOCKS, TAKES, WHOLE, are_pairs_of_keys
 from trilemma.check.formats.key import plain
 from trilemma.check.formats.micro import NAMES
 from trilemma.check.history import HistoryError, Operation
