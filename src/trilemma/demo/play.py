@@ -22,7 +22,7 @@ UNDER_WAY_S = 1.0
 """How long clients drive the nodes before n3 is killed."""
 
 PUT_S = 10.0
-LEAD_S = 5.0
+LEAD_S = 8.0
 AGREE_S = 5.0
 BATCH = 500
 

@@ -62,14 +62,13 @@ def _answers(rows: Iterable[Row]) -> Table:
     table = Table("phase", "keyspace", "request", *headings)
     grouped: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in rows:
-        grouped.setdefault((row.phase, row.keyspace, row.request), {})[row.node] = row
+        grouped.setdefault((row.phase, row.keyspace, row.shown), {})[row.node] = row
     last = ""
     for (phase, keyspace, request), nodes in grouped.items():
         if phase != last:
             table.add_section()
         cells = [_cell(nodes[node]) if node in nodes else "" for node in NODES]
-        shown = request.replace("stale_read", "READONLY read")
-        table.add_row(phase if phase != last else "", keyspace, shown, *cells)
+        table.add_row(phase if phase != last else "", keyspace, request, *cells)
         last = phase
     return table
 

@@ -88,7 +88,12 @@ class Row(NamedTuple):
         came = f"{self.answered} ok, {self.refused} refused, {self.uncertain} uncertain"
         if self.request == "stale_read" and self.expected == "ok":
             came += f", {self.labelled} labelled as is due"
-        return f"{self.phase}: {self.request} on {self.keyspace} at {self.node}: expected {self.expected}, got {came}"
+        return f"{self.phase}: {self.shown} on {self.keyspace} at {self.node}: expected {self.expected}, got {came}"
+
+    @property
+    def shown(self) -> str:
+        """The request in words for people."""
+        return "READONLY read" if self.request == "stale_read" else self.request
 
 
 def expected(keyspace: str, request: str, node: str, kind: str) -> tuple[str, int]:
