@@ -1,4 +1,4 @@
-"""The same seed is the same run, in any process, whatever PYTHONHASHSEED says; whole schedules, as campaigns run them."""
+"""The same seed is the same run, in any process, whatever PYTHONHASHSEED says: whole schedules, as in campaigns."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ for seed in range(int(sys.argv[1]), int(sys.argv[2])):
 
 
 def traced(hash_seed: str) -> list[tuple[str, ...]]:
-    """Return for each seed the trace's hash and whether the schedule is vacuous, run in two processes of a hash seed."""
+    """Return for each seed the trace's hash, and whether the schedule is vacuous; run in two processes."""
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     half = SEEDS // 2
     children = [

@@ -11,8 +11,9 @@ from trilemma.check.liveness import check_recovery, check_waits
 from trilemma.check.receipt import Terms
 from trilemma.check.recorder import Recorder
 from trilemma.check.revival import check_revivals
+from trilemma.check.stale import STALE
 from trilemma.sim.cluster import Cluster
-from trilemma.sim.judge import STALE, judge_availability, judge_workload
+from trilemma.sim.judge import judge_availability, judge_workload
 from trilemma.sim.judged import Judged
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
