@@ -241,6 +241,17 @@ def test_an_element_that_was_read_before_anybody_began_to_add_it_is_found_where_
     assert check_set_full([read(0, 4, "a"), ADD, late, read(8, 9, "a")]).is_valid, "added twice"
 
 
+def test_an_element_that_one_read_shows_twice_is_found_where_sets_only_grow() -> None:
+    twice = read(4, 5, "a", "b", "a")
+    verdict = check_set_full([ADD, ADD._replace(argument="b"), read(2, 3, "a", "b"), twice])
+    assert verdict.is_invalid
+    assert "'a' is there 2 times" in verdict.reason
+    assert verdict.witness == (twice,)
+    assert check_set_full([ADD, twice._replace(invoke_us=0, result=("a", "a"))]).is_invalid, "also before it is known"
+    assert check_set_full([ADD, REMOVE, twice._replace(result=("a", "a"))]).is_invalid, "also if it may be removed"
+    assert check_set_full([ADD, read(4, 5, "a"), twice._replace(outcome="fail")]).is_valid
+
+
 def _fate(add: Operation, reads: list[Operation]) -> tuple[str, int]:
     """The dumb twin of a life: lost, stable or left out, and the number of stale reads."""
     ends = [each.end_us for each in reads if add.argument in each.result] + [add.end_us]
@@ -273,6 +284,8 @@ def test_lives_never_disagree_with_the_definition_read_by_read() -> None:
         strange = [each._replace(result=(*each.result, "z")) if rng.random() < 0.2 else each for each in reads]
         is_strange = any("z" in each.result for each in strange)
         is_strange |= any("a" in each.result and each.end_us < add.invoke_us for each in reads)
+        strange = [each._replace(result=each.result * 2) if rng.random() < 0.1 else each for each in strange]
+        is_strange |= any(each.result.count("a") > 1 for each in strange)
         assert check_set_full([add, *strange]).is_invalid == (is_strange or fate == "lost"), (add, strange)
     assert all(count > FUZZ_ROUNDS // 20 for count in counts.values())
     assert len(counts) == 3

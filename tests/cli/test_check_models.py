@@ -43,6 +43,9 @@ HISTORIES: dict[str, tuple[str, str, bytes, bytes]] = {
     "set-full": (
         "set-full", "set-full", edn(*ADDS, "1|read|nil|#{}", "1|read|nil|#{1 2}"), edn(*ADDS, "1|read|nil|#{1}"),
     ),
+    "set-full, an element twice": (
+        "set-full", "set-full", edn(*ADDS, "1|read|nil|[2 1]"), edn(*ADDS, "1|read|nil|[1 2 1]"),
+    ),
     "counter": ("counter", "", edn(*ADDS, "1|read|nil|3"), edn(*ADDS, "1|read|nil|4")),
     "queue": (
         "queue",
