@@ -323,6 +323,17 @@ def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
     assert combine(judge(writes, JUDGES["mutex"]).verdicts).is_invalid
 
 
+@pytest.mark.parametrize("lease", [None, 1_000], ids=["for good", "with a lease"])
+def test_a_release_that_released_nothing_lets_nobody_else_in(lease: int | None) -> None:
+    first, second = done("acquire", lease, 1), other(done("acquire", lease, 2))
+    for nothing in (done("release")._replace(outcome="fail"), done("release", None, False), done("release", None, 0)):
+        assert combine(judge(in_turn(first, nothing, second), JUDGES["mutex"]).verdicts).is_invalid, nothing
+        strange = in_turn(first, other(nothing), done("release", None, 1), second)
+        assert combine(judge(strange, JUDGES["mutex"]).verdicts).is_valid, nothing
+    for something in (done("release"), done("release", None, 1), done("release")._replace(outcome="info")):
+        assert combine(judge(in_turn(first, something, second), JUDGES["mutex"]).verdicts).is_valid, something
+
+
 def test_an_older_token_that_was_granted_to_the_next_holder_is_seen_where_acquires_overlap() -> None:
     overlapping = [
         Operation(1, 4, 5, "acquire", b"", None, 3),

@@ -71,6 +71,12 @@ HISTORIES: dict[str, tuple[str, str, bytes, bytes]] = {
         edn('0|acquire|"n1"|"n1"', '0|release|"n1"|"n1"', '1|acquire|"n2"|"n2"'),
         edn('0|acquire|"n1"|"n1"', '1|acquire|"n2"|"n2"'),
     ),
+    "mutex, a release that released nothing": (
+        "mutex",
+        "",
+        edn("0|acquire|nil|nil", "0|release|0|0", "1|acquire|nil|nil"),
+        edn("0|acquire|nil|nil", "0|release|nil|false", "1|acquire|nil|nil"),
+    ),
     "mutex with fencing tokens": (
         "mutex",
         "",

@@ -242,10 +242,10 @@ def judge_mutexes(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge that a lock has one holder; tokens and what they guard where there are any.
 
     The search also compares the tokens of acquires that overlap. A lock with leases goes free by itself, so that no
-    search judges it. An acquire that was told False got nothing.
+    search judges it.
     """
     requests = [each for each in operations if each.kind != "write"]
-    held = check_mutex(each for each in requests if each.kind != "acquire" or each.result is not False)
+    held = check_mutex(requests)
     has_leases = any(each.kind == "acquire" and each.argument is not None for each in requests)
     tokens = [each for each in requests if each.kind == "acquire" and type(each.result) is int]
     more = [check_tokens(tokens), check_fenced_writes(operations)]
