@@ -45,6 +45,11 @@ def other(operation: Operation) -> Operation:
     return operation._replace(process=2)
 
 
+def apart(*operations: Operation) -> list[Operation]:
+    """Return operations, one after another, each of whose processes has a node of its own, that may lag."""
+    return [each._replace(node=f"n{each.process}", mode="ap") for each in in_turn(*operations)]
+
+
 def appends(element: int) -> Operation:
     micros = (("append", b"x", element),)
     return done("txn", micros, micros)
@@ -104,6 +109,10 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
     "set": (
         in_turn(done("add", 1), done("add", 2), done("remove", 1), done("read", None, (2,)), done("read", None, [2])),
         in_turn(done("add", 1), done("remove", 1), done("read", None, (1,))),
+    ),
+    "or-set": (
+        apart(done("add", 1), other(done("add", 1)), done("remove", 1, 1), other(done("read", None, (1,)))),
+        apart(done("add", 1), done("remove", 1, 1), done("read", None, (1,))),
     ),
     "set-full": (
         in_turn(done("add", 1), done("read", None, ()), done("read", None, (1,))),
@@ -213,6 +222,7 @@ DIFFERENT: dict[str, list[Operation]] = {
     "cas-register": in_turn(done("write", (1, 0)), done("cas", ((1.0, 0), 5), True)),
     "sequential": in_turn(done("write", 1), done("read", None, 1.0)),
     "set": in_turn(done("add", 1), done("read", None, (True,))),
+    "or-set": in_turn(done("add", 1), done("read", None, (True,))),
     "set-full": in_turn(done("add", True), done("read", None, (1,))),
     "queue": in_turn(done("enqueue", 0), done("dequeue", None, False)),
     "total-queue": in_turn(done("enqueue", 1), done("dequeue", None, 1.0), done("drain", None, ())),
