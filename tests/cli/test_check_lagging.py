@@ -78,6 +78,19 @@ def test_one_order_is_asked_for_where_an_operation_has_another_mode_or_the_model
     assert said(tmp_path, history, "--model", model)[0] == 1
 
 
+def test_a_value_that_is_written_again_is_there_again_whether_replicas_lag_or_not(tmp_path: Path) -> None:
+    lagging = [
+        at("n1", 0, "write", (b"on", 100)),
+        at("n1", 200, "read"),
+        at("n1", 300, "write", (b"on", 100)),
+        at("n1", 350, "read", None, b"on"),
+    ]
+    for history in (lagging, [each._replace(mode="cp") for each in lagging]):
+        assert said(tmp_path, history, "--model", "expiry")[0] == 0
+        late = [*history[:3], history[3]._replace(invoke_us=410, complete_us=411)]
+        assert said(tmp_path, late, "--model", "expiry")[0] == 1
+
+
 @pytest.mark.parametrize("name", GOOD_AND_BAD)
 def test_nothing_is_asked_of_nodes_that_are_not_named(name: str, tmp_path: Path) -> None:
     _, good, bad = GOOD_AND_BAD[name]
