@@ -100,10 +100,10 @@ def test_a_process_is_left_alone_where_a_node_is_asked_that_may_be_of_another_cl
 ) -> None:
     (tmp_path / "trilemma-cluster").symlink_to(cluster.directory)  # what --dir is where nobody says it
     processes = {node["name"]: node["pid"] for node in control.ask(cluster.directory, "status")["nodes"]}
-    for place in ((), ("--dir", str(cluster.directory))):
-        for node in ("127.0.0.1:1", cluster.addresses["n1"], "n1"):
-            said = run("lab", verb, "n2", *place, "--node", node, cwd=tmp_path)
-            refused(said, f"{verb} is done by the supervisor of a cluster that `trilemma up` started, named by --dir;")
+    named = ("--dir", str(cluster.directory))
+    for place in (("--node", "127.0.0.1:1"), (*named, "--node", cluster.addresses["n1"]), (*named, "--node", "n1")):
+        said = run("lab", verb, "n2", *place, cwd=tmp_path)
+        refused(said, f"{verb} is done by the supervisor of a cluster that `trilemma up` started, named by --dir;")
     nodes = control.ask(cluster.directory, "status")["nodes"]
     assert {node["name"]: (node["state"], node["pid"]) for node in nodes} == {
         name: ("running", pid) for name, pid in processes.items()
