@@ -195,7 +195,7 @@ class Clients:
             connection.read_on(reads)
 
     def flush(self) -> None:
-        """See ClientOutlet. Cost: one write per connection that has something to say (SPEED §1.2)."""
+        """See ClientOutlet. Cost: one write per connection that has something to say (each is a system call)."""
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             parts, connection.parts = connection.parts, []
