@@ -51,6 +51,7 @@ class Clients:
         self._new.append(session)
         session.on_reset = self._welcome
         session.on_defect = self._server.defects.append
+        session.on_error = lambda reply: self._server.statistics.note_error(reply)
         self._sessions[conn] = session
         self._server.statistics.connections += 1
         self._welcome(session)

@@ -162,7 +162,7 @@ class Server:
         self._stack.callback(directory.close)
         await self._start_node(directory, secret)
         if isinstance(self.node, Node):
-            self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients, str(self._config_file or "")))
+            self.node.information.facts.update(fixed_facts(config, self.client_address[1], self._config_file))
         counters, states = self.clients.counters, self.peers.states
         watch = Watch(self.node, self.storage, self.turns, self.room, Path(config.dir), counters, states, self.logger)
         self._stack.callback(watch.stop)
