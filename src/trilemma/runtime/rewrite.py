@@ -68,6 +68,7 @@ def answer_rewrite(path: Path | None, words: Sequence[bytes]) -> bytes:
     values: dict[str, str | bool | int] = {
         "requirepass": options["requirepass"],
         "protected_mode": options["protected-mode"] == "yes",
+        "timeout": int(options["timeout"]),
     }
     try:
         rewrite(path, values)

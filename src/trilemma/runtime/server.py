@@ -24,6 +24,7 @@ from trilemma.runtime.address import split_address
 from trilemma.runtime.admission import Admission
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
+from trilemma.runtime.closings import Closings
 from trilemma.runtime.config import ServerConfig, member_ids
 from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.disk import DiskStorage
@@ -218,9 +219,9 @@ class Server:
     def _make_outlets(self, directory: DataDirectory, secret: bytes, thread: Executor) -> None:
         config = self.config
         limits = ClientLimits(config.maxclients, config.output_bytes_max, config.output_pause_bytes)
-        self.clients = Clients(
-            self.turns, limits, lambda address, why: self.logger.warning("client closed", client=address, why=why)
-        )
+        closings = Closings(self.logger)
+        self._stack.callback(closings.stop)
+        self.clients = Clients(self.turns, limits, closings.note)
         identity = Identity(
             config.cluster_id,
             config.me.id,
