@@ -120,6 +120,8 @@ class Information:
         return self._facts("used_cpu_sys", "used_cpu_user")
 
     def _dbs(self) -> list[tuple[str, object]]:
+        """Return the dbs that hold keys. How many of those have a deadline is not counted (docs/differences.md), but
+        tools read the fields by their places."""
         sizes = [0] * DBS
         for shard in self._server.executors.user_shards():
             replica = self._server.executors.replicas.get(shard)
