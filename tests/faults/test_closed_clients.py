@@ -148,6 +148,11 @@ def test_row_37_who_guesses_passwords_is_closed_and_nobody_is_locked_out(locked:
     assert locked.exchange(request("AUTH", "sesame"), PING) == (b"+OK\r\n+PONG\r\n", False)
 
 
+def test_row_37_where_there_is_no_password_nothing_is_guessed(live: Callable[..., LiveNode]) -> None:
+    wrong = request("AUTH", "nobody", "no") * (2 * WRONG_PASSWORDS_MAX)
+    assert live().exchange(wrong) == (WRONG * (2 * WRONG_PASSWORDS_MAX), False)
+
+
 def test_row_40_one_place_is_kept_for_an_administrator_of_this_machine(live: Callable[..., LiveNode]) -> None:
     node = live(maxclients=CLIENTS_MAX)
     held = [node.connect() for _ in range(CLIENTS_MAX)]

@@ -86,7 +86,8 @@ def _prove(port: SessionPort, user: bytes, password: bytes) -> None:
     proven = not wanted or hmac.compare_digest(wanted, password)
     client = port.client
     if user != b"default" or not proven:
-        client.wrong_passwords += 1
+        if wanted:  # else there is nothing to guess
+            client.wrong_passwords += 1
         if client.wrong_passwords >= WRONG_PASSWORDS_MAX:
             client.close(f"it gave {WRONG_PASSWORDS_MAX} wrong passwords")
         raise error("wrong_password")
