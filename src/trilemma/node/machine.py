@@ -60,17 +60,19 @@ class Node:
             config, self._executors, self._peers, placement.router, self._system, self._port, entropy, now
         )
         self._server.admin = self._ask_shell
-        self._information = Information(self._server, lambda: len(self._server.sessions))
+        self.information = information = Information(self._server, lambda: len(self._server.sessions))
         self._hub = Hub(
             self._server.sessions,
             self._options,
             lambda: self._now,
-            self._information.text,
-            self._information.cluster_text,
+            information.text,
+            information.cluster_text,
             self._server.reset_statistics,
         )
         self._clients = Clients(self._server, self._options)
-        self._commands = Commands(self._server, self._options, engine, lambda: bool(self.facts.get("config_file")))
+        self._commands = Commands(
+            self._server, self._options, engine, lambda: bool(information.facts.get("config_file"))
+        )
         self._placement.follow(self._executors, self._now)
 
     def _port(self, session: Session) -> Port:
@@ -95,16 +97,6 @@ class Node:
     def is_waiting(self) -> bool:
         """Say whether a reply waits for time to pass (WAIT, DEBUG SLEEP, CAP WAIT)."""
         return self._commands.waiting.next_deadline_us is not None
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """What only the process knows and INFO shows; the shell keeps it fresh."""
-        return self._information.facts
-
-    @property
-    def peer_states(self) -> dict[str, str]:
-        """What the process knows of the connection to each peer, for INFO; the shell keeps it fresh."""
-        return self._information.peer_states
 
     # Inputs
 

@@ -33,9 +33,19 @@ class Statistics:
     commands: int = 0
     connections: int = 0
     errors: int = 0
+    """Errors that were a reply of their own; those within EXEC's array are not counted."""
     refused: int = 0
+    """Of those, CLUSTERDOWN."""
     uncertain: int = 0
     defects: int = 0
+
+    def note_error(self, reply: bytes) -> None:
+        """Count an error that is sent as a reply."""
+        self.errors += 1
+        if reply.startswith(b"-CLUSTERDOWN "):
+            self.refused += 1
+        elif reply.startswith(b"-UNCERTAIN "):
+            self.uncertain += 1
 
 
 class Server:

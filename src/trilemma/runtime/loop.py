@@ -226,6 +226,8 @@ class NodeLoop:
         clients.flush()
         for conn, reads in effects.reading:
             clients.read_on(conn, reads)
+        for conn, why in effects.closed_for:
+            clients.say_why(conn, why)
         for conn in effects.close:
             clients.close(conn)
 
