@@ -11,9 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE_S, LiveNode
 
 import trilemma
+from conftest import PATIENCE_S, LiveNode
 from trilemma.base.time import US_PER_S
 from trilemma.command.connection import WRONG_PASSWORDS_MAX
 from trilemma.node import silence
