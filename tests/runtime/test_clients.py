@@ -208,6 +208,37 @@ def test_a_client_whose_unread_replies_pass_the_bound_is_closed_and_costs_no_mor
     serve(body, ClientLimits(output_bytes_max=8 << 20, output_pause_bytes=64 * KIB))
 
 
+def test_the_last_replies_leave_before_the_connections_are_closed(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, _ = await harness.connect()
+        await harness.connect()
+        await until(lambda: len(harness.seen) == 2)
+        data = b"x" * (16 << 20)
+        harness.reply(1, data)
+        told = asyncio.create_task(reader.read(-1))
+        await harness.clients.stop()
+        assert len(harness.clients) == 0
+        assert await told == data
+
+    serve(body)
+
+
+def test_a_client_that_does_not_read_does_not_keep_a_node_from_stopping(
+    serve: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "LAST_BYTES_S", 0.05)
+
+    async def body(harness: Harness) -> None:
+        _, writer = await harness.connect()
+        writer.transport.pause_reading()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"x" * (16 << 20))
+        await harness.clients.stop()
+        await until(lambda: len(harness.clients) == 0)
+
+    serve(body)
+
+
 def test_a_client_that_sends_no_more_may_still_read_until_the_node_closes(serve: Any, until: Any) -> None:
     async def body(harness: Harness) -> None:
         reader, writer = await harness.connect()

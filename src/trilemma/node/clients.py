@@ -223,6 +223,11 @@ class Clients:
         return refusal.uncertain(keyspace, reason)
 
     @property
+    def owes(self) -> bool:
+        """Say whether some reply is made, and shows what is not durable yet."""
+        return any(session.waits_for_disk(self._durable) for session in self._sessions.values())
+
+    @property
     def next_deadline_us(self) -> int:
         """When the next reply may be late, or a silent client has to be closed."""
         return min(self._late_us, self._silence.next_deadline_us)

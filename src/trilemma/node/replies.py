@@ -111,6 +111,10 @@ class Replies:
         """When the time of the next reply is up, which is made."""
         return self._slots[0].due_us
 
+    def waits_for_disk(self, durable: int) -> bool:
+        """Say whether a reply is made, and shows what is not durable yet."""
+        return any(slot.data is not None and slot.token > durable for slot in self._slots)
+
     def give_up_late(self, durable: int, now_us: int, told: Callable[[Request], bytes | None]) -> int | None:
         """Answer replies whose time is up, and that show what is not durable, with what `told` says of their requests.
 

@@ -78,7 +78,7 @@ class Server:
         """Whether this node's disk was ever in the cluster's company; before, it may be a new one under an old name."""
         self.admin: Callable[[list[bytes], Callable[[bytes], None], int], None]
         """Ask the shell for something: words, what takes its reply, RESP version."""
-        self.leaving = Leaving(config.timing.detection_us)
+        self.leaving = Leaving(config.timing.detection_us, executors, peers)
         self.sessions: dict[ConnId, Session] = {}
         self.monitors = Monitors(lambda: self.now.wall_us)
         self._random = SplitMix64(entropy)

@@ -17,6 +17,7 @@ from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX, limi
 from trilemma.node.spare import MAX_CLIENTS
 from trilemma.resp.reply import encode_error
 from trilemma.runtime.address import is_loopback, join_address
+from trilemma.runtime.last_bytes import LAST_BYTES_S
 from trilemma.runtime.port import Inputs
 
 OUTPUT_PAUSE_BYTES = limit(
@@ -144,6 +145,8 @@ class Clients:
         self._connections: dict[ConnId, ClientConnection] = {}
         self._dirty: list[ClientConnection] = []
         self._last_id = 0
+        self._all_lost: asyncio.Future[None] | None = None
+        """Done when no connection is left, once all were closed."""
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -179,6 +182,8 @@ class Clients:
         """Forget a connection."""
         if self._connections.pop(connection.id, None) is not None:
             self.inputs.client_gone(connection.id)
+        if self._all_lost is not None and not self._connections and not self._all_lost.done():
+            self._all_lost.set_result(None)
 
     # From the node
 
@@ -239,11 +244,15 @@ class Clients:
         if connection.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(CLOSE_LINGER_S, connection.transport.abort)
 
-    def close_all(self) -> None:
-        """Close all connections; what was written still leaves."""
+    async def stop(self) -> None:
+        """Close all connections once their sockets have taken what was written, or have had their time."""
+        self._all_lost = asyncio.get_running_loop().create_future()
         for connection in list(self._connections.values()):
             connection.is_closing = True
-            self._end(connection)
+            connection.transport.close()
+        if self._connections:
+            await asyncio.wait([self._all_lost], timeout=LAST_BYTES_S)
+        self.abort()
 
     def abort(self) -> None:
         """Close all connections at once."""

@@ -248,7 +248,7 @@ class Server:
         }
         self.peers.start(addresses)
         self._stack.push_async_callback(self.peers.stop)
-        self._stack.push_async_callback(self._close_clients)
+        self._stack.push_async_callback(self.clients.stop)
         for factory, listening in (
             (self.peers.incoming, sockets.peer),
             (self.clients.connection, sockets.client),
@@ -257,11 +257,6 @@ class Server:
             listener = await loop.create_server(factory, sock=listening, backlog=LISTEN_BACKLOG)
             self._listeners.append(listener)
             self._stack.callback(listener.close)
-
-    async def _close_clients(self) -> None:
-        self.clients.close_all()
-        await asyncio.sleep(0)
-        self.clients.abort()
 
     async def _listen_for_metrics(self) -> None:
         port = self.config.metrics_port
