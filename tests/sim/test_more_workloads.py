@@ -1,15 +1,17 @@
-"""Connections, receipts and looks under faults: clean as the store is, and broken where the store is made to be.
+"""Connections, receipts, looks, and all commands on `ap`: clean as the store is, and broken where it is made to be.
 
 They are drawn by a generator of their own, so that all that other schedules draw stays what it was.
 """
 
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from itertools import count
 
 import pytest
 
-from trilemma.command import lcs
+from trilemma.command import expiry, generic, lcs
+from trilemma.command.context import DataContext
 from trilemma.command.spec import keys_of
 from trilemma.datatype import plain
 from trilemma.datatype.causal import CausalView
@@ -22,14 +24,26 @@ from trilemma.node.session import Session
 from trilemma.node.token_wait import TokenWait
 from trilemma.node.transactions import Transactions
 from trilemma.node.unit import Path, Result, Unit
+from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse_long_double
 from trilemma.resp.reply import Reply
 from trilemma.sim.campaign import judge
-from trilemma.sim.options import MODES, MORE_SHARE, MORE_WORKLOADS, WORKLOADS, Options, draw, more_workloads
+from trilemma.sim.options import (
+    MODES,
+    MORE_SHARE,
+    MORE_WORKLOADS,
+    OWNED_SHARE,
+    OWNED_WORKLOADS,
+    WORKLOADS,
+    Options,
+    draw,
+    more_workloads,
+    owned_workloads,
+)
 from trilemma.sim.run import run_schedule
 
 SEEDS = range(4)
 
-EACH = [(mode, name) for mode in MODES for name in MORE_WORKLOADS[mode]]
+EACH = [(mode, name) for mode in MODES for name in (*MORE_WORKLOADS[mode], *OWNED_WORKLOADS[mode])]
 
 
 def options(seed: int, mode: str, name: str) -> Options:
@@ -52,16 +66,17 @@ def test_what_they_see_of_the_store_is_as_it_must_be(mode: str, name: str) -> No
     assert any(judge(outcome) == "clean" for outcome in outcomes)
 
 
-def test_one_schedule_in_ten_has_one_more_and_the_others_are_what_they_were() -> None:
+def test_some_schedules_have_one_more_and_the_others_are_what_they_were() -> None:
     for mode in MODES:
         gained: Counter[str] = Counter()
         for seed in range(2_000):
-            drawn, more = draw(seed, mode), more_workloads(seed, mode)
+            drawn, more = draw(seed, mode), (*owned_workloads(seed, mode), *more_workloads(seed, mode))
             gained.update(more)
             assert set(drawn.workloads[: len(drawn.workloads) - len(more)]) <= set(WORKLOADS[mode])
             assert drawn.workloads[len(drawn.workloads) - len(more) :] == more
-        assert set(gained) == set(MORE_WORKLOADS[mode])
-        assert 0.8 * MORE_SHARE < gained.total() / 2_000 < 1.2 * MORE_SHARE
+        assert set(gained) == {*MORE_WORKLOADS[mode], *OWNED_WORKLOADS[mode]}
+        share = MORE_SHARE + (OWNED_SHARE if OWNED_WORKLOADS[mode] else 0)
+        assert 0.8 * share < gained.total() / 2_000 < 1.2 * share
 
 
 class Nowhere:
@@ -91,6 +106,30 @@ def hides_what_it_shows(config: NodeConfig, view: CausalView, keys_max: int) -> 
     return [[*row[:2], row[2], [row[2]]] for row in CONFLICTS(config, view, keys_max)]  # type: ignore[index, union-attr]
 
 
+def rounds_on_the_way(self: CausalView, db: int, key: bytes, amount: bytes) -> bytes:
+    held, added = parse_long_double(self.string(db, key) or b"0"), parse_long_double(amount)
+    ADD_FLOAT(self, db, key, amount)
+    assert held is not None
+    assert added is not None
+    total = add_long_doubles(held, added)
+    assert total is not None
+    return format_long_double(total)
+
+
+def copies_no_deadline(self: CausalView, db: int, key: bytes, to_db: int, to_key: bytes) -> None:
+    value = self.string(db, key)
+    if value is not None:
+        self.set_string(to_db, to_key, value, None)
+
+
+def renames_onto_nothing_only(ctx: DataContext, source: bytes, target: bytes) -> None:
+    if not ctx.view.exists(ctx.db, target):
+        ctx.view.copy(ctx.db, source, ctx.db, target)
+    ctx.view.delete(ctx.db, source)
+    ctx.view.delete(ctx.db, target)
+
+
+ALLOWED, ADD, ADD_FLOAT = expiry._is_allowed, CausalView._add, CausalView.add_float
 RESET, CONFLICTS, HOLDERS = Session.reset, causal_report.conflicts, raft_report.holders
 COUNTER = count()
 
@@ -109,6 +148,16 @@ PLANTED: dict[str, tuple[str, str, object, str, object]] = {
     "no two digests are equal": ("cp", "receipts", Digest, "text", property(lambda self: f"{next(COUNTER):x}")),
     "what is shown is hidden": ("ap", "receipts", causal_report, "conflicts", hides_what_it_shows),
     "nothing is raw": ("cp", "looks", plain, "string_encoding", lambda value: "embstr"),
+    "GT is ignored": (
+        "ap", "owned", expiry, "_is_allowed", lambda options, *times: ALLOWED(options - {b"GT"}, *times),
+    ),
+    "RENAME and COPY lose the deadline": ("ap", "owned", CausalView, "copy", copies_no_deadline),
+    "sums are rounded on the way in replies": ("ap", "owned", CausalView, "add_float", rounds_on_the_way),
+    "what is there may be taken": ("ap", "shared", CausalView, "exists", lambda self, db, key: False),
+    "RENAME takes both away": ("ap", "shared", generic, "_move", renames_onto_nothing_only),
+    "hundredths are not counted": (
+        "ap", "shared", CausalView, "_add", lambda self, db, key, amount: ADD(self, db, key, Fraction(int(amount))),
+    ),
     "LCS tells lengths of one": ("ca", "looks", lcs, "_shown", lambda run, with_length: [[run.first_start], []]),
 }  # fmt: skip
 

@@ -82,8 +82,12 @@ def total(held: bytes, amount: bytes) -> bytes:
     return _printed(left + right)
 
 
-def is_rounded(held: bytes, amount: bytes, told: bytes) -> bool:
-    """Say whether a reply is what rounding may have made of the sum of two texts."""
+def is_rounded(held: bytes, amount: bytes, told: bytes, *, is_exact: bool = False) -> bool:
+    """Say whether a reply is what rounding may have made of the sum of two texts.
+
+    Args:
+        is_exact: a store that keeps exact sums, and rounds each as it is shown: what is held is one that was shown.
+    """
     try:
         left, right, shown = number(held), number(amount), number(told)
     except Refusal:
@@ -92,6 +96,8 @@ def is_rounded(held: bytes, amount: bytes, told: bytes) -> bool:
         return False
     exact = left + right
     errors = sum(_rounding(each) for each in (left, right))
+    if is_exact:
+        errors += abs(left) / (1 << _MANTISSA_BITS) + Fraction(1, 2 * 10**_DIGITS)
     if errors or _rounding(exact):
         errors += abs(exact) / (1 << _MANTISSA_BITS)
     return abs(exact - shown) <= errors + Fraction(1, 2 * 10**_DIGITS)

@@ -175,10 +175,10 @@ def judged(operations: Iterable[Operation], checker: str, check: Callable[[list[
         reason = refusal(operation)
         if reason:
             return unknown(checker, reason)
-    return combine((_sure(check(group), group) for group in components(listed)), checker)
+    return combine((sure(check(group), group) for group in components(listed)), checker)
 
 
-def _sure(verdict: Verdict, group: list[Operation]) -> Verdict:
+def sure(verdict: Verdict, group: list[Operation]) -> Verdict:
     """Return a verdict on one group; `unknown` where it may be `invalid` only because a sum was rounded unseen."""
     if not verdict.is_invalid:
         return verdict

@@ -5,6 +5,7 @@ Operations: `command` (argument: the command, its name in capitals first; result
 The state is a tuple of (key, entry) in order of keys; no key exists at first.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from trilemma.check import redis_keys, redis_object, redis_strings
@@ -18,15 +19,16 @@ _READS: Final = redis_strings.READS | redis_keys.READS | redis_object.READS
 State = tuple[tuple[bytes, Entry], ...]
 
 
-def reply(data: Data, command: tuple[bytes, ...], told: Any = None) -> Any:
+def reply(data: Data, command: tuple[bytes, ...], told: Any = None, *, is_exact: bool = False) -> Any:
     """Carry out one command on `data`, and return Redis' reply (for an error: its text, and nothing has changed).
 
     Args:
         told: what the store replied, where that is known: a sum of INCRBYFLOAT may be rounded as this one was.
+        is_exact: whether sums of INCRBYFLOAT are kept exactly, and rounded as they are shown.
     """
     try:
         if command[0] == b"INCRBYFLOAT":
-            return redis_strings.incrbyfloat_as_told(data, command[1:], told)
+            return redis_strings.incrbyfloat_as_told(data, command[1:], told, is_exact=is_exact)
         return _COMMANDS[command[0]](data, command[1:])
     except Refusal as refusal:
         return str(refusal)
@@ -40,12 +42,14 @@ def _commands(operation: Operation) -> tuple[tuple[bytes, ...], ...]:
     raise ValueError(f"the Redis model has no operation {operation.kind!r}")
 
 
-def _step(state: State, operation: Operation) -> tuple[bool, State]:
+def _step(state: State, operation: Operation, *, is_exact: bool = False) -> tuple[bool, State]:
     data = dict(state)
     commands = _commands(operation)
     told = (operation.result,) if operation.kind == "command" else operation.result
     hints = told if isinstance(told, tuple) and len(told) == len(commands) else (None,) * len(commands)
-    replies = tuple(reply(data, command, hint) for command, hint in zip(commands, hints, strict=True))
+    replies = tuple(
+        reply(data, command, hint, is_exact=is_exact) for command, hint in zip(commands, hints, strict=True)
+    )
     return operation.outcome == "info" or replies == told, tuple(sorted(data.items()))
 
 
@@ -57,3 +61,6 @@ _NO_KEYS: Final[State] = ()
 
 REDIS: Final = Model("redis", _NO_KEYS, _step, _is_read)
 """Redis' strings and keys."""
+
+REDIS_WITH_EXACT_SUMS: Final = Model("redis with exact sums", _NO_KEYS, partial(_step, is_exact=True), _is_read)
+"""The same as `ap` counts: a sum of INCRBYFLOAT is rounded only as it is shown."""

@@ -163,9 +163,10 @@ def _incrbyfloat(data: Data, args: Sequence[bytes]) -> Any:
     return text
 
 
-def incrbyfloat_as_told(data: Data, args: Sequence[bytes], told: Any) -> Any:
-    """Add a number, and round as the reply does where rounding may have made it; else as the model does."""
-    if isinstance(told, bytes) and is_rounded(_number(data, args[0]), args[1], told):
+def incrbyfloat_as_told(data: Data, args: Sequence[bytes], told: Any, *, is_exact: bool = False) -> Any:
+    """Add a number, and round as the reply does where rounding may have made it (see `is_rounded`); else as the model
+    does."""
+    if isinstance(told, bytes) and is_rounded(_number(data, args[0]), args[1], told, is_exact=is_exact):
         _put(data, args[0], told)
         return told
     return _incrbyfloat(data, args)

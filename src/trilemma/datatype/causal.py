@@ -31,9 +31,9 @@ from trilemma.datatype.operations import (
     Operation,
     plain_resets,
 )
-from trilemma.datatype.shown import is_beyond_int64, shown
+from trilemma.datatype.shown import exact, is_beyond_int64, number_text, shown
 from trilemma.replication.port import Batch
-from trilemma.resp.longdouble import add_long_doubles, format_long_double, parse_long_double
+from trilemma.resp.longdouble import add_long_doubles, parse_long_double
 from trilemma.resp.number import parse_int64
 from trilemma.storage.overlay import ShardRows
 
@@ -114,29 +114,34 @@ class CausalView(CausalReading):
             self._do([EDIT, db, key, value, plain_resets(state.resets())], len(key) + len(value))
 
     def add_integer(self, db: int, key: bytes, amount: int) -> int:
-        """See View."""
-        text = self.string(db, key)
+        """See View. Where the number shown is rounded, because fractions were added, the new one must be whole too."""
+        state = self._visible(db, key) or KeyState()
+        text, held = shown(state), exact(state)
         number = 0 if text is None else parse_int64(text)
-        if number is None:
+        if number is None or held is None:
             raise (
                 error("not_integer") if text is not None and not is_beyond_int64(text) else error("increment_overflow")
             )
         if not INT64_MIN <= number + amount <= INT64_MAX:
             raise error("increment_overflow")
+        if number_text(held + amount) != b"%d" % (number + amount):
+            raise error("not_integer")
         self._add(db, key, Fraction(amount))
         return number + amount
 
     def add_float(self, db: int, key: bytes, amount: bytes) -> bytes:
-        """See View."""
-        text = self.string(db, key)
+        """See View: the reply is what the key shows then, the exact sum rounded once."""
+        state = self._visible(db, key) or KeyState()
+        text, held = shown(state), exact(state)
         number, added = parse_long_double(b"0" if text is None else text), parse_long_double(amount)
         if number is None or added is None:
             raise error("not_float")
-        total = add_long_doubles(number, added)
-        if total is None or isinstance(added, float):
+        if held is None or isinstance(number, float) or isinstance(added, float):
+            raise error("increment_nan")
+        if add_long_doubles(held, added) is None:
             raise error("increment_nan")
         self._add(db, key, added)
-        return format_long_double(total)
+        return number_text(held + added)
 
     def _add(self, db: int, key: bytes, amount: Fraction) -> None:
         """Ship this node's whole new sum. What an expired key held was seen, and goes first, and so do deadlines that

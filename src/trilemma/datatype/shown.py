@@ -13,16 +13,18 @@ from trilemma.resp.number import parse_int64
 
 def shown(state: KeyState) -> bytes | None:
     """Return the string that a state shows: the winning SET, with what was added to it where it is a number."""
+    number = exact(state) if state.counts_live else None
+    if number is not None:
+        return number_text(number)
     winner = state.winner()
-    if not state.counts_live:
-        return None if winner is None else winner.value
-    base = Fraction(0)
-    if winner is not None:
-        number = _number(winner.value)
-        if number is None:
-            return winner.value
-        base = number
-    return _number_text(base + state.sum())
+    return None if winner is None else winner.value
+
+
+def exact(state: KeyState) -> Fraction | None:
+    """Return the exact number that a state is, 0 where nothing is, None where a text hides what was added."""
+    winner = state.winner()
+    base = Fraction(0) if winner is None else _number(winner.value)
+    return None if base is None else base + state.sum()
 
 
 def _number(text: bytes) -> Fraction | None:
@@ -34,7 +36,7 @@ def _number(text: bytes) -> Fraction | None:
     return found if isinstance(found, Fraction) else None
 
 
-def _number_text(number: Fraction) -> bytes:
+def number_text(number: Fraction) -> bytes:
     """Return a number as it is shown: exact if whole, else rounded once as INCRBYFLOAT does."""
     if number.denominator == 1:
         return exact_text(number).encode("ascii")

@@ -15,8 +15,10 @@ from trilemma.workload.founding import Foundings
 from trilemma.workload.mixed import Mixed
 from trilemma.workload.multi import Groups
 from trilemma.workload.once import Once
+from trilemma.workload.owned import Owned
 from trilemma.workload.receipts import Receipts
 from trilemma.workload.register import Registers
+from trilemma.workload.shared import Shared
 from trilemma.workload.step import Generator, Step
 from trilemma.workload.strings import StringCommands, looking
 
@@ -48,7 +50,9 @@ _GENERATORS: dict[str, Callable[[Random, bytes], Generator]] = {
     "looks": looking,
     "mixed": Mixed,
     "once": Once,
+    "owned": Owned,
     "registers": Registers,
+    "shared": Shared,
     "strings": StringCommands,
 }
 """Those that need to know nothing else of a schedule."""

@@ -31,6 +31,7 @@ from trilemma.check.refusal import check_refusals
 from trilemma.check.register import check_register
 from trilemma.check.stale import STALE, check_stale
 from trilemma.check.verdict import Verdict, valid
+from trilemma.sim.judge_commands import judge_owned, judge_shared, sums_of
 from trilemma.sim.judged import Judged
 from trilemma.workload.bank import Bank
 
@@ -234,6 +235,8 @@ LEADERLESS: dict[str, Judge] = {
     "databases": _equal_databases,
     "connections": lambda part: _sent_at_once(part, _causal),
     "receipts": lambda part: _with_receipts(part, _causal),
+    "owned": judge_owned,
+    "shared": lambda part: [*judge_shared(part), *_lagging_counters(sums_of(part))],
 }
 """For `ap`: causal order, nothing lost, convergence."""
 

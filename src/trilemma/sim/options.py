@@ -64,6 +64,12 @@ MORE_WORKLOADS = {
 }
 """By mode: the further ones. A generator of their own draws them, so that other schedules stay what they were."""
 
+OWNED_SHARE = 0.2
+"""How many schedules of `ap` have a workload of all commands on strings and keys."""
+
+OWNED_WORKLOADS = {"cp": (), "ca": (), "ap": ("owned", "shared")}
+"""By mode: those; on `cp` and `ca` `strings` has them. Drawn by a generator of their own as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -213,7 +219,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     if drawn.slow_sync_us:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.
         drawn = replace(drawn, tight=tuple(name for name in drawn.tight if name != "replies ahead"))
-    drawn = replace(drawn, workloads=(*drawn.workloads, *more_workloads(seed, chosen_mode)))
+    further = (*owned_workloads(seed, chosen_mode), *more_workloads(seed, chosen_mode))
+    drawn = replace(drawn, workloads=(*drawn.workloads, *further))
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
@@ -223,6 +230,12 @@ def more_workloads(seed: int, mode: str) -> tuple[str, ...]:
     """Return the further workload of a seed, or none."""
     rng = Random(f"{seed} {mode} more")
     return (rng.choice(MORE_WORKLOADS[mode]),) if rng.random() < MORE_SHARE else ()
+
+
+def owned_workloads(seed: int, mode: str) -> tuple[str, ...]:
+    """Return the workload of all commands on strings and keys that a seed of `ap` has, or none."""
+    rng, names = Random(f"{seed} {mode} all commands"), OWNED_WORKLOADS[mode]
+    return (rng.choice(names),) if names and rng.random() < OWNED_SHARE else ()
 
 
 def with_replicas(options: Options, replicas: int) -> Options:

@@ -29,6 +29,7 @@ from trilemma.sim.solo import request
 from trilemma.sim.trace import Trace
 from trilemma.workload.bank import Bank
 from trilemma.workload.founding import Foundings
+from trilemma.workload.owned import Owned
 from trilemma.workload.step import Generator
 
 READY_US = 1_500_000
@@ -168,6 +169,8 @@ class Schedule:
         for number in range(options.clients):
             name = options.workloads[number % len(options.workloads)]
             readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
+            generator = self._generators[name]
+            load = generator.owner() if isinstance(generator, Owned) else generator
             only_reads = readonly or (name in READABLE and rng.random() < options.reader_share)
             client = Client(
                 self._cluster,
@@ -175,7 +178,7 @@ class Schedule:
                 Random(rng.getrandbits(62)),
                 self._numbers,
                 1 + number % options.nodes,
-                Reads(self._generators[name]) if only_reads else self._generators[name],
+                Reads(load) if only_reads else load,
                 readonly=readonly,
                 can_pipeline=name not in ONE_STEP_AT_A_TIME,
             )

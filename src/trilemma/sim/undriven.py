@@ -1,4 +1,4 @@
-"""Which commands no workload sends, and why no schedule could show more of them than other tests do.
+"""Which commands no workload of a mode sends, and why no schedule could show more of them than other tests do.
 
 A test holds this list against the command table and against what the workloads send.
 """
@@ -11,6 +11,8 @@ _OF_THE_NODE: Final = (
 )
 _ACCEPTED: Final = "is answered OK and does nothing (tests/command)"
 _OF_THE_PROCESS: Final = "acts on the process and its files, which are real ones only (tests/runtime)"
+
+_OF_AP: Final = "asks what replicas that lag have seen; of other keyspaces it is refused, or says nothing (tests/node)"
 
 OPERATORS: Final = frozenset({"keyspace|alter"})
 """What the nemesis sends."""
@@ -44,4 +46,11 @@ UNDRIVEN: Final = {
     "shutdown": "hands over as the fault `hand_over` does, and ends a process, which is a real one only (tests/node)",
     "time": "shows the node's wall clock, which faults step and nobody promises anything of",
 }
-"""By name: why."""
+"""By name: why no workload of any mode sends it."""
+
+ONLY_ELSEWHERE: Final = {
+    "cp": dict.fromkeys(("cap|conflicts", "cap|token", "cap|wait"), _OF_AP),
+    "ca": dict.fromkeys(("cap|conflicts", "cap|token", "cap|wait"), _OF_AP),
+    "ap": {"cap|once": "is refused, for each side of a cut would execute the command (tests/node)"},
+}
+"""By mode: what other modes' workloads send, and why those of this mode do not."""

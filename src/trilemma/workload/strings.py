@@ -26,6 +26,9 @@ FAR_MS: Final = 10_000_000_000_000
 LONG_OFFSET: Final = 40
 """What is written there makes a value too long to be kept beside its key."""
 
+FRACTIONS: Final = (b"0.5", b"1.25", b"-0.75", b"3")
+"""Amounts of INCRBYFLOAT whose sums need no rounding."""
+
 _INT64_MIN: Final = b"-9223372036854775808"
 _RELATIVE_S: Final = b"100000"
 _RELATIVE_MS: Final = b"100000000"
@@ -34,10 +37,11 @@ _RELATIVE_MS: Final = b"100000000"
 class _Draws:
     """What templates are filled with: the keys of the current group and values that never repeat."""
 
-    __slots__ = ("_rng", "group", "number")
+    __slots__ = ("_fractions", "_rng", "group", "number")
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, fractions: Sequence[bytes]) -> None:
         self._rng = rng
+        self._fractions = fractions
         self.group = b""
         self.number = 0
 
@@ -62,7 +66,7 @@ class _Draws:
         return b"%d" % self._rng.choice((2, 7, -3, 50))
 
     def fraction(self) -> bytes:
-        return self._rng.choice((b"0.5", b"1.25", b"-0.75", b"3"))
+        return self._rng.choice(self._fractions)
 
     def offset(self) -> bytes:
         return b"%d" % self._rng.choice((0, 1, 3, 9, -1))
@@ -99,7 +103,7 @@ _COMMON: Final[tuple[Template, ...]] = (
     lambda d: (b"DEL", d.any_key()),
 )
 
-_RARE: Final[tuple[Template, ...]] = (
+RARE: Final[tuple[Template, ...]] = (
     lambda d: (b"SET", d.text_key(), d.text(), d.presence()),
     lambda d: (b"SET", d.text_key(), d.text(), b"GET"),
     lambda d: (b"SET", d.text_key(), d.text(), d.presence(), b"GET"),
@@ -150,7 +154,7 @@ _RARE: Final[tuple[Template, ...]] = (
     lambda d: (b"PERSIST", d.any_key()),
 )
 
-_LOOKING: Final[tuple[Template, ...]] = (
+LOOKING: Final[tuple[Template, ...]] = (
     lambda d: (b"OBJECT", b"ENCODING", d.any_key()),
     lambda d: (b"OBJECT", b"ENCODING", d.any_key()),
     lambda d: (b"OBJECT", b"REFCOUNT", d.any_key()),
@@ -163,6 +167,14 @@ _LOOKING: Final[tuple[Template, ...]] = (
     lambda d: (b"SETRANGE", d.any_key(), b"%d" % LONG_OFFSET, d.text()),
 )
 
+COUNTING: Final[tuple[Template, ...]] = 10 * (lambda d: (b"INCRBYFLOAT", d.group + b"n", d.fraction()),)
+"""Fractions that are added one after the other, so that it shows how their sum is rounded."""
+
+
+def keys_of(group: bytes) -> tuple[bytes, ...]:
+    """Return the three keys of a group."""
+    return group + b"n", group + b"t", group + b"u"
+
 
 class StringCommands:
     """Half common commands, half rare ones; some in transactions of two or three.
@@ -170,6 +182,7 @@ class StringCommands:
     Args:
         name: what the names of groups begin with.
         rare: templates of the rare ones.
+        fractions: amounts of INCRBYFLOAT.
     """
 
     def __init__(
@@ -179,7 +192,8 @@ class StringCommands:
         groups: int = 2,
         rotation: int = ROTATION,
         name: bytes = b"s",
-        rare: Sequence[Template] = _RARE,
+        rare: Sequence[Template] = RARE,
+        fractions: Sequence[bytes] = FRACTIONS,
     ):
         self._rng = rng
         self._name = name
@@ -188,7 +202,7 @@ class StringCommands:
         self._groups = groups
         self._rotation = rotation
         self._drawn = 0
-        self._draws = _Draws(rng)
+        self._draws = _Draws(rng, fractions)
         self._used: dict[bytes, None] = {}
 
     def next(self, process: int) -> Step:
@@ -208,9 +222,14 @@ class StringCommands:
         """Return what became of a step."""
         return (judge_single if step.kind == "command" else judge_transaction)(step, replies)
 
+    @property
+    def groups(self) -> list[bytes]:
+        """The groups that were used."""
+        return list(self._used)
+
     def finals(self, process: int) -> list[Step]:
         """Return one MGET per group that was used."""
-        looks = [(group, (b"MGET", group + b"n", group + b"t", group + b"u")) for group in self._used]
+        looks = [(group, (b"MGET", *keys_of(group))) for group in self.groups]
         return [Step(process, (look,), "command", group, look) for group, look in looks]
 
     def _command(self) -> Command:
@@ -220,4 +239,4 @@ class StringCommands:
 
 def looking(rng: Random, prefix: bytes) -> StringCommands:
     """Return commands of which half look at how a value is kept (OBJECT), or at what two have in common (LCS)."""
-    return StringCommands(rng, prefix, rotation=LOOKING_ROTATION, name=b"l", rare=_LOOKING)
+    return StringCommands(rng, prefix, rotation=LOOKING_ROTATION, name=b"l", rare=LOOKING)
