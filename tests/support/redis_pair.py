@@ -21,6 +21,7 @@ class Pair:
 
     def __init__(self, theirs: socket.socket, mode: str = "cp", password: bytes = b"") -> None:
         self.theirs = theirs
+        self.mode = mode
         self._proof = request("AUTH", password) if password else request("PING")
         self.ask_theirs(self._proof, 1)
         config = NodeConfig("solo", 1, "disk", 1, (Member(1, "n1"),), default_mode=mode, requirepass=password.decode())
@@ -82,10 +83,12 @@ class Pair:
             theirs += self.ask_theirs(data, len(some))
             ours += self.ask_ours(data)
         assert len(ours) == len(commands)
-        comparison = Comparison()
+        comparison = Comparison(self.mode)
         for position, (words, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):
             assert comparison.same(words, mine, other), f"{position}: {words!r}: ours {mine!r}, Redis {other!r}"
-        self.commands += len(commands)
+            self.commands += 1
+            if comparison.has_parted:
+                break
 
     def wall_us(self) -> int:
         seconds, micros = decode(self.ask_theirs(request("TIME"), 1)[0])  # type: ignore[misc]

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from raw_replies import decode, parts
 from trilemma.resp.reply import MapReply, NilArray
 
-TOLERANCE_MS = 5_000
+TOLERANCE_MS = 20_000
 CONNECTION = re.compile(rb"(\$2\r\nid\r\n):\d+\r\n")
 EVERYTHING = b"*"
+NILS = (b"*-1\r\n", b"_\r\n")
 HISTORIED = frozenset({b"append", b"setrange", b"incrbyfloat"})
 """What writes a string whose encoding in Redis is not that of the same value when it is set."""
 
@@ -23,9 +24,14 @@ Rule = Callable[[Words, bytes, bytes], bool]
 class Comparison:
     """One sequence on one connection: what a transaction has queued, and which keys' encodings have a history."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str) -> None:
+        self._flush_touches_absent = mode != "ap"
         self._queued: list[Words] = []
         self._historied: set[bytes] = set()
+        self._flushes: int | None = None
+        """How many flushes came since WATCH; None where nothing is watched."""
+        self.has_parted = False
+        """Whether only one of the two has executed a transaction, so that what follows says nothing."""
         self._drawn: tuple[bytes, bytes] | None = None
         """What RANDOMKEY answered just before, here and there."""
         self._rules: dict[bytes, Rule] = {
@@ -48,11 +54,26 @@ class Comparison:
             return True
         if name == b"multi" and ours == b"+OK\r\n":
             self._queued = []
+        flushes = self._flushes_before(name, ours)
+        if name == b"exec" and flushes and self._flush_touches_absent and ours in NILS and theirs not in NILS:
+            self.has_parted = theirs[:1] == b"*"
+            return self.has_parted
         if name == b"exec" and ours[:1] == theirs[:1] == b"*":
             mine, other = parts(ours), parts(theirs)
             if mine and len(mine) == len(other) == len(self._queued):
                 return self._same_transaction(mine, other)
         return self._same_one(words, ours, theirs)
+
+    def _flushes_before(self, name: bytes, reply: bytes) -> int:
+        """Return how many flushes came since the WATCH that a command ends; each may abort its transaction."""
+        before = self._flushes or 0
+        if name == b"watch" and reply == b"+OK\r\n":
+            self._flushes = before
+        elif name in (b"exec", b"discard", b"unwatch") and not reply.startswith(b"-ERR"):
+            self._flushes = None
+        elif name in (b"flushdb", b"flushall") and self._flushes is not None:
+            self._flushes += 1
+        return before
 
     def _same_transaction(self, ours: list[bytes], theirs: list[bytes]) -> bool:
         """Redis goes on in the protocol that a HELLO within it has chosen; here keys' replies are all in one."""
