@@ -71,7 +71,7 @@ class Comparison:
             self._flushes = before
         elif name in (b"exec", b"discard", b"unwatch") and not reply.startswith(b"-ERR"):
             self._flushes = None
-        elif name in (b"flushdb", b"flushall") and self._flushes is not None:
+        elif name in (b"flushdb", b"flushall") and reply == b"+OK\r\n" and self._flushes is not None:
             self._flushes += 1
         return before
 
