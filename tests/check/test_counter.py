@@ -28,7 +28,7 @@ def _run(state: int, operation: Operation) -> tuple[int, int]:
 def _history(rng: Random) -> list[Operation]:
     history = disturb(rng, forge(rng, rng.randint(1, 7), 0, _draw, _run), rng.randrange(5))
     return [
-        each._replace(node=rng.choice(["n1", "n2"]), result=each.result or 0 if each.outcome == "ok" else None)
+        each._replace(node=rng.choice(["n1", "n2", ""]), result=each.result or 0 if each.outcome == "ok" else None)
         for each in history
     ]
 
@@ -42,7 +42,7 @@ def _within_bounds(history: list[Operation], lag: bool) -> bool:
         for each in history:
             if each.kind != "add" or each.outcome == "fail":
                 continue
-            near = not lag or each.node == reply.node
+            near = not lag or each.node == reply.node != ""
             must = each is reply or (each.outcome == "ok" and each.end_us < reply.invoke_us and near)
             may = must or each.invoke_us <= reply.end_us
             low += each.argument if must else min(each.argument, 0) if may else 0

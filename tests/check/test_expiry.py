@@ -150,14 +150,91 @@ def test_what_is_gone_may_come_back_by_another_write_at_once_or_by_clocks_and_re
     assert check_expiry(prolonged, 0).is_invalid
 
 
+AGAIN = [write(0, 10, b"on", 100), read(200, 210, None), write(300, 310, b"on", 100)]
+"""A value that has expired and is written again."""
+
+
+def test_a_value_that_is_written_again_is_judged_by_the_write_that_may_have_set_what_was_read() -> None:
+    for lag in (False, True):
+        assert check_expiry([*AGAIN, read(350, 360, b"on")], 0, lag).is_valid
+        verdict = check_expiry([*AGAIN, read(411, 412, b"on")], 0, lag)
+        assert verdict.is_invalid
+        assert "1 us after its deadline" in verdict.reason
+        longer = [write(0, 10, b"on", 900), *AGAIN[2:], read(500, 501, b"on")]
+        assert check_expiry(longer, 0, lag).is_invalid, "the second write replaced the first, and its deadline"
+        assert check_expiry([*longer[:1], longer[1]._replace(outcome="info"), longer[2]], 0, lag).is_valid
+        assert check_expiry([longer[0], longer[1]._replace(outcome="fail"), longer[2]], 0, lag).is_valid
+        assert check_expiry([*AGAIN, read(350, 360, None)], 0, lag).is_invalid, "gone before its deadline"
+
+
+NO_WRITE_EXPLAINS: dict[str, tuple[list[Operation], str]] = {
+    "between expiry and the next write": ([*AGAIN, read(250, 260, b"on")], "after its deadline"),
+    "gone, and back before the next write": (
+        [write(0, 10, b"on", 100), read(104, 105, None), read(106, 107, b"on"), write(300, 310, b"on", 100)],
+        "came back",
+    ),
+    "deleted, and back before the next write": (
+        [write(0, 1, b"on", 900), delete(2, 3), read(4, 5, b"on"), write(6, 7, b"on", 900)], "replaced or deleted",
+    ),
+    "both were replaced": (
+        [write(0, 1, b"on", None), write(0, 1, b"on", 900), write(2, 3, b"off", 900), read(4, 5, b"on")],
+        "replaced or deleted",
+    ),
+    "the one is too late, the other was replaced": (
+        [write(0, 9, b"on", 50), write(1, 2, b"on", None), delete(3, 4), read(70, 71, b"on")], "replaced or deleted",
+    ),
+    "prolonged before it was written again": (
+        [write(0, 1, b"on", 50), expire(2, 3, 9_000), write(4, 5, b"on", 50), read(70, 71, b"on")],
+        "after its deadline",
+    ),
+    "the first was seen before the second began": (
+        [write(0, None, b"on", 50), read(1, 2, b"on"), write(900, 901, b"on", 50), read(1_000, 1_001, b"on")],
+        "after its deadline",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_WRITE_EXPLAINS)
+def test_a_value_that_was_written_several_times_hides_nothing_that_none_of_the_writes_explains(name: str) -> None:
+    history, said = NO_WRITE_EXPLAINS[name]
+    verdict = check_expiry(history, 0)
+    assert verdict.is_invalid
+    assert said in verdict.reason
+    assert set(verdict.witness) <= set(history)
+    if all(each.outcome == "ok" for each in history):
+        assert check_expiry(verdict.witness, 0).is_invalid
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [write(0, 1, b"on", 900), delete(2, 3), write(2, 9, b"on", 900), read(4, 5, b"on")],
+        [write(0, 1, b"on", 900), write(2, 9, b"off", 900), write(2, 9, b"on", 10), read(12, 13, b"on")],
+        [write(0, None, b"on", 50), write(9, 10, b"on", 50), read(1_000, 1_001, b"on")],
+        [write(0, 1, b"on", 5), write(0, 2, b"on", 900), read(800, 801, b"on"), read(802, 803, b"on")],
+        [write(0, 1, b"on", 50), write(4, 5, b"on", 5), expire(6, 7, 900), read(800, 801, b"on")],
+    ],
+    ids=["written while it is deleted", "either was the last", "in doubt", "at once", "prolonged after the second"],
+)
+def test_what_one_of_several_writes_of_a_value_may_explain_is_valid(history: list[Operation]) -> None:
+    assert check_expiry(history, 0).is_valid
+
+
+def test_replicas_that_lag_need_not_know_what_nodes_without_a_name_acknowledged() -> None:
+    history = [write(0, 1, b"v", None, node=""), read(2, 3, None, node=""), write(9, 9, b"w", 1, node="")]
+    assert check_expiry(history, 0).is_invalid
+    assert check_expiry(history, 0, replicas_lag=True).is_valid
+
+
 def test_nothing_with_a_deadline_is_unknown() -> None:
     for history in ([], [write(0, 1, b"v", 100)], [write(0, 1, b"v", None), read(2, 3, b"v")]):
         assert check_expiry(history, ERROR_US).validity is Validity.UNKNOWN
 
 
-def _store(rng: Random, fault_us: int = 0) -> list[Operation]:
+def _store(rng: Random, fault_us: int = 0, values: int = 99) -> list[Operation]:
     """Return the history of one key of a store in which every operation takes effect at a moment of its interval, by a
-    clock that is at most ERROR_US off. `fault_us` moves the moment by which reads judge, one way or the other."""
+    clock that is at most ERROR_US off. `fault_us` moves the moment by which reads judge, one way or the other;
+    `values` is how many there are to write."""
     value: Any = None
     deadline: int | None = None
     history: list[Operation] = []
@@ -170,7 +247,7 @@ def _store(rng: Random, fault_us: int = 0) -> list[Operation]:
         at = judged_at + (fault_us if kind == "read" else 0)
         alive = value is not None and (deadline is None or at < deadline)
         if kind == "write":
-            value, ttl = b"v%d" % number, rng.choice([None, 10, 30, 60])
+            value, ttl = b"v%d" % (number % values), rng.choice([None, 10, 30, 60])
             deadline = None if ttl is None else judged_at + ttl
             history.append(write(max(begin, 0), end, value, ttl))
         elif kind == "expire":
@@ -189,8 +266,8 @@ def _store(rng: Random, fault_us: int = 0) -> list[Operation]:
 def test_a_store_that_expires_rightly_is_never_found_wrong() -> None:
     rng = Random(121)
     judged = 0
-    for _ in range(FUZZ_ROUNDS):
-        history = _store(rng)
+    for number in range(FUZZ_ROUNDS):
+        history = _store(rng, values=(99, 2, 1)[number % 3])
         verdict = check_expiry(history, 2 * ERROR_US)
         assert not verdict.is_invalid, (history, verdict)
         assert not check_expiry(history, 2 * ERROR_US, replicas_lag=True).is_invalid
@@ -251,8 +328,8 @@ def _taken(each: Operation, at: int, value: Any, deadline: int | None) -> tuple[
     return value, None if value is None or each.argument is None else at + each.argument
 
 
-def _drawn(rng: Random) -> list[Operation]:
-    """Draw a few operations of two processes, with answers that may be right."""
+def _drawn(rng: Random, many: int) -> list[Operation]:
+    """Draw a few operations of two processes, on so many values, with answers that may be right."""
     free = {1: 0, 2: 0}
     history: list[Operation] = []
     values: list[bytes] = []
@@ -266,7 +343,7 @@ def _drawn(rng: Random) -> list[Operation]:
         argument: Any = ttl if kind == "expire" else None
         result: Any = rng.randrange(2) if kind == "expire" else None
         if kind == "write":
-            values.append(b"%d" % number)
+            values.append(b"%d" % (number % many))
             argument = values[-1], ttl
         elif kind == "read":
             result = rng.choice([None, *values])
@@ -282,8 +359,8 @@ def _drawn(rng: Random) -> list[Operation]:
 def test_no_history_that_some_times_of_effect_explain_is_called_invalid() -> None:
     rng = Random(123)
     right = wrong = found = 0
-    for _ in range(TWIN_ROUNDS):
-        history = _drawn(rng)
+    for number in range(2 * TWIN_ROUNDS):
+        history = _drawn(rng, (99, 2, 1)[number % 3])
         verdict, is_explained = check_expiry(history, 0), explained(history)
         assert not (verdict.is_invalid and is_explained), (history, verdict)
         is_missed = verdict.is_valid and not is_explained
@@ -292,8 +369,8 @@ def test_no_history_that_some_times_of_effect_explain_is_called_invalid() -> Non
     assert found > 3 * wrong, (found, wrong)
 
 
-def _in_turn(rng: Random) -> list[Operation]:
-    """Draw what one process did, one after the other."""
+def _in_turn(rng: Random, many: int) -> list[Operation]:
+    """Draw what one process did, one after the other, on so many values."""
     history: list[Operation] = []
     values: list[bytes] = []
     begin = 0
@@ -301,7 +378,7 @@ def _in_turn(rng: Random) -> list[Operation]:
         end = begin + rng.randrange(3)
         kind = rng.choice(["write", "read", "read", "delete"] if history else ["write"])
         if kind == "write":
-            values.append(b"%d" % number)
+            values.append(b"%d" % (number % many))
             history.append(write(begin, end, values[-1], rng.choice([None, 1, 2, 3, 5])))
         else:
             history.append(delete(begin, end) if kind == "delete" else read(begin, end, rng.choice([None, *values])))
@@ -312,8 +389,8 @@ def _in_turn(rng: Random) -> list[Operation]:
 def test_of_what_one_process_did_in_turn_all_is_found_that_no_times_of_effect_explain() -> None:
     rng = Random(124)
     right = wrong = 0
-    for _ in range(TWIN_ROUNDS):
-        history = _in_turn(rng)
+    for number in range(2 * TWIN_ROUNDS):
+        history = _in_turn(rng, (99, 2, 1)[number % 3])
         verdict, is_explained = check_expiry(history, 0), explained(history)
         assert verdict.validity is Validity.UNKNOWN or verdict.is_valid == is_explained, (history, verdict)
         right, wrong = right + (verdict.is_valid and is_explained), wrong + verdict.is_invalid

@@ -45,6 +45,11 @@ def other(operation: Operation) -> Operation:
     return operation._replace(process=2)
 
 
+def apart(*operations: Operation) -> list[Operation]:
+    """Return operations, one after another, each of whose processes has a node of its own, that may lag."""
+    return [each._replace(node=f"n{each.process}", mode="ap") for each in in_turn(*operations)]
+
+
 def appends(element: int) -> Operation:
     micros = (("append", b"x", element),)
     return done("txn", micros, micros)
@@ -114,6 +119,10 @@ GOOD_AND_BAD: dict[str, tuple[list[Operation], list[Operation]]] = {
     "set": (
         in_turn(done("add", 1), done("add", 2), done("remove", 1), done("read", None, (2,)), done("read", None, [2])),
         in_turn(done("add", 1), done("remove", 1), done("read", None, (1,))),
+    ),
+    "or-set": (
+        apart(done("add", 1), other(done("add", 1)), done("remove", 1, 1), other(done("read", None, (1,)))),
+        apart(done("add", 1), done("remove", 1, 1), done("read", None, (1,))),
     ),
     "set-full": (
         in_turn(done("add", 1), done("read", None, ()), done("read", None, (1,))),
@@ -224,6 +233,7 @@ DIFFERENT: dict[str, list[Operation]] = {
     "cas-register": in_turn(done("write", (1, 0)), done("cas", ((1.0, 0), 5), True)),
     "sequential": in_turn(done("write", 1), done("read", None, 1.0)),
     "set": in_turn(done("add", 1), done("read", None, (True,))),
+    "or-set": in_turn(done("add", 1), done("read", None, (True,))),
     "set-full": in_turn(done("add", True), done("read", None, (1,))),
     "queue": in_turn(done("enqueue", 0), done("dequeue", None, False)),
     "total-queue": in_turn(done("enqueue", 1), done("dequeue", None, 1.0), done("drain", None, ())),
@@ -345,6 +355,17 @@ def test_a_lease_that_ran_out_and_a_token_that_did_not_grow_are_seen() -> None:
     assert combine(judge(backwards, JUDGES["mutex"]).verdicts).is_invalid
     writes = in_turn(done("acquire", None, 1), done("write", (8, b"v")), done("write", (7, b"w")))
     assert combine(judge(writes, JUDGES["mutex"]).verdicts).is_invalid
+
+
+@pytest.mark.parametrize("lease", [None, 1_000], ids=["for good", "with a lease"])
+def test_a_release_that_released_nothing_lets_nobody_else_in(lease: int | None) -> None:
+    first, second = done("acquire", lease, 1), other(done("acquire", lease, 2))
+    for nothing in (done("release")._replace(outcome="fail"), done("release", None, False), done("release", None, 0)):
+        assert combine(judge(in_turn(first, nothing, second), JUDGES["mutex"]).verdicts).is_invalid, nothing
+        strange = in_turn(first, other(nothing), done("release", None, 1), second)
+        assert combine(judge(strange, JUDGES["mutex"]).verdicts).is_valid, nothing
+    for something in (done("release"), done("release", None, 1), done("release")._replace(outcome="info")):
+        assert combine(judge(in_turn(first, something, second), JUDGES["mutex"]).verdicts).is_valid, something
 
 
 def test_an_older_token_that_was_granted_to_the_next_holder_is_seen_where_acquires_overlap() -> None:

@@ -22,6 +22,11 @@ def release(process: int, begin: int, end: int | None) -> Operation:
     return Operation(process, begin, end, "release", b"l", None, None, "info" if end is None else "ok")
 
 
+def unreleased(process: int, begin: int, end: int, result: Any = None) -> Operation:
+    """Return a release that ended nothing: refused, or answered that nothing was released."""
+    return release(process, begin, end)._replace(outcome="fail" if result is None else "ok", result=result)
+
+
 def write(begin: int, end: int, token: int, outcome: Any = "ok") -> Operation:
     return Operation(1, begin, end, "write", b"l", (token, b"v"), None, outcome)
 
@@ -34,8 +39,22 @@ def write(begin: int, end: int, token: int, outcome: Any = "ok") -> Operation:
         [acquire(1, 0, 1), acquire(2, 2, 3), release(1, 9, 10)],
         [acquire(1, 0, 1, lease=10), acquire(2, 2, 3, lease=10)],
         [acquire(1, 0, 1), release(1, 2, 3), acquire(2, 4, 5), acquire(3, 6, 7), release(3, 8, 9), release(2, 8, 9)],
+        [acquire(1, 0, 1, lease=90), unreleased(1, 2, 3), acquire(2, 5, 6, lease=90)],
+        [acquire(1, 0, 1, lease=90), unreleased(1, 2, 3, False), acquire(2, 5, 6, lease=90)],
+        [acquire(1, 0, 1), unreleased(1, 2, 3, 0), acquire(2, 5, 6), release(1, 7, 8)],
+        [acquire(1, 0, 1), unreleased(1, 2, 3), release(1, 7, None), acquire(2, 5, 6)],
     ],
-    ids=["never released", "twice by one", "released later", "within the lease", "a later pair"],
+    ids=[
+        "never released",
+        "twice by one",
+        "released later",
+        "within the lease",
+        "a later pair",
+        "within the lease, the release failed",
+        "within the lease, nothing was released",
+        "nothing was released before",
+        "a failed release, then one in doubt",
+    ],
 )
 def test_two_holders_at_once_are_found(history: list[Operation]) -> None:
     verdict = check_mutex(history)
@@ -53,6 +72,9 @@ def test_two_holders_at_once_are_found(history: list[Operation]) -> None:
         [acquire(1, 0, 5), release(1, 6, 7), acquire(2, 0, 6)],
         [acquire(1, 0, 1, lease=10), acquire(2, 9, 10, lease=10)],
         [acquire(1, 0, 1, lease=10), acquire(1, 20, 21, lease=10)],
+        [acquire(1, 0, 1, lease=90), release(1, 2, 3)._replace(result=1), acquire(2, 5, 6, lease=90)],
+        [acquire(1, 0, 1, lease=90), release(1, 2, None)._replace(result=False), acquire(2, 5, 6, lease=90)],
+        [acquire(1, 0, 1, lease=10), unreleased(1, 12, 13, False), acquire(2, 14, 15, lease=10)],
     ],
     ids=[
         "release under way",
@@ -61,6 +83,9 @@ def test_two_holders_at_once_are_found(history: list[Operation]) -> None:
         "equal stamps",
         "lease over",
         "lease over, again",
+        "released in its lease",
+        "in doubt, whatever it was answered",
+        "nothing was left to release",
     ],
 )
 def test_one_holder_after_another_is_valid(history: list[Operation]) -> None:
@@ -102,12 +127,16 @@ def test_a_write_with_an_older_token_must_be_refused() -> None:
     assert check_fenced_writes([write(0, 1, 2)]).validity is Validity.UNKNOWN
 
 
+def _ended_nothing(each: Operation) -> bool:
+    return each.outcome == "fail" or (each.outcome == "ok" and each.result in (False, 0))
+
+
 def _held(history: list[Operation], acquired: Operation) -> tuple[int, int]:
     ends = [END_OF_TIME_US]
     if acquired.argument is not None:
         ends.append(acquired.invoke_us + acquired.argument)
     later = [each for each in history if each.process == acquired.process and each.invoke_us > acquired.invoke_us]
-    ends += [each.invoke_us for each in later if each.kind == "release"]
+    ends += [each.invoke_us for each in later if each.kind == "release" and not _ended_nothing(each)]
     earlier = [each for each in history if each.process == acquired.process and each.invoke_us < acquired.invoke_us]
     if any(each.kind == "release" and each.outcome == "info" for each in earlier):
         return 0, 0
@@ -134,7 +163,10 @@ def _history(rng: Random, leases: bool) -> list[Operation]:
             lease = rng.randrange(1, 12) if leases and rng.random() < 0.7 else None
             history.append(acquire(process, begin, done, lease, rng.randrange(9)))
         else:
-            history.append(release(process, begin, done))
+            answer = rng.choice([None, None, None, 1, True, False, 0])
+            history.append(release(process, begin, done)._replace(result=answer))
+            if done is not None and rng.random() < 0.1:
+                history[-1] = history[-1]._replace(outcome="fail")
     return history
 
 
@@ -149,10 +181,14 @@ def test_holders_never_disagree_with_looking_at_every_pair() -> None:
     assert all(counts[each] > FUZZ_ROUNDS // 20 for each in Validity)
 
 
-LOCK = Model(
-    "lock", 0, lambda held, each: (held == 0, each.process) if each.kind == "acquire" else (held == each.process, 0)
-)
-"""Held by a process, or by nobody (0). Every request that is `ok` succeeded."""
+def _step(held: int, each: Operation) -> tuple[bool, int]:
+    if each.kind == "acquire":
+        return held == 0, each.process
+    return (held != each.process, held) if _ended_nothing(each) else (held == each.process, 0)
+
+
+LOCK = Model("lock", 0, _step)
+"""Held by a process, or by nobody (0). Every request that is `ok` succeeded, but for releases that say otherwise."""
 
 
 def test_a_linearizable_lock_is_never_found_shared() -> None:

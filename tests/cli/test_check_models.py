@@ -43,6 +43,9 @@ HISTORIES: dict[str, tuple[str, str, bytes, bytes]] = {
     "set-full": (
         "set-full", "set-full", edn(*ADDS, "1|read|nil|#{}", "1|read|nil|#{1 2}"), edn(*ADDS, "1|read|nil|#{1}"),
     ),
+    "set-full, an element twice": (
+        "set-full", "set-full", edn(*ADDS, "1|read|nil|[2 1]"), edn(*ADDS, "1|read|nil|[1 2 1]"),
+    ),
     "counter": ("counter", "", edn(*ADDS, "1|read|nil|3"), edn(*ADDS, "1|read|nil|4")),
     "queue": (
         "queue",
@@ -67,6 +70,12 @@ HISTORIES: dict[str, tuple[str, str, bytes, bytes]] = {
         "",
         edn('0|acquire|"n1"|"n1"', '0|release|"n1"|"n1"', '1|acquire|"n2"|"n2"'),
         edn('0|acquire|"n1"|"n1"', '1|acquire|"n2"|"n2"'),
+    ),
+    "mutex, a release that released nothing": (
+        "mutex",
+        "",
+        edn("0|acquire|nil|nil", "0|release|0|0", "1|acquire|nil|nil"),
+        edn("0|acquire|nil|nil", "0|release|nil|false", "1|acquire|nil|nil"),
     ),
     "mutex with fencing tokens": (
         "mutex",

@@ -94,6 +94,22 @@ def test_without_a_word_whoever_answers_is_asked(cluster: ProcessCluster, tmp_pa
         assert run("lab", "resume", "n1", *place, cwd=tmp_path).status == 0
 
 
+@pytest.mark.parametrize("verb", ["kill", "pause", "resume", "start", "restart"])
+def test_a_process_is_left_alone_where_a_node_is_asked_that_may_be_of_another_cluster(
+    cluster: ProcessCluster, tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "trilemma-cluster").symlink_to(cluster.directory)  # what --dir is where nobody says it
+    processes = {node["name"]: node["pid"] for node in control.ask(cluster.directory, "status")["nodes"]}
+    named = ("--dir", str(cluster.directory))
+    for place in (("--node", "127.0.0.1:1"), (*named, "--node", cluster.addresses["n1"]), (*named, "--node", "n1")):
+        said = run("lab", verb, "n2", *place, cwd=tmp_path)
+        refused(said, f"{verb} is done by the supervisor of a cluster that `trilemma up` started, named by --dir;")
+    nodes = control.ask(cluster.directory, "status")["nodes"]
+    assert {node["name"]: (node["state"], node["pid"]) for node in nodes} == {
+        name: ("running", pid) for name, pid in processes.items()
+    }
+
+
 def test_nobody_at_an_address_is_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens there

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import pytest
 import redis
@@ -171,9 +172,16 @@ def test_a_node_that_cannot_start_is_quoted_at_once(tmp_path: Path, detach: tupl
 def test_a_cluster_that_stands_is_started_again_and_keeps_its_password(tmp_path: Path) -> None:
     base = free_base()
     up = ("up", "--detach", "--dir", "kept", "--json")
-    more = ("--json", "--nodes", "1", "--base-port", str(base), "--default-mode", "ap")
+    metrics = base + 1
+    more = ("--json", "--nodes", "1", "--base-port", str(base), "--default-mode", "ap", "--metrics-port", str(metrics))
     with detached(*more, cwd=tmp_path, directory="kept") as said:
         assert said.status == 0, said
+        assert json.loads(said.out)["metrics"] == {"n1": f"127.0.0.1:{metrics}"}
+        with urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=PATIENCE_S) as page:
+            assert b'trilemma_shard_info{configuration="replicas=1' in page.read()
+        told = json.loads(run("status", "--dir", "kept", "--json", cwd=tmp_path).out)
+        assert told["nodes"]["n1"]["metrics"] == f"127.0.0.1:{metrics}"
+        assert str(metrics) in run("status", "--dir", "kept", cwd=tmp_path).out
         with control.connect(f"127.0.0.1:{base}") as client:
             client.set("k", "v")
             client.config_set("requirepass", "of the file")
@@ -181,8 +189,8 @@ def test_a_cluster_that_stands_is_started_again_and_keeps_its_password(tmp_path:
             client.config_rewrite()
         assert run("down", "--dir", "kept", cwd=tmp_path).status == 0
         refused_as_json(run(*up, "--nodes", "2", cwd=tmp_path), "made with --nodes 1, which stays")
-        told = json.loads(run(*up, "--lab", cwd=tmp_path).out)
-        assert (told["new"], told["default_mode"], told["lab"]) == (False, "ap", True)
+        told = json.loads(run(*up, "--lab", "--metrics-port", "0", cwd=tmp_path).out)
+        assert (told["new"], told["default_mode"], told["lab"], told["metrics"]) == (False, "ap", True, {})
         with control.connect(f"127.0.0.1:{base}") as client, pytest.raises(redis.AuthenticationError):
             client.get("k")
         with control.connect(f"127.0.0.1:{base}", password="of the file") as client:

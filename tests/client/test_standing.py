@@ -5,13 +5,14 @@ import json
 import shutil
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from trilemma.client import control
 from trilemma.client.control import ask
-from trilemma.client.layout import LayoutRefused, NodePlace, free_places, lay_out, node_file
+from trilemma.client.layout import LayoutRefused, NodePlace, free_places, lay_out, node_file, places
 from trilemma.client.standing import Standing, Wanted, prepare
 from trilemma.client.supervisor import Supervisor
 from trilemma.runtime.config import load
@@ -21,6 +22,16 @@ from trilemma.runtime.rewrite import rewrite
 @pytest.fixture
 def members() -> list[NodePlace]:
     return free_places(2)
+
+
+def free_run(count: int) -> int:
+    """The first of some free ports in a row."""
+    while True:
+        base = free_places(1)[0].port
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(base, base + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return base
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -128,6 +139,38 @@ def test_every_start_may_choose_lab_and_changes_nothing_else(tmp_path: Path, mem
     assert load(node_file(tmp_path, "n1")).requirepass == "of CONFIG REWRITE"
     assert prepare(tmp_path, Wanted()) == Standing(members, "ap", lab=True)
     assert not prepare(tmp_path, Wanted(lab=False)).lab
+    assert contents(tmp_path) == before
+
+
+def test_every_start_may_choose_ports_for_metrics(tmp_path: Path, members: list[NodePlace]) -> None:
+    before = contents(made(tmp_path, members))
+    base = free_run(2)
+    found = prepare(tmp_path, Wanted(metrics_port=base))
+    assert [each.metrics_address for each in found.members] == [f"127.0.0.1:{base}", f"127.0.0.1:{base + 1}"]
+    assert [load(node_file(tmp_path, name)).metrics_port for name in ("n1", "n2")] == [base, base + 1]
+    assert [each.metrics_port for each in prepare(tmp_path, Wanted()).members] == [base, base + 1]
+    assert prepare(tmp_path, Wanted(metrics_port=0)) == Standing(members, "ap", lab=False)
+    assert all(b"metrics_port = 0" in text for path, text in contents(tmp_path).items() if path.endswith("node.toml"))
+    assert contents(tmp_path).keys() == before.keys()
+
+
+def test_a_new_cluster_counts_its_ports_for_metrics_up(tmp_path: Path) -> None:
+    members = places(2, 7001, 9101)
+    assert [each.metrics_port for each in members] == [9101, 9102]
+    lay_out(tmp_path, members, "cp", lab=False, segment_bytes=1 << 20)
+    assert [load(node_file(tmp_path, name)).metrics_port for name in ("n1", "n2")] == [9101, 9102]
+
+
+def test_a_port_for_metrics_that_is_taken_is_named(tmp_path: Path, members: list[NodePlace]) -> None:
+    before = contents(made(tmp_path, members))
+    with pytest.raises(LayoutRefused, match=f"n1 cannot have {members[1].port} for /metrics: it is n2's port for cli"):
+        prepare(tmp_path, Wanted(metrics_port=members[1].port))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(LayoutRefused, match=rf"n1 cannot listen on 127.0.0.1:{port}: .*--metrics-port, or 0 for"):
+            prepare(tmp_path, Wanted(metrics_port=port))
     assert contents(tmp_path) == before
 
 

@@ -113,7 +113,7 @@ def test_what_an_executor_has_when_the_keyspace_is_dropped_is_answered_and_a_wri
     lane = Lane()
     route.add(Request(SHARD, Unit(path, 0, 2, [b"SET", b"bank:1", b"v"]), 9_000_000, lane, client))
     route.dispatch(0)
-    route.drop()
+    route.end("the keyspace was dropped")
     (reply,) = client.replies
     assert reply.startswith(b"-UNCERTAIN" if path is Path.WRITE else b"-CLUSTERDOWN")
     assert b"the keyspace was dropped" in reply

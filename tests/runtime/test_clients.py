@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from trilemma.runtime import clients
+from trilemma.runtime.address import is_loopback
 from trilemma.runtime.clients import ClientLimits, Clients
 
 KIB = 1 << 10
@@ -146,18 +148,34 @@ def test_what_comes_after_the_close_is_not_read(serve: Any, until: Any) -> None:
     serve(body)
 
 
+@pytest.mark.parametrize("is_local", [False, True], ids=["from elsewhere", "from this machine"])
 def test_the_connection_over_the_bound_gets_redis_sentence_and_the_node_never_hears_of_it(
-    serve: Any, until: Any
+    serve: Any, until: Any, monkeypatch: pytest.MonkeyPatch, is_local: bool
 ) -> None:
     async def body(harness: Harness) -> None:
-        await harness.connect()
-        await until(lambda: harness.seen)
+        taken = 1 + is_local
+        for count in range(1, taken + 1):
+            await harness.connect()
+            await until(lambda count=count: len(harness.seen) == count)
         reader, _ = await harness.connect()
         assert await reader.read(-1) == b"-ERR max number of clients reached\r\n"
-        assert [entry[0] for entry in harness.seen] == ["connected"]
+        assert [entry[0] for entry in harness.seen] == ["connected"] * taken
         assert harness.clients.counters.rejected == 1
 
+    monkeypatch.setattr(clients, "is_loopback", lambda _: is_local)
     serve(body, ClientLimits(clients_max=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_local"),
+    [
+        (("127.0.0.1", 1), True), (("127.8.9.10", 1), True), (("::1", 1, 0, 0), True),
+        (("::ffff:127.0.0.1", 1, 0, 0), True), (("10.0.0.1", 1), False), (("::ffff:10.0.0.1", 1, 0, 0), False),
+        (("fe80::1%eth0", 1, 0, 2), False), (("0.0.0.0", 1), False), ("", False), (None, False),
+    ],
+)  # fmt: skip
+def test_only_loopback_is_this_machine(name: object, is_local: bool) -> None:
+    assert is_loopback(name) is is_local
 
 
 def test_a_client_that_does_not_read_is_not_read_from_until_it_does(serve: Any, until: Any) -> None:
@@ -188,6 +206,37 @@ def test_a_client_whose_unread_replies_pass_the_bound_is_closed_and_costs_no_mor
         assert harness.dropped == ["its unread replies passed the bound"]
 
     serve(body, ClientLimits(output_bytes_max=8 << 20, output_pause_bytes=64 * KIB))
+
+
+def test_the_last_replies_leave_before_the_connections_are_closed(serve: Any, until: Any) -> None:
+    async def body(harness: Harness) -> None:
+        reader, _ = await harness.connect()
+        await harness.connect()
+        await until(lambda: len(harness.seen) == 2)
+        data = b"x" * (16 << 20)
+        harness.reply(1, data)
+        told = asyncio.create_task(reader.read(-1))
+        await harness.clients.stop()
+        assert len(harness.clients) == 0
+        assert await told == data
+
+    serve(body)
+
+
+def test_a_client_that_does_not_read_does_not_keep_a_node_from_stopping(
+    serve: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "LAST_BYTES_S", 0.05)
+
+    async def body(harness: Harness) -> None:
+        _, writer = await harness.connect()
+        writer.transport.pause_reading()
+        await until(lambda: harness.seen)
+        harness.reply(1, b"x" * (16 << 20))
+        await harness.clients.stop()
+        await until(lambda: len(harness.clients) == 0)
+
+    serve(body)
 
 
 def test_a_client_that_sends_no_more_may_still_read_until_the_node_closes(serve: Any, until: Any) -> None:

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from trilemma.runtime.clients import Counters
+from trilemma.runtime.config import ServerConfig
 from trilemma.runtime.facts import fixed_facts, human, moving_facts
 from trilemma.runtime.room import Room
 
@@ -17,8 +18,10 @@ def test_sizes_are_written_as_redis_writes_them(size: int, text: str) -> None:
 
 
 def test_facts_are_those_of_this_process() -> None:
-    fixed, moving = fixed_facts(7001, 50), moving_facts(123, Room(0), Counters())
+    config = ServerConfig("n1", "/data", "c", (), maxclients=50, metrics_port=9100)
+    fixed, moving = fixed_facts(config, 7001), moving_facts(123, Room(0), Counters())
     assert (fixed["process_id"], fixed["tcp_port"], fixed["maxclients"]) == (str(os.getpid()), "7001", "50")
+    assert (fixed["metrics_port"], fixed["config_file"]) == ("9100", "")
     assert moving["log_bytes"] == "123"
     assert moving["rejected_connections"] == "0"
     assert int(moving["used_memory_rss"]) > 1 << 20

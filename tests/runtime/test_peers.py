@@ -149,6 +149,19 @@ def test_frames_go_both_ways_in_order_and_whole(pair: Any, until: Any) -> None:
     pair(body)
 
 
+def test_what_was_sent_last_leaves_before_the_connection_is_closed(pair: Any, until: Any) -> None:
+    async def body(one: End, two: End) -> None:
+        await until(connected(one, two))
+        big = bytes(16 << 20)
+        one.send(2, big)
+        one.send(2, b"last")
+        await one.stop()
+        await until(lambda: len(two.frames) == 2)
+        assert two.frames[-1] == (1, b"last")
+
+    pair(body)
+
+
 def test_a_frame_for_a_peer_that_is_not_connected_is_dropped_and_counted(pair: Any, until: Any) -> None:
     async def body(one: End, two: End) -> None:
         one.send(2, b"too early")

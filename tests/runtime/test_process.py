@@ -120,17 +120,19 @@ def test_a_second_process_on_the_same_directory_says_who_holds_it(process: Proce
 def test_config_rewrite_keeps_what_config_set_changed(process: Process) -> None:
     with process.client() as client:
         assert client.set("k", "v")
+        assert client.config_set("timeout", 300)
         assert client.config_set("requirepass", 'two "words"')
         lines = process.file.read_text("utf-8").splitlines()
         assert client.config_rewrite()
         added = [line for line in process.file.read_text("utf-8").splitlines() if line not in lines]
-        assert added == ['requirepass = "two \\"words\\""']
+        assert added == ['requirepass = "two \\"words\\""', "timeout = 300"]
     process.end(signal.SIGTERM)
     process.start()
     with pytest.raises(AuthenticationError):
         written(process, 1)
     with Redis(port=process.port, password='two "words"') as client:
         assert client.get("k") == b"v"
+        assert client.config_get("timeout")["timeout"] == "300"
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, hard: int) -> list[tuple[int, int]]:

@@ -18,6 +18,7 @@ requirepass = "old"
 [[members]]
 requirepass = "not this one"
 """
+WORDS = [b"requirepass", b"new", b"protected-mode", b"yes", b"timeout", b"0"]
 FILE = """name = "n1"
 dir = "/data"
 cluster_id = "c"
@@ -109,7 +110,7 @@ def test_where_the_disk_refuses_it_nothing_is_left_beside_it(tmp_path: Path, mon
     path = tmp_path / "n1.toml"
     path.write_text(FILE, "utf-8")
     monkeypatch.setattr(durable_files, "write_whole", refuse)
-    reply = answer_rewrite(path, [b"requirepass", b"new", b"protected-mode", b"yes"])
+    reply = answer_rewrite(path, WORDS)
     assert reply == b"-ERR Rewriting config file: No space left on device\r\n"
     assert path.read_text("utf-8") == FILE
     assert list(tmp_path.iterdir()) == [path]
@@ -125,7 +126,7 @@ def test_where_the_disk_refuses_it_nothing_is_left_beside_it(tmp_path: Path, mon
 def test_a_file_that_is_no_configuration_any_more_is_an_error_reply(tmp_path: Path, first: bytes, reason: str) -> None:
     path = tmp_path / "n1.toml"
     path.write_bytes(first + b"\n" + FILE.encode())
-    reply = answer_rewrite(path, [b"requirepass", b"new", b"protected-mode", b"yes"])
+    reply = answer_rewrite(path, WORDS)
     assert reply == f"-ERR Rewriting config file: {reason}\r\n".encode()
     assert path.read_bytes() == first + b"\n" + FILE.encode()
     assert list(tmp_path.iterdir()) == [path]

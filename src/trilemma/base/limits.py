@@ -60,7 +60,13 @@ OUTPUT_BUFFER_BYTES_MAX = limit(
     "a slow reader must not grow the node",
     "the connection is closed",
 )
-CLIENTS_MAX = limit("maxclients", 10_000, "connections", "descriptors and memory", "ERR max number of clients reached")
+CLIENTS_MAX = limit(
+    "maxclients",
+    10_000,
+    "connections",
+    "descriptors and memory; one more, from the node's own machine, is let in for administrators' commands",
+    "ERR max number of clients reached",
+)
 MULTI_QUEUE_BYTES_MAX = limit(
     "multi_queue_bytes_max", 64 * MIB, "bytes", "queued commands are held in memory", "EXECABORT at EXEC"
 )

@@ -2,7 +2,8 @@
 
 Operations: `add` (argument: the amount, of either sign; result: the new sum) and `read` (result: the sum). An amount
 must have been counted in a reply if it was acknowledged before the reply's own call began, and may have been if it was
-called before the reply ended. Where replicas may lag (`ap`), what must be seen is only what the same node acknowledged.
+called before the reply ended. Where replicas may lag (`ap`), what must be seen is only what the same node, by its
+name, acknowledged.
 Weaker than the search, but linear in size whatever the overlap: two replies that are the same sum may lie within their
 bounds and yet have no order. So bounds are a quick first look at linearizability, and never all of it.
 Source: Jepsen `checker.clj` (counter), extended to amounts of either sign. Twin: the sums written out, in the tests.
@@ -93,7 +94,7 @@ def _check_key(operations: list[Operation], initial: int, replicas_lag: bool) ->
     adds = [each for each in operations if each.kind == "add" and each.outcome != "fail"]
     nodes = sorted({each.node for each in operations}) if replicas_lag else [""]
     for node in nodes:
-        bounds = _Bounds(adds, [each for each in adds if not replicas_lag or each.node == node])
+        bounds = _Bounds(adds, [each for each in adds if not replicas_lag or each.node == node != ""])
         for reply in operations:
             if reply.outcome != "ok" or (replicas_lag and reply.node != node):
                 continue

@@ -9,9 +9,9 @@ Operations on a set: `add` and `remove` (argument: the element; result of a remo
 What must and may be: a change may be seen if it began before the read ended and did not fail; it must be seen if it was
 over before the read began. A remove may take away an add that had begun before the remove ended, and must take away one
 that was over before the remove began. Where replicas lag (`ap`, an OR-set: a remove takes away what it has seen) what
-must be seen is only what the same node acknowledged, and everything in final reads; and a remove must have taken away
-an add only at the same node. Where an add carries its dot as `receipt` and a remove what its executor had seen as
-`context`, these decide. A remove that found nothing took nothing away.
+must be seen is only what the same node, by its name, acknowledged, and everything in final reads; and a remove must
+have taken away an add only at the same node. Where an add carries its dot as `receipt` and a remove what its executor
+had seen as `context`, these decide. A remove that found nothing took nothing away.
 Source: Jepsen `checker.clj` (set); Bieniusa et al., "An optimized conflict-free replicated set", arXiv:1210.3368;
 basho/riak_dt#78, #82. Twin: the rules above written out, in the tests; and brute force over a sequential set.
 Cost: O(elements shown + changes * reads) per set, less where elements are added once.
@@ -21,6 +21,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final
 
 from trilemma.check.history import History, Operation
+from trilemma.check.lagging import is_at_one_node
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
 
 CHECKER: Final = "set"
@@ -108,13 +109,13 @@ class _Set:
         return None
 
     def _must_see(self, read: Operation, is_final: bool, change: Operation) -> bool:
-        return change.precedes(read) and (not self._replicas_lag or is_final or change.node == read.node)
+        return change.precedes(read) and (not self._replicas_lag or is_final or is_at_one_node(change, read))
 
     def _must_take(self, remove: Operation, add: Operation) -> bool:
         known = _covers(remove, add)
         if known is not None:
             return known
-        return add.precedes(remove) and (not self._replicas_lag or add.node == remove.node)
+        return add.precedes(remove) and (not self._replicas_lag or is_at_one_node(add, remove))
 
     @staticmethod
     def _may_take(remove: Operation, add: Operation) -> bool:

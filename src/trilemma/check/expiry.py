@@ -1,6 +1,6 @@
 """Expiry: no value is seen after its deadline has surely passed, none goes before its deadline can have come.
 
-Operations: `write` (argument: (unique value, time to live in us, or None)), `expire` (argument: time to live in us, or
+Operations: `write` (argument: (value, time to live in us, or None)), `expire` (argument: time to live in us, or
 None for no deadline; result: 1 if it took effect), `delete`, `read` (result: the value, or None). Where in its interval
 an operation took effect is not known, nor how far the clock that judged was off: both give the store the benefit.
 
@@ -8,22 +8,24 @@ A read shows what somebody had begun to write before the read ended. The deadlin
 setter (a write, or an effective expire) that may have been the last: one that began before the read ended and that no
 other setter, itself over before the read began, surely followed. Late: the value is shown after every such deadline.
 Early: nothing is shown, before any such deadline, and no delete may have been the last. Replaced: a value is shown
-after another write, a delete, or a read of another value, which all its own writes had come before. Back: a value is
-shown after a read of nothing, or a delete that is not known to have found any, which all its writes had come before;
-where the clock may be wrong, by more than it can swing, and with no expire in between. Where replicas may lag (`ap`),
-one operation surely follows another only at one and the same node, and what was gone or replaced may be shown again:
-another node may have prolonged it, or not know of it yet. Not judged: what an expire and a delete were answered.
+after another write, a delete, or a read of another value, which its own write had come before. Back: a value is shown
+after a read of nothing, or a delete that is not known to have found any, which its write had come before; where the
+clock may be wrong, by more than it can swing, and with no expire in between. Of a value that was written several times
+each write that had begun before the read ended may be its source: what is shown is wrong where it is late, replaced or
+back for every one of them, but for those that another of them surely followed. Where replicas may lag (`ap`), one
+operation surely follows another only at one and the same node, by its name, and what was gone or replaced may be shown
+again: another node may have prolonged it, or not know of it yet. Not judged: what an expire and a delete were answered.
 Twin: all times of effect, in the tests.
 Source: FAULTS §4, row TTL.
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from itertools import accumulate
 from typing import Any, Final
 
 from trilemma.check.history import END_OF_TIME_US, History, Operation
+from trilemma.check.lagging import is_at_one_node
+from trilemma.check.replacement import Replacements
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
 
 CHECKER: Final = "expiry"
@@ -39,7 +41,7 @@ def check_expiry(operations: Iterable[Operation], error_us: int, replicas_lag: b
     Returns:
         `unknown` where no value ever had a deadline, or nothing was read.
 
-    Cost: O(reads x setters) per key: rotate keys.
+    Cost: O(reads x setters) per key, times the writes of a value that overlap: rotate keys.
     """
     verdicts = []
     judged = False
@@ -48,8 +50,8 @@ def check_expiry(operations: Iterable[Operation], error_us: int, replicas_lag: b
         reads = [each for each in group if each.kind == "read" and each.outcome == "ok"]
         judged |= bool(reads) and any(_ttl_us(each) is not None for each in setters if each.kind != "delete")
         known = setters if replicas_lag else _shown_writes(setters, reads)
-        told = [_check_read(read, known, error_us, replicas_lag) for read in reads]
-        told += [] if replicas_lag else _check_order(reads, known, error_us)
+        replacements = None if replicas_lag else Replacements(reads, known, error_us)
+        told = [_check_read(read, known, error_us, replacements) for read in reads]
         recorded = {id(one): other for one, other in zip(known, setters, strict=True)}
         verdicts += [each._replace(witness=tuple(recorded.get(id(one), one) for one in each.witness)) for each in told]
     if not judged:
@@ -64,16 +66,22 @@ def _sets(operation: Operation) -> bool:
 
 
 def _shown_writes(setters: list[Operation], reads: list[Operation]) -> list[Operation]:
-    """Return the setters, each write over when the first read that shows it is over: it had taken effect by then."""
-    times = Counter(each.argument[0] for each in setters if each.kind == "write")
+    """Return the setters, each write over when the first read that shows its value is over, where no other write of it
+    had begun by then: it had taken effect."""
     ends_us: dict[Any, int] = {}
     for read in reads:
         ends_us[read.result] = min(read.end_us, ends_us.get(read.result, END_OF_TIME_US))
+
+    def shown_us(setter: Operation) -> int | None:
+        seen_us = ends_us.get(setter.argument[0]) if setter.kind == "write" else None
+        return seen_us if seen_us is not None and setter.invoke_us <= seen_us else None
+
+    begun = Counter(each.argument[0] for each in setters if shown_us(each) is not None)
     known = []
     for each in setters:
-        shown_us = ends_us.get(each.argument[0]) if each.kind == "write" and times[each.argument[0]] == 1 else None
-        is_sooner = shown_us is not None and each.invoke_us <= shown_us < each.end_us
-        known.append(each._replace(complete_us=shown_us, outcome="ok") if is_sooner else each)
+        seen_us = shown_us(each)
+        is_sooner = seen_us is not None and begun[each.argument[0]] == 1 and seen_us < each.end_us
+        known.append(each._replace(complete_us=seen_us, outcome="ok") if is_sooner else each)
     return known
 
 
@@ -82,18 +90,41 @@ def _ttl_us(setter: Operation) -> int | None:
     return ttl_us
 
 
-def _check_read(read: Operation, setters: list[Operation], error_us: int, replicas_lag: bool) -> Verdict:
+def _check_read(read: Operation, setters: list[Operation], error_us: int, replacements: Replacements | None) -> Verdict:
+    """Judge a read; where replicas may lag nothing is known of replacements."""
     if isinstance(read.result, str):
         return invalid(CHECKER, f"a read was answered {read.result!r}", [read])
     if read.result is None:
-        return _check_absence(read, _candidates(read, setters, replicas_lag), setters, error_us, replicas_lag)
+        return _check_absence(read, setters, error_us, replacements is None)
     writes = [each for each in setters if each.kind == "write" and each.argument[0] == read.result]
-    write = next((each for each in writes if each.invoke_us <= read.end_us), None)
-    if write is None:
-        fault = " before its write began" if writes else ", but nobody wrote it"
-        return invalid(CHECKER, f"{read.result!r} was read{fault}", [*writes, read])
-    relevant = [each for each in setters if each is write or _may_prolong(each, write, replicas_lag)]
-    return _check_presence(read, _candidates(read, relevant, replicas_lag), error_us)
+    sources = [each for each in writes if each.invoke_us <= read.end_us]
+    if not sources:
+        why = " before its write began" if writes else ", but nobody wrote it"
+        return invalid(CHECKER, f"{read.result!r} was read{why}", [*writes, read])
+    faults = []
+    latest = _candidates(read, sources, replacements is None)
+    for source in sorted(latest, key=lambda each: each.invoke_us, reverse=True):
+        fault = _find_fault(read, source, setters, error_us, replacements)
+        if fault is None:
+            return valid(CHECKER)
+        faults.append((fault[0], [source, *fault[1]]))
+    told = {id(each): each for _, because in faults for each in because}
+    return invalid(CHECKER, faults[0][0], [*told.values(), read])
+
+
+def _find_fault(
+    read: Operation, source: Operation, setters: list[Operation], error_us: int, replacements: Replacements | None
+) -> tuple[str, list[Operation]] | None:
+    """Return why a read cannot have shown what one write had set, and because of what; None where it can."""
+    lags = replacements is None
+    candidates = _candidates(
+        read, [each for each in setters if each is source or _may_prolong(each, source, lags)], lags
+    )
+    late_us = _late_us(read, candidates)
+    if candidates and late_us > error_us:
+        return f"{read.key!r} was seen {late_us} us after its deadline", candidates
+    found = replacements.find(source, read) if replacements is not None else None
+    return (f"{read.result!r} {found[0]}", [found[1]]) if found is not None else None
 
 
 def _may_prolong(setter: Operation, write: Operation, replicas_lag: bool) -> bool:
@@ -101,39 +132,34 @@ def _may_prolong(setter: Operation, write: Operation, replicas_lag: bool) -> boo
     concurrent commands, whichever value wins (PROMISES §4)."""
     if not replicas_lag:
         return setter.kind == "expire" and not setter.precedes(write)
-    return setter.kind != "delete" and not (setter.precedes(write) and setter.node == write.node)
+    return setter.kind != "delete" and not (setter.precedes(write) and is_at_one_node(setter, write))
 
 
 def _candidates(read: Operation, setters: list[Operation], replicas_lag: bool) -> list[Operation]:
     """Return the setters that may have been the last at the read."""
-
-    def followed(one: Operation, other: Operation) -> bool:
-        return one.precedes(other) and (not replicas_lag or one.node == other.node)
-
     begun = [each for each in setters if each.invoke_us <= read.end_us]
-    certain = [each for each in begun if followed(each, read)]
-    return [each for each in begun if not any(followed(each, other) for other in certain)]
+    near = [each for each in begun if not replicas_lag or is_at_one_node(each, read)]
+    last_us = max((each.invoke_us for each in near if each.precedes(read)), default=-1)
+    followed = {id(each) for each in near if each.end_us < last_us}
+    return [each for each in begun if id(each) not in followed]
 
 
-def _check_presence(read: Operation, candidates: list[Operation], error_us: int) -> Verdict:
+def _late_us(read: Operation, candidates: list[Operation]) -> int:
+    """Return how long after the last of the deadlines a read began."""
     latest_us = 0
     for setter in candidates:
         ttl_us = _ttl_us(setter)
         latest_us = max(latest_us, END_OF_TIME_US if ttl_us is None else setter.end_us + ttl_us)
-    if not candidates or read.invoke_us <= latest_us + error_us:
-        return valid(CHECKER)
-    late_us = read.invoke_us - latest_us
-    return invalid(CHECKER, f"{read.key!r} was seen {late_us} us after its deadline", [*candidates, read])
+    return read.invoke_us - latest_us
 
 
-def _check_absence(
-    read: Operation, candidates: list[Operation], setters: list[Operation], error_us: int, replicas_lag: bool
-) -> Verdict:
+def _check_absence(read: Operation, setters: list[Operation], error_us: int, replicas_lag: bool) -> Verdict:
     written = [
         each
         for each in setters
-        if each.kind == "write" and each.precedes(read) and (not replicas_lag or each.node == read.node)
+        if each.kind == "write" and each.precedes(read) and (not replicas_lag or is_at_one_node(each, read))
     ]
+    candidates = _candidates(read, setters, replicas_lag)
     if not written or any(each.kind == "delete" for each in candidates):
         return valid(CHECKER)
     earliest_us = END_OF_TIME_US
@@ -144,71 +170,3 @@ def _check_absence(
     if read.end_us >= earliest_us - error_us:
         return valid(CHECKER)
     return invalid(CHECKER, f"{read.key!r} was gone before its deadline", [*candidates, read])
-
-
-def _shown(operation: Operation) -> Any:
-    """Return what was there when an operation had taken effect; None for nothing."""
-    if operation.kind == "write":
-        return operation.argument[0]
-    return operation.result if operation.kind == "read" else None
-
-
-class _Evidence:
-    """What shows of one key that something else was there: which of it that began after a moment was over first."""
-
-    __slots__ = ("_begins", "_first")
-
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        found = sorted(operations, key=lambda each: each.invoke_us)
-        self._begins = [each.invoke_us for each in found]
-        nothing: tuple[Operation, ...] = ()
-        self._first = list(accumulate(reversed(found), _two_first, initial=nothing))
-
-    def first_after(self, time_us: int, value: Any) -> Operation | None:
-        """Return what was over first, of what began later than a time and shows something else than a value."""
-        two = self._first[len(self._begins) - bisect_right(self._begins, time_us)]
-        return next((each for each in two if _shown(each) != value), None)
-
-
-def _two_first(known: tuple[Operation, ...], other: Operation) -> tuple[Operation, ...]:
-    """Return what is over first, and what is over first of all that shows something else than that."""
-    first, *rest = sorted((*known, other), key=lambda each: each.end_us)
-    return first, *[each for each in rest if _shown(each) != _shown(first)][:1]
-
-
-def _is_absence(operation: Operation) -> bool:
-    """Whether nothing was there; if because of a deadline, a clock that is wrong may say otherwise afterwards."""
-    if operation.kind == "delete":
-        return not operation.result
-    return operation.kind == "read" and operation.result is None
-
-
-def _check_order(reads: list[Operation], setters: list[Operation], error_us: int) -> list[Verdict]:
-    """Look for values that are shown after something else was there, without another write of them."""
-    told = [each for each in (*reads, *setters) if each.kind != "expire" and not isinstance(each.result, str)]
-    absences = _Evidence(each for each in told if _is_absence(each))
-    others = _Evidence(each for each in told if not _is_absence(each))
-    writes: dict[Any, list[Operation]] = {}
-    for each in setters:
-        if each.kind == "write":
-            writes.setdefault(each.argument[0], []).append(each)
-    found = []
-    for read in reads:
-        written = writes.get(read.result, [])
-        if read.result is None or not written:
-            continue
-        last_us = max(each.end_us for each in written)
-        other, absent = (each.first_after(last_us, read.result) for each in (others, absences))
-        if other is not None and other.precedes(read):
-            reason = f"{read.result!r} was read after it was replaced or deleted"
-            found.append(invalid(CHECKER, reason, [*written, other, read]))
-        elif absent is not None and _came_back(read, absent, setters, error_us):
-            found.append(invalid(CHECKER, f"{read.result!r} came back after it was gone", [*written, absent, read]))
-    return found
-
-
-def _came_back(read: Operation, absent: Operation, setters: list[Operation], error_us: int) -> bool:
-    """Whether no clock that is wrong by so much explains that nothing was there before a read of something."""
-    if read.invoke_us - absent.end_us <= 2 * error_us:
-        return False
-    return not error_us or not any(each.kind == "expire" and not each.precedes(absent) for each in setters)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from trilemma.check.history import Operation
+from trilemma.check.lagging import may_lag
 
 _SEVERAL: Final = (tuple, list, frozenset, set)
 """The types of several values at once."""
@@ -35,6 +36,16 @@ def shows_elements(operations: Sequence[Operation]) -> bool:
     shown = [each.result for each in operations if each.kind == "read" and each.outcome == "ok"]
     changes = any(each.kind in ("add", "remove") for each in operations)
     return changes and all(each is None or isinstance(each, _SEVERAL) for each in shown)
+
+
+def counts_apart(operations: Sequence[Operation]) -> bool:
+    """Say whether replicas of a counter may lag."""
+    return counts(operations) and may_lag(operations)
+
+
+def shows_elements_apart(operations: Sequence[Operation]) -> bool:
+    """Say whether replicas of a set may lag."""
+    return shows_elements(operations) and may_lag(operations)
 
 
 def drains(operations: Sequence[Operation]) -> bool:

@@ -84,8 +84,22 @@ _ROWS: Final = (
         type_judges.judge_registers,
     ),
     _row("sequential", "sequentially consistent registers", "read write cas", type_judges.judge_sequential, None),
+    _row(
+        "counter-bounds",
+        "counters by bounds; replicas may lag",
+        "add read",
+        type_judges.judge_counter_bounds,
+        guesses.counts_apart,
+    ),
     _row("counter", "linearizable counters", "add read", type_judges.judge_counters, guesses.counts),
-    _row("counter-bounds", "counters by bounds", "add read", type_judges.judge_counter_bounds, None),
+    _row(
+        "or-set",
+        "sets whose adds win over concurrent removes, on replicas that may lag: none lost, none resurrected",
+        "add remove read",
+        type_judges.judge_or_sets,
+        guesses.shows_elements_apart,
+        takes_initial=False,
+    ),
     _row("set", "linearizable sets", "add remove read", type_judges.judge_sets, guesses.shows_elements),
     _row(
         "set-full",

@@ -1,11 +1,13 @@
 """Mutual exclusion: no two holders at once, fencing tokens that grow, no write accepted with an older token.
 
 Operations on a lock: `acquire` (argument: the lease in microseconds, None for no end; result: the fencing token, or
-None), `release`, and `write` (argument: (token, value): a write to what the lock guards, `ok` where it was accepted).
+None; False where it got nothing), `release` (result: False or 0 where nothing was released), and `write` (argument:
+(token, value): a write to what the lock guards, `ok` where it was accepted).
 A process holds the lock for certain from the end of an `ok` acquire until it asks for release, or until its lease has
 run out, counted from when it asked for the lock: both are the least that it was promised. A `fail` acquired nothing, an
-`info` nothing for certain. A release in doubt may take effect at any later time, so that its process holds nothing for
-certain any more: let it go on under a new number. A lock is not reentrant.
+`info` nothing for certain; a release that failed, or released nothing, ended nothing. A release in doubt may take
+effect at any later time, so that its process holds nothing for certain any more: let it go on under a new number. A
+lock is not reentrant.
 Source: Kleppmann, "How to do distributed locking", 2016; Burrows, "The Chubby lock service", OSDI 2006, section 2.4
 (sequencers); Jepsen, `knossos.model/mutex` and `fenced-mutex` of the Hazelcast tests. Twins: every pair of operations,
 and brute force over a sequential lock, in the tests.
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from trilemma.check.history import END_OF_TIME_US, History, Operation
+from trilemma.check.models.mutex import is_refusal
 from trilemma.check.verdict import Verdict, combine, invalid, unknown, valid
 
 CHECKER: Final = "mutual exclusion"
@@ -61,7 +64,8 @@ def check_mutex(operations: Iterable[Operation], lease_error_us: int = 0) -> Ver
 
 def _holdings(operations: list[Operation], lease_error_us: int) -> Iterable[_Holding]:
     """Yield when a lock was held for certain, by whom; times of no length are left out."""
-    for session in History(operations).by_process().values():
+    happened = History(each for each in operations if each.outcome != "fail" and not is_refusal(each))
+    for session in happened.by_process().values():
         in_doubt = (place for place, each in enumerate(session) if each.kind == "release" and each.outcome == "info")
         release: Operation | None = None
         for each in reversed(session[: next(in_doubt, len(session)) + 1]):

@@ -60,8 +60,12 @@ def plainly(operations: Iterable[Operation]) -> list[Operation]:
 
 
 def _is_newest(operation: Operation) -> bool:
-    is_explained = operation.kind == EXPLAINED + "stale_read" and operation.outcome == "ok"
-    return is_explained and (_facts(operation) or {}).get(b"promise") == NEWEST
+    return operation.kind == EXPLAINED + "stale_read" and operation.outcome == "ok" and promise(operation) == NEWEST
+
+
+def promise(operation: Operation) -> Any:
+    """Return what the receipt of an explained operation promises; None where it has none."""
+    return (_facts(operation) or {}).get(b"promise")
 
 
 def _facts(operation: Operation) -> dict[bytes, Any] | None:
@@ -140,12 +144,12 @@ def _wrong(receipt: Receipt, terms: Terms) -> str:
     mode, keyspace = operation.mode.encode(), operation.keyspace.encode()
     if (facts.get(b"mode"), facts.get(b"keyspace")) != (mode, keyspace):
         return f"the receipt speaks of {facts.get(b'keyspace')!r} ({facts.get(b'mode')!r})"
-    promise, stale_ms, held = (facts[name] for name in (b"promise", b"stale_ms_max", b"replicas"))
+    promised, stale_ms, held = (facts[name] for name in (b"promise", b"stale_ms_max", b"replicas"))
     if not _least_held(operation, terms) <= held <= terms.replicas:
         return f"the receipt says {held} replicas, of {terms.replicas}"
-    if _promises(operation).fullmatch(promise) is None:
-        return f"the receipt promises {promise!r}"
-    if operation.mode != "ap" and promise != STALE and stale_ms:
+    if _promises(operation).fullmatch(promised) is None:
+        return f"the receipt promises {promised!r}"
+    if operation.mode != "ap" and promised != STALE and stale_ms:
         return f"what is the newest is said to be {stale_ms} ms old"
     return ""
 

@@ -4,11 +4,13 @@ Operations: `add` (argument: an element that is added once), `read` (result: the
 the end of its add, or of the first read that showed it. It is *lost* if the last reads that began after that do not
 show it (of reads that overlap it suffices that one shows it), *stable* if the last ones show it: since the beginning of
 the first read after which all show it. Every read without it that began after it was known, and before it was stable,
-was *stale*. What was never read after it was known, and what somebody tried to remove, is left out.
+was *stale*. What was never read after it was known, and what somebody tried to remove, is left out. A read that shows
+an element twice shows no set, whatever becomes of the element.
 Source: Jepsen `checker.clj` (set-full). Twin: the definition read by read, in the tests.
 Cost: O(elements * reads).
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import Final, NamedTuple
 
@@ -79,15 +81,15 @@ def check_set_full(operations: Iterable[Operation], stale_is_wrong: bool = False
         stale_is_wrong: hold stale reads against the store (it claims to be linearizable); else they are counted.
 
     Returns:
-        `invalid` also where an element was read that nobody had begun to add; `unknown` where none was read after it
-            was known.
+        `invalid` also where an element was read that nobody had begun to add, or was read twice at once; `unknown`
+            where none was read after it was known.
     """
     verdicts = []
     for key, group in History(operations).by_key().items():
-        unadded = _find_unadded(group)
+        impossible = _find_unadded(group) or _find_repeated(group)
         found = lives(group)
-        if unadded is not None:
-            verdicts.append(unadded)
+        if impossible is not None:
+            verdicts.append(impossible)
         elif found:
             verdicts.append(_judge(key, found, stale_is_wrong))
     if len(verdicts) == 1:
@@ -106,6 +108,17 @@ def _find_unadded(group: list[Operation]) -> Verdict | None:
             for element in read.result or ():
                 if begun_us.get(element, END_OF_TIME_US) > read.end_us:
                     return invalid(CHECKER, f"{element!r} was read in {read.key!r}, but nobody had added it", [read])
+    return None
+
+
+def _find_repeated(group: list[Operation]) -> Verdict | None:
+    """Find an element that is in what one read showed more than once."""
+    for read in group:
+        if read.kind == "read" and read.outcome == "ok" and read.result:
+            element, times = Counter(read.result).most_common(1)[0]
+            if times > 1:
+                reason = f"a read of {read.key!r} is of no set: {element!r} is there {times} times"
+                return invalid(CHECKER, reason, [read])
     return None
 
 

@@ -18,6 +18,7 @@ from trilemma.check.expiry import check_expiry
 from trilemma.check.hierarchy import CAUSAL, CAUSAL_CONVERGENCE, SEQUENTIAL
 from trilemma.check.history import History, HistoryError, Operation
 from trilemma.check.judgement import Terms
+from trilemma.check.lagging import may_lag
 from trilemma.check.linearizable import check_linearizable
 from trilemma.check.long_fork import check_long_fork
 from trilemma.check.model import COUNTER, MUTEX, QUEUE, SET, STRING, Model, multi_registers, register
@@ -32,9 +33,6 @@ from trilemma.check.verdict import Verdict, combine, invalid, unknown
 
 Operations = Sequence[Operation]
 
-_AP: Final = "ap"
-"""The mode whose replicas may lag, but whose nodes show to every client what they acknowledged to any."""
-
 
 def _search(operations: Operations, model: Model[Any], terms: Terms) -> Verdict:
     return check_linearizable(operations, model, terms.steps_max, terms.deadline)
@@ -42,7 +40,7 @@ def _search(operations: Operations, model: Model[Any], terms: Terms) -> Verdict:
 
 def judge_expiry(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge whether values go when their deadlines have come; of `ap`, replicas may lag."""
-    return [check_expiry(operations, terms.clock_error_us, all(each.mode == _AP for each in operations))]
+    return [check_expiry(operations, terms.clock_error_us, may_lag(operations))]
 
 
 # --- registers ----------------------------------------------------------------------------------------------------
@@ -86,7 +84,7 @@ def judge_causal_convergence(operations: Operations, terms: Terms) -> list[Verdi
     why = why_unordered(operations)
     if why:
         return [unknown(CAUSAL_CONVERGENCE, why)]
-    if all(each.node and each.mode == _AP for each in operations):
+    if may_lag(operations) and all(each.node for each in operations):
         return [check_causal(operations, node_order=True, initial=terms.initial)]
     placeless = [each._replace(node="") for each in operations]
     return [check_causal(placeless, node_order=False, initial=terms.initial)]
@@ -155,7 +153,7 @@ def _shown(operation: Operation) -> set[Any]:
 
 def judge_counters(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge bounds, which take no time, and search unless they are broken."""
-    bounds = judge_counter_bounds(operations, terms)
+    bounds = _bounds(operations, terms, False)
     if bounds[0].is_invalid:
         return bounds
     initial = terms.initial or 0
@@ -163,11 +161,15 @@ def judge_counters(operations: Operations, terms: Terms) -> list[Verdict]:
 
 
 def judge_counter_bounds(operations: Operations, terms: Terms) -> list[Verdict]:
-    """Judge whether every read lies within what adds allow."""
+    """Judge whether every read lies within what adds allow; of `ap`, replicas may lag."""
+    return _bounds(operations, terms, may_lag(operations))
+
+
+def _bounds(operations: Operations, terms: Terms, replicas_lag: bool) -> list[Verdict]:
     initial = terms.initial or 0
     if type(initial) is not int:
         raise HistoryError(f"the initial value of a counter is a whole number such as 7, not {initial!r}")
-    return [check_counter(_with_initial_sums(operations, initial), initial)]
+    return [check_counter(_with_initial_sums(operations, initial), initial, replicas_lag)]
 
 
 def _with_initial_sums(operations: Operations, initial: int) -> list[Operation]:
@@ -205,6 +207,11 @@ def judge_sets(operations: Operations, terms: Terms) -> list[Verdict]:
         return [_search(shown, replace(SET, initial=frozenset(terms.initial)), terms)]
     elements = check_elements(shown)
     return [elements] if elements.is_invalid else [elements, _search(shown, SET, terms)]
+
+
+def judge_or_sets(operations: Operations, terms: Terms) -> list[Verdict]:
+    """Judge element by element, where replicas may lag."""
+    return [check_elements(_with_absent_reads(operations, ()), replicas_lag=True)]
 
 
 def judge_set_full(operations: Operations, terms: Terms) -> list[Verdict]:
@@ -252,10 +259,10 @@ def judge_mutexes(operations: Operations, terms: Terms) -> list[Verdict]:
     """Judge that a lock has one holder; tokens and what they guard where there are any.
 
     The search also compares the tokens of acquires that overlap. A lock with leases goes free by itself, so that no
-    search judges it. An acquire that was told False got nothing.
+    search judges it.
     """
     requests = [each for each in operations if each.kind != "write"]
-    held = check_mutex(each for each in requests if each.kind != "acquire" or each.result is not False)
+    held = check_mutex(requests)
     has_leases = any(each.kind == "acquire" and each.argument is not None for each in requests)
     tokens = [each for each in requests if each.kind == "acquire" and type(each.result) is int]
     more = [check_tokens(tokens), check_fenced_writes(operations)]

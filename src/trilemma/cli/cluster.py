@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -39,6 +39,10 @@ def up(
     default_mode: Annotated[
         str | None, typer.Option(help=f"The mode of the keyspace `default`: cp, ap or ca. {_new(DEFAULT_MODE)}")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=50_000, help=f"Ports of /metrics count up from here; 0 for none. {_new('none')}"),
+    ] = None,
     lab: Annotated[
         bool | None,
         typer.Option(
@@ -64,7 +68,7 @@ def up(
         if default_mode not in (None, "cp", "ap", "ca"):
             raise LayoutRefused("--default-mode is cp, ap or ca")
         _check_none_runs(directory)
-        cluster = prepare(directory, Wanted(nodes, base_port, default_mode, lab, segment_bytes))
+        cluster = prepare(directory, Wanted(nodes, base_port, default_mode, lab, segment_bytes, metrics_port))
         if detach:
             lacking = _detach(directory, wait)
             _greet(directory, cluster, lacking, as_json)
@@ -154,7 +158,9 @@ def _lacking(directory: Path, supervisor: int) -> dict[str, str] | None:
 def _greet(directory: Path, cluster: Standing, lacking: dict[str, str], as_json: bool) -> None:
     members = cluster.members
     if as_json:
-        told = {"nodes": {member.name: member.address for member in members}, "default_mode": cluster.default_mode}
+        told: dict[str, Any] = {"nodes": {member.name: member.address for member in members}}
+        told["default_mode"] = cluster.default_mode
+        told["metrics"] = {member.name: member.metrics_address for member in members if member.metrics_port}
         stands = {"lab": cluster.lab, "new": cluster.is_new, "degraded": bool(lacking), "lacking": lacking}
         print_json({"dir": str(directory), **told, **stands})
         return
@@ -165,7 +171,8 @@ def _greet(directory: Path, cluster: Standing, lacking: dict[str, str], as_json:
         count = "1 node is" if len(members) == 1 else f"{len(members)} nodes are"
         console.print(f"[bold green]{count} up.[/] Any Redis client, any node:")
     for member in serving:
-        console.print(f"  {member.name}  redis-cli -p {member.port}")
+        metrics = f"  http://{member.metrics_address}/metrics" if member.metrics_port else ""
+        console.print(f"  {member.name}  redis-cli -p {member.port}{metrics}", soft_wrap=True)
     for why in lacking.values():
         console.print(f"[yellow]{escape(why)}[/]", soft_wrap=True)
     if not cluster.is_new:

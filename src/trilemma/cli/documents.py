@@ -1,4 +1,4 @@
-"""The reference pages that are made from the tables of the code: commands, errors, limits, configuration."""
+"""The reference pages that are made from the code: commands, errors, limits, configuration, use-safety, formats."""
 
 import importlib
 import pkgutil
@@ -8,6 +8,8 @@ from pathlib import Path
 import trilemma
 from trilemma.base.errors import REGISTRY
 from trilemma.base.limits import LIMITS
+from trilemma.cli.formats import formats
+from trilemma.cli.page import HEADER, table
 from trilemma.command.redis_names import REDIS_COMMANDS
 from trilemma.command.safety import SHOWN_ALONE
 from trilemma.command.safety_rows import RULES
@@ -17,22 +19,12 @@ from trilemma.command.usage import written
 from trilemma.runtime.config import options
 from trilemma.runtime.example import EXAMPLE
 
-HEADER = "<!-- Made by `make docs` from the code; edit it there. -->\n"
-
 
 def _import_all() -> None:
     """Import every module, so that every error and bound is registered."""
     for module in pkgutil.walk_packages(trilemma.__path__, "trilemma."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-
-
-def _table(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += [
-        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
-    ]
-    return "\n".join(lines) + "\n"
 
 
 COMMANDS_INTRO = """\
@@ -57,8 +49,8 @@ def commands() -> str:
     for group in sorted({group for group, _, _ in rows}):
         parts.append(f"## {group}\n")
         chosen = sorted((name, row) for each, name, row in rows if each == group)
-        parts.append(_table(("command", "arity", "since (Redis)", "what it does"), (row for _, row in chosen)))
-    return "\n".join([*parts, ABSENT_INTRO, _table(("group", "not here"), _absent())])
+        parts.append(table(("command", "arity", "since (Redis)", "what it does"), (row for _, row in chosen)))
+    return "\n".join([*parts, ABSENT_INTRO, table(("group", "not here"), _absent())])
 
 
 ABSENT_INTRO = """\
@@ -87,7 +79,7 @@ def errors() -> str:
     intro = (
         "Every error a client can get: what it says about the command, and what to do. Redis' own texts are 7.0's.\n"
     )
-    return "\n".join([HEADER, "# Errors\n", intro, _table(("text", "the command", "what to do"), rows)])
+    return "\n".join([HEADER, "# Errors\n", intro, table(("text", "the command", "what to do"), rows)])
 
 
 def limits() -> str:
@@ -99,7 +91,7 @@ def limits() -> str:
     )
     columns = ("name", "default", "unit", "reason", "at the bound")
     return "\n".join(
-        [HEADER, "# Limits\n", "Every queue and size is bounded; here is by what.\n", _table(columns, rows)]
+        [HEADER, "# Limits\n", "Every queue and size is bounded; here is by what.\n", table(columns, rows)]
     )
 
 
@@ -143,7 +135,7 @@ def configuration() -> str:
         for option in options()
     )
     columns = ("table", "option", "type", "default", "what it does")
-    return "\n".join([HEADER, "# Configuration\n", CONFIGURATION_INTRO, _table(columns, rows)])
+    return "\n".join([HEADER, "# Configuration\n", CONFIGURATION_INTRO, table(columns, rows)])
 
 
 SAFETY_INTRO = """\
@@ -263,6 +255,7 @@ PAGES = {
     "limits.md": limits,
     "configuration.md": configuration,
     "safety.md": safety,
+    "formats.md": formats,
 }
 
 

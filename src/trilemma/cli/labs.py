@@ -32,7 +32,7 @@ def lab(context: typer.Context, directory: Directory = DEFAULT_DIRECTORY, node: 
     """Inject faults: cut, slow, loss, heal, status on links; pause, resume, kill, start, restart of a node.
 
     Faults need a cluster started with `up --lab`; resume, start and restart do not. Faults of links go to any node of
-    --dir, or to --node; those of processes to the supervisor of --dir.
+    --dir, or to --node; those of processes to the supervisor of --dir, and are refused with --node.
 
     trilemma lab cut n3 · cut 'n1>n2' · slow n1-n2 80ms · loss n1-n2 10% · heal · status · kill n3 · start n3 · help
     """
@@ -46,7 +46,7 @@ def lab(context: typer.Context, directory: Directory = DEFAULT_DIRECTORY, node: 
         if verb == "help":
             _help()
         elif verb in PROCESS_WORDS:
-            _process(directory, verb, words[1:])
+            _process(directory, node, verb, words[1:])
         elif verb in LINK_WORDS:
             _links(directory, node, words)
         else:
@@ -61,7 +61,16 @@ def _help() -> None:
     console.print(PLACES, markup=False)
 
 
-def _process(directory: Path, verb: str, words: list[str]) -> None:
+def _process(directory: Path, node: str, verb: str, words: list[str]) -> None:
+    """Have the supervisor of a directory do it. A node given by --node may be of another cluster, and rules no process.
+
+    What was meant for that one must not happen to the cluster of a directory that nobody named.
+    """
+    if node:
+        refuse(
+            f"{verb} is done by the supervisor of a cluster that `trilemma up` started, named by --dir; {node} cannot "
+            "do it: leave out --node. What is under no supervisor, stop by its process id"
+        )
     if len(words) != 1:
         refuse(f"the form is: trilemma lab {verb} n3")
     answer = control.ask(directory, verb, words[0])["node"]

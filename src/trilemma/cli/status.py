@@ -17,6 +17,7 @@ from trilemma.cli.status_table import status_table
 from trilemma.client import control
 from trilemma.client.identity import NotOwnError, own_client
 from trilemma.client.leftover import left_nodes
+from trilemma.runtime.address import join_address, split_address
 
 STATUS_INTERVAL_S = 1.0
 ANSWER_S = 1.0
@@ -96,6 +97,7 @@ def _ask_node(directory: Path, name: str, address: str) -> dict[str, Any]:
     try:
         with own_client(directory, name, address, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S) as client:
             sections = {name: with_reasons(client.info(name)) for name in SECTIONS}
+            port = client.info("server").get("metrics_port", 0)
     except NotOwnError as problem:
         return {"answers": False, "why": str(problem), "is_taken": True}
     except redis.AuthenticationError as problem:
@@ -107,4 +109,5 @@ def _ask_node(directory: Path, name: str, address: str) -> dict[str, Any]:
         }
     except redis.RedisError as problem:
         return {"answers": False, "why": str(problem), "is_taken": False}
-    return {"answers": True, "is_taken": False, **sections}
+    metrics = join_address(split_address(address)[0], port) if port else None
+    return {"answers": True, "is_taken": False, "metrics": metrics, **sections}

@@ -14,6 +14,7 @@ from rich.text import Text
 from trilemma.node.information import UNKNOWN
 
 NODE_COLUMNS = ("node", "clients", "process", "links")
+METRICS_COLUMN = "metrics"
 KEYSPACE_COLUMNS = ("keyspace", "mode", "node", "state", "leader", "applied", "lag")
 WRAPPED = ("links", "applied", "lag")
 """Columns of several words, which may take several lines; the others take one."""
@@ -32,7 +33,7 @@ def status_table(found: dict[str, Any]) -> RenderableType:
     """Return what is known of a cluster, as `gather` found it, for printing."""
     nodes: dict[str, Any] = found["nodes"]
     shown: list[RenderableType] = [Text(f"cluster in {found['dir']}", no_wrap=True, overflow="ignore")]
-    shown.append(_Fitted(NODE_COLUMNS, [[_node(name, node) for name, node in nodes.items()]]))
+    shown.append(_nodes(nodes))
     answering = {name: node for name, node in nodes.items() if node["answers"]}
     keyspaces = list(dict.fromkeys(keyspace for node in answering.values() for keyspace in node["keyspaces"]))
     if keyspaces:
@@ -79,6 +80,16 @@ class _Fitted:
             widths[position] += more
             left -= more
         return widths
+
+
+def _nodes(nodes: dict[str, Any]) -> _Fitted:
+    """Return the table of nodes; the ports of /metrics stand in it where any node has one."""
+    rows = [_node(name, node) for name, node in nodes.items()]
+    ports = [(node.get("metrics") or "-").rpartition(":")[2] for node in nodes.values()]
+    if set(ports) == {"-"}:
+        return _Fitted(NODE_COLUMNS, [rows])
+    with_port = [(*row[:-1], port, row[-1]) for row, port in zip(rows, ports, strict=True)]
+    return _Fitted((*NODE_COLUMNS[:-1], METRICS_COLUMN, NODE_COLUMNS[-1]), [with_port])
 
 
 def _node(name: str, node: dict[str, Any]) -> Row:

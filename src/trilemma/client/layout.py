@@ -9,7 +9,7 @@ D/n1/node.toml, D/n1/data, D/n1/log
 import json
 import secrets
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trilemma.runtime.durable_files import make_durably, sync_directory
@@ -29,17 +29,23 @@ class LayoutRefused(Exception):  # noqa: N818 - the sentence says what was refus
 
 @dataclass(frozen=True, slots=True)
 class NodePlace:
-    """One node: its name, number and ports."""
+    """One node: its name, number and ports; `metrics_port` is 0 where it has none."""
 
     name: str
     number: int
     port: int
     peer_port: int
+    metrics_port: int = 0
 
     @property
     def address(self) -> str:
         """Where clients reach it."""
         return f"{HOST}:{self.port}"
+
+    @property
+    def metrics_address(self) -> str | None:
+        """Where its /metrics is, None where it has none."""
+        return f"{HOST}:{self.metrics_port}" if self.metrics_port else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,23 @@ class Settings:
     default_mode: str = "cp"
     lab: bool = False
     segment_bytes: int = 16 << 20
-    metrics: bool = False
 
 
-def places(nodes: int, base_port: int) -> list[NodePlace]:
-    """Return the places of a cluster whose client ports count up from `base_port`."""
+def places(nodes: int, base_port: int, metrics_port: int = 0) -> list[NodePlace]:
+    """Return the places of a cluster whose client ports count up from `base_port`, those for /metrics from
+    `metrics_port`; 0 for none."""
+    found = []
+    for number in range(1, nodes + 1):
+        port = base_port + number - 1
+        found.append(NodePlace(f"n{number}", number, port, port + PEER_PORT_OFFSET))
+    return with_metrics(found, metrics_port)
+
+
+def with_metrics(members: list[NodePlace], metrics_port: int) -> list[NodePlace]:
+    """Return places whose ports for /metrics count up from `metrics_port`; 0 for none."""
     return [
-        NodePlace(f"n{number}", number, base_port + number - 1, base_port + number - 1 + PEER_PORT_OFFSET)
-        for number in range(1, nodes + 1)
+        replace(member, metrics_port=metrics_port + place if metrics_port else 0)
+        for place, member in enumerate(members)
     ]
 
 
@@ -81,6 +96,8 @@ def toml(place: NodePlace, members: list[NodePlace], settings: Settings, directo
         f"lab = {'true' if settings.lab else 'false'}",
         f"segment_bytes = {settings.segment_bytes}",
     ]
+    if place.metrics_port:
+        lines.append(f"metrics_port = {place.metrics_port}")
     for member in members:
         lines += [
             "",

@@ -1,7 +1,8 @@
 """What a directory holds before `up` uses it: nothing, a cluster that stands, or what is nobody's to write into.
 
 A cluster that stands is used as it is. Its nodes, ports and default mode were chosen when it was made; other ones are
-refused, because data was written under them. LAB is no part of the data: every start may choose it.
+refused, because data was written under them. LAB and the ports for /metrics are no part of the data: every start may
+choose them.
 """
 
 import os
@@ -10,7 +11,17 @@ from pathlib import Path
 
 from trilemma.client import control
 from trilemma.client.identity import answerer
-from trilemma.client.layout import CLUSTER, CONTROL, HOST, LayoutRefused, NodePlace, lay_out, node_file, places
+from trilemma.client.layout import (
+    CLUSTER,
+    CONTROL,
+    HOST,
+    LayoutRefused,
+    NodePlace,
+    lay_out,
+    node_file,
+    places,
+    with_metrics,
+)
 from trilemma.runtime.address import split_address
 from trilemma.runtime.config import ConfigError, ServerConfig, load
 from trilemma.runtime.listening import StartRefused, bind
@@ -20,6 +31,7 @@ NODES = 3
 BASE_PORT = 7001
 DEFAULT_MODE = "cp"
 SEGMENT_BYTES = 16 << 20
+METRICS_ADVICE = "name other ports with --metrics-port, or 0 for none"
 SOCKET_PATH_BYTES_MAX = 107
 """Linux: sun_path has 108 bytes, the last of which is zero."""
 
@@ -33,6 +45,8 @@ class Wanted:
     default_mode: str | None = None
     lab: bool | None = None
     segment_bytes: int | None = None
+    metrics_port: int | None = None
+    """From which ports for /metrics count up; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +79,11 @@ def prepare(directory: Path, wanted: Wanted) -> Standing:
         if not _holds_cluster(directory):
             return _make(directory, wanted)
         configs = _configs(directory)
-        found = _standing(configs, wanted.lab)
+        found = _standing(configs, wanted)
         _check_wanted(directory, found, wanted)
         _check_ports(directory, found.members, "end what holds it: a cluster keeps the ports it was made with")
-        for config in configs:
-            _adapt(directory, config, found.lab)
+        for config, member in zip(configs, found.members, strict=True):
+            _adapt(directory, config, found.lab, member.metrics_port)
         return found
     except OSError as problem:
         raise LayoutRefused(f"{problem.filename or directory}: {problem.strerror}") from problem
@@ -93,7 +107,7 @@ def _holds_cluster(directory: Path) -> bool:
 
 
 def _make(directory: Path, wanted: Wanted) -> Standing:
-    members = places(wanted.nodes or NODES, wanted.base_port or BASE_PORT)
+    members = places(wanted.nodes or NODES, wanted.base_port or BASE_PORT, wanted.metrics_port or 0)
     _check_ports(directory, members, "name other ports with --base-port")
     mode, lab = wanted.default_mode or DEFAULT_MODE, bool(wanted.lab)
     lay_out(directory, members, mode, lab=lab, segment_bytes=wanted.segment_bytes or SEGMENT_BYTES)
@@ -107,16 +121,19 @@ def _configs(directory: Path) -> list[ServerConfig]:
         raise LayoutRefused(f"the cluster in {directory} cannot be started: {problem}") from problem
 
 
-def _standing(configs: list[ServerConfig], lab: bool | None) -> Standing:
+def _standing(configs: list[ServerConfig], wanted: Wanted) -> Standing:
     had_lab = [config.lab for config in configs]
-    lab = all(had_lab) if lab is None else lab
+    lab = all(had_lab) if wanted.lab is None else wanted.lab
     members = [_place(config) for config in configs]
+    if wanted.metrics_port is not None:
+        members = with_metrics(members, wanted.metrics_port)
     return Standing(members, configs[0].default_mode, lab, is_lab_changed=any(had != lab for had in had_lab))
 
 
 def _place(config: ServerConfig) -> NodePlace:
     me = config.me
-    return NodePlace(me.name, me.id, split_address(me.address)[1], split_address(me.peer_address)[1])
+    ports = split_address(me.address)[1], split_address(me.peer_address)[1], config.metrics_port
+    return NodePlace(me.name, me.id, *ports)
 
 
 def _check_wanted(directory: Path, found: Standing, wanted: Wanted) -> None:
@@ -134,13 +151,27 @@ def _check_wanted(directory: Path, found: Standing, wanted: Wanted) -> None:
 
 def _check_ports(directory: Path, members: list[NodePlace], advice: str) -> None:
     """Refuse where a node could not listen, before anything is started or written."""
+    taken: dict[int, str] = {}
     for member in members:
         for port, whom in ((member.port, "clients"), (member.peer_port, "the other nodes")):
-            try:
-                bind(HOST, port).close()
-            except StartRefused as problem:
-                holder = _holder(directory, member) if port == member.port else ""
-                raise LayoutRefused(f"{member.name} {problem} (its port for {whom}){holder}; {advice}") from problem
+            taken[port] = f"{member.name}'s port for {whom}"
+            _check_port(directory, member, port, whom, advice)
+    for member in members:
+        if member.metrics_port in taken:
+            problem = (
+                f"{member.name} cannot have {member.metrics_port} for /metrics: it is {taken[member.metrics_port]}"
+            )
+            raise LayoutRefused(f"{problem}; {METRICS_ADVICE}")
+        if member.metrics_port:
+            _check_port(directory, member, member.metrics_port, "/metrics", METRICS_ADVICE)
+
+
+def _check_port(directory: Path, member: NodePlace, port: int, whom: str, advice: str) -> None:
+    try:
+        bind(HOST, port).close()
+    except StartRefused as problem:
+        holder = _holder(directory, member) if port == member.port else ""
+        raise LayoutRefused(f"{member.name} {problem} (its port for {whom}){holder}; {advice}") from problem
 
 
 def _holder(directory: Path, member: NodePlace) -> str:
@@ -153,9 +184,12 @@ def _holder(directory: Path, member: NodePlace) -> str:
     return f": {found} answers there"
 
 
-def _adapt(directory: Path, config: ServerConfig, lab: bool) -> None:
-    """Write into a node's file what this start changes: LAB, and its paths where the directory was moved or copied."""
-    values: dict[str, str | bool] = {} if config.lab == lab else {"lab": lab}
+def _adapt(directory: Path, config: ServerConfig, lab: bool, metrics_port: int) -> None:
+    """Write into a node's file what this start changes: LAB, the port for /metrics, and its paths where the directory
+    was moved or copied."""
+    values: dict[str, str | bool | int] = {} if config.lab == lab else {"lab": lab}
+    if config.metrics_port != metrics_port:
+        values["metrics_port"] = metrics_port
     made_at = Path(config.secret_file).parent
     if made_at.is_absolute() and made_at != directory:
         for name, path in (("dir", Path(config.dir)), ("secret_file", Path(config.secret_file))):

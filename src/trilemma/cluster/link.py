@@ -83,6 +83,10 @@ class Link:
         """Return when the newest beat that came back had been sent, or None."""
         return self._confirmed_us
 
+    def has_echoed_since(self, mono_us: int) -> bool:
+        """Say whether a beat came back that was sent later: what left before it has been read, on links in order."""
+        return self._confirmed_us is not None and self._confirmed_us > mono_us
+
     def is_up(self, mono_us: int) -> bool:
         """Say whether messages have gone both ways within the time-out."""
         return self._confirmed_us is not None and mono_us - self._confirmed_us < self._timeout_us

@@ -16,9 +16,9 @@ class Leadership(msgspec.Struct, frozen=True, array_like=True):
 class Status(msgspec.Struct, frozen=True, array_like=True, tag=80):
     """What a node says of itself with every heartbeat.
 
-    `up`: peers its links are up to. `leaders`: the newest leaderships it knows of, so that a node finds a leader it has
-    no link to. `system_applied`: how far it has applied the catalogue. `wall_ms`: its wall clock, for the offset check.
-    `has_room`: whether its disk takes further entries.
+    `up`: peers its links are up to, and the node itself once it is about to stop. `leaders`: the newest leaderships it
+    knows of, so that a node finds a leader it has no link to. `system_applied`: how far it has applied the catalogue.
+    `wall_ms`: its wall clock, for the offset check. `has_room`: whether its disk takes further entries.
     """
 
     up: tuple[NodeId, ...]

@@ -238,6 +238,11 @@ class InStream:
         """Say whether some reply has not left yet."""
         return bool(self._held)
 
+    @property
+    def owes(self) -> bool:
+        """Say whether something that came has no reply yet, or one that has not left."""
+        return bool(self._running or self._held or self._early)
+
     def end(self) -> None:
         """Withdraw all that has no reply yet: its origin is no more."""
         running, self._running = self._running, {}

@@ -6,6 +6,7 @@ Texts are Redis 7.0's (networking.c, acl.c, db.c).
 import hmac
 
 from trilemma.base.errors import error, register
+from trilemma.base.limits import limit
 from trilemma.command.arguments import db_index
 from trilemma.command.session import SessionPort
 from trilemma.resp.number import parse_int64
@@ -15,7 +16,14 @@ from trilemma.version import REDIS_VERSION
 register(
     "wrong_password",
     "WRONGPASS invalid username-password pair or user is disabled.",
-    "the password is the option requirepass",
+    "the password is the option requirepass; a connection on which it was wrong too often is closed",
+)
+WRONG_PASSWORDS_MAX = limit(
+    "wrong_passwords_max",
+    10,
+    "wrong passwords in a row on one connection",
+    "guessing must cost a connection again and again; nobody else's connection is concerned, so nobody is locked out",
+    "WRONGPASS, and the connection is closed",
 )
 register(
     "no_password",
@@ -76,9 +84,15 @@ def _prove(port: SessionPort, user: bytes, password: bytes) -> None:
     """Check a password in constant time. The only user is `default`."""
     wanted = port.config["requirepass"].encode("utf-8", "surrogateescape")
     proven = not wanted or hmac.compare_digest(wanted, password)
+    client = port.client
     if user != b"default" or not proven:
+        if wanted:  # else there is nothing to guess
+            client.wrong_passwords += 1
+        if client.wrong_passwords >= WRONG_PASSWORDS_MAX:
+            client.close(f"it gave {WRONG_PASSWORDS_MAX} wrong passwords")
         raise error("wrong_password")
-    port.client.authenticated = True
+    client.authenticated = True
+    client.wrong_passwords = 0
 
 
 def auth(port: SessionPort, argv: list[bytes]) -> Reply:

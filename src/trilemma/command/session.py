@@ -22,6 +22,7 @@ class ClientState(Protocol):
     created_us: int
     active_us: int
     last_command: str
+    wrong_passwords: int
     closing: bool
 
     @property
@@ -38,8 +39,8 @@ class ClientState(Protocol):
         """Go back to the state of a fresh connection."""
         ...
 
-    def close(self) -> None:
-        """End the connection once its replies so far have left."""
+    def close(self, why: str = "") -> None:
+        """End the connection once its replies so far have left; `why`: for the log, where the client is at fault."""
         ...
 
 

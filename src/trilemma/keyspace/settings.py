@@ -67,6 +67,14 @@ class Keyspace(msgspec.Struct, frozen=True):
         return [shard_id(self.id, ordinal) for ordinal in range(self.shards)]
 
     @property
+    def configuration(self) -> str:
+        """What was chosen beside the mode, as INFO and /metrics tell it."""
+        return (
+            f"replicas={len(self.replicas)},write={self.write},read={self.read},durability={self.durability},"
+            f"timeout_ms={self.timeout_ms}"
+        )
+
+    @property
     def is_leaderless(self) -> bool:
         """Say whether its shards are replicated without a leader."""
         return self.mode is Mode.AP

@@ -14,11 +14,20 @@ from trilemma.node.config import NodeConfig
 
 
 def why_not_written(
-    config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId], full_disks: frozenset[NodeId]
+    config: NodeConfig,
+    keyspace: Keyspace,
+    up: frozenset[NodeId],
+    full_disks: frozenset[NodeId],
+    leaving: frozenset[NodeId],
 ) -> str | None:
-    """Return why this node, as the leader, refuses writes now: WRITE all without all, or a full disk; else None."""
+    """Return why this node, as the leader, refuses writes now: a full disk, WRITE all without all, or too few replicas
+    once those have stopped that are about to; else None."""
     if config.node_id in full_disks:
         return refusal.disk_full([config.name])
+    needed = len(keyspace.replicas) if keyspace.write == "all" else len(keyspace.replicas) // 2 + 1
+    why = why_too_few_stay(config, keyspace, up, leaving, needed) if leaving else None
+    if why is not None:
+        return why
     if keyspace.write != "all":
         return None
     full = [config.member_name(node) for node in keyspace.replicas if node in full_disks]
@@ -35,6 +44,17 @@ def why_not_written(
         else f"WRITE all needs {total} of {total} replicas"
     )
     return f"{', '.join(missing)} cannot be reached from the leader, {needs}"
+
+
+def why_too_few_stay(
+    config: NodeConfig, keyspace: Keyspace, up: frozenset[NodeId], leaving: frozenset[NodeId], needed: int
+) -> str | None:
+    """Return why a write could not be confirmed once those have stopped that are about to, or None: not for that."""
+    staying = sum(node == config.node_id or node in up - leaving for node in keyspace.replicas)
+    gone = [config.member_name(node) for node in keyspace.replicas if node in up & leaving]
+    if staying >= needed or not gone:
+        return None
+    return f"{refusal.about_to_stop(gone)}, writes need {needed} of {len(keyspace.replicas)} replicas"
 
 
 def without_writes(waiters: Sequence[Waiter], keyspace: Keyspace, why: str, *, has_room: bool) -> list[Waiter]:

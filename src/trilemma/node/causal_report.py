@@ -24,6 +24,10 @@ def facts(replica: Leaderless) -> dict[str, object]:
         "role": "replica",
         "vector": text(replica.vector),
         "durable": text(replica.holdings.durable),
+        "sequence": position(replica),
+        "durable_sequence": replica.holdings.durable.get(replica.node, 0),
+        "held_back": replica.held_back,
+        "retained_bytes": replica.retained_bytes,
         "clock_trusted": "yes" if replica.wall_clock.is_trusted else "no",
     }
 

@@ -89,6 +89,9 @@ class CausalShard(CausalStanding):
         self._intake.is_full = self._config.node_id in full
         self._has_input = True
 
+    def note_leaving(self, leaving: frozenset[NodeId]) -> None:
+        """See ShardReplica: what they hold comes to the others by whoever has it."""
+
     def hold_writes(self, holds: bool) -> None:
         """See ShardReplica."""
         self._intake.holds_writes = holds
@@ -195,9 +198,12 @@ class CausalShard(CausalStanding):
         waits_us = [*self._spreading.deadlines_us(), *self._questions.deadlines_us()]
         return min([self.replica.next_deadline_us, self._reaper.next_us, *waits_us])
 
-    def hand_over(self) -> bool:
+    def hand_over(self, *, may_wait: bool) -> bool:
         """See ShardReplica: there is nothing to hand over."""
         return False
+
+    def stay(self) -> None:
+        """See ShardReplica."""
 
     def hand_to(self, node: NodeId) -> bool:
         """See ShardReplica: nobody leads."""

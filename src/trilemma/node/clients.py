@@ -16,6 +16,8 @@ from trilemma.node.options import Options
 from trilemma.node.request import Request
 from trilemma.node.server import Server
 from trilemma.node.session import THIS_TURN_US, Session
+from trilemma.node.silence import Silence
+from trilemma.node.spare import SparePlace
 from trilemma.resp.reply import ErrorReply, encode
 
 register(
@@ -32,6 +34,8 @@ class Clients:
         self._server = server
         self._options = options
         self._sessions = server.sessions
+        self._spare = SparePlace(server.config.clients_max)
+        self._silence = Silence(server.sessions, options, self._spare)
         self._new: list[Session] = []
         """Those that have connected in this turn."""
         self._touched: list[Session] = []
@@ -51,7 +55,9 @@ class Clients:
         self._new.append(session)
         session.on_reset = self._welcome
         session.on_defect = self._server.defects.append
+        session.on_error = lambda reply: self._server.statistics.note_error(reply)
         self._sessions[conn] = session
+        self._spare.connected(session, len(self._sessions))
         self._server.statistics.connections += 1
         self._welcome(session)
         if self._is_protected_from(address):
@@ -81,6 +87,7 @@ class Clients:
             session.has_unparsed = True
             session.input_bytes += len(data)
             session.ahead_bytes += len(data)
+            session.begun_us = None
             if session.received_us is None:
                 session.received_us = THIS_TURN_US
             session.touched()
@@ -107,6 +114,8 @@ class Clients:
             session.closing = session.is_gone = True
             session.commands.clear()
             session.drop_replies()
+            self._silence.forget(conn)
+            self._spare.gone(len(self._sessions))
             self._server.monitors.leave(session)
 
     def persisted(self, token: int) -> None:
@@ -127,7 +136,7 @@ class Clients:
             if session.received_us == THIS_TURN_US:
                 session.received_us = now_us
             if session.batch_us == THIS_TURN_US:
-                session.batch_us = now_us
+                session.batch_us = session.active_us = now_us
 
     def dispatch(self, run: Callable[[Session], None]) -> None:
         """Have `run` set on its way what touched sessions have sent."""
@@ -142,7 +151,10 @@ class Clients:
         """Send what is answered. `are_dispatched`: whether what came from clients was looked at this turn."""
         again: list[Session] = []
         seen: set[ConnId] = set()
-        if self._server.now.mono_us >= self._late_us:
+        now_us = self._server.now.mono_us
+        for session, why in self._silence.due(now_us):
+            session.close(why)
+        if now_us >= self._late_us:
             self._give_up_late()
         released, self._released = self._released, []
         for session in (*self._touched, *released):
@@ -153,12 +165,17 @@ class Clients:
             data = session.take_bytes(self._durable)
             if data:
                 effects.client_bytes.append(ClientBytes(session.id, data))
+                session.active_us = now_us
+            if session.begun_us is not None:
+                self._silence.note_begun(session, session.begun_us)
             is_answered = session.is_answered
             if session.registered_token or not is_answered:
                 self._wait_for_disk(session)
             if is_answered and (session.closing or (are_dispatched and session.is_exhausted)):
                 session.closing = True
                 effects.close.append(session.id)
+                if session.why_closed:
+                    effects.closed_for.append((session.id, session.why_closed))
             elif not are_dispatched or (session.has_input and session.can_go_on):
                 again.append(session)
             reads = session.judge_input()
@@ -206,9 +223,14 @@ class Clients:
         return refusal.uncertain(keyspace, reason)
 
     @property
+    def owes(self) -> bool:
+        """Say whether some reply is made, and shows what is not durable yet."""
+        return any(session.waits_for_disk(self._durable) for session in self._sessions.values())
+
+    @property
     def next_deadline_us(self) -> int:
-        """When the next reply may be late."""
-        return self._late_us
+        """When the next reply may be late, or a silent client has to be closed."""
+        return min(self._late_us, self._silence.next_deadline_us)
 
     @property
     def wants_turn(self) -> bool:

@@ -6,6 +6,9 @@ from trilemma.base.ids import NodeId
 from trilemma.base.limits import CLIENTS_MAX, LOG_RETAINED_BYTES_MAX, OUTPUT_BUFFER_BYTES_MAX
 from trilemma.replication.raft.bounds import APPEND_BYTES_MAX, APPLY_BYTES_MAX
 
+TIMEOUT_S_MAX = (1 << 31) - 1
+"""As in Redis."""
+
 
 class Member(msgspec.Struct, frozen=True):
     """A node as the others know it. `address` is host:port for clients, `peer_address` for peers."""
@@ -53,6 +56,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     append_bytes: int = APPEND_BYTES_MAX
     apply_bytes: int = APPLY_BYTES_MAX
     clients_max: int = CLIENTS_MAX
+    timeout_s: int = 0
     output_bytes_max: int = OUTPUT_BUFFER_BYTES_MAX
     timing: Timing = Timing()
 

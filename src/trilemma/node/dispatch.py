@@ -10,7 +10,7 @@ from trilemma.base.errors import ReplyError, error, register
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.limits import KEY_BYTES_MAX, MULTI_QUEUE_BYTES_MAX
 from trilemma.command.table import CommandSpec, keys_of, lookup, lookup_argv
-from trilemma.node import internal, once, refusal
+from trilemma.node import internal, once, permission, refusal
 from trilemma.node.defect import DEFECTS, described, refused
 from trilemma.node.request import Lane, Request, Sink
 from trilemma.node.route import deadline_us
@@ -20,7 +20,6 @@ from trilemma.node.slot import Slot
 from trilemma.node.unit import Path, Unit
 from trilemma.resp.reply import OK, QUEUED, ErrorReply, Reply, encode
 
-register("no_auth", "NOAUTH Authentication required.", "send AUTH first")
 register("exec_without_multi", "ERR EXEC without MULTI", "send MULTI first")
 register("key_too_long", "ERR key is longer than {limit} bytes", "use a shorter key")
 register(
@@ -29,12 +28,6 @@ register(
     "correct the queued command that failed",
 )
 register("exec_refused", "EXECABORT Transaction discarded because of: {reason}", "begin anew with MULTI")
-register(
-    "not_met",
-    "CLUSTERDOWN {name} has not met the cluster since its disk was made, and does not know the keyspaces; nothing was "
-    "read or written",
-    "start the other nodes, or look at its INFO peers: a node that lost its disk is not taken back under its old name",
-)
 register("not_in_multi", "ERR Command not allowed inside a transaction", "send it outside of MULTI")
 
 NodeCommand = Callable[[Session, list[bytes]], None]
@@ -47,9 +40,6 @@ IN_MULTI = frozenset(
     {"dbsize", "keys", "scan", "randomkey", "flushdb", "flushall", "unwatch", "wait", "config|rewrite", "monitor"}
 )
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
-
-NEEDING_KEYSPACES = frozenset({"@string", "@keyspace", "@trilemma"})
-"""The ACL categories of the commands that mean nothing to a node that does not know the keyspaces."""
 
 AFTER_ALL = frozenset({"cap|explain", "cap|token", "cap|wait", "wait"})
 """Commands that speak of what was before them: they begin once all of it is answered."""
@@ -112,7 +102,9 @@ class Dispatcher:
         if problem is not None:
             if problem.reply:
                 session.reply(problem.reply)
-            session.closing = True
+            session.close(f"it sent what is no request: {ascii(problem.reason)[1:-1]}")
+        elif session.parser.pending_bytes:
+            session.begun_us = self._server.now.mono_us
         return False
 
     def _one(self, session: Session, argv: list[bytes]) -> bool:
@@ -145,16 +137,7 @@ class Dispatcher:
 
     def _checked(self, session: Session, argv: list[bytes]) -> CommandSpec:
         spec = lookup_argv(argv)
-        if spec.name == "debug" and not self._server.config.debug_commands:
-            raise error("debug_not_allowed")
-        if not session.authenticated and not spec.is_open:
-            raise error("no_auth")
-        if (
-            not self._server.has_met
-            and (spec.name == "watch" or not NEEDING_KEYSPACES.isdisjoint(spec.categories))
-            and spec.name != "lab"
-        ):
-            raise error("not_met", name=self._server.config.name)
+        permission.check(self._server, session, spec)
         session.last_command = spec.name
         return spec
 

@@ -58,6 +58,8 @@ class Effects:
     send: list[PeerFrame] = field(default_factory=list)
     client_bytes: list[ClientBytes] = field(default_factory=list)
     close: list[ConnId] = field(default_factory=list)
+    closed_for: list[tuple[ConnId, str]] = field(default_factory=list)
+    """Of those connections, the ones that are closed for a fault of the client's, and for which; for the log."""
     reading: list[tuple[ConnId, bool]] = field(default_factory=list)
     """Connections from which to read on (True), or not for now."""
     admin: list[AdminRequest] = field(default_factory=list)

@@ -6,7 +6,7 @@ from functools import partial
 from trilemma.base.ids import SYSTEM_KEYSPACE, NodeId, ShardId, keyspace_of
 from trilemma.cluster.messages import Forward, ForwardReply, Leadership
 from trilemma.keyspace.settings import Keyspace
-from trilemma.node import refusal
+from trilemma.node import admission, refusal
 from trilemma.node.batch import Batch, ForwardedBatch
 from trilemma.node.config import NodeConfig
 from trilemma.node.forwarding import Incoming
@@ -33,7 +33,10 @@ class Executors(Surroundings):
         self.routes: dict[ShardId, Route] = {}
         self.holds_writes = False
         """Whether this node's disk has to catch up before anything more is written."""
+        self.is_closing = False
+        """Whether this node, which is about to stop, takes nothing more: what comes is refused."""
         self._full_disks: frozenset[NodeId] = frozenset()
+        self._leaving: frozenset[NodeId] = frozenset()
         self._up: frozenset[NodeId] = frozenset()
         """The links that were up when the starts of peers were last looked at."""
         self._keyspaces: dict[ShardId, Keyspace] = {}
@@ -107,6 +110,7 @@ class Executors(Surroundings):
         if replica is not None:
             self.replicas[shard] = replica
             replica.note_full_disks(self._full_disks)
+            replica.note_leaving(self._leaving)
         self.routes[shard] = Route(self._config.node_id, self._config.starts, keyspace, shard, self)
 
     def note_full_disks(self, full: frozenset[NodeId]) -> None:
@@ -115,6 +119,13 @@ class Executors(Surroundings):
             self._full_disks = full
             for replica in self.replicas.values():
                 replica.note_full_disks(full)
+
+    def note_leaving(self, leaving: frozenset[NodeId]) -> None:
+        """Take note of the peers that are about to stop."""
+        if leaving != self._leaving:
+            self._leaving = leaving
+            for replica in self.replicas.values():
+                replica.note_leaving(leaving)
 
     @property
     def full_disks(self) -> frozenset[NodeId]:
@@ -130,7 +141,7 @@ class Executors(Surroundings):
 
     def remove(self, shard: ShardId) -> None:
         """Stop serving a shard whose keyspace was dropped."""
-        self.routes.pop(shard).drop()
+        self.routes.pop(shard).end("the keyspace was dropped")
         self.replicas.pop(shard, None)
         del self._keyspaces[shard]
         self._incoming.forget(shard)
@@ -161,11 +172,14 @@ class Executors(Surroundings):
         return self.target_at(reached[0]) if reached else None
 
     def reached_replicas(self, shard: ShardId) -> list[NodeId]:
-        """Return the nodes with a replica that are reached directly, the one that executes first; or over a relay."""
+        """Return the nodes with a replica that are reached directly, the one that executes first; or over a relay.
+
+        Those that are about to stop are named only where there are no others.
+        """
         replicas = self._keyspaces[shard].replicas
-        return [node for node in replicas if node in self._peers.up] or [
-            node for node in replicas if self._peers.has_path(node)
-        ]
+        up = [node for node in replicas if node in self._peers.up]
+        reached = up or [node for node in replicas if self._peers.has_path(node)]
+        return [node for node in reached if node not in self._leaving] or reached
 
     def target_at(self, node: NodeId) -> Target | None:
         """See Surroundings."""
@@ -190,6 +204,10 @@ class Executors(Surroundings):
 
     def why_down(self, shard: ShardId) -> str | None:
         """See Surroundings."""
+        return refusal.about_to_stop([self._config.name]) if self.is_closing else self.why_cut_off(shard)
+
+    def why_cut_off(self, shard: ShardId) -> str | None:
+        """Return why too few replicas of a shard are reached from here, or None."""
         keyspace = self._keyspaces[shard]
         if keyspace.is_leaderless:
             return self._why_leaderless_down(shard, keyspace)
@@ -208,7 +226,8 @@ class Executors(Surroundings):
             return None
         reached = sum(node == self._config.node_id or node in self._peers.up for node in keyspace.replicas)
         if reached >= keyspace.write_count:
-            return None
+            count, up = keyspace.write_count, self._peers.up
+            return admission.why_too_few_stay(self._config, keyspace, up, self._leaving, count)
         return refusal.reaches(self._config.name, reached, len(keyspace.replicas), keyspace.write_count)
 
     def submit(self, shard: ShardId, batch: Batch) -> None:
@@ -229,10 +248,10 @@ class Executors(Surroundings):
                 if self._misroutes(shard, unit):
                     batch.skipped.add(position)
                     batch.complete(position, refusal.down(keyspace, why, unit), 0)
-        reason = self.why_not_written(shard)
+        reason = self.why_down(shard) if self.is_closing else self.why_not_written(shard)
         if reason is not None:
             for position, unit in enumerate(batch.units):
-                if not unit.is_read and position not in batch.skipped:
+                if (self.is_closing or not unit.is_read) and position not in batch.skipped:
                     batch.skipped.add(position)
                     batch.complete(position, refusal.down(self._keyspaces[shard], reason, unit), 0)
         self.submit(shard, batch)
@@ -252,6 +271,18 @@ class Executors(Surroundings):
     def persisted(self, token: int) -> None:
         """Take note that the log is durable up to a token: replies to other nodes wait for it."""
         self._incoming.persisted(token)
+
+    @property
+    def owes(self) -> bool:
+        """Say whether this node has taken something that it has not answered, and may yet."""
+        if any(route.owes and self.why_cut_off(shard) is None for shard, route in self.routes.items()):
+            return True
+        return self._incoming.owes(lambda origin, shard: self.has_path(origin) and self.why_cut_off(shard) is None)
+
+    def end(self) -> None:
+        """Answer, as this node stops, its own clients' requests that nobody has answered."""
+        for route in self.routes.values():
+            route.end(f"{self._config.name} stopped")
 
     def _reply(self, reply: ForwardReply) -> None:
         self._peers.send_any_way(reply.origin, reply.shard, reply)

@@ -103,6 +103,10 @@ class Incoming:
             if not stream.holds:
                 del self._holding[key]
 
+    def owes(self, can_answer: Callable[[NodeId, ShardId], bool]) -> bool:
+        """Say whether an origin waits for an answer. `can_answer`: whether there may come one of a shard, for it."""
+        return any(stream.owes and can_answer(origin, shard) for (origin, shard, _, _), stream in self._streams.items())
+
     def take_withdrawn(self) -> list[ShardId]:
         """Return, once, the shards that were given units for which nobody waits any more."""
         if not self._withdrawn:

@@ -24,7 +24,9 @@ class Information:
 
     def __init__(self, server: Server, clients: Callable[[], int]) -> None:
         self.facts: dict[str, str] = {}
+        """What only the process knows; the shell keeps it fresh."""
         self.peer_states: dict[str, str] = {}
+        """What the process knows of the connection to each peer; the shell keeps it fresh."""
         self._server = server
         self._clients = clients
         self._service = Service(server.executors, server.peers)
@@ -69,8 +71,7 @@ class Information:
             ("redis_mode", "standalone"),
             *self._facts("os", "arch_bits", "multiplexing_api", "process_id"),
             ("run_id", config.disk_id),
-            *self._facts("tcp_port"),
-            *self._facts("config_file"),
+            *self._facts("tcp_port", "metrics_port", "config_file"),
             ("server_time_usec", self._server.now.wall_us),
             ("uptime_in_seconds", up_s),
             ("uptime_in_days", up_s // 86_400),
@@ -91,17 +92,22 @@ class Information:
         facts = self._facts("log_bytes", "rows_bytes", "disk_free_bytes", "disk_full")
         return [("loading", 0), ("aof_enabled", 1), *facts]
 
-    def _stats(self) -> list[tuple[str, object]]:
+    def counted(self) -> dict[str, int]:
+        """Return the counters of the section `stats`, which /metrics exports too."""
         counted = self._server.statistics
-        return [
-            ("total_connections_received", counted.connections),
-            ("total_commands_processed", counted.commands),
-            *self._facts("rejected_connections", "total_net_input_bytes", "total_net_output_bytes"),
-            ("clusterdown_replies", counted.refused),
-            ("uncertain_replies", counted.uncertain),
-            ("defects", counted.defects),
-            ("bad_peer_frames", self._server.peers.bad_frames),
-        ]
+        return {
+            "total_connections_received": counted.connections,
+            "total_commands_processed": counted.commands,
+            "total_error_replies": counted.errors,
+            "clusterdown_replies": counted.refused,
+            "uncertain_replies": counted.uncertain,
+            "defects": counted.defects,
+            "bad_peer_frames": self._server.peers.bad_frames,
+        }
+
+    def _stats(self) -> list[tuple[str, object]]:
+        facts = self._facts("rejected_connections", "total_net_input_bytes", "total_net_output_bytes")
+        return [*self.counted().items(), *facts]
 
     def _replication(self) -> list[tuple[str, object]]:
         lines: list[tuple[str, object]] = [("role", "master"), ("connected_slaves", 0)]
@@ -114,6 +120,8 @@ class Information:
         return self._facts("used_cpu_sys", "used_cpu_user")
 
     def _dbs(self) -> list[tuple[str, object]]:
+        """Return the dbs that hold keys. How many of those have a deadline is not counted (docs/differences.md), but
+        tools read the fields by their places."""
         sizes = [0] * DBS
         for shard in self._server.executors.user_shards():
             replica = self._server.executors.replicas.get(shard)
@@ -129,9 +137,7 @@ class Information:
             lines.append(
                 (
                     keyspace.name,
-                    f"id={keyspace.id},mode={keyspace.mode.value},replicas={len(keyspace.replicas)},"
-                    f"write={keyspace.write},read={keyspace.read},durability={keyspace.durability},"
-                    f"timeout_ms={keyspace.timeout_ms},state={state.word}{why}",
+                    f"id={keyspace.id},mode={keyspace.mode.value},{keyspace.configuration},state={state.word}{why}",
                 )
             )
         return lines

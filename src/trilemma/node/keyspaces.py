@@ -64,6 +64,11 @@ class Keyspaces:
             self._changes = [change for change in self._changes if not change.advance(applied, mono_us)]
 
     @property
+    def owes(self) -> bool:
+        """Say whether a change is not answered."""
+        return bool(self._changes)
+
+    @property
     def next_deadline_us(self) -> int | None:
         """When `advance` has to be called, though nothing happens, for a change to be answered in time; None: never."""
         if not self._changes:

@@ -37,6 +37,8 @@ class NodeLog:
         """Of `_records`."""
         self._undurable = Undurable()
         self._must_sync = False
+        self._synced_token = 0
+        """Of the newest write that was to be synced at once."""
         self._segment = recovered.next_segment
         self._opens = True
         self._filled = 0
@@ -68,6 +70,11 @@ class NodeLog:
         newest = self.next_token if self._records else self.next_token - 1
         return newest if newest > self.durable_token else 0
 
+    @property
+    def synced_token(self) -> int:
+        """The newest token, this turn's included, that somebody waits for; other writes are synced at leisure."""
+        return self.next_token if self._must_sync else self._synced_token
+
     def persisted(self, token: int) -> None:
         """Take note of durability."""
         self.durable_token = max(self.durable_token, token)
@@ -86,6 +93,8 @@ class NodeLog:
             self._highest[self._segment] = {}
             self._bytes[self._segment] = 0
         self._note(self._segment, records)
+        if must_sync:
+            self._synced_token = self.next_token
         write = LogWrite(self.next_token, self._segment, opens, records, must_sync, self._release(first_needed))
         self._account()
         self._records, self._must_sync = [], False

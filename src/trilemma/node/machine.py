@@ -60,17 +60,20 @@ class Node:
             config, self._executors, self._peers, placement.router, self._system, self._port, entropy, now
         )
         self._server.admin = self._ask_shell
-        self._information = Information(self._server, lambda: len(self._server.sessions))
+        self._leaving = self._server.leaving
+        self.information = information = Information(self._server, lambda: len(self._server.sessions))
         self._hub = Hub(
             self._server.sessions,
             self._options,
             lambda: self._now,
-            self._information.text,
-            self._information.cluster_text,
+            information.text,
+            information.cluster_text,
             self._server.reset_statistics,
         )
         self._clients = Clients(self._server, self._options)
-        self._commands = Commands(self._server, self._options, engine, lambda: bool(self.facts.get("config_file")))
+        self._commands = Commands(
+            self._server, self._options, engine, lambda: bool(information.facts.get("config_file"))
+        )
         self._placement.follow(self._executors, self._now)
 
     def _port(self, session: Session) -> Port:
@@ -95,16 +98,6 @@ class Node:
     def is_waiting(self) -> bool:
         """Say whether a reply waits for time to pass (WAIT, DEBUG SLEEP, CAP WAIT)."""
         return self._commands.waiting.next_deadline_us is not None
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """What only the process knows and INFO shows; the shell keeps it fresh."""
-        return self._information.facts
-
-    @property
-    def peer_states(self) -> dict[str, str]:
-        """What the process knows of the connection to each peer, for INFO; the shell keeps it fresh."""
-        return self._information.peer_states
 
     # Inputs
 
@@ -182,7 +175,7 @@ class Node:
 
     def begin_shutdown(self) -> None:
         """Hand over what this node leads; Effects.shutdown follows."""
-        self._server.leaving.begin(self._now.mono_us)
+        self._leaving.begin(self._now.mono_us)
 
     def advance(self, now: Now) -> None:
         """Move time on; the last input of a turn."""
@@ -191,6 +184,7 @@ class Node:
         self._peers.advance(now)
         own = frozenset() if self._peers.has_room else frozenset({self.config.node_id})
         self._executors.note_full_disks(self._peers.full | own)
+        self._executors.note_leaving(self._peers.leaving)
         offsets_ms = self._peers.wall_offsets_ms()
         holds = self._executors.holds_writes = self._log.is_behind
         for replica in self._executors.replicas.values():
@@ -213,7 +207,7 @@ class Node:
         self._placement.follow(self._executors, self._now)
         self._placement.refresh_fences(self._executors)
         self._commands.keyspaces.advance()
-        self._server.leaving.advance(self._executors.replicas.values(), self._now.mono_us)
+        self._leaving.advance(self._log, self._now.mono_us, self._commands.keyspaces, self._clients)
         self._commands.waiting.advance()
         self._tell_defects(NO_SHARD, self._server.defects)
         effects, self._effects = self._effects, Effects()
@@ -221,7 +215,7 @@ class Node:
         effects.send = self._peers.collect(self._system.durable_applied)
         self._write_rows(effects)
         self._clients.send(effects, knows_keyspaces)
-        self._server.leaving.tell(effects)
+        self._leaving.tell(effects)
         effects.next_deadline_us = self._next_deadline_us()
         return effects
 
@@ -280,7 +274,8 @@ class Node:
         if self._clients.wants_turn or self._remains.wants_turn:
             return self._now.mono_us
         soonest_us = min(self._peers.next_deadline_us, self._clients.next_deadline_us)
-        for part in (self._transfers, self._commands.waiting, self._commands.keyspaces, self._flushing):
+        waiting, keyspaces = self._commands.waiting, self._commands.keyspaces
+        for part in (self._transfers, waiting, keyspaces, self._flushing, self._leaving):
             deadline_us = part.next_deadline_us
             if deadline_us is not None and deadline_us < soonest_us:
                 soonest_us = deadline_us

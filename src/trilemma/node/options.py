@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from trilemma.base.limits import VALUE_BYTES_MAX
+from trilemma.base.time import US_PER_S
 from trilemma.command.option_value import (
     UINT64_MAX,
     Kind,
@@ -15,7 +16,7 @@ from trilemma.command.option_value import (
     text,
     yes_or_no,
 )
-from trilemma.node.config import NodeConfig
+from trilemma.node.config import TIMEOUT_S_MAX, NodeConfig
 
 POLICIES = choice(
     "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
@@ -33,11 +34,11 @@ KINDS: Mapping[str, Kind] = {
     "protected-mode": yes_or_no,
     "requirepass": text,
     "save": save_points,
-    "timeout": integer(0, (1 << 31) - 1),
+    "timeout": integer(0, TIMEOUT_S_MAX),
 }
 """What CONFIG SET takes, with Redis' bounds. Options that are not here are refused before (FIXED_AT_START)."""
 
-CHANGEABLE = ("requirepass", "protected-mode")
+CHANGEABLE = ("requirepass", "protected-mode", "timeout")
 
 IMMUTABLE = "can't set immutable config"
 
@@ -59,8 +60,10 @@ class Options:
             "protected-mode": "yes" if config.protected_mode else "no",
             "requirepass": config.requirepass,
             "save": "",
-            "timeout": "0",
+            "timeout": str(config.timeout_s),
         }
+        self.idle_us = config.timeout_s * US_PER_S
+        """After so long an idle client is closed; 0 for never."""
 
     def changeable(self) -> dict[str, str]:
         """Return the options that can change while the node runs, for CONFIG REWRITE."""
@@ -79,3 +82,4 @@ class Options:
         """Change an option, to a value that is not refused."""
         if name in CHANGEABLE:
             self.values[name] = str(KINDS[name](value))
+            self.idle_us = int(self.values["timeout"]) * US_PER_S

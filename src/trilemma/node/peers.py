@@ -40,6 +40,10 @@ class Peers:
         """Peers whose disks are full, by what they said last."""
         self.has_room = True
         """Whether the own disk takes further entries."""
+        self.leaving: frozenset[NodeId] = frozenset()
+        """Peers that are about to stop, by what they said last."""
+        self.is_leaving = False
+        """Whether this node is about to stop, which it says with its status."""
         self.bad_frames = 0
         self._config = config
         self._heartbeat_us = config.timing.heartbeat_us
@@ -75,6 +79,7 @@ class Peers:
         echo = frame.echo if frame.echo_start == self._config.starts else 0
         if link.heard(frame.start, frame.beat, echo):
             self._greet.add(peer)
+            self.leaving -= {peer}
         echoed_us = link.echoed_us(echo)
         return [each for each in frame.envelopes if self._is_mine(peer, link, each, echoed_us)], echoed_us
 
@@ -91,13 +96,23 @@ class Peers:
         return True
 
     def _hear_status(self, peer: NodeId, link: Link, status: Status) -> None:
-        link.peer_up = frozenset(status.up)
+        link.peer_up = frozenset(status.up) - {peer}
+        if (peer in status.up) is not (peer in self.leaving):
+            self.leaving = self.leaving ^ {peer}
         self.system_applied[peer] = max(status.system_applied, self.system_applied.get(peer, 0))
         if status.has_room is (peer in self.full):
             self.full = self.full ^ {peer}
         for leadership in status.leaders:
             if self.is_served(leadership.shard):
                 self.note_leader(leadership)
+
+    def greet_all(self) -> None:
+        """Tell all peers in this turn how this node stands."""
+        self._greet |= set(self._links)
+
+    def have_echoed_since(self, mono_us: int) -> bool:
+        """Say whether all peers in reach have read what left at a time; what they send from now on takes it in."""
+        return all(self._links[peer].has_echoed_since(mono_us) for peer in self.up)
 
     def note_leader(self, leadership: Leadership) -> None:
         """Take note of who leads a shard; a lower term says nothing."""
@@ -190,7 +205,8 @@ class Peers:
 
     def _status(self, system_applied: int) -> Status:
         leaders = tuple(self.leaders[shard] for shard in sorted(self.leaders))
-        return Status(tuple(sorted(self.up)), leaders, system_applied, self._now.wall_ms, self.has_room)
+        up = self.up | {self.node} if self.is_leaving else self.up
+        return Status(tuple(sorted(up)), leaders, system_applied, self._now.wall_ms, self.has_room)
 
     def _frames(self, peer: NodeId, after: int, envelopes: list[Envelope]) -> list[PeerFrame]:
         """Return messages in as few frames as their bytes allow, which are known only once they are encoded."""

@@ -82,6 +82,11 @@ class Proposals:
         self._short: list[_Committed] = []
         """Writes that more replicas have to hold."""
 
+    @property
+    def has_unanswered(self) -> bool:
+        """Say whether some entry holds units that are not answered."""
+        return bool(self._proposed or self._fresh or self._short)
+
     def hand_back(self) -> None:
         """Hand back all that no entry holds: this replica leads no more."""
         waiters, self.waiting = self.waiting, []

@@ -28,6 +28,10 @@ class RaftIntake:
         """The nodes whose disks take no further entries."""
         self.holds_writes = False
         """Whether the node's disk has to catch up."""
+        self.leaving: frozenset[NodeId] = frozenset()
+        """The peers that are about to stop."""
+        self.settles = False
+        """Whether nothing more is proposed, so that all that entries hold can be answered before another one leads."""
 
     @property
     def is_full(self) -> bool:
@@ -49,12 +53,16 @@ class RaftIntake:
 
     def why_not_written(self, keyspace: Keyspace, up: frozenset[NodeId]) -> str | None:
         """Return why writes are refused now, by the admission rule (PROTOCOLS §3.7) or for a full disk, or None."""
-        return admission.why_not_written(self._config, keyspace, up, self.full_disks)
+        return admission.why_not_written(self._config, keyspace, up, self.full_disks, self.leaving)
 
     @property
     def may_propose(self) -> bool:
         """Whether something waits that this replica, if it leads, may propose."""
-        return bool(self._proposals.waiting) and not (self._raft.holds_back or self.holds_writes)
+        return bool(self._proposals.waiting) and not self._holds_back
+
+    @property
+    def _holds_back(self) -> bool:
+        return self._raft.holds_back or self.holds_writes or self.settles
 
     def propose(self, keyspace: Keyspace, up: frozenset[NodeId]) -> None:
         """Propose what waits, as one entry, or refuse it; hand it back where this replica does not lead."""
@@ -68,7 +76,7 @@ class RaftIntake:
             proposals.waiting = admission.without_writes(proposals.waiting, keyspace, refused, has_room=has_room)
         # A leader that takes nothing in for now may go on in its term. What it handed back meanwhile would be overtaken
         # by what its session sent later (PROTOCOLS §2.5), and would be refused by who may yet lead (§1.4). So it waits.
-        if self._raft.holds_back or self.holds_writes:
+        if self._holds_back:
             proposals.refuse_above(HELD_REQUESTS_MAX, keyspace)
         elif proposals.waiting:
             proposals.propose(proposals.next_waiters())

@@ -78,7 +78,8 @@ class RaftShard(RaftStanding):
         if self.raft.is_leader:
             if self._intake.is_full:
                 full = self._intake.full_disks
-                succession.leave_to_whoever_has_room(self._config, self.raft, self.keyspace, self._up, full)
+                staying = self._up - self._intake.leaving
+                succession.leave_to_whoever_has_room(self._config, self.raft, self.keyspace, staying, full)
             else:
                 self._upkeep.propose(leases=self.serves_leased_reads)
 
@@ -91,6 +92,11 @@ class RaftShard(RaftStanding):
         """See ShardReplica."""
         self._intake.full_disks = full
         self.raft.note_room(takes_entries=not self._intake.is_full)
+        self._has_input = True
+
+    def note_leaving(self, leaving: frozenset[NodeId]) -> None:
+        """See ShardReplica."""
+        self._intake.leaving = leaving
         self._has_input = True
 
     def hold_writes(self, holds: bool) -> None:
@@ -124,9 +130,21 @@ class RaftShard(RaftStanding):
 
     # Leadership
 
-    def hand_over(self) -> bool:
+    def hand_over(self, *, may_wait: bool) -> bool:
+        """See ShardReplica: what entries hold is answered before, for the next leader's commits may say too little."""
+        heirs = [node for node in self.keyspace.replicas if node in self._up - self._intake.leaving]
+        self._intake.settles = self.raft.is_leader and bool(heirs)
+        if not heirs or not self.raft.is_leader:
+            return bool(heirs) and self.raft.leader is None and self.why_down(self._up) is None
+        self._has_input = True
+        if not (may_wait and self._proposals.has_unanswered):
+            succession.transfer_to_best(self.raft, heirs)
+        return True
+
+    def stay(self) -> None:
         """See ShardReplica."""
-        return succession.hand_over(self.raft, self.keyspace, self._up)
+        self._intake.settles = False
+        self._has_input = True
 
     def hand_to(self, node: NodeId) -> bool:
         """Begin to hand the leadership to a node; False where this replica does not lead or the node cannot."""
@@ -140,7 +158,8 @@ class RaftShard(RaftStanding):
         """Carry out KEYSPACE LEAD, where this replica leads; elsewhere the one that does carries it out."""
         if not self.raft.is_leader:
             return NOT_EXECUTED
-        reason = succession.why_no_heir(self._config, self.raft, heir, self._up, self._intake.full_disks)
+        full, leaving = self._intake.full_disks, self._intake.leaving
+        reason = succession.why_no_heir(self._config, self.raft, heir, self._up, full, leaving)
         if reason is None and not self.hand_to(heir):
             reason = "the hand-over could not begin"
         return succession.reply_of_lead(self._config, self.keyspace, unit, heir, reason)

@@ -64,6 +64,11 @@ def disk_full(names: Sequence[str]) -> str:
     return f"disk full on {', '.join(names)}"
 
 
+def about_to_stop(names: Sequence[str]) -> str:
+    """Return the reason of what needs these nodes, which SIGTERM or SHUTDOWN has told to stop."""
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} about to stop"
+
+
 def disk_behind(name: str) -> str:
     """Return the reason of what a node's disk has not taken in time."""
     return f"the disk of {name} did not keep up"

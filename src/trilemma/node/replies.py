@@ -24,6 +24,9 @@ REPLIES_AHEAD_MAX = 16_384
 REPLY_BYTES_EXPECTED = 256 * KIB
 """How big replies are taken to be until the first ones are known."""
 
+_ERROR = b"-"
+"""How an error begins, in either protocol."""
+
 ARGUMENTS_AHEAD_BYTES = limit(
     "client_arguments_ahead_bytes",
     16 * MIB,
@@ -41,6 +44,8 @@ class Replies:
         """Bytes of replies that are made and have not left."""
         self.ahead_bytes = 0
         """Bytes received since no reply was outstanding: by so many commands' arguments may be held, at most."""
+        self.on_error: Callable[[bytes], None] = lambda _: None
+        """Told each error that leaves as a reply."""
         self._slots: deque[Slot] = deque()
         self._pushed: list[bytes] = []
         self._reply_bytes = REPLY_BYTES_EXPECTED
@@ -81,6 +86,8 @@ class Replies:
                 break
             slots.popleft()
             parts.append(data)
+            if data[:1] == _ERROR:
+                self.on_error(data)
             self.ready_bytes -= len(data)
             largest = max(largest, len(data))
         if not slots:
@@ -103,6 +110,10 @@ class Replies:
     def reply_due_us(self) -> int:
         """When the time of the next reply is up, which is made."""
         return self._slots[0].due_us
+
+    def waits_for_disk(self, durable: int) -> bool:
+        """Say whether a reply is made, and shows what is not durable yet."""
+        return any(slot.data is not None and slot.token > durable for slot in self._slots)
 
     def give_up_late(self, durable: int, now_us: int, told: Callable[[Request], bytes | None]) -> int | None:
         """Answer replies whose time is up, and that show what is not durable, with what `told` says of their requests.

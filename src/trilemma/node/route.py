@@ -213,16 +213,21 @@ class Route:
     def _refuse_misrouted(self, request: Request) -> None:
         request.finish(refusal.down(self.keyspace, "the catalogue has changed", request.unit), 0)
 
-    def drop(self) -> None:
-        """Answer what still waits, here or at an executor: the keyspace is gone, and nobody else will."""
-        self._refuse_waiting("the keyspace was dropped")
-        for request in self._open:
+    def end(self, reason: str) -> None:
+        """Answer what still waits, here or at an executor: nobody else will, because the keyspace is gone, or this node
+        soon is."""
+        self._refuse_waiting(reason)
+        for request in list(self._open):
             if request.unit.is_read:
-                request.finish(refusal.down(self.keyspace, "the keyspace was dropped", request.unit), 0)
+                request.finish(refusal.down(self.keyspace, reason, request.unit), 0)
             else:
-                text = refusal.uncertain(self.keyspace, "the keyspace was dropped before the write was confirmed")
-                request.finish(text, 0)
+                request.finish(refusal.uncertain(self.keyspace, f"{reason} before the write was confirmed"), 0)
         self._open.clear()
+
+    @property
+    def owes(self) -> bool:
+        """Say whether some request is not answered."""
+        return any(not request.is_done for request in self._open)
 
     @property
     def next_deadline_us(self) -> int | None:

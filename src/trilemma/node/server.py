@@ -33,9 +33,19 @@ class Statistics:
     commands: int = 0
     connections: int = 0
     errors: int = 0
+    """Errors that were a reply of their own; those within EXEC's array are not counted."""
     refused: int = 0
+    """Of those, CLUSTERDOWN."""
     uncertain: int = 0
     defects: int = 0
+
+    def note_error(self, reply: bytes) -> None:
+        """Count an error that is sent as a reply."""
+        self.errors += 1
+        if reply.startswith(b"-CLUSTERDOWN "):
+            self.refused += 1
+        elif reply.startswith(b"-UNCERTAIN "):
+            self.uncertain += 1
 
 
 class Server:
@@ -68,7 +78,7 @@ class Server:
         """Whether this node's disk was ever in the cluster's company; before, it may be a new one under an old name."""
         self.admin: Callable[[list[bytes], Callable[[bytes], None], int], None]
         """Ask the shell for something: words, what takes its reply, RESP version."""
-        self.leaving = Leaving(config.timing.detection_us)
+        self.leaving = Leaving(config.timing.detection_us, executors, peers)
         self.sessions: dict[ConnId, Session] = {}
         self.monitors = Monitors(lambda: self.now.wall_us)
         self._random = SplitMix64(entropy)

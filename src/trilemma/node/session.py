@@ -64,9 +64,17 @@ class Session(Replies):
         """When the first byte came that the parser was not asked about yet; None where there is none."""
         self.batch_us = 0
         """When the commands that are being dispatched were received: TIMEOUT counts from here."""
+        self.begun_us: int | None = None
+        """When the last byte came of a request that has not come whole; None where there is no such request."""
         self.last_command = ""
+        self.wrong_passwords = 0
+        """Given since the last right one."""
+        self.is_spare = False
+        """Whether it is one more connection than `maxclients` (node/spare.py)."""
         self.closing = False
         """Close once the replies so far have left; nothing more is read."""
+        self.why_closed = ""
+        """What the log says of it; empty where the client, or an administrator, wants it closed."""
         self.has_unparsed = False
         """Whether bytes came that the parser was not asked about yet."""
         self.has_ended = False
@@ -144,9 +152,10 @@ class Session(Replies):
         if self.received_us is not None:
             self.received_us = mono_us
 
-    def close(self) -> None:
-        """End the connection once its replies so far have left."""
+    def close(self, why: str = "") -> None:
+        """End the connection once its replies so far have left; `why`: see `why_closed`."""
         self.closing = True
+        self.why_closed = why
         self.touched()
 
     def touched(self) -> None:

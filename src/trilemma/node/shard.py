@@ -65,6 +65,10 @@ class ShardReplica(Movable, Protocol):
         """Take note of the nodes, this one perhaps among them, whose disks take no further entries."""
         ...
 
+    def note_leaving(self, leaving: frozenset[NodeId]) -> None:
+        """Take note of the peers that are about to stop."""
+        ...
+
     def hold_writes(self, holds: bool) -> None:
         """Take no unit that goes into the log further for now, as this node's disk has to catch up; or do again."""
         ...
@@ -145,8 +149,15 @@ class ShardReplica(Movable, Protocol):
         """Say whether a READONLY session may read what is applied here, without a word to anybody."""
         ...
 
-    def hand_over(self) -> bool:
-        """Give up leading, if it leads and somebody can take over; return whether it still leads."""
+    def hand_over(self, *, may_wait: bool) -> bool:
+        """Give up leading, if it leads and somebody can take over, `may_wait`: once what entries hold is answered.
+
+        Returns: whether to ask again: it still leads, or nobody is known to who soon may.
+        """
+        ...
+
+    def stay(self) -> None:
+        """Go on as before `hand_over`; a hand-over that has begun goes on too."""
         ...
 
     def hand_to(self, node: NodeId) -> bool:

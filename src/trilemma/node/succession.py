@@ -18,31 +18,27 @@ from trilemma.resp.reply import OK, ErrorReply, encode
 register("no_heir", "ERR {name} cannot take over keyspace '{keyspace}': {reason}", "choose another node, or try later")
 
 
-def hand_over(raft: Raft, keyspace: Keyspace, up: frozenset[NodeId]) -> bool:
-    """Begin to hand over to the best node that is up; False where this replica does not lead, or there is none."""
-    heirs = [node for node in keyspace.replicas if node in up]
-    if not raft.is_leader or not heirs:
-        return False
-    _transfer_to_best(raft, heirs)
-    return True
-
-
 def leave_to_whoever_has_room(
     config: NodeConfig, raft: Raft, keyspace: Keyspace, up: frozenset[NodeId], full_disks: frozenset[NodeId]
 ) -> None:
     """Hand over where the own disk is full; reads go on here until then."""
     heirs = [node for node in keyspace.replicas if node in up and node not in full_disks and node != config.node_id]
     if heirs:
-        _transfer_to_best(raft, heirs)
+        transfer_to_best(raft, heirs)
 
 
-def _transfer_to_best(raft: Raft, heirs: Iterable[NodeId]) -> None:
+def transfer_to_best(raft: Raft, heirs: Iterable[NodeId]) -> None:
     """Begin to hand the leadership to whoever of some nodes, at least one, holds most of the log."""
     raft.transfer_leadership(max(heirs, key=lambda node: (raft.match_index(node), -node)))
 
 
 def why_no_heir(
-    config: NodeConfig, raft: Raft, heir: NodeId, up: frozenset[NodeId], full_disks: frozenset[NodeId]
+    config: NodeConfig,
+    raft: Raft,
+    heir: NodeId,
+    up: frozenset[NodeId],
+    full_disks: frozenset[NodeId],
+    leaving: frozenset[NodeId],
 ) -> str | None:
     """Return why this node, as the leader, cannot hand over to another now, or None."""
     if heir == config.node_id:
@@ -53,6 +49,8 @@ def why_no_heir(
         return f"a hand-over to {config.member_name(raft.heir)} is under way"
     if heir not in up:
         return f"no link from the leader, {config.name}, to it is up"
+    if heir in leaving:
+        return refusal.about_to_stop([config.member_name(heir)])
     if heir in full_disks:
         return refusal.disk_full([config.member_name(heir)])
     return None

@@ -1,7 +1,7 @@
 """The frame between nodes: a header with beats (cluster/link.py), then messages, each for a shard.
 
 Every message type is a frozen msgspec struct with a tag that is unique in the union below; a frame that does not decode
-to exactly these types is refused whole. docs/formats/frames.md is its page.
+to exactly these types is refused whole. docs/formats.md is its page.
 """
 
 import msgspec

@@ -2,7 +2,8 @@
 
 From a client that does not read its replies nothing more is read, and no further command of it is begun; one that has
 too much unread all the same is closed, as by Redis' option client-output-buffer-limit, but by default (FAULTS §5 row
-38). Nor is more read from one whose commands wait to be begun. One over the bound on connections gets Redis' sentence.
+38). Nor is more read from one whose commands wait to be begun. One over the bound on connections gets Redis' sentence,
+save the first from this machine (node/spare.py).
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
-from trilemma.base.errors import error, register
+from trilemma.base.errors import error
 from trilemma.base.ids import ConnId
 from trilemma.base.limits import CLIENTS_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX, limit
+from trilemma.node.spare import MAX_CLIENTS
 from trilemma.resp.reply import encode_error
-from trilemma.runtime.address import join_address
+from trilemma.runtime.address import is_loopback, join_address
+from trilemma.runtime.last_bytes import LAST_BYTES_S
 from trilemma.runtime.port import Inputs
 
 OUTPUT_PAUSE_BYTES = limit(
@@ -42,10 +45,7 @@ KEEPALIVE_QUESTIONS = 3
 LISTEN_BACKLOG = limit(
     "tcp_backlog", 511, "connections", "Redis' own: connections the kernel holds ready", "the kernel refuses more"
 )
-register(
-    "max_clients", "ERR max number of clients reached", "close connections that are not used, or set maxclients higher"
-)
-_MAXCLIENTS = encode_error(error("max_clients").text)
+_MAXCLIENTS = encode_error(error(MAX_CLIENTS).text)
 
 
 class ClientLimits(NamedTuple):
@@ -137,7 +137,7 @@ class Clients:
     """All client connections of a node."""
 
     def __init__(self, inputs: Inputs, limits: ClientLimits, closed: Callable[[str, str], None]) -> None:
-        """Args: closed: told the address and the reason whenever a bound closes a connection."""
+        """Args: closed: told the address and the reason whenever a connection is closed for a fault of the client's."""
         self.inputs = inputs
         self.counters = Counters()
         self._limits = limits
@@ -145,6 +145,8 @@ class Clients:
         self._connections: dict[ConnId, ClientConnection] = {}
         self._dirty: list[ClientConnection] = []
         self._last_id = 0
+        self._all_lost: asyncio.Future[None] | None = None
+        """Done when no connection is left, once all were closed."""
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -158,7 +160,7 @@ class Clients:
     def made(self, connection: ClientConnection) -> None:
         """Take in a connection, or refuse it."""
         transport = connection.transport
-        if len(self._connections) >= self._limits.clients_max:
+        if not self._has_place(transport):
             connection.is_closing = True
             self.counters.rejected += 1
             transport.write(_MAXCLIENTS)
@@ -172,10 +174,16 @@ class Clients:
         _keep_alive(transport.get_extra_info("socket"))
         self.inputs.client_connected(connection.id, _address(transport, "peername"), _address(transport, "sockname"))
 
+    def _has_place(self, transport: asyncio.Transport) -> bool:
+        free = self._limits.clients_max - len(self._connections)
+        return free > 0 or (free == 0 and is_loopback(transport.get_extra_info("peername")))
+
     def lost(self, connection: ClientConnection) -> None:
         """Forget a connection."""
         if self._connections.pop(connection.id, None) is not None:
             self.inputs.client_gone(connection.id)
+        if self._all_lost is not None and not self._connections and not self._all_lost.done():
+            self._all_lost.set_result(None)
 
     # From the node
 
@@ -195,7 +203,7 @@ class Clients:
             connection.read_on(reads)
 
     def flush(self) -> None:
-        """See ClientOutlet. Cost: one write per connection that has something to say (SPEED §1.2)."""
+        """See ClientOutlet. Cost: one write per connection that has something to say (each is a system call)."""
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             parts, connection.parts = connection.parts, []
@@ -224,17 +232,27 @@ class Clients:
             connection.is_closing = True
             self._end(connection)
 
+    def say_why(self, conn: ConnId, why: str) -> None:
+        """See ClientOutlet."""
+        connection = self._connections.get(conn)
+        if connection is not None and not connection.is_closing:
+            self._closed(_address(connection.transport, "peername"), why)
+
     def _end(self, connection: ClientConnection) -> None:
         """Close once the socket has taken what was written, or has not for too long."""
         connection.transport.close()
         if connection.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(CLOSE_LINGER_S, connection.transport.abort)
 
-    def close_all(self) -> None:
-        """Close all connections; what was written still leaves."""
+    async def stop(self) -> None:
+        """Close all connections once their sockets have taken what was written, or have had their time."""
+        self._all_lost = asyncio.get_running_loop().create_future()
         for connection in list(self._connections.values()):
             connection.is_closing = True
-            self._end(connection)
+            connection.transport.close()
+        if self._connections:
+            await asyncio.wait([self._all_lost], timeout=LAST_BYTES_S)
+        self.abort()
 
     def abort(self) -> None:
         """Close all connections at once."""

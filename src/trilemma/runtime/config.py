@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from trilemma.base.ids import NodeId
 from trilemma.base.limits import CLIENTS_MAX, LOG_RETAINED_BYTES_MAX, MIB, OUTPUT_BUFFER_BYTES_MAX
-from trilemma.node.config import Member, NodeConfig
+from trilemma.node.config import TIMEOUT_S_MAX, Member, NodeConfig
 from trilemma.runtime.address import AddressError, split_address
 from trilemma.runtime.clients import OUTPUT_PAUSE_BYTES
 from trilemma.runtime.complaint import complaint
@@ -63,6 +63,9 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maxclients: Annotated[
         int, Meta(ge=1, description="Client connections at a time; fewer where the system allows fewer open files.")
     ] = CLIENTS_MAX
+    timeout: Annotated[
+        int, Meta(ge=0, le=TIMEOUT_S_MAX, description="Seconds after which an idle client is closed; 0 for never.")
+    ] = 0
     output_bytes_max: Annotated[
         int, Meta(ge=1024, description="A client with more unread reply bytes than this is closed.")
     ] = OUTPUT_BUFFER_BYTES_MAX
@@ -113,6 +116,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             debug_commands=self.enable_debug_command,
             segment_bytes=self.segment_bytes,
             clients_max=self.maxclients,
+            timeout_s=self.timeout,
             output_bytes_max=self.output_bytes_max,
             retained_bytes=self.log_retained_bytes,
             timing=self.timing.timing(),

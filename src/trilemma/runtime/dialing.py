@@ -11,6 +11,7 @@ from trilemma.runtime.accepting import HANDSHAKE_TIMEOUT_S
 from trilemma.runtime.framing import HANDSHAKE_BYTES_MAX, FrameReader, FramingError, Kind, frame
 from trilemma.runtime.handshake import CheckDisk, Dialer, HandshakeRefused
 from trilemma.runtime.known_disks import Lineage
+from trilemma.runtime.last_bytes import LAST_BYTES_S
 
 UNACKNOWLEDGED_MS_MAX = limit(
     "peer_unacknowledged_ms_max",
@@ -149,7 +150,10 @@ class Dialing:
         self._awake.set()
 
     async def stop(self) -> None:
-        """Close the connection and dial no more."""
+        """Close the connection once the socket has taken what was written, or has had its time, and dial no more."""
+        if self.channel is not None:
+            self.channel.transport.close()
+            await asyncio.wait([self.channel.lost], timeout=LAST_BYTES_S)
         self._task.cancel()
         await asyncio.wait([self._task])
 

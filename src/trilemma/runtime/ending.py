@@ -7,13 +7,12 @@ import asyncio
 
 from structlog.typing import FilteringBoundLogger
 
-from trilemma.base.limits import limit
+from trilemma.node.leaving import SHUTDOWN_S
 from trilemma.runtime.config import ServerConfig
 from trilemma.runtime.refusal import DataDamaged, as_damage
 
-SHUTDOWN_S = limit(
-    "shutdown_s", 5, "s", "a node that leaves hands over what it leads first", "it stops without having handed over"
-)
+GRACE_S = 1
+"""The node ends its own shutdown by SHUTDOWN_S, with answers; so much later it is ended that has not come to that."""
 
 
 class Ending:
@@ -42,9 +41,9 @@ class Ending:
             self._ended.set_result(None)
 
     def bound(self) -> None:
-        """End the run after SHUTDOWN_S from the first such call, unless `lift_bound` comes before."""
+        """End the run after SHUTDOWN_S, and GRACE_S, from the first such call, unless `lift_bound` comes before."""
         if self._bound is None:
-            self._bound = self._loop.call_later(SHUTDOWN_S, self.end)
+            self._bound = self._loop.call_later(SHUTDOWN_S + GRACE_S, self.end)
 
     def lift_bound(self) -> None:
         """Let the run go on without a bound."""

@@ -8,22 +8,24 @@ from pathlib import Path
 
 from trilemma.base.limits import KIB, MIB
 from trilemma.runtime.clients import Counters
+from trilemma.runtime.config import ServerConfig
 from trilemma.runtime.room import Room
 
 _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = resource.getpagesize()
 
 
-def fixed_facts(port: int, clients_max: int, config_file: str = "") -> dict[str, str]:
-    """Return what does not change while the node runs."""
+def fixed_facts(config: ServerConfig, port: int, config_file: Path | None = None) -> dict[str, str]:
+    """Return what does not change while the node runs. `port`: the one for clients that it has."""
     return {
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "arch_bits": str(8 * struct.calcsize("P")),
         "multiplexing_api": "epoll",
         "process_id": str(os.getpid()),
         "tcp_port": str(port),
-        "maxclients": str(clients_max),
-        "config_file": config_file,
+        "metrics_port": str(config.metrics_port),
+        "maxclients": str(config.maxclients),
+        "config_file": str(config_file or ""),
     }
 
 

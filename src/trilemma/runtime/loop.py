@@ -1,7 +1,7 @@
 """The node's turns: everything that came in during one poll of the event loop goes in, one Effects comes out.
 
 One turn is scheduled per poll, behind all sockets of it, so that batches form by themselves and the cost of a log
-write, a frame and a system call is paid once per batch (SPEED §1, §4). Knows no protocol: bytes, tokens, deadlines.
+write, a frame and a system call is paid once per batch (ARCHITECTURE §1). Knows no protocol: bytes, tokens, deadlines.
 """
 
 import asyncio
@@ -226,6 +226,8 @@ class NodeLoop:
         clients.flush()
         for conn, reads in effects.reading:
             clients.read_on(conn, reads)
+        for conn, why in effects.closed_for:
+            clients.say_why(conn, why)
         for conn in effects.close:
             clients.close(conn)
 

@@ -153,7 +153,7 @@ class PeerTransport:
             self._told(self._identity.name(lane.peer), reason)
 
     async def stop(self) -> None:
-        """Close everything and dial no more."""
+        """Close everything, what was written last having left where the peers read it, and dial no more."""
         self._accepting.abort()
         await asyncio.gather(*(lane.dialing.stop() for lane in self._lanes.values()))
 

@@ -86,6 +86,9 @@ class ClientOutlet(Protocol):
     def close(self, conn: ConnId) -> None:
         """Close a connection once everything put so far has left."""
 
+    def say_why(self, conn: ConnId, why: str) -> None:
+        """Have the log say why a connection is about to be closed."""
+
     def read_on(self, conn: ConnId, reads: bool) -> None:
         """Read on from a connection, or not for now."""
 

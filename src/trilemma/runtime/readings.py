@@ -11,6 +11,32 @@ from trilemma.runtime.metrics import Reading
 if TYPE_CHECKING:
     from trilemma.runtime.server import Server
 
+COUNTED = {
+    "total_commands_processed": ("commands_processed_total", "Commands taken from clients."),
+    "total_error_replies": ("error_replies_total", "Errors that clients got as a reply."),
+    "clusterdown_replies": ("clusterdown_replies_total", "Refusals: nothing happened and nothing will."),
+    "uncertain_replies": ("uncertain_replies_total", "Replies that a request may have happened, or may yet."),
+    "defects": ("defects_total", "Commands that a defect of this server ended; the log names them."),
+    "bad_peer_frames": ("bad_peer_frames_total", "Frames of peers that could not be read."),
+}
+"""By the name in INFO's section `stats`: the name here, what it counts. CONFIG RESETSTAT sets them to zero."""
+
+FACTS = {
+    "term": "Raft's term.",
+    "last_index": "Index of the newest entry of the log.",
+    "commit_index": "Index of the newest entry known to be committed.",
+    "applied_index": "Index of the newest entry that is applied.",
+    "flushed_index": "Index of the newest entry whose rows are durable by themselves.",
+    "sequence": "Sequence number of the newest batch that this replica made.",
+    "durable_sequence": "Sequence number of the newest batch that this replica made and that is durable here.",
+    "held_back": "Batches of other replicas that wait for what comes before them.",
+    "retained_bytes": "Bytes of batches kept for replicas that lack them.",
+    "clock_trusted": "Whether the wall clock may stamp what is written here.",
+}
+"""By the name in INFO's section `replication`, what it says; the first five of `cp` and `ca`, the others of `ap`."""
+
+WORDS = {"yes": 1, "no": 0}
+
 
 def readings(server: "Server") -> Iterator[Reading]:
     """Yield what /metrics shows of a node."""
@@ -39,13 +65,23 @@ def readings(server: "Server") -> Iterator[Reading]:
                 {"peer": member.name},
             )
     if isinstance(server.node, Node):
+        counted = server.node.information.counted()
+        for field, (name, text) in COUNTED.items():
+            yield name, text, counted[field], {}
         yield from replica_readings(server.node, member_ids(server.config))
 
 
 def replica_readings(node: Node, names: Mapping[NodeId, str]) -> Iterator[Reading]:
     """Yield what /metrics shows of a node's replicas; `names`: of all members."""
     for shard, replica in node.replicas.items():
-        labels = {"keyspace": replica.keyspace.name, "shard": str(shard)}
+        keyspace = replica.keyspace
+        labels = {"keyspace": keyspace.name, "shard": str(shard)}
+        yield (
+            "shard_info",
+            "Always 1: a replica that is here, and how its keyspace is configured.",
+            1,
+            {**labels, "mode": keyspace.mode.value, "configuration": keyspace.configuration},
+        )
         for peer, behind in replica.lag().items():
             if behind is None:
                 continue  # Prometheus' way to say that nothing is known: no sample, so no alert on a made-up number.
@@ -56,6 +92,11 @@ def replica_readings(node: Node, names: Mapping[NodeId, str]) -> Iterator[Readin
                 behind,
                 {**labels, "peer": name},
             )
-        for field, value in replica.facts().items():
-            if isinstance(value, int):
-                yield f"replica_{field}", "As in INFO replication.", value, labels
+        facts = replica.facts()
+        for field, text in FACTS.items():
+            if field in facts:
+                yield f"replica_{field}", text, _number(facts[field]), labels
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else WORDS[str(value)]

@@ -24,7 +24,7 @@ register(
 _TABLE = re.compile(r"\s*\[")
 
 
-def rewritten(text: str, values: Mapping[str, str | bool]) -> str:
+def rewritten(text: str, values: Mapping[str, str | bool | int]) -> str:
     """Return a TOML text with top-level keys set; a key that is not there yet goes above the first table."""
     lines = text.removesuffix("\n").split("\n")
     end = next((number for number, line in enumerate(lines) if _TABLE.match(line)), len(lines))
@@ -39,7 +39,7 @@ def rewritten(text: str, values: Mapping[str, str | bool]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rewrite(path: Path, values: Mapping[str, str | bool]) -> None:
+def rewrite(path: Path, values: Mapping[str, str | bool | int]) -> None:
     """Change a file in one step: a crash leaves the old text or the new one.
 
     Raises:
@@ -65,9 +65,10 @@ def answer_rewrite(path: Path | None, words: Sequence[bytes]) -> bytes:
     except UnicodeDecodeError:
         return encode_error(error("not_rewritten", reason="the password is no UTF-8, and TOML holds no other").text)
     options = dict(zip(texts[::2], texts[1::2], strict=True))
-    values: dict[str, str | bool] = {
+    values: dict[str, str | bool | int] = {
         "requirepass": options["requirepass"],
         "protected_mode": options["protected-mode"] == "yes",
+        "timeout": int(options["timeout"]),
     }
     try:
         rewrite(path, values)

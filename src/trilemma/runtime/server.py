@@ -24,6 +24,7 @@ from trilemma.runtime.address import split_address
 from trilemma.runtime.admission import Admission
 from trilemma.runtime.clients import LISTEN_BACKLOG, ClientLimits, Clients
 from trilemma.runtime.clock import read_clock
+from trilemma.runtime.closings import Closings
 from trilemma.runtime.config import ServerConfig, member_ids
 from trilemma.runtime.directory import DataDirectory
 from trilemma.runtime.disk import DiskStorage
@@ -162,7 +163,7 @@ class Server:
         self._stack.callback(directory.close)
         await self._start_node(directory, secret)
         if isinstance(self.node, Node):
-            self.node.facts.update(fixed_facts(self.client_address[1], config.maxclients, str(self._config_file or "")))
+            self.node.information.facts.update(fixed_facts(config, self.client_address[1], self._config_file))
         counters, states = self.clients.counters, self.peers.states
         watch = Watch(self.node, self.storage, self.turns, self.room, Path(config.dir), counters, states, self.logger)
         self._stack.callback(watch.stop)
@@ -218,9 +219,9 @@ class Server:
     def _make_outlets(self, directory: DataDirectory, secret: bytes, thread: Executor) -> None:
         config = self.config
         limits = ClientLimits(config.maxclients, config.output_bytes_max, config.output_pause_bytes)
-        self.clients = Clients(
-            self.turns, limits, lambda address, why: self.logger.warning("client closed", client=address, why=why)
-        )
+        closings = Closings(self.logger)
+        self._stack.callback(closings.stop)
+        self.clients = Clients(self.turns, limits, closings.note)
         identity = Identity(
             config.cluster_id,
             config.me.id,
@@ -247,7 +248,7 @@ class Server:
         }
         self.peers.start(addresses)
         self._stack.push_async_callback(self.peers.stop)
-        self._stack.push_async_callback(self._close_clients)
+        self._stack.push_async_callback(self.clients.stop)
         for factory, listening in (
             (self.peers.incoming, sockets.peer),
             (self.clients.connection, sockets.client),
@@ -256,11 +257,6 @@ class Server:
             listener = await loop.create_server(factory, sock=listening, backlog=LISTEN_BACKLOG)
             self._listeners.append(listener)
             self._stack.callback(listener.close)
-
-    async def _close_clients(self) -> None:
-        self.clients.close_all()
-        await asyncio.sleep(0)
-        self.clients.abort()
 
     async def _listen_for_metrics(self) -> None:
         port = self.config.metrics_port

@@ -66,8 +66,9 @@ class Watch:
     def _refresh_facts(self) -> None:
         self._facts_timer = asyncio.get_running_loop().call_later(FACTS_INTERVAL_S, self._refresh_facts)
         if isinstance(self._node, Node):
-            self._node.facts.update(moving_facts(sum(self._storage.log.sizes().values()), self._room, self._clients))
-            self._node.peer_states.update(self._peers())
+            information = self._node.information
+            information.facts.update(moving_facts(sum(self._storage.log.sizes().values()), self._room, self._clients))
+            information.peer_states.update(self._peers())
 
     def _look_at_room(self) -> None:
         self._room_timer = asyncio.get_running_loop().call_later(ROOM_INTERVAL_S, self._look_at_room)

@@ -221,17 +221,23 @@ class Cluster:
         if known is not None:
             known[0].give(lambda node: node.client_gone(conn))
 
-    def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
-        """Return for each user shard every replica's digest, or those of some nodes, as `reflects digest`.
+    @property
+    def compared_shards(self) -> list[ShardId]:
+        """The user shards whose replicas must come to agree, in order.
 
         Of keyspaces that were made only where they have several replicas: one has nobody to agree with.
         """
         last = DEFAULT_SHARD if self.options.replicas == 1 else SHARD_MAX
-        found: dict[str, dict[str, str]] = {}
+        nodes = [process.node for process in self.processes.values() if process.node is not None]
+        return sorted({shard for node in nodes for shard in node.replicas if DEFAULT_SHARD <= shard <= last})
+
+    def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
+        """Return for each compared shard every replica's digest, or those of some nodes, as `reflects digest`."""
+        found: dict[str, dict[str, str]] = {str(shard): {} for shard in self.compared_shards}
         for process in self.processes.values():
             if names is not None and process.name not in names:
                 continue
             for shard, replica in process.node.replicas.items() if process.node is not None else ():
-                if DEFAULT_SHARD <= shard <= last:
-                    found.setdefault(str(shard), {})[process.name] = " ".join(replica.digest())
+                if str(shard) in found:
+                    found[str(shard)][process.name] = " ".join(replica.digest())
         return found

@@ -58,10 +58,10 @@ HEAD = """# Planted bugs, and the seed at which clients saw each
 What `trilemma sim mutants` found: each bug is planted in turn, and schedules of the ordinary mix are run from seed 0 on
 until a checker that sees only what clients saw, or digests, says `invalid`; the same seed is clean without the bug. In
 italics: what was taken away besides, because a second defence stands behind the first; with that alone the seed is
-clean too. Bugs of CAP ONCE (N4, X1, X3) are looked for with that workload alone, N4 also with little retained. FAULTS
-names the bugs; H9 to H17 are this simulator's own finds, H18 is a review's. Three of them showed on earlier mixes only:
-H10 at seed 2324 (`tests/node/test_causal_shard.py` finds it), H14 at seed 231, H17 at seed 1291
-(`tests/node/test_route.py` finds both).
+clean too. Bugs of CAP ONCE (N4, X1, X3) are looked for with that workload alone, N4 also with little retained. What
+the letters stand for is in [faults.md](faults.md), FAULTS §2; H9 to H17 are this simulator's own finds, H18 is a
+review's. Three of them showed on earlier mixes only: H10 at seed 2324 (`tests/node/test_causal_shard.py` finds it), H14
+at seed 231, H17 at seed 1291 (`tests/node/test_route.py` finds both).
 
 """
 

@@ -29,12 +29,10 @@ from trilemma.check.receipt import check_receipts, plainly
 from trilemma.check.redis_model import REDIS
 from trilemma.check.refusal import check_refusals
 from trilemma.check.register import check_register
-from trilemma.check.verdict import Verdict, invalid, valid
+from trilemma.check.stale import STALE, check_stale
+from trilemma.check.verdict import Verdict, valid
 from trilemma.sim.judged import Judged
 from trilemma.workload.bank import Bank
-
-STALE = "stale_"
-"""What the kinds of operations on READONLY connections begin with: current at some time, no more."""
 
 SEARCH_STEPS_MAX = 300_000
 """Steps of the model per key: a search that needs more is given up, and counted as unknown."""
@@ -59,19 +57,6 @@ def _registers(part: Judged) -> list[Verdict]:
         check_pipelined_registers(operations),
         check_early_reads(operations),
     ]
-
-
-def check_stale(operations: Sequence[Operation]) -> Verdict:
-    """Judge reads on READONLY connections: each shows what was current at some time, so what somebody had written."""
-    checker = "stale reads"
-    written = {each.argument: each for each in operations if each.kind == "write" and each.outcome != "fail"}
-    for read in operations:
-        if read.kind != STALE + "read" or read.outcome != "ok" or read.result is None:
-            continue
-        write = written.get(read.result)
-        if write is None or write.invoke_us > read.end_us:
-            return invalid(checker, f"{read.result!r} was read, but nobody had written it", [read])
-    return valid(checker)
 
 
 def _foundings(part: Judged) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""Mutants of leaderless replication and its states: what FAULTS §2 lists for `ap`."""
+"""Mutants of leaderless replication and its states on `ap` (FAULTS §2)."""
 
 from typing import Any
 

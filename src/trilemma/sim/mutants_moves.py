@@ -1,4 +1,4 @@
-"""Mutants of snapshots, state transfer and the catalogue: what FAULTS §2 lists where rows or keys move."""
+"""Mutants of snapshots, state transfer and the catalogue (FAULTS §2)."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ def _o15() -> list[tuple[Any, str, Any]]:
     return [(Leaderless, "held_above", only_own)]
 
 
-# Found by this simulator, not listed in FAULTS
+# Found by this simulator
 
 
 @mutant("H9", "ap", "batches that only the rows of a start hold are not handed on")

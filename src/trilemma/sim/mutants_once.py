@@ -1,4 +1,4 @@
-"""Mutants of CAP ONCE: what FAULTS §2 lists of retries. They are looked for by the workload that retries."""
+"""Mutants of CAP ONCE (FAULTS §2). They are looked for by the workload that retries."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Mutants of Raft's log and elections: what FAULTS §2 lists for `cp` and `ca`."""
+"""Mutants of Raft's log and elections on `cp` and `ca` (FAULTS §2)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Mutants of reads and of the leases that let them be served here: what FAULTS §2 lists for `cp` and `ca`."""
+"""Mutants of reads and of the leases that let them be served here on `cp` and `ca` (FAULTS §2)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Mutants of forwarding, replies, sessions, the catalogue and time: what FAULTS §2 lists for `cp` and `ca`."""
+"""Mutants of forwarding, replies, sessions, the catalogue and time on `cp` and `ca` (FAULTS §2)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Mutants of the disk, the log's segments and the rows: what FAULTS §2 lists for `cp` and `ca`."""
+"""Mutants of the disk, the log's segments and the rows on `cp` and `ca` (FAULTS §2)."""
 
 from typing import Any
 

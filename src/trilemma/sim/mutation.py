@@ -1,7 +1,7 @@
 """Known bugs, planted on purpose: what the judges must find before a clean campaign counts (FAULTS §2).
 
 A mutant replaces functions of the product while it is planted, and only then: there is no switch for it in the product
-itself. Each is named as in FAULTS and says what it breaks.
+itself. Each has a letter and a number (FAULTS §2) and says what it breaks.
 
 Some bugs do no harm here, because a second defence stands behind the first. Such a mutant takes the second one away as
 well, and names it as its *mask*; without the bug, but with the mask off, the same schedules must be clean.

@@ -3,7 +3,7 @@
 Owns the phases and their order. What comes of them is judged by sim/seen.py.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -12,12 +12,12 @@ from trilemma.check.history import Operation
 from trilemma.check.liveness import check_recovery
 from trilemma.check.verdict import invalid
 from trilemma.resp.decode import ReplyDecoder
-from trilemma.sim.bounds import BATCH_BY_BATCH, tightened
+from trilemma.sim.agreement import judge_agreement, rest
+from trilemma.sim.bounds import tightened
 from trilemma.sim.client import Client, Numbers, plain
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.founders import Founders
 from trilemma.sim.generators import ONE_STEP_AT_A_TIME, READABLE, REVIVED, Reads, make_generator, revivals
-from trilemma.sim.judge import judge_digests
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
 from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
@@ -33,11 +33,6 @@ from trilemma.workload.step import Generator
 
 READY_US = 1_500_000
 """By when a fresh cluster has leaders and its keyspaces."""
-
-REST_US = 3_000_000
-"""After the final reads replicas have this long to agree."""
-
-REST_STEP_US = 20_000
 
 OPENING_TRIES = 5
 
@@ -98,7 +93,7 @@ class Schedule:
             self._read_finals()
             if self.options.mode == "ap":
                 self._begin_anew()
-            self._rest()
+            self._outcome.verdicts.append(judge_agreement(self._cluster))
             self._seen.judge(self._outcome, self._cluster, self._nemesis)
         self._outcome.failures = self._cluster.failures
         self._outcome.fired = dict(sorted(self._nemesis.fired.items()))
@@ -211,9 +206,7 @@ class Schedule:
         places = [(self.options.keyspace, process.name) for process in serving]
         self._outcome.verdicts.append(check_recovery(probes, places, healed_us + SERVED_US))
         if self.options.mode == "ap":
-            names = [process.name for process in serving]
-            self._rest(names)
-            self._outcome.verdicts.append(judge_digests(self._cluster.digests(names)))
+            self._outcome.verdicts.append(judge_agreement(self._cluster, [process.name for process in serving]))
 
     def _start_probers(self, nodes: Iterable[NodeId], probes: list[Operation]) -> list[Prober]:
         probers = [Prober(self._cluster, node, self._prefix, probes) for node in nodes]
@@ -225,8 +218,7 @@ class Schedule:
         """With nobody writing any more, replicas must come to agree."""
         limit_us = self._scheduler.now_us + SERVED_US
         self._scheduler.run_until(limit_us, lambda: all(client.is_at_rest for _, client in self._clients))
-        self._rest()
-        self._outcome.verdicts.append(judge_digests(self._cluster.digests()))
+        self._outcome.verdicts.append(judge_agreement(self._cluster))
 
     def _probe(self) -> None:
         """The liveness phase: every node must serve the keyspace again."""
@@ -238,10 +230,7 @@ class Schedule:
         )
         self._scheduler.run_until(self._scheduler.now_us + 300_000)
         if self.options.mode == "ap":
-            self._rest()
-
-    def _agree(self, names: Collection[str] | None) -> bool:
-        return judge_digests(self._cluster.digests(names)).is_valid
+            rest(self._cluster)
 
     def _read_finals(self) -> None:
         """Read everything that was ever written, at every node."""
@@ -276,17 +265,6 @@ class Schedule:
                 client.drive(steps)
                 client.start()
                 self._wait_for([client])
-
-    def _rest(self, names: Collection[str] | None = None) -> None:
-        """Wait until all replicas, or those on some nodes, agree, or ought to: where they are sent what they lack batch
-        by batch, the time counts from the last that came."""
-        limit_us = self._scheduler.now_us + REST_US
-        is_slow = not BATCH_BY_BATCH.isdisjoint(self.options.tight)
-        before = None
-        while self._scheduler.now_us < limit_us and not self._agree(names):
-            if is_slow and (held := self._cluster.digests(names)) != before:
-                before, limit_us = held, self._scheduler.now_us + REST_US
-            self._scheduler.run_until(self._scheduler.now_us + REST_STEP_US)
 
 
 def run_schedule(options: Options, keep_trace: bool = False, safety_us: int | None = None) -> Outcome:

@@ -11,8 +11,9 @@ from trilemma.check.liveness import check_recovery, check_waits
 from trilemma.check.receipt import Terms
 from trilemma.check.recorder import Recorder
 from trilemma.check.revival import check_revivals
+from trilemma.check.stale import STALE
 from trilemma.sim.cluster import Cluster
-from trilemma.sim.judge import STALE, judge_availability, judge_digests, judge_workload
+from trilemma.sim.judge import judge_availability, judge_workload
 from trilemma.sim.judged import Judged
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
@@ -52,15 +53,14 @@ class Seen:
         self._bank = bank
 
     def judge(self, outcome: Outcome, cluster: Cluster, nemesis: Nemesis) -> None:
-        """Put into the outcome every verdict, and how much there was to judge; into the cluster, what it did wrong."""
+        """Put into the outcome every verdict but that on agreement, and how much there was to judge; into the cluster,
+        what it did wrong."""
         _check_turns(cluster)
         options = cluster.options
-        digests = cluster.digests()
-        self._judge_workloads(outcome, cluster, digests)
+        self._judge_workloads(outcome, cluster, cluster.digests())
         everything = self._operations(options.workloads)
         _count(outcome, everything)
         self._judge_waits(outcome, cluster, nemesis, everything)
-        outcome.verdicts.append(judge_digests(digests))
         outcome.verdicts.append(self._passing.judge())
         if options.mode == "ap" and "WRITE" not in options.settings:
             everywhere = self._operations(name for name in options.workloads if _is_answered_in_time(name, options))

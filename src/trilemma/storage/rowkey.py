@@ -1,4 +1,4 @@
-"""Where a row stands: every row key of every shard, in one place (docs/formats/rows.md).
+"""Where a row stands: every row key of every shard, in one place (docs/formats.md).
 
     shard u32 | generation u32 | kind u8 | ...
     META    ... | name

@@ -11,6 +11,7 @@
 | `:txn`, or any of micro-operations | `txn`; where each only reads or only writes `multi_read`, `multi_write` |
 | others | that kind, the value of the invocation; the value of the ok |
 
+Of a release an ok that repeats what its invocation said, which is who asks, tells nothing.
 Of what failed, or is in doubt, the result is the text of its `:error`, if it has one, as that of an error reply is.
 
 Source: Jepsen `tests/`, `checker.clj`, `independent.clj`; Knossos `model.clj`; Porcupine `models/`.
@@ -160,8 +161,8 @@ def _meaning(
         return kind, None, names.value(told)
     if kind in CHANGES:
         return kind, names.value(asked if told is None else told), None
-    if kind in LOCKS:  # what their invocation says is who asks, which the process says too
-        return kind, None, names.value(_token(told))
+    if kind in LOCKS:  # who asks, as their invocation may say, the process says too
+        return kind, None, None if kind == "release" and told == asked else names.value(_token(told))
     shape = _SHAPES.get(kind)
     if shape is None:
         return kind, names.value(asked), names.value(told)

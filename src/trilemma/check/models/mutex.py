@@ -1,9 +1,9 @@
 """A lock that one process holds: `acquire` and `release`.
 
-Results: False says that it did not take place (somebody held it; the process did not hold it), anything else that it
-did. A whole number that an acquire is told is its fencing token, and exceeds all that were granted before. Who asks
-matters, so the operations of two processes are never alike. Source: knossos `model.clj` (`mutex`), with its holder
-remembered; Jepsen, `fenced-mutex` of the Hazelcast tests.
+Results: False, of a release also 0, says that it did not take place (somebody held it; the process did not hold it),
+anything else that it did. A whole number that an acquire is told is its fencing token, and exceeds all that were
+granted before. Who asks matters, so the operations of two processes are never alike. Source: knossos `model.clj`
+(`mutex`), with its holder remembered; Jepsen, `fenced-mutex` of the Hazelcast tests.
 """
 
 from typing import Final, NamedTuple
@@ -37,14 +37,17 @@ def _step(state: Lock, operation: Operation) -> tuple[bool, Lock]:
     token = operation.result
     if operation.kind == "acquire" and type(token) is int:
         return done and (state.token is None or token > state.token), after._replace(token=token)
-    return done == (token is not False), after
+    return done != is_refusal(operation), after
 
 
-def _is_refusal(operation: Operation) -> bool:
-    return operation.outcome == "ok" and operation.result is False
+def is_refusal(operation: Operation) -> bool:
+    """Say whether a request was answered that it did not take place."""
+    told = operation.result
+    is_nothing = told is False or (operation.kind == "release" and type(told) is int and told == 0)
+    return operation.outcome == "ok" and is_nothing
 
 
 _FREE: Final = Lock()
 
-MUTEX: Final = Model("mutex", _FREE, _step, _is_refusal, run=run_lock)
+MUTEX: Final = Model("mutex", _FREE, _step, is_refusal, run=run_lock)
 """A lock, free at first."""

@@ -94,6 +94,11 @@ class Delivery:
     # Own batches
 
     @property
+    def held_back(self) -> int:
+        """How many batches wait for what comes before them."""
+        return len(self._early)
+
+    @property
     def made(self) -> int:
         """The sequence number of the newest own batch, 0 before the first."""
         return self.vector.get(self._node, 0)

@@ -18,7 +18,7 @@ def wire_of(batch: Batch) -> Wire:
 
 
 class Batches(Message, frozen=True, array_like=True, tag=40):
-    """Batches that the sender holds durably, each origin's in order."""
+    """Batches that the sender holds durably, each origin's in order: (origin, sequence, stamp, depends, body)."""
 
     batches: list[Wire]
 

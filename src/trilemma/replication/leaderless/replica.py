@@ -279,6 +279,11 @@ class Leaderless:
         return state_record(self.shard, LeaderlessState(dict(self._delivery.vector), dropped, *clocks))
 
     @property
+    def held_back(self) -> int:
+        """How many batches of others wait for their causes."""
+        return self._delivery.held_back
+
+    @property
     def retained_bytes(self) -> int:
         """How much is kept for peers that may still ask for it."""
         return self._retention.bytes

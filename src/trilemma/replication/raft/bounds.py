@@ -1,4 +1,7 @@
-"""The bounds on one replica that a test may want small: what comes in pieces must be right in pieces too."""
+"""The bounds on one replica that a test may want small: what comes in pieces must be right in pieces too.
+
+Thesis §10.2.2 (batches of a size); paper §7 (what is kept of the log). What is applied in a turn is not in the paper.
+"""
 
 from typing import NamedTuple
 

@@ -1,6 +1,7 @@
 """What a replica keeps whatever its role: log, term and vote, configuration, commit index, time, what goes out.
 
 Owns the changes that concern several of them at once. Decides nothing about leadership: that is the roles' part.
+Paper figure 2 (state), §5.1 (terms), §6 (a configuration is in force from when it is in the log).
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
-"""Which entries this node's disk holds: log tokens in, an index out (PROTOCOLS §2.1).
+"""Which entries this node's disk holds: log tokens in, an index out.
 
-Knows nothing of entries; a truncation takes back what was handed out above it.
+Knows nothing of entries; a truncation takes back what was handed out above it. Thesis §10.2.1 (the leader's disk beside
+the followers'), §3.8 (what is durable before an answer); PROTOCOLS §2.1.
 """
 
 from collections import deque

@@ -2,7 +2,8 @@
 
 Layout, little endian: kind (1 byte), log time in ms (8), seed (8), commit index known to the leader when it made the
 entry (8), body. Index and term stand outside, in the log record or in the message. The commit index is what lets a
-replica that starts apply entries without a leader (PROTOCOLS §2.4).
+replica that starts apply entries without a leader (PROTOCOLS §2.4). Paper §5.3 (what an entry is: a command and its
+term); the header is not in the paper: PROTOCOLS §2.4, §4.1.
 """
 
 import struct

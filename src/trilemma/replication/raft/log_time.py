@@ -1,4 +1,4 @@
-"""Log time: the clock by which keys of `cp` and `ca` expire (PROTOCOLS §4.1).
+"""Log time: the clock by which keys of `cp` and `ca` expire. Not in the paper: PROTOCOLS §4.1.
 
 A leader lets it run by its monotonic clock, slewed towards its wall clock by at most a tenth, never back; a follower
 takes the newest value it heard plus its own elapsed time, and says so with its vote. Where that is ahead, because its

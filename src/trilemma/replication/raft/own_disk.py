@@ -1,7 +1,7 @@
 """A leader's judge of its own disk: late is what others' disks did long ago, not what takes long on all of them.
 
 Owns how long the oldest write waits, and when another voter's disk had it. Does not know what follows from it.
-PROTOCOLS §2.1.
+Not in the paper, nor in the thesis, which has the hand-over (§3.10) but not this reason for one: PROTOCOLS §2.1.
 """
 
 from trilemma.base.time import NEVER_US

@@ -1,7 +1,8 @@
 """What a replica knows when it starts: log, term, vote, commit index, base, out of the records the disk kept.
 
 The kept records begin with the oldest segment, so the first entries may lie above the base that this segment restates:
-a later state record then names the true base (PROTOCOLS §6.2).
+a later state record then names the true base (PROTOCOLS §6.2). Paper figure 2 (persistent state), §7 (index and term
+of the log's base); thesis §3.8 (restarts). That the commit index is found again is not in the paper: PROTOCOLS §2.4.
 """
 
 from collections.abc import Sequence

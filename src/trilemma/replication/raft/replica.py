@@ -2,7 +2,8 @@
 
 Owns the order of a turn (replication/port.py), and who gets which message: messages are taken in at once and judged in
 `advance`, by a clock that was read after they came. What is read of a replica is in `standing`, the change of roles in
-`roles`, elections in `votes`, replication in `appends`.
+`roles`, elections in `votes`, replication in `appends`. Paper figure 2 (rules for servers), §5.1 (messages of stale
+terms). That a turn has one order and time comes last is not in the paper: ARCHITECTURE §1.
 """
 
 from collections.abc import Callable, Sequence

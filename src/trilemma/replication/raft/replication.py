@@ -1,6 +1,6 @@
 """How far one peer is, and how much may be on its way to it: probing, streaming, waiting for a snapshot.
 
-Knows nothing of entries or messages. Paper §5.3 (nextIndex, matchIndex, backtracking); thesis §10.2.1 (pipelining).
+Knows nothing of entries or messages. Paper §5.3 (nextIndex, matchIndex, backtracking); thesis §10.2.2 (pipelining).
 """
 
 from collections import deque

@@ -1,4 +1,7 @@
-"""How many bytes of log lie above an index, near enough to bound what is kept for a replica that is away."""
+"""How many bytes of log lie above an index, near enough to bound what is kept for a replica that is away.
+
+Paper §7 (compaction by the log's size in bytes; a follower that lags gets a snapshot); PROTOCOLS §6.2.
+"""
 
 from collections import deque
 

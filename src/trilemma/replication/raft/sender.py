@@ -1,7 +1,7 @@
 """What a leader sends its peers in a turn: appends as far as windows allow, heartbeats where they are due.
 
 A heartbeat is an AppendEntries without entries; it is answered at once, while appends are answered when durable. It is
-left out while answers to appends come in fast enough to say the same. Paper §5.2, §5.3; thesis §10.2.1.
+left out while answers to appends come in fast enough to say the same. Paper §5.2, §5.3; thesis §10.2.2.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
-"""What a SETTINGS entry means to Raft: whether the leader may grant read leases from it on (PROTOCOLS §3.4).
+"""What a SETTINGS entry means to Raft: whether the leader may grant read leases from it on.
 
-The body is a msgpack map; other keys in it are the node's and are not looked at.
+The body is a msgpack map; other keys in it are the node's and are not looked at. Not in the paper: PROTOCOLS §3.4. That
+an entry counts from when it is in the log, committed or not, is as of configurations: paper §6.
 """
 
 import msgspec

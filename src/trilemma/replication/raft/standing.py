@@ -1,6 +1,7 @@
 """How one replica stands: all that the node can see of it. Changes nothing.
 
 Everything here is as of the last `advance` (replica.py), and from this replica alone: what it has heard, not what is.
+Paper figure 2 (state), of which it shows parts; what it says of leases is not in the paper: PROTOCOLS §3.6, §3.7.
 """
 
 from trilemma.base.ids import NodeId

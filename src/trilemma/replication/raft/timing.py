@@ -1,4 +1,8 @@
-"""The times a replica is told, and those that follow from them (PROTOCOLS §1.1, §2.2, §3). All in microseconds."""
+"""The times a replica is told, and those that follow from them. All in microseconds.
+
+Paper §5.2 (election timeouts are drawn), §5.6 (and are long beside a broadcast); thesis §3.9, §6.4.1 (leases);
+PROTOCOLS §1.1, §2.2, §3.
+"""
 
 from typing import Protocol
 
