@@ -1,5 +1,6 @@
 """A real redis-server beside a node of ours, for comparing replies."""
 
+import random
 import shutil
 import socket
 import subprocess
@@ -61,3 +62,18 @@ def redis_server() -> Iterator[RedisServer]:
         server = RedisServer(Path(directory))
         yield server
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def chosen_seed(pytestconfig: pytest.Config) -> int:
+    """The seed of all random commands: another one each run, unless the command line names one."""
+    given_seed = pytestconfig.getoption("--hypothesis-seed")
+    return random.SystemRandom().getrandbits(32) if given_seed is None else int(given_seed)
+
+
+@pytest.fixture(autouse=True)
+def _seed_is_named(request: pytest.FixtureRequest) -> None:
+    """Have a failure say how to send the same commands again."""
+    if "chosen_seed" in request.fixturenames:
+        chosen = request.getfixturevalue("chosen_seed")
+        request.node.add_report_section("call", "seed", f"the same commands again: --hypothesis-seed={chosen}")

@@ -3,17 +3,25 @@
 What differs on purpose stands in `docs/differences.md`; the strategies below leave exactly that out.
 """
 
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+import os
+from contextlib import closing
+from typing import Any
 
-from command_strategies import MISUSED, NOT_COMPARED, OURS, PLAIN, UNKNOWN
-from redis_pair import Pair, same, same_in_exec
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from command_sequences import MODES, sequences
+from command_strategies import MISUSED, NOT_COMPARED, OURS, PLAIN
+from redis_pair import Pair
 from trilemma.command.table import TABLE
 from trilemma.sim.solo import request
 
-SEQUENCES = 420
-COMMANDS_MIN = 20_000
+COMMANDS_WANTED = int(os.environ.get("COMPARED_COMMANDS", "21000"))
+"""Of all modes and both protocols together."""
+PROTOCOLS = [2, 3]
+COMMANDS_PER_TEST = COMMANDS_WANTED // (len(MODES) * len(PROTOCOLS)) + 1
+COMMANDS_PER_SEQUENCE = 45
+"""Fewer than a sequence has on average."""
 MAINT_NOTIFICATIONS = [
     b"CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type internal-ip",
     b"CLIENT MAINT_NOTIFICATIONS ON",
@@ -22,10 +30,10 @@ MAINT_NOTIFICATIONS = [
 ]
 """What is newer than Redis 7.0, and its clients go on without."""
 
-any_command = st.one_of(
-    [*PLAIN.values(), UNKNOWN.filter(lambda words: words[0] != b""), st.sampled_from(MISUSED), st.sampled_from(MISUSED)]
-)
-sequence = st.lists(any_command, min_size=30, max_size=90)
+FOUND = [
+    [b"HELLO 3 SETNAME me bogus", b"CLIENT GETNAME", b"HELLO 2 SETNAME you AUTH nobody x", b"CLIENT GETNAME"],
+    [b"FLUSHALL", b"SET k 9223372036854775808", b"INCR k", b"SET k 007", b"DECRBY k 2", b"DECR k"],
+]
 
 
 def test_every_command_is_driven_or_named_as_not_compared() -> None:
@@ -49,7 +57,7 @@ def test_every_wrong_number_of_arguments_and_unknown_subcommand_is_refused_in_th
     with redis_server.connect() as theirs:
         pair = Pair(theirs)
         pair.greet(protocol)
-        compare(pair, MISUSED)
+        pair.compare(MISUSED)
 
 
 @pytest.mark.process
@@ -58,7 +66,7 @@ def test_what_newer_clients_send_as_they_connect_is_refused_in_the_same_words(re
     with redis_server.connect() as theirs:
         pair = Pair(theirs)
         pair.greet(protocol)
-        compare(pair, [line.split() for line in MAINT_NOTIFICATIONS])
+        pair.compare([line.split() for line in MAINT_NOTIFICATIONS])
 
 
 @pytest.mark.process
@@ -74,38 +82,34 @@ def test_quit_and_reset_answer_and_end_alike(redis_server, last: bytes) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("protocol", [2, 3])
-def test_random_pipelines_get_the_same_bytes_from_redis_and_from_us(redis_server, protocol: int) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("lines", FOUND)
+def test_what_once_differed_is_the_same(redis_server: Any, mode: str, lines: list[bytes]) -> None:
     with redis_server.connect() as theirs:
-        pair = Pair(theirs)
-        pair.greet(protocol)
+        Pair(theirs, mode).compare([line.split(b" ") for line in lines])
 
+
+@pytest.mark.process
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_random_pipelines_get_the_same_bytes_from_redis_and_from_us(
+    redis_server: Any, mode: str, protocol: int, chosen_seed: int
+) -> None:
+    with closing(Pair(redis_server.connect(), mode)) as pair:
+
+        @seed(chosen_seed)
         @settings(
-            max_examples=SEQUENCES // 2,
+            max_examples=COMMANDS_PER_TEST // COMMANDS_PER_SEQUENCE + 1,
             deadline=None,
-            derandomize=True,
+            database=None,
             phases=[Phase.generate],
+            print_blob=True,
             suppress_health_check=list(HealthCheck),
         )
-        @given(sequence)
+        @given(sequences(mode))
         def run(commands: list[list[bytes]]) -> None:
-            compare(pair, commands)
+            pair.begin_anew(redis_server.connect(), protocol)
+            pair.compare(commands)
 
         run()
-        assert pair.commands >= COMMANDS_MIN // 2
-
-
-def compare(pair: Pair, commands: list[list[bytes]]) -> None:
-    clean = request("DISCARD") + request("UNWATCH") + request("SELECT", 0) + request("FLUSHALL")
-    pair.ask_theirs(clean, 4)
-    pair.ask_ours(clean)
-    pair.sync_clocks()
-    data = b"".join(request(*words) for words in commands)
-    theirs = pair.ask_theirs(data, len(commands))
-    ours = pair.ask_ours(data)
-    assert len(ours) == len(commands)
-    for position, (words, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):
-        if words[0].lower() == b"exec" and same_in_exec(mine, other):
-            continue
-        assert same(words, mine, other), f"{position}: {words!r}: ours {mine!r}, Redis {other!r}"
-    pair.commands += len(commands)
+    assert pair.commands >= COMMANDS_PER_TEST

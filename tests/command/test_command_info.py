@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from redis_pair import Pair, decode
+from raw_replies import decode
+from redis_pair import Pair
 from trilemma.command.argument import Argument, arguments_of
 from trilemma.command.documentation import OWN_COMPLEXITY
 from trilemma.command.key_spec import FLAGS

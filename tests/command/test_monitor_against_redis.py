@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from trilemma.command.spec import CommandSpec
@@ -87,13 +87,15 @@ class Ours:
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_random_commands_are_shown_as_redis_shows_them(redis_server: Any, protocol: int) -> None:
+def test_random_commands_are_shown_as_redis_shows_them(redis_server: Any, protocol: int, chosen_seed: int) -> None:
     theirs, ours, compared = Theirs(redis_server, protocol), Ours(protocol), []
 
+    @seed(chosen_seed)
     @settings(
         max_examples=SEQUENCES,
         deadline=None,
-        derandomize=True,
+        database=None,
+        print_blob=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

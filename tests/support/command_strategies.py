@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
+from trilemma.command.redis_names import REDIS_COMMANDS
 from trilemma.command.table import TABLE
 
 KEYS = [b"a", b"b", b"c", b"k1", b"{t}x", b"", b"\x00\xff", b"key with space"]
@@ -67,7 +68,7 @@ CONFIGS = [
     "maxclients 99999999999999999999", "timeout x", "timeout -1", "timeout 2147483648", "timeout 0",
     "appendonly x", "protected-mode x", "protected-mode YES", "appendfsync x", "maxmemory-policy foo",
     "maxmemory-policy NOEVICTION", "maxmemory x", "maxmemory -1", "maxmemory 1gbx", "maxmemory 1%", "maxmemory 0",
-    "maxmemory 0kb", "maxmemory 18446744073709551616k", "proto-max-bulk-len x", "proto-max-bulk-len 0",
+    "maxmemory 0kb", "proto-max-bulk-len x", "proto-max-bulk-len 0",
     "proto-max-bulk-len 16mb", "proto-max-bulk-len 9223372036854775808", "databases 16", "databases x",
     "enable-debug-command no", "timeout 0 timeout 0", "databases 16 nonsense 1", "nonsense 1 databases 16",
     "timeout 0 maxclients x maxmemory x", "save x", "save 1", "client-output-buffer-limit x", "requirepass",
@@ -85,6 +86,52 @@ FILTERS = [
     "filterby module m",
     "filterby aclcat x",
 ]
+WHOLE = [b"1000", b"100000"]
+CURSORS = [b"x", b"1x", b" 0", b"18446744073709551616", b"--1"]
+"""No cursors: what one other than 0 leads to is each server's own."""
+PATTERNS = [
+    b"*",
+    b"?",
+    b"[a-c]",
+    b"k*",
+    b"*e*",
+    b"[^a]",
+    b"[b-b]",
+    b"k?",
+    b"none*",
+    b"\\a",
+    b"",
+    b"{t}*",
+    b"?*",
+    b"[c-a]",
+]
+PATTERN_PIECES = [b"*", b"?", b"a", b"k", b"1", b"[a-c]", b"[^k]", b"[", b"]", b"\\", b"-", b"^", b"\xff", b"key", b" "]
+pattern = st.sampled_from(PATTERNS) | st.lists(st.sampled_from(PATTERN_PIECES), max_size=6).map(b"".join)
+TYPES = [b"string", b"STRING", b"list", b"none", b""]
+SCAN_OPTIONS = [
+    st.tuples(word("match"), pattern).map(list),
+    timed("type", TYPES),
+    timed("count", [b"1", b"10"]),
+]
+"""With a COUNT behind them that takes in all keys, a scan is one page, and begins and ends with cursor 0."""
+BAD_SCAN_OPTIONS = [
+    *SCAN_OPTIONS,
+    timed("count", BAD),
+    one("match"),
+    one("type"),
+    one("bogus"),
+    timed("count", NUMBERS),
+]
+whole_scan = st.tuples(
+    with_options(command("scan", st.sampled_from([b"0", b"00", b"+0", b"-0", b""])), SCAN_OPTIONS),
+    timed("count", WHOLE),
+).map(lambda pair: pair[0] + pair[1])
+HELLOS = [
+    "2", "3", "3 setname me", "2 SetName you", "3 setname", "2 auth default x", "3 AUTH default x setname me",
+    "3 setname me auth default x", "2 auth nobody x", "3 auth nobody x setname me", "3 auth default",
+    "3 setname me bogus", "2 setname me setname you", "03", "2.0", "+3", "1", "-2", "9223372036854775808",
+]  # fmt: skip
+HELLO_WORDS = [b"x", b"4", b"3", b"2", b"setname", b"auth", b"default", b"me", b"a b", b"", b"\n"]
 
 
 def some(base: str, *rests: str) -> st.SearchStrategy[list[bytes]]:
@@ -132,14 +179,14 @@ PLAIN = {
     "rename": command("rename", key, key),
     "renamenx": command("renamenx", key, key),
     "type": command("type", key),
-    "object|freq": command("object", st.just(b"freq"), st.just(b"absent")),
-    "object|idletime": command("object", word("idletime"), st.just(b"absent")),
-    "object|encoding": command("object", word("encoding"), st.just(b"absent")),
-    "object|refcount": command("object", word("refcount"), st.just(b"absent")),
-    "keys": command("keys", st.sampled_from([b"a", b"[b-b]", b"k?", b"none*", b"\\a"])),
-    "scan": command("scan", st.sampled_from([b"x", b"-1", b"0"]), st.just(b"count"), st.sampled_from([b"0", b"x"])),
+    "object|freq": command("object", word("freq"), key),
+    "object|idletime": command("object", word("idletime"), key),
+    "object|encoding": command("object", word("encoding"), key),
+    "object|refcount": command("object", word("refcount"), key),
+    "keys": command("keys", pattern),
+    "scan": whole_scan | with_options(command("scan", st.sampled_from(CURSORS)), BAD_SCAN_OPTIONS, 2),
     "dbsize": command("dbsize"),
-    "randomkey": st.just([b"randomkey", b"too many"]),
+    "randomkey": command("randomkey"),
     "flushdb": with_options(command("flushdb"), [one("async"), one("sync"), one("bogus")], 1),
     "flushall": with_options(command("flushall"), [one("async"), one("sync")], 2),
     "select": command("select", st.sampled_from([b"0", b"0", b"1", b"16", b"-1", b"x"])),
@@ -172,12 +219,13 @@ PLAIN = {
     "shutdown": some("shutdown", "x", "abort", "save nosave", "abort now", "nosave x", "abort abort"),
     "wait": command("wait", number, st.sampled_from([b"1", b"x", b"-1"])),
     "auth": st.lists(value, min_size=0, max_size=3).map(lambda words: [b"auth", *words]),
-    "hello": st.lists(
-        st.sampled_from([b"x", b"4", b"3", b"2", b"setname", b"auth", b"me"]), min_size=1, max_size=4
-    ).map(lambda words: [b"hello", b"9", *words]),
+    "hello": some("hello", *HELLOS) | st.lists(st.sampled_from(HELLO_WORDS), max_size=5).map(lambda w: [b"HELLO", *w]),
 }
 
-UNKNOWN = st.lists(value.filter(lambda v: v.lower() not in {name.encode() for name in TABLE}), min_size=1, max_size=4)
+KNOWN = {name.encode() for names in (TABLE, *(text.split() for text in REDIS_COMMANDS.values())) for name in names}
+KNOWN |= {b"", b"post", b"host:"}
+"""What either server knows: `st.binary` also draws constants out of the modules there are, names of commands too."""
+UNKNOWN = st.lists(value, min_size=1, max_size=4).filter(lambda words: words[0].lower() not in KNOWN)
 NOT_COMPARED = {
     "client|id": "the number of the connection",
     "client|info": "describes the connection, its number in it",

@@ -2,23 +2,36 @@
 
 import socket
 
+from raw_replies import decode, split
+from reply_rules import Comparison
+from trilemma.node.config import Member, NodeConfig
 from trilemma.resp.decode import ReplyDecoder
-from trilemma.resp.reply import Reply
 from trilemma.sim.solo import SoloNode, request
 
 WAITS_MAX = 100
-TOLERANCE_MS = 5_000
-TIMED = {b"pttl", b"expiretime", b"pexpiretime", b"ttl"}
 
 
 class Pair:
-    """The same bytes to both servers."""
+    """The same bytes to both servers.
 
-    def __init__(self, theirs: socket.socket) -> None:
+    Args:
+        mode: of the node's only keyspace.
+        password: what both ask for, where they do.
+    """
+
+    def __init__(self, theirs: socket.socket, mode: str = "cp", password: bytes = b"") -> None:
         self.theirs = theirs
-        self.solo = SoloNode(wall_us=self.wall_us())
+        self.mode = mode
+        self._proof = request("AUTH", password) if password else request("PING")
+        self.ask_theirs(self._proof, 1)
+        config = NodeConfig("solo", 1, "disk", 1, (Member(1, "n1"),), default_mode=mode, requirepass=password.decode())
+        self.solo = SoloNode(config, wall_us=self.wall_us())
         self.conn = self.solo.connect()
         self.commands = 0
+
+    def close(self) -> None:
+        """Close the connection to redis-server."""
+        self.theirs.close()
 
     def ask_theirs(self, data: bytes, count: int) -> list[bytes]:
         """Return the raw bytes of `count` replies."""
@@ -48,6 +61,35 @@ class Pair:
         self.ask_theirs(request("HELLO", protocol), 1)
         self.ask_ours(request("HELLO", protocol))
 
+    def begin_anew(self, theirs: socket.socket, protocol: int | None) -> None:
+        """Go on with fresh connections and without a key. `protocol` None: with no word said, so without a proof."""
+        clean = self._proof + request("DISCARD") + request("FLUSHALL")
+        self.ask_theirs(clean, 3)
+        self.ask_ours(clean)
+        self.sync_clocks()
+        self.theirs.close()
+        self.solo.node.client_gone(self.conn)
+        self.theirs, self.conn = theirs, self.solo.connect()
+        if protocol is not None:
+            self.greet(protocol)
+
+    def compare(self, commands: list[list[bytes]], at_once: int = 1_000_000) -> None:
+        """Send commands, so many in one write, and fail at the first reply that is not the same."""
+        theirs: list[bytes] = []
+        ours: list[bytes] = []
+        for start in range(0, len(commands), at_once):
+            some = commands[start : start + at_once]
+            data = b"".join(request(*words) for words in some)
+            theirs += self.ask_theirs(data, len(some))
+            ours += self.ask_ours(data)
+        assert len(ours) == len(commands)
+        comparison = Comparison(self.mode)
+        for position, (words, mine, other) in enumerate(zip(commands, ours, theirs, strict=True)):
+            assert comparison.same(words, mine, other), f"{position}: {words!r}: ours {mine!r}, Redis {other!r}"
+            self.commands += 1
+            if comparison.has_parted:
+                break
+
     def wall_us(self) -> int:
         seconds, micros = decode(self.ask_theirs(request("TIME"), 1)[0])  # type: ignore[misc]
         return int(seconds) * 1_000_000 + int(micros)
@@ -56,51 +98,3 @@ class Pair:
         behind_us = self.wall_us() - self.solo.now.wall_us
         if behind_us > 0:
             self.solo.run_until(self.solo.now.mono_us + behind_us)
-
-
-def decode(raw: bytes) -> Reply:
-    decoder = ReplyDecoder()
-    decoder.feed(raw)
-    return decoder.replies()[0]
-
-
-def split(raw: bytes) -> list[bytes]:
-    """Cut a byte stream into its replies."""
-    replies = []
-    start = 0
-    while start < len(raw):
-        end = _end(raw, start)
-        replies.append(raw[start:end])
-        start = end
-    return replies
-
-
-def _end(raw: bytes, start: int) -> int:
-    line = raw.index(b"\r\n", start)
-    mark, text = raw[start : start + 1], raw[start + 1 : line]
-    position = line + 2
-    if mark in b"$=" and int(text) >= 0:
-        return position + int(text) + 2
-    if mark in b"*~>%":
-        for _ in range(max(int(text), 0) * (2 if mark == b"%" else 1)):
-            position = _end(raw, position)
-    return position
-
-
-def same(words: list[bytes], ours: bytes, theirs: bytes) -> bool:
-    if ours == theirs:
-        return True
-    if ours[:1] != b":" or theirs[:1] != b":":
-        return False
-    unit = 1 if words[0].lower().startswith(b"p") else 1_000
-    return words[0].lower() in TIMED and abs(int(ours[1:]) - int(theirs[1:])) * unit <= TOLERANCE_MS
-
-
-def same_in_exec(ours: bytes, theirs: bytes) -> bool:
-    mine, other = decode(ours), decode(theirs)
-    if not isinstance(mine, list) or not isinstance(other, list) or len(mine) != len(other):
-        return False
-    return all(
-        a == b or (isinstance(a, int) and isinstance(b, int) and abs(a - b) <= TOLERANCE_MS and b > 50)
-        for a, b in zip(mine, other, strict=True)
-    )

@@ -36,8 +36,8 @@ register("protocol_integer", "ERR Protocol version is not an integer or out of r
 register("hello_syntax", "ERR Syntax error in HELLO option '{option}'", "use AUTH user password, SETNAME name")
 register(
     "hello_no_auth",
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
-    "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the same time",
     "add AUTH user password",
 )
 register(
@@ -124,34 +124,29 @@ def hello(port: SessionPort, argv: list[bytes]) -> Reply:
             raise error("protocol_integer")
         if protocol not in (2, 3):
             raise error("bad_protocol")
-    user, password, name = _hello_options(argv[2:])
-    if password is not None:
-        _prove(port, user, password)
+    _hello_options(port, argv[2:])
     if not port.client.authenticated:
         raise error("hello_no_auth")
-    if name is not None:
-        port.client.name = name
     if protocol is not None:
         port.client.protocol = protocol
     return _greeting(port)
 
 
-def _hello_options(words: list[bytes]) -> tuple[bytes, bytes | None, bytes | None]:
-    user, password, name = b"", None, None
+def _hello_options(port: SessionPort, words: list[bytes]) -> None:
+    """Carry out one option after the other; those before a wrong one stay done, as in Redis."""
     position = 0
     while position < len(words):
         option, left = words[position].upper(), len(words) - position - 1
         if option == b"AUTH" and left >= 2:
-            user, password = words[position + 1], words[position + 2]
+            _prove(port, words[position + 1], words[position + 2])
             position += 2
         elif option == b"SETNAME" and left >= 1:
-            name = words[position + 1]
-            check_name(name)
+            check_name(words[position + 1])
+            port.client.name = words[position + 1]
             position += 1
         else:
             raise error("hello_syntax", option=words[position].decode("utf-8", "surrogateescape"))
         position += 1
-    return user, password, name
 
 
 def _greeting(port: SessionPort) -> MapReply:

@@ -119,15 +119,19 @@ class CausalView(CausalReading):
         text, held = shown(state), exact(state)
         number = 0 if text is None else parse_int64(text)
         if number is None or held is None:
-            raise (
-                error("not_integer") if text is not None and not is_beyond_int64(text) else error("increment_overflow")
-            )
+            raise error("increment_overflow" if self._is_sum_beyond_int64(db, key) else "not_integer")
         if not INT64_MIN <= number + amount <= INT64_MAX:
             raise error("increment_overflow")
         if number_text(held + amount) != b"%d" % (number + amount):
             raise error("not_integer")
         self._add(db, key, Fraction(amount))
         return number + amount
+
+    def _is_sum_beyond_int64(self, db: int, key: bytes) -> bool:
+        """Say whether a key shows a sum that went beyond 64 bits, as one merged of several nodes' may."""
+        state = self._visible(db, key)
+        text = None if state is None or not state.counts_live else shown(state)
+        return text is not None and is_beyond_int64(text)
 
     def add_float(self, db: int, key: bytes, amount: bytes) -> bytes:
         """See View: the reply is what the key shows then, the exact sum rounded once."""
