@@ -8,6 +8,7 @@ import time
 from contextlib import closing, suppress
 
 import pytest
+
 from conftest import CLIENTS_MAX, MIB, PATIENCE_S, LiveNode
 
 pytestmark = pytest.mark.process
