@@ -1,12 +1,17 @@
-"""The same seed is the same run, in any process, whatever PYTHONHASHSEED says: whole schedules, as in campaigns."""
+"""The same seed is the same run, in any process, whatever PYTHONHASHSEED says.
+
+Of every few seeds the whole schedule is run, as in campaigns, of the others what a short safety phase leaves of it. All
+of them whole: `trilemma sim run --seeds 0:200 --record FILE` under two hash seeds, and compare the files.
+"""
 
 import os
 import subprocess
 import sys
 
 SEEDS = 200
-VACUOUS_SHARE_MAX = 0.1
-"""Of so few seeds more may be vacuous than of a campaign's."""
+WHOLE_EVERY = 5
+VACUOUS_SHARE_MAX = 0.15
+"""Of so few whole schedules more may be vacuous than of a campaign's."""
 SCRIPT = """
 import gc, sys
 from trilemma.sim.options import draw
@@ -14,19 +19,20 @@ from trilemma.sim.run import run_schedule
 gc.freeze()
 gc.disable()
 for seed in range(int(sys.argv[1]), int(sys.argv[2])):
-    outcome = run_schedule(draw(seed))
-    print(outcome.trace_hash, int(outcome.is_vacuous))
+    is_whole = seed % int(sys.argv[3]) == 0
+    outcome = run_schedule(draw(seed), safety_us=None if is_whole else 1_200_000)
+    print(outcome.trace_hash, int(is_whole and outcome.is_vacuous))
     gc.collect()
 """
 
 
 def traced(hash_seed: str) -> list[tuple[str, ...]]:
-    """Return for each seed the trace's hash, and whether the schedule is vacuous; run in two processes."""
+    """Return for each seed the trace's hash, and whether a whole schedule is vacuous; run in two processes."""
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     half = SEEDS // 2
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(start), str(start + half)],
+            [sys.executable, "-c", SCRIPT, str(start), str(start + half), str(WHOLE_EVERY)],
             env=environment, stdout=subprocess.PIPE, text=True,
         )
         for start in (0, half)
@@ -43,4 +49,4 @@ def test_two_processes_with_different_hash_seeds_make_equal_traces() -> None:
     assert len(first) == SEEDS
     assert first == second
     assert len({trace for trace, _ in first}) == SEEDS
-    assert sum(int(is_vacuous) for _, is_vacuous in first) < SEEDS * VACUOUS_SHARE_MAX
+    assert sum(int(is_vacuous) for _, is_vacuous in first) <= SEEDS // WHOLE_EVERY * VACUOUS_SHARE_MAX
