@@ -9,7 +9,7 @@ causality to causal consistency", PDP 2004; Bouajjani et al., POPL 2017. Twin: t
 Cost: as both.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from trilemma.check.causal import check_causal
 from trilemma.check.hierarchy import CAUSAL
@@ -25,10 +25,15 @@ def check_causal_consistency(operations: Sequence[Operation], initial: Hashable 
         operations: as for `check_causal`.
         initial: what each key holds at first.
     """
-    placeless = [each._replace(node="") for each in operations]
-    causes = check_causal(placeless, node_order=False, initial=initial, arbitrates=False)
+    causes = check_causes(operations, initial)
     if causes.is_valid:
         together = check_together(operations, GUARANTEES, CAUSAL, initial)
         if together.is_invalid:
             return together
-    return causes._replace(checker=CAUSAL)
+    return causes
+
+
+def check_causes(operations: Iterable[Operation], initial: Hashable = None) -> Verdict:
+    """Judge all but the orders in which processes saw concurrent writes."""
+    placeless = [each._replace(node="") for each in operations]
+    return check_causal(placeless, node_order=False, initial=initial, arbitrates=False)._replace(checker=CAUSAL)

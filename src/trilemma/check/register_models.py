@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from trilemma.check.causal import check_causal
-from trilemma.check.causal_consistency import check_causal_consistency
+from trilemma.check.causal_consistency import check_causes
 from trilemma.check.deadline import Deadline
 from trilemma.check.hierarchy import CAUSAL, CAUSAL_CONVERGENCE, LINEARIZABLE, PRAM, SEQUENTIAL
 from trilemma.check.history import Operation
@@ -52,9 +52,11 @@ def judge_registers(
     placeless = [each._replace(node="") for each in history]
     linearizable = check_register(history)
     sessions = {name: each for name, each in judge_sessions(history).items() if name != CAUSAL_CONVERGENCE}
+    convergent = check_causal(placeless, node_order=False)
     if not sessions[CAUSAL].is_invalid:
-        sessions[CAUSAL] = check_causal_consistency(history)
-    weaker = {CAUSAL_CONVERGENCE: check_causal(placeless, node_order=False), **sessions}
+        # Who agrees on one order of concurrent writes has all that is asked of causes.
+        sessions[CAUSAL] = convergent._replace(checker=CAUSAL) if convergent.is_valid else check_causes(history)
+    weaker = {CAUSAL_CONVERGENCE: convergent, **sessions}
     is_open = linearizable.is_invalid and not any(each.is_invalid for each in weaker.values())
     if is_open and len(history) <= OPERATIONS_MAX and all(each.kind in ("read", "write") for each in history):
         sequential = check_sequential(history, register(), steps_max, deadline)

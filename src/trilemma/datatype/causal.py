@@ -31,7 +31,7 @@ from trilemma.datatype.operations import (
     Operation,
     plain_resets,
 )
-from trilemma.datatype.shown import exact, is_beyond_int64, number_text, shown
+from trilemma.datatype.shown import exact, is_beyond_int64, number_text, shown, shown_as
 from trilemma.replication.port import Batch
 from trilemma.resp.longdouble import add_long_doubles, parse_long_double
 from trilemma.resp.number import parse_int64
@@ -116,27 +116,25 @@ class CausalView(CausalReading):
     def add_integer(self, db: int, key: bytes, amount: int) -> int:
         """See View. Where the number shown is rounded, because fractions were added, the new one must be whole too."""
         state = self._visible(db, key) or KeyState()
-        text, held = shown(state), exact(state)
+        held = exact(state)
+        text = shown_as(state, held)
         number = 0 if text is None else parse_int64(text)
         if number is None or held is None:
-            raise error("increment_overflow" if self._is_sum_beyond_int64(db, key) else "not_integer")
+            # A sum that several nodes have added to may go beyond 64 bits; a text is no integer, whatever its digits.
+            is_sum_beyond = text is not None and state.counts_live and is_beyond_int64(text)
+            raise error("increment_overflow" if is_sum_beyond else "not_integer")
         if not INT64_MIN <= number + amount <= INT64_MAX:
             raise error("increment_overflow")
-        if number_text(held + amount) != b"%d" % (number + amount):
+        if held != number and number_text(held + amount) != b"%d" % (number + amount):
             raise error("not_integer")
         self._add(db, key, Fraction(amount))
         return number + amount
 
-    def _is_sum_beyond_int64(self, db: int, key: bytes) -> bool:
-        """Say whether a key shows a sum that went beyond 64 bits, as one merged of several nodes' may."""
-        state = self._visible(db, key)
-        text = None if state is None or not state.counts_live else shown(state)
-        return text is not None and is_beyond_int64(text)
-
     def add_float(self, db: int, key: bytes, amount: bytes) -> bytes:
         """See View: the reply is what the key shows then, the exact sum rounded once."""
         state = self._visible(db, key) or KeyState()
-        text, held = shown(state), exact(state)
+        held = exact(state)
+        text = shown_as(state, held)
         number, added = parse_long_double(b"0" if text is None else text), parse_long_double(amount)
         if number is None or added is None:
             raise error("not_float")

@@ -13,8 +13,12 @@ from trilemma.resp.number import parse_int64
 
 def shown(state: KeyState) -> bytes | None:
     """Return the string that a state shows: the winning SET, with what was added to it where it is a number."""
-    number = exact(state) if state.counts_live else None
-    if number is not None:
+    return shown_as(state, exact(state) if state.counts_live else None)
+
+
+def shown_as(state: KeyState, number: Fraction | None) -> bytes | None:
+    """Return the string that a state shows of which `exact` is known."""
+    if state.counts_live and number is not None:
         return number_text(number)
     winner = state.winner()
     return None if winner is None else winner.value

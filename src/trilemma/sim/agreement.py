@@ -7,13 +7,11 @@ replicas hold, and no client can look at, says only when to ask (`Cluster.digest
 from collections.abc import Collection
 from typing import Final
 
+from trilemma.check.convergence import check_convergence
 from trilemma.check.verdict import Verdict
-from trilemma.resp.decode import ReplyDecoder
+from trilemma.sim.asking import Asking
 from trilemma.sim.bounds import BATCH_BY_BATCH
-from trilemma.sim.client import plain
 from trilemma.sim.cluster import Cluster
-from trilemma.sim.judge import judge_digests
-from trilemma.sim.process import Process
 from trilemma.sim.solo import request
 
 REST_US: Final = 3_000_000
@@ -27,17 +25,19 @@ ANSWERED_US: Final = 5_000_000
 NO_ANSWER: Final = "no answer"
 
 
-def rest(cluster: Cluster, names: Collection[str] | None = None) -> None:
+def rest(cluster: Cluster, names: Collection[str] | None = None) -> bool:
     """Wait until all replicas, or those on some nodes, agree, or ought to: where they are sent what they lack batch by
-    batch, the time counts from the last that came."""
+    batch, the time counts from the last that came. Return whether they do."""
     scheduler = cluster.scheduler
     limit_us = scheduler.now_us + REST_US
     is_slow = not BATCH_BY_BATCH.isdisjoint(cluster.options.tight)
-    before = None
-    while scheduler.now_us < limit_us and not _agree(cluster, names):
-        if is_slow and (held := cluster.digests(names)) != before:
+    before = held = cluster.digests(names)
+    while scheduler.now_us < limit_us and not check_convergence(held).is_valid:
+        if is_slow and held != before:
             before, limit_us = held, scheduler.now_us + REST_US
         scheduler.run_until(scheduler.now_us + REST_STEP_US)
+        held = cluster.digests(names)
+    return check_convergence(held).is_valid
 
 
 def judge_agreement(cluster: Cluster, names: Collection[str] | None = None) -> Verdict:
@@ -46,68 +46,37 @@ def judge_agreement(cluster: Cluster, names: Collection[str] | None = None) -> V
     A node tells what its engine holds, which may be behind what its replicas do: so it is asked again for a while. A
     replica may have something to clear away at rest, too, after its node was asked.
     """
-    rest(cluster, names)
-    had_agreed = _agree(cluster, names)
+    had_agreed = rest(cluster, names)
     limit_us = cluster.scheduler.now_us + REST_US
-    verdict = judge_digests(ask_digests(cluster, names))
-    while verdict.is_invalid and cluster.scheduler.now_us < limit_us and _agree(cluster, names):
+    verdict = check_convergence(ask_digests(cluster, names))
+    held = check_convergence(cluster.digests(names))
+    while verdict.is_invalid and cluster.scheduler.now_us < limit_us and held.is_valid:
         cluster.scheduler.run_until(cluster.scheduler.now_us + REST_STEP_US)
-        verdict = judge_digests(ask_digests(cluster, names))
-    held = judge_digests(cluster.digests(names))
+        verdict = check_convergence(ask_digests(cluster, names))
+        held = check_convergence(cluster.digests(names))
     if held.is_invalid and not had_agreed and not verdict.is_invalid:
         cluster.failures.append(f"nodes say that their replicas agree, but {held.reason}")
     return verdict
 
 
-def _agree(cluster: Cluster, names: Collection[str] | None) -> bool:
-    return judge_digests(cluster.digests(names)).is_valid
-
-
-class Inspector:
-    """A client of one node that asks for its digests, once."""
-
-    def __init__(self, cluster: Cluster, process: Process) -> None:
-        self.node = process.name
-        self.rows: object = None
-        """The answer, None before it came."""
-        self._cluster = cluster
-        self._decoder = ReplyDecoder()
-        self._conn = cluster.connect(process.member.id, self)
-        if self._conn is not None:
-            cluster.send(self._conn, request("CAP", "DIGEST"))
-
-    def receive(self, conn: int, data: bytes) -> None:
-        """See Caller."""
-        self._decoder.feed(data)
-        for reply in self._decoder.replies():
-            self.rows = plain(reply)
-
-    def lost(self, conn: int) -> None:
-        """See Caller."""
-        self._conn = None
-
-    def leave(self) -> None:
-        """Hang up."""
-        if self._conn is not None:
-            self._cluster.hang_up(self._conn)
-
-
 def ask_digests(cluster: Cluster, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Return what every node says, or those of some names, as `Cluster.digests` does; time passes meanwhile."""
-    asked = [
-        Inspector(cluster, process) for process in cluster.processes.values() if names is None or process.name in names
-    ]
+    asked = {
+        process.name: Asking(cluster, process.member.id, request("CAP", "DIGEST"))
+        for process in cluster.processes.values()
+        if names is None or process.name in names
+    }
     limit_us = cluster.scheduler.now_us + ANSWERED_US
-    cluster.scheduler.run_until(limit_us, lambda: all(inspector.rows is not None for inspector in asked))
+    cluster.scheduler.run_until(limit_us, lambda: all(asking.is_over for asking in asked.values()))
     found: dict[str, dict[str, str]] = {str(shard): {} for shard in cluster.compared_shards}
-    for inspector in asked:
-        inspector.leave()
-        told = _told(inspector.rows)
+    for name, asking in asked.items():
+        asking.leave()
+        told = _told(asking.reply)
         for shard, held in found.items():
             if told is None:
-                held[inspector.node] = NO_ANSWER
+                held[name] = NO_ANSWER
             elif shard in told:
-                held[inspector.node] = told[shard]
+                held[name] = told[shard]
     return found
 
 

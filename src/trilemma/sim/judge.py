@@ -10,7 +10,7 @@ from trilemma.check.availability import Outage, check_availability
 from trilemma.check.bank import check_bank
 from trilemma.check.causal import check_causal
 from trilemma.check.connection import walk
-from trilemma.check.convergence import check_convergence, check_equal_reads
+from trilemma.check.convergence import check_equal_reads
 from trilemma.check.counter import check_counter, check_final_sums, check_quorum_reads
 from trilemma.check.expiry import check_expiry
 from trilemma.check.history import Operation
@@ -255,8 +255,3 @@ def judge_workload(part: Judged, mode: str, bank: Bank | None) -> list[Verdict]:
 def judge_availability(operations: Sequence[Operation], outages: Sequence[Outage]) -> Verdict:
     """Judge that `ap` answered every request to a live node."""
     return check_availability(operations, outages)
-
-
-def judge_digests(digests: dict[str, dict[str, str]]) -> Verdict:
-    """Judge that all replicas of each shard hold the same."""
-    return check_convergence(digests)

@@ -11,10 +11,10 @@ from trilemma.base.ids import NodeId
 from trilemma.check.history import Operation
 from trilemma.check.liveness import check_recovery
 from trilemma.check.verdict import invalid
-from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.agreement import judge_agreement, rest
+from trilemma.sim.asking import Asking
 from trilemma.sim.bounds import tightened
-from trilemma.sim.client import Client, Numbers, plain
+from trilemma.sim.client import Client, Numbers
 from trilemma.sim.cluster import Cluster
 from trilemma.sim.founders import Founders
 from trilemma.sim.generators import ONE_STEP_AT_A_TIME, READABLE, REVIVED, Reads, make_generator, revivals
@@ -144,24 +144,11 @@ class Schedule:
 
     def _ask(self, data: bytes) -> object:
         """Ask n1 something and wait for the reply."""
-        replies: list[object] = []
-
-        class Once:
-            def receive(self, conn: int, data: bytes) -> None:
-                decoder = ReplyDecoder()
-                decoder.feed(data)
-                replies.extend(plain(reply) for reply in decoder.replies())
-
-            def lost(self, conn: int) -> None:
-                replies.append(None)
-
-        conn = self._cluster.connect(1, Once())
-        if conn is None:
-            return None
-        self._cluster.send(conn, data)
-        self._scheduler.run_until(self._scheduler.now_us + 8_000_000, lambda: bool(replies))
-        self._cluster.hang_up(conn)
-        return replies[0] if replies else None
+        asking = Asking(self._cluster, 1, data)
+        if not asking.is_over:
+            self._scheduler.run_until(self._scheduler.now_us + 8_000_000, lambda: asking.is_over)
+        asking.leave()
+        return asking.reply
 
     def _disturb(self) -> None:
         """The safety phase: clients and faults."""
