@@ -8,11 +8,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 
 from command_sequences import MODES, sequences
 from command_strategies import MISUSED, NOT_COMPARED, OURS, PLAIN
-from redis_pair import Pair
+from redis_pair import Pair, drawn
 from trilemma.command.table import TABLE
 from trilemma.sim.solo import request
 
@@ -98,14 +98,7 @@ def test_random_pipelines_get_the_same_bytes_from_redis_and_from_us(
     with closing(Pair(redis_server.connect(), mode)) as pair:
 
         @seed(chosen_seed)
-        @settings(
-            max_examples=COMMANDS_PER_TEST // COMMANDS_PER_SEQUENCE + 1,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        )
+        @drawn(COMMANDS_PER_TEST // COMMANDS_PER_SEQUENCE + 1)
         @given(sequences(mode))
         def run(commands: list[list[bytes]]) -> None:
             pair.begin_anew(redis_server.connect(), protocol)

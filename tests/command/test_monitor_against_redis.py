@@ -8,9 +8,10 @@ import socket
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
+from redis_pair import drawn
 from trilemma.command.spec import CommandSpec
 from trilemma.command.table import TABLE
 from trilemma.resp.decode import ReplyDecoder
@@ -91,14 +92,7 @@ def test_random_commands_are_shown_as_redis_shows_them(redis_server: Any, protoc
     theirs, ours, compared = Theirs(redis_server, protocol), Ours(protocol), []
 
     @seed(chosen_seed)
-    @settings(
-        max_examples=SEQUENCES,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(SEQUENCES)
     @given(st.lists(command, min_size=10, max_size=40))
     def compare(commands: list[list[bytes]]) -> None:
         commands = [[b"RESET"], *commands, [b"RESET"]]

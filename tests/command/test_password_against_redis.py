@@ -8,11 +8,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from command_strategies import MISUSED, PLAIN, UNKNOWN, word
-from redis_pair import Pair
+from redis_pair import Pair, drawn
 from trilemma.sim.solo import request
 
 pytestmark = pytest.mark.process
@@ -65,14 +65,7 @@ def test_random_sequences_behind_a_password_get_the_same_bytes(guarded: Any, cho
     with closing(Pair(guarded.connect(), password=b"pw")) as pair:
 
         @seed(chosen_seed)
-        @settings(
-            max_examples=SEQUENCES,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        )
+        @drawn(SEQUENCES)
         @given(st.lists(command, min_size=20, max_size=60).map(few_wrong_passwords))
         def run(commands: list[list[bytes]]) -> None:
             pair.begin_anew(guarded.connect(), None)

@@ -9,13 +9,13 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from command_sequences import MODES
 from command_strategies import KEYS, TYPES, pattern
 from raw_replies import decode
-from redis_pair import Pair
+from redis_pair import Pair, drawn
 from trilemma.sim.solo import request
 
 pytestmark = pytest.mark.process
@@ -40,14 +40,7 @@ def test_a_whole_iteration_finds_the_same_keys(redis_server: Any, mode: str, pro
     with closing(Pair(redis_server.connect(), mode)) as pair:
 
         @seed(chosen_seed)
-        @settings(
-            max_examples=ITERATIONS,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        )
+        @drawn(ITERATIONS)
         @given(many_keys, st.sets(st.binary(max_size=3), max_size=20), options, pattern)
         def run(steady: set[bytes], fleeting: set[bytes], words: list[bytes], shape: bytes) -> None:
             pair.begin_anew(redis_server.connect(), protocol)

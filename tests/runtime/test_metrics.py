@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from answered import answered
 from trilemma.runtime.config import MemberOptions, ServerConfig
 from trilemma.runtime.disk import MemoryStorage
 from trilemma.runtime.listening import Sockets
@@ -72,18 +73,9 @@ def serving(run: Any, tmp_path: Path) -> Callable[[Callable[[Server, Redis], Any
     return serving
 
 
-async def patient(client: Any, *words: str) -> Any:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await client.execute_command(*words)
-            except ResponseError:
-                await asyncio.sleep(0.01)
-
-
 def test_what_info_counts_is_exported_with_help_and_type(serving: Any) -> None:
     async def body(server: Server, client: Any) -> None:
-        await patient(client, "SET", "k", "v")
+        await answered(client, "SET", "k", "v")
         await client.execute_command("CONFIG", "RESETSTAT")
         for number in range(5):
             await client.set(f"k{number}", "v")
@@ -105,7 +97,7 @@ def test_what_info_counts_is_exported_with_help_and_type(serving: Any) -> None:
 
 def test_every_shard_has_series_and_says_how_it_is_configured(serving: Any) -> None:
     async def body(server: Server, client: Any) -> None:
-        await patient(client, "KEYSPACE", "CREATE", "shop", "MODE", "ap", "TIMEOUT", "700")
+        await answered(client, "KEYSPACE", "CREATE", "shop", "MODE", "ap", "TIMEOUT", "700")
         for number in range(3):
             await client.set(f"shop:{number}", "v")
             await client.set(f"k{number}", "v")

@@ -16,6 +16,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, ResponseError
 
+from answered import answered
 from trilemma.base.ids import ShardId
 from trilemma.base.invariant import DiskRollback
 from trilemma.lab.desk import Desk
@@ -103,16 +104,6 @@ def cluster(run: Any, tmp_path: Path) -> Callable[..., None]:
         run(main())
 
     return cluster
-
-
-async def answered(client: Any, *words: str) -> Any:
-    """Send a command until it is no error any more, within a bound."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await client.execute_command(*words)
-            except ResponseError:
-                await asyncio.sleep(0.01)
 
 
 def test_a_node_serves_a_redis_client_and_tells_what_it_is(cluster: Any) -> None:

@@ -2,6 +2,8 @@
 
 import socket
 
+from hypothesis import HealthCheck, Phase, settings
+
 from raw_replies import decode, split
 from reply_rules import Comparison
 from trilemma.node.config import Member, NodeConfig
@@ -9,6 +11,18 @@ from trilemma.resp.decode import ReplyDecoder
 from trilemma.sim.solo import SoloNode, request
 
 WAITS_MAX = 100
+
+
+def drawn(examples: int) -> settings:
+    """Return how so many examples are drawn: none is shrunk, kept or timed, and one that fails can be repeated."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 class Pair:
