@@ -18,7 +18,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from trilemma.check.history import END_OF_TIME_US, Operation
 from trilemma.check.verdict import Verdict, invalid, unknown, valid
@@ -38,6 +38,30 @@ class Problem(NamedTuple):
     values: tuple[Any, ...]
 
 
+class Timed(Protocol):
+    """What zones are made of: an `Operation`, or what holds as much of it."""
+
+    @property
+    def kind(self) -> str:
+        """`read` or `write`."""
+
+    @property
+    def invoke_us(self) -> int:
+        """As in an Operation; the others likewise."""
+
+    @property
+    def complete_us(self) -> int | None: ...
+
+    @property
+    def argument(self) -> Any: ...
+
+    @property
+    def result(self) -> Any: ...
+
+    @property
+    def outcome(self) -> str: ...
+
+
 class Zones:
     """The clusters of one key. One cluster is one place in several lists: a million operations have half as many."""
 
@@ -51,6 +75,25 @@ class Zones:
         """Of the write."""
         self._writers = [_BY_SOMEBODY]
         self._twice: Problem | None = None
+
+    def add(self, operations: Iterable[Timed]) -> None:
+        """Add reads and writes, as `read` and `write` do; a read that most likely is not the first needs no call."""
+        places, finishes, starts = self._places, self._finishes, self._starts
+        for each in operations:
+            invoke_us, end_us = each.invoke_us, each.complete_us
+            if end_us is None or each.outcome != "ok":
+                end_us = END_OF_TIME_US
+            if each.kind != "read":
+                self.write(each.argument, invoke_us, end_us, each.outcome == "fail")
+            elif each.outcome == "ok":
+                place = places.get(each.result)
+                if place is None:
+                    self.read(each.result, invoke_us, end_us)
+                    continue
+                if end_us < finishes[place]:
+                    finishes[place] = end_us
+                if invoke_us > starts[place]:
+                    starts[place] = invoke_us
 
     def write(self, value: Any, invoke_us: int, end_us: int, failed: bool = False) -> None:
         """Add a write; `end_us` is the end of time unless it was acknowledged."""
@@ -167,14 +210,11 @@ def check_register(operations: Iterable[Operation], initial: Any = None) -> Verd
 
 
 def _check_key(operations: list[Operation], initial: Any) -> Verdict:
-    zones = Zones(initial)
     for operation in operations:
-        if operation.kind == "write":
-            zones.write(operation.argument, operation.invoke_us, operation.end_us, operation.outcome == "fail")
-        elif operation.kind != "read":
+        if operation.kind not in ("read", "write"):
             return foreign(operation)
-        elif operation.outcome == "ok":
-            zones.read(operation.result, operation.invoke_us, operation.end_us)
+    zones = Zones(initial)
+    zones.add(operations)
     problem = zones.problem()
     return valid(CHECKER) if problem is None else explain(problem, operations)
 

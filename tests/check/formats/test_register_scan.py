@@ -11,7 +11,7 @@ from trilemma.check.forge import disturb, forge
 from trilemma.check.formats.error import FormatError
 from trilemma.check.formats.jsonlines import HEADER, read
 from trilemma.check.formats.register_scan import check_register_lines
-from trilemma.check.formats.stream import Held
+from trilemma.check.formats.stream import PIECE_BYTES, Held
 from trilemma.check.formats.writer import write
 from trilemma.check.history import Operation
 from trilemma.check.register import CHECKER, check_register
@@ -153,3 +153,40 @@ def test_a_key_or_value_spelled_in_two_ways_is_one() -> None:
     assert isinstance(seen, Verdict)
     assert seen.reason == "1 keys"
     assert seen.is_valid
+
+
+def long_file(odd: bytes = b"") -> bytes:
+    """Return a file of some pieces, with one line of another kind in the middle."""
+    line = b'{"process":1,"invoke_us":%d,"complete_us":%d,"kind":"%s","key":"k%d","%s":%d}'
+    lines = [HEADER]
+    for number in range(4_000):
+        member = (b"write", b"argument") if number % 20 < 10 else (b"read", b"result")
+        value = number // 20 * 10 + number % 10
+        lines.append(line % (3 * number, 3 * number + 2, member[0], number % 10, member[1], value))
+    lines[2_000:2_000] = [odd] if odd else []
+    return b"\n".join(lines)
+
+
+def test_files_of_many_pieces_are_judged_as_a_whole() -> None:
+    good = long_file()
+    assert len(good) > 4 * PIECE_BYTES
+    verdict = by_lines(good)
+    assert isinstance(verdict, Verdict)
+    assert verdict.is_valid
+    assert verdict == by_operations(good)
+    assert by_lines(long_file(LINES[2])) == verdict
+    stale = long_file().replace(b'"key":"k3","result":1993', b'"key":"k3","result":13')
+    assert stale != good
+    for file in (stale, stale.replace(b'"process":1,"invoke_us":6000,', b'"process":1, "invoke_us":6000,')):
+        verdict = by_lines(file)
+        assert isinstance(verdict, Verdict)
+        assert verdict.is_invalid
+        assert verdict == by_operations(file)
+
+
+def test_a_bad_line_far_into_the_file_is_named_by_its_number() -> None:
+    for odd in (LINES[4], LINES[15], b"x"):
+        refusal = by_lines(long_file(odd))
+        assert isinstance(refusal, str)
+        assert "line 2001" in refusal
+        assert refusal == by_operations(long_file(odd))

@@ -15,7 +15,7 @@ from trilemma.check.fault import Fault
 from trilemma.check.formats.error import FormatError, column_of, shown
 from trilemma.check.formats.recording import Recording
 from trilemma.check.formats.repetition import check_members, refuse_repeated
-from trilemma.check.formats.stream import Readable, batches, decode_line
+from trilemma.check.formats.stream import Readable, decode_line, lines_of, pieces
 from trilemma.check.formats.value import ValueFormatError, from_json, transaction_from_json
 from trilemma.check.history import END_OF_TIME_US, Operation
 
@@ -76,21 +76,34 @@ DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a line can raise; `explain` says it with its place."""
 
 
+def numbered_pieces(source: Readable) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines behind the header, many at a time (see `pieces`), each time with the number of the first.
+
+    Raises:
+        FormatError: the header is missing, or of a version that is not known.
+    """
+    number = 1
+    for piece in pieces(source):
+        found = piece
+        if number == 1:
+            header, _, found = piece.partition(b"\n")
+            _check_header(header)
+            number = 2
+        if found:
+            yield number, found
+            number += found.count(b"\n")
+    if number == 1:
+        raise FormatError(1, 1, f"the file is empty; the first line must be {HEADER.decode()}")
+
+
 def numbered(source: Readable) -> Iterator[tuple[int, list[bytes]]]:
     """Yield the lines behind the header, many at a time, each time with the number of the first.
 
     Raises:
         FormatError: the header is missing, or of a version that is not known.
     """
-    first = 1
-    for lines in batches(source):
-        if first == 1:
-            _check_header(lines[0])
-            lines[0] = b""  # keeps the numbers of the others
-        yield first, lines
-        first += len(lines)
-    if first == 1:
-        raise FormatError(1, 1, f"the file is empty; the first line must be {HEADER.decode()}")
+    for first, piece in numbered_pieces(source):
+        yield first, lines_of(piece)
 
 
 def _check_header(line: bytes) -> None:

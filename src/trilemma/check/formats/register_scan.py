@@ -1,11 +1,12 @@
 """Linearizability of registers straight from the lines of our own format, without an Operation for each.
 
 What is kept of a history are the zones of each key. Only a problem makes it be read a second time, for the operations
-that show it. Values stay as they are in JSON, which tells them apart just as well, but for truths and broken numbers:
-see `distinct`.
+that show it. Lines as they are usually written are taken many at once (`plain_groups`), others one by one. Values stay
+as they are in JSON, which tells them apart just as well, but for truths and broken numbers: see `distinct`.
 Source: see `register` and `jsonlines`. Twin: `jsonlines.read` and `check_register`, in the tests.
 """
 
+from collections import defaultdict
 from typing import Any, Final, Protocol
 
 from trilemma.check.distinct import MIXED, Distinct, distinct, told_apart, unwrapped
@@ -13,19 +14,19 @@ from trilemma.check.formats.jsonlines import (
     DECODE_ERRORS,
     DECODE_OPERATION,
     OperationLine,
-    numbered,
+    numbered_pieces,
     operation_of,
     other_than_operation,
 )
+from trilemma.check.formats.plain_lines import PlainLine, plain_groups, plain_lines
 from trilemma.check.formats.repetition import check_members
-from trilemma.check.formats.stream import Source
+from trilemma.check.formats.stream import Source, lines_of
 from trilemma.check.formats.value import ValueFormatError, from_json, to_json
 from trilemma.check.history import END_OF_TIME_US, Operation
 from trilemma.check.register import CHECKER, Problem, Zones, explain
 from trilemma.check.verdict import NOTHING_HAPPENED, Verdict, unknown, valid
 
 _NESTED: Final = (list, dict)
-_SPECIAL: Final = (*_NESTED, *MIXED)
 
 
 class Rewindable(Protocol):
@@ -75,45 +76,46 @@ def check_register_lines(file: Rewindable, initial: Any = None) -> Verdict | Non
 
 
 def _scan(file: Rewindable, initial: Any) -> tuple[dict[Any, Zones], int]:
-    """Return the zones of each key, and how many are ok. One loop: a million turns of it take seconds."""
-    keys: dict[Any, Zones] = {}
+    """Return the zones of each key, and how many operations are ok."""
+    keys: dict[Any, Zones] = defaultdict(lambda: Zones(initial))
+    answered = 0
+    for first, piece in numbered_pieces(Source(file)):
+        groups = plain_groups(piece)
+        if groups is None:
+            answered += _take_apart(keys, first, lines_of(piece))
+            continue
+        for key, group in groups.items():
+            keys[key].add(group)
+            answered += sum([each.outcome == "ok" for each in group])
+    return keys, answered
+
+
+def _take_apart(keys: dict[Any, Zones], first: int, lines: list[bytes]) -> int:
+    """Take lines one by one; return how many operations are ok."""
     answered = 0
     decode = DECODE_OPERATION
-    for first, lines in numbered(Source(file)):
-        for number, line in enumerate(lines, first):
-            try:
-                operation = decode(line)
-                check_members(line, number, operation)
-                key = operation.key
-                if key.__class__ is not str or not _is_simple(operation):
-                    operation_of(operation)  # refuses what is wrong
-                    key = _comparable(key)
-            except (*DECODE_ERRORS, ValueFormatError) as problem:
-                other_than_operation(line, number, problem)
-                continue
-            zones = keys.get(key)
-            if zones is None:
-                zones = keys[key] = Zones(initial)
-            if operation.kind == "read":
-                if operation.outcome == "ok":
-                    answered += 1
-                    value = operation.result
-                    if value.__class__ in _SPECIAL:
-                        value = _comparable(value)
-                    zones.read(value, operation.invoke_us, operation.complete_us)  # type: ignore[arg-type]
-            elif operation.kind == "write":
-                value = operation.argument
-                if value.__class__ in _SPECIAL:
-                    value = _comparable(value)
-                if operation.outcome == "ok":
-                    answered += 1
-                    end_us = operation.complete_us
-                else:
-                    end_us = END_OF_TIME_US
-                zones.write(value, operation.invoke_us, end_us, operation.outcome == "fail")  # type: ignore[arg-type]
-            else:
-                raise _ForeignError
-    return keys, answered
+    for number, line in enumerate(lines, first):
+        try:
+            operation = decode(line)
+            check_members(line, number, operation)
+            key = operation.key
+            if key.__class__ is not str or not _is_simple(operation):
+                operation_of(operation)  # refuses what is wrong
+                key = _comparable(key)
+        except (*DECODE_ERRORS, ValueFormatError) as problem:
+            other_than_operation(line, number, problem)
+            continue
+        zones = keys[key]
+        answered += operation.outcome == "ok"
+        if operation.kind == "read":
+            if operation.outcome == "ok":
+                zones.read(_comparable(operation.result), operation.invoke_us, operation.complete_us)  # type: ignore[arg-type]
+        elif operation.kind == "write":
+            end_us = operation.complete_us if operation.outcome == "ok" else END_OF_TIME_US
+            zones.write(_comparable(operation.argument), operation.invoke_us, end_us, operation.outcome == "fail")  # type: ignore[arg-type]
+        else:
+            raise _ForeignError
+    return answered
 
 
 def _is_simple(operation: OperationLine) -> bool:
@@ -152,16 +154,21 @@ def _explain(file: Rewindable, key: Any, problem: Problem) -> Verdict:
     """Read again what touches a problem's values."""
     file.seek(0)
     found: list[Operation] = []
-    for _, lines in numbered(Source(file)):
-        for line in lines:
+    for _, piece in numbered_pieces(Source(file)):
+        plain = plain_lines(piece)
+        if plain is not None and not any(each.key == key and _held(each) in problem.values for each in plain):
+            continue
+        for line in lines_of(piece):
             try:
                 operation = DECODE_OPERATION(line)
             except DECODE_ERRORS:
                 continue  # no operation: the first reading took it for a fault, or for empty
-            if _comparable(operation.key) != key:
-                continue
-            held = operation.argument if operation.kind == "write" else operation.result
-            if _comparable(held) in problem.values:
+            if _comparable(operation.key) == key and _comparable(_held(operation)) in problem.values:
                 found.append(operation_of(operation))
     values = tuple(_value(each) for each in problem.values)
     return unwrapped(explain(problem._replace(values=values), [*told_apart(found)]))
+
+
+def _held(line: OperationLine | PlainLine) -> Any:
+    """Return what a line wrote or read."""
+    return line.argument if line.kind == "write" else line.result

@@ -12,6 +12,9 @@ from trilemma.check.formats.error import FormatError
 CHUNK_BYTES: Final = 1 << 20
 """What is read at once: large enough that the cost per read vanishes."""
 
+PIECE_BYTES: Final = 1 << 16
+"""What is split into lines at once: small enough that the lines stay in the processor's cache."""
+
 LINE_BYTES_MAX: Final = 1 << 24
 """The longest line: a read of a whole list of some hundred thousand elements. Longer ones are refused unread."""
 
@@ -68,25 +71,42 @@ class Source:
         return self._stream.read(size)
 
 
+def pieces(source: Readable) -> Iterator[bytes]:
+    """Yield the lines of a stream, many at a time, each with its line feed; the last may have none.
+
+    Raises:
+        FormatError: a line is longer than LINE_BYTES_MAX.
+    """
+    count = held_bytes = 0
+    held: list[bytes] = []
+    while chunk := source.read(PIECE_BYTES):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            piece = b"".join([*held, chunk[:end]])
+            count += piece.count(b"\n")
+            yield piece
+            held, held_bytes = [], 0
+        held.append(chunk[end:])
+        held_bytes += len(chunk) - end
+        if held_bytes > LINE_BYTES_MAX:
+            raise FormatError(count + 1, 1, f"the line is longer than {LINE_BYTES_MAX} bytes")
+    if held_bytes:
+        yield b"".join(held)
+
+
 def batches(source: Readable) -> Iterator[list[bytes]]:
     """Yield the lines of a stream, many at a time, without their line feeds.
 
     Raises:
         FormatError: a line is longer than LINE_BYTES_MAX.
     """
-    count = 0
-    rest = b""
-    while chunk := source.read(CHUNK_BYTES):
-        lines = chunk.split(b"\n")
-        lines[0] = rest + lines[0]
-        rest = lines.pop()
-        count += len(lines)
-        if len(rest) > LINE_BYTES_MAX:
-            raise FormatError(count + 1, 1, f"the line is longer than {LINE_BYTES_MAX} bytes")
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]
+    for piece in pieces(source):
+        yield lines_of(piece)
+
+
+def lines_of(piece: bytes) -> list[bytes]:
+    """Return the lines of a piece without their line feeds."""
+    return piece.removesuffix(b"\n").split(b"\n")
 
 
 def decode_line(line: bytes, number: int) -> str:
