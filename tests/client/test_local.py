@@ -13,7 +13,7 @@ import redis
 import trilemma
 from trilemma.client.local import LocalCluster
 
-WAIT_S = 8.0
+WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
