@@ -8,7 +8,7 @@ import pytest
 
 from trilemma.node.machine import Node
 from trilemma.replication.raft import replication
-from trilemma.sim.bounds import TIGHT, tightened
+from trilemma.sim.bounds import ALL, TIGHT_ALONE, tightened
 from trilemma.sim.campaign import judge, run_seed
 from trilemma.sim.hunt import append_hunt, hunt, known_hunts, table
 from trilemma.sim.mutants import MUTANTS, planted
@@ -74,13 +74,19 @@ def test_a_node_that_keeps_itself_busy_is_found(monkeypatch: pytest.MonkeyPatch)
     assert any("turns in" in failure for failure in outcome.failures)
 
 
+def test_bounds_that_are_drawn_for_themselves_are_tight_in_some_schedules_of_ap() -> None:
+    drawn = {mode: [name for seed in range(100) for name in draw(seed, mode).tight] for mode in ("ap", "cp", "ca")}
+    assert all(3 <= drawn["ap"].count(name) <= 25 for name in TIGHT_ALONE)
+    assert not TIGHT_ALONE.keys() & {*drawn["cp"], *drawn["ca"]}
+
+
 def test_a_bound_is_tight_for_a_schedule_only() -> None:
-    before = {name: getattr(module, attribute) for name, (module, attribute, _) in TIGHT.items()}
-    with tightened(TIGHT):
+    before = {name: getattr(module, attribute) for name, (module, attribute, _) in ALL.items()}
+    with tightened(ALL):
         assert replication.APPENDS_IN_FLIGHT_MAX == 1
-        assert all(getattr(module, attribute) == value for module, attribute, value in TIGHT.values())
-    assert {name: getattr(module, attribute) for name, (module, attribute, _) in TIGHT.items()} == before
-    assert all(value < before[name] for name, (_, _, value) in TIGHT.items())
+        assert all(getattr(module, attribute) == value for module, attribute, value in ALL.values())
+    assert {name: getattr(module, attribute) for name, (module, attribute, _) in ALL.items()} == before
+    assert all(value < before[name] for name, (_, _, value) in ALL.items())
 
 
 @pytest.mark.parametrize("name", sorted(MUTANTS))

@@ -11,8 +11,9 @@ from trilemma.datatype.operations import POSITION_BITS
 from trilemma.node.unit import REPLY_BYTES_PER_TURN, UNIT_BYTES_PER_TURN, Result, Unit, result_bytes
 from trilemma.resp.reply import ErrorReply, encode
 
-UNITS_MAX = 2_048
-"""Units executed in one turn, and in one batch; what is over has the next turn."""
+UNITS_MAX = 512
+"""Units executed in one turn, and in one batch, which every replica applies in one turn: no heartbeat leaves meanwhile.
+What is over has the next turn."""
 
 OPERATIONS_MAX = limit(
     "operations_per_batch_max",

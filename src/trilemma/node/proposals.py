@@ -25,8 +25,9 @@ from trilemma.node.weight import StoredBytes, Weights
 from trilemma.replication.port import Entry, EntryKind
 from trilemma.replication.raft.replica import Raft
 
-UNITS_MAX = 2_048
-"""Units in one entry; what is over goes into the next turn's. So does what is over VALUE_BYTES_PER_TURN."""
+UNITS_MAX = 512
+"""Units in one entry, which every replica applies in one turn: no heartbeat leaves meanwhile. What is over goes into the
+next turn's. So does what is over VALUE_BYTES_PER_TURN."""
 
 
 @dataclass(slots=True)

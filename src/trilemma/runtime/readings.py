@@ -29,7 +29,7 @@ FACTS = {
     "flushed_index": "Index of the newest entry whose rows are durable by themselves.",
     "sequence": "Sequence number of the newest batch that this replica made.",
     "durable_sequence": "Sequence number of the newest batch that this replica made and that is durable here.",
-    "held_back": "Batches of other replicas that wait for what comes before them.",
+    "held_back": "Batches of other replicas that wait for what comes before them, or for a turn that has room.",
     "retained_bytes": "Bytes of batches kept for replicas that lack them.",
     "clock_trusted": "Whether the wall clock may stamp what is written here.",
 }

@@ -44,16 +44,16 @@ def judge_agreement(cluster: Cluster, names: Collection[str] | None = None) -> V
     """Wait until all replicas, or those on some nodes, agree, and judge whether their nodes say so.
 
     A node tells what its engine holds, which may be behind what its replicas do: so it is asked again for a while. A
-    replica may have something to clear away at rest, too, after its node was asked.
+    replica may have something to clear away at rest, too, after its node was asked; and all may have agreed for want
+    of a leader, who then commits what he found in his log while they are asked.
     """
     had_agreed = rest(cluster, names)
     limit_us = cluster.scheduler.now_us + REST_US
     verdict = check_convergence(ask_digests(cluster, names))
-    held = check_convergence(cluster.digests(names))
-    while verdict.is_invalid and cluster.scheduler.now_us < limit_us and held.is_valid:
+    while verdict.is_invalid and cluster.scheduler.now_us < limit_us and rest(cluster, names):
         cluster.scheduler.run_until(cluster.scheduler.now_us + REST_STEP_US)
         verdict = check_convergence(ask_digests(cluster, names))
-        held = check_convergence(cluster.digests(names))
+    held = check_convergence(cluster.digests(names))
     if held.is_invalid and not had_agreed and not verdict.is_invalid:
         cluster.failures.append(f"nodes say that their replicas agree, but {held.reason}")
     return verdict

@@ -22,7 +22,7 @@ from trilemma.node import (
     route,
 )
 from trilemma.node import log as node_log
-from trilemma.replication.leaderless import early, retention, supply
+from trilemma.replication.leaderless import delivery, early, retention, supply
 from trilemma.replication.raft import log, replication, sender
 from trilemma.sim.mutation import patched
 from trilemma.storage import overlay
@@ -60,6 +60,14 @@ TIGHT: dict[str, tuple[ModuleType, str, int]] = {
 }
 """By name: where a bound stands, what it is called there, and how tight it is made."""
 
+TIGHT_ALONE: dict[str, tuple[ModuleType, str, int]] = {
+    "batch bytes delivered per turn": (delivery, "DELIVERED_BYTES_MAX", 60),
+    "early batch bytes": (early, "EARLY_BYTES_MAX", 200),
+}
+"""Further ones of `ap`. Each is drawn for itself, so that other schedules stay what they were."""
+
+ALL: dict[str, tuple[ModuleType, str, int]] = TIGHT | TIGHT_ALONE
+
 ONE_BY_ONE = frozenset({"arguments ahead", "replies ahead", "stream bytes", "stream window"})
 """With one of these tight, what a client sends at once goes on its way one by one, each once another one is durable."""
 
@@ -69,4 +77,4 @@ BATCH_BY_BATCH = frozenset({"batch bytes per answer", "batch bytes per read"})
 
 def tightened(names: Iterable[str]) -> AbstractContextManager[None]:
     """Make some bounds tight while the block runs."""
-    return patched([TIGHT[name] for name in names])
+    return patched([ALL[name] for name in names])

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from random import Random
 
 from trilemma.replication.raft.bounds import APPEND_BYTES_MAX, APPLY_BYTES_MAX
-from trilemma.sim.bounds import TIGHT
+from trilemma.sim.bounds import TIGHT, TIGHT_ALONE
 
 FAULTS = (
     "isolate",
@@ -69,6 +69,9 @@ OWNED_SHARE = 0.2
 
 OWNED_WORKLOADS = {"cp": (), "ca": (), "ap": ("owned", "shared")}
 """By mode: those; on `cp` and `ca` `strings` has them. Drawn by a generator of their own as well."""
+
+TIGHT_ALONE_SHARE = 0.1
+"""How many schedules of `ap` have a given one of the bounds that are drawn for themselves made tight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.
         drawn = replace(drawn, tight=tuple(name for name in drawn.tight if name != "replies ahead"))
     further = (*owned_workloads(seed, chosen_mode), *more_workloads(seed, chosen_mode))
-    drawn = replace(drawn, workloads=(*drawn.workloads, *further))
+    tight = tuple(sorted((*drawn.tight, *bounds_alone(seed, chosen_mode))))
+    drawn = replace(drawn, workloads=(*drawn.workloads, *further), tight=tight)
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
@@ -236,6 +240,13 @@ def owned_workloads(seed: int, mode: str) -> tuple[str, ...]:
     """Return the workload of all commands on strings and keys that a seed of `ap` has, or none."""
     rng, names = Random(f"{seed} {mode} all commands"), OWNED_WORKLOADS[mode]
     return (rng.choice(names),) if names and rng.random() < OWNED_SHARE else ()
+
+
+def bounds_alone(seed: int, mode: str) -> tuple[str, ...]:
+    """Return which of the bounds that are drawn for themselves a seed makes tight."""
+    rng = Random(f"{seed} {mode} bounds")
+    drawn = tuple(name for name in sorted(TIGHT_ALONE) if rng.random() < TIGHT_ALONE_SHARE)
+    return drawn if mode == "ap" else ()
 
 
 def with_replicas(options: Options, replicas: int) -> Options:

@@ -9,7 +9,8 @@ import pytest
 from trilemma.base.invariant import DiskRollback
 from trilemma.base.time import Now
 from trilemma.crdt.vector import Vector
-from trilemma.replication.leaderless.early import EARLY_BATCHES_MAX, EarlyBatches
+from trilemma.replication.leaderless.delivery import DELIVERED_BYTES_MAX
+from trilemma.replication.leaderless.early import EARLY_BATCHES_MAX, EARLY_BYTES_MAX, EarlyBatches
 from trilemma.replication.leaderless.messages import Batches, Dropped, Gossip, Pull, wire_of
 from trilemma.replication.leaderless.pulls import PULL_US
 from trilemma.replication.leaderless.replica import Leaderless
@@ -276,6 +277,69 @@ def test_what_comes_too_early_is_bounded() -> None:
     alone.turn((2, batches(*many)))
     alone.turn((2, batches(batch(2, 1, {}))))
     assert len(alone.delivered) == EARLY_BATCHES_MAX + 1
+
+
+def test_what_comes_too_early_is_bounded_in_bytes() -> None:
+    alone = Alone()
+    large = bytes(EARLY_BYTES_MAX // 4)
+    alone.turn((2, batches(*(batch(2, seq, {}, large) for seq in range(2, 9)))))
+    alone.turn((2, batches(batch(2, 1, {}))))
+    while alone.replica.next_deadline_us <= alone.us:
+        alone.turn()
+    assert alone.delivered == [(2, seq) for seq in range(1, 6)]
+    alone.turn((2, batches(*(batch(2, seq, {}, large) for seq in range(6, 9)))))
+    while alone.replica.next_deadline_us <= alone.us:
+        alone.turn()
+    assert alone.delivered == [(2, seq) for seq in range(1, 9)]
+
+
+def test_a_turn_delivers_no_more_than_it_has_room_for_and_the_next_ones_the_rest() -> None:
+    """Else whoever was away applies all that it is sent in one turn, and its peers take it for dead meanwhile."""
+    alone = Alone()
+    half = bytes(DELIVERED_BYTES_MAX // 2)
+    many = [batch(2, seq, {}, half) for seq in range(1, 6)]
+    alone.turn((2, batches(*many)), (2, Gossip({2: 9}, 9, 0, 0, 0)))
+    assert alone.delivered == [(2, 1), (2, 2)]
+    assert alone.replica.vector == {2: 2}
+    assert alone.replica.held_back == 3
+    assert alone.replica.next_deadline_us <= alone.us
+    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+    alone.turn((3, batches(batch(3, 1, {}, half))))
+    assert alone.delivered[2:] == [(2, 3), (2, 4)]
+    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+    alone.turn()
+    assert alone.delivered[4:] == [(2, 5), (3, 1)]
+    assert (2, Pull({2: 5, 3: 1})) in alone.sent
+    assert alone.replica.next_deadline_us > alone.us
+
+
+def test_one_batch_that_is_more_than_a_turn_has_room_for_is_delivered_all_the_same() -> None:
+    alone = Alone()
+    alone.turn((2, batches(*(batch(2, seq, {}, bytes(2 * DELIVERED_BYTES_MAX)) for seq in (1, 2)))))
+    assert alone.delivered == [(2, 1)]
+    alone.turn()
+    assert alone.delivered == [(2, 1), (2, 2)]
+
+
+def test_while_the_disk_is_behind_nothing_more_is_delivered_and_nothing_is_due() -> None:
+    alone = Alone()
+    alone.turn((2, batches(*(batch(2, seq, {}, bytes(DELIVERED_BYTES_MAX)) for seq in (1, 2)))))
+    alone.replica.takes_batches = False
+    alone.turn()
+    assert alone.delivered == [(2, 1)]
+    assert alone.replica.next_deadline_us > alone.us
+    alone.replica.takes_batches = True
+    alone.turn()
+    assert alone.delivered == [(2, 1), (2, 2)]
+
+
+def test_a_start_delivers_at_once_all_that_its_log_holds() -> None:
+    alone = Alone()
+    for seq in (1, 2, 3):
+        alone.turn((2, batches(batch(2, seq, {}, bytes(DELIVERED_BYTES_MAX)))))
+    again = Alone(alone.log)
+    assert again.replica.vector == {2: 3}
+    assert [found.seq for found, _ in again.replica.take_delivered()] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("seed", range(10))

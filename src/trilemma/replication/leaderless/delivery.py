@@ -1,10 +1,12 @@
 """Causal delivery: what is delivered at one replica, its own batches and others', each after all that it depends on.
 
-Owns the vector of what is delivered, the stamps, what waits for its causes, and what is to be written of it all. Does
-not know peers, links or messages, nor what is durable. Ladin et al. 1992 (lazy replication); PROTOCOLS §5.
+Owns the vector of what is delivered, the stamps, what waits for its causes or for its turn, and what is to be written
+of it all. Does not know peers, links or messages, nor what is durable. Ladin et al. 1992 (lazy replication);
+PROTOCOLS §5.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from trilemma.base.hlc import HybridLogicalClock
 from trilemma.base.ids import NodeId, ShardId
@@ -16,6 +18,10 @@ from trilemma.replication.leaderless.recovery import Recovery
 from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.port import Batch, Reflected
 from trilemma.storage.port import LogRecord
+
+DELIVERED_BYTES_MAX: Final = 16 << 10
+"""Bodies of others' batches delivered in one turn, unless the first alone is more. What is delivered is applied in the
+same turn, and no heartbeat leaves meanwhile: of the smallest operations these are six hundred."""
 
 
 class Delivery:
@@ -45,6 +51,10 @@ class Delivery:
         self._early = EarlyBatches(node)
         self._records: list[LogRecord] = []
         self._delivered: list[tuple[Batch, dict[NodeId, int]]] = []
+        self._turn_bytes = 0
+        """Bodies delivered in this turn."""
+        self.has_more = False
+        """Whether something is due that this turn had no room for."""
 
     def recover(self, records: Sequence[LogRecord]) -> LeaderlessState:
         """Take in what the log kept; batches that the rows lack are delivered first.
@@ -67,16 +77,27 @@ class Delivery:
         self._early.take(batch, self.vector)
 
     def deliver_due(self, *, is_recorded: bool = False) -> bool:
-        """Deliver everything whose causes are all delivered, until nothing more can be; say whether anything was."""
-        found = False
+        """Deliver what has all its causes delivered, as far as there is room in this turn; say whether anything was.
+
+        Args:
+            is_recorded: a start has found it all in its log. There is no turn to be held up, so there is room for all.
+        """
+        found = self.has_more = False
         progress = bool(self._early)
         while progress:
             progress = False
             for origin in self._origins:
-                while (batch := self._early.pop_due(origin, self.vector)) is not None:
+                while (batch := self._early.due(origin, self.vector)) is not None:
+                    if not (is_recorded or self._has_room_for(batch)):
+                        self.has_more = True
+                        return found
+                    self._early.remove(batch)
                     self._deliver_one(batch, is_recorded=is_recorded)
                     found = progress = True
         return found
+
+    def _has_room_for(self, batch: Batch) -> bool:
+        return not self._turn_bytes or self._turn_bytes + len(batch.body) <= DELIVERED_BYTES_MAX
 
     def _deliver_one(self, batch: Batch, *, is_recorded: bool) -> None:
         self.clock.observe(batch.stamp)
@@ -84,10 +105,12 @@ class Delivery:
         self._delivered.append((batch, self.vector))
         self._retention.add(batch)
         if not is_recorded:
+            self._turn_bytes += len(batch.body)
             self._records.append(record_of(self._shard, batch))
 
     def take_delivered(self) -> list[tuple[Batch, dict[NodeId, int]]]:
         """Return what was delivered since the last call, each with the vector that it brings the rows to."""
+        self._turn_bytes = 0
         delivered, self._delivered = self._delivered, []
         return delivered
 
@@ -95,7 +118,7 @@ class Delivery:
 
     @property
     def held_back(self) -> int:
-        """How many batches wait for what comes before them."""
+        """How many batches wait for what comes before them, or for a turn that has room."""
         return len(self._early)
 
     @property

@@ -1,11 +1,11 @@
-"""Batches that came before their causes: they wait here until those are delivered, in any order of arrival.
+"""Batches that came before their causes, or faster than they are delivered: they wait here, in any order of arrival.
 
 Owns which batch is due over a vector of what is delivered. Does not know how a batch is delivered, or who sent it.
 Bounded: what finds no room is dropped, and pulled again later. Ladin et al. 1992 (lazy replication); PROTOCOLS §5.
 """
 
 from trilemma.base.ids import NodeId
-from trilemma.base.limits import limit
+from trilemma.base.limits import MIB, limit
 from trilemma.crdt.vector import Vector, covers
 from trilemma.replication.port import Batch
 
@@ -13,7 +13,14 @@ EARLY_BATCHES_MAX = limit(
     "early_batches_max",
     4_096,
     "batches per shard",
-    "what came before its cause is kept in memory",
+    "what came before its cause, or too fast, is kept in memory",
+    "it is dropped, and pulled again later",
+)
+EARLY_BYTES_MAX = limit(
+    "early_bytes_max",
+    16 * MIB,
+    "bytes per shard",
+    "what came before its cause, or too fast, is kept in memory",
     "it is dropped, and pulled again later",
 )
 
@@ -24,6 +31,8 @@ class EarlyBatches:
     def __init__(self, node: NodeId) -> None:
         self._node = node
         self._batches: dict[tuple[NodeId, int], Batch] = {}
+        self._bytes = 0
+        """Of their bodies."""
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -34,29 +43,34 @@ class EarlyBatches:
         if batch.seq <= delivered.get(batch.origin, 0) or batch.origin == self._node or key in self._batches:
             return
         is_next = batch.seq == delivered.get(batch.origin, 0) + 1 and self._is_due(batch, delivered)
-        if is_next or len(self._batches) < EARLY_BATCHES_MAX:
-            self._batches[key] = batch
+        has_room = len(self._batches) < EARLY_BATCHES_MAX and self._bytes + len(batch.body) <= EARLY_BYTES_MAX
+        if is_next or has_room:
+            self.put(batch)
 
     def put(self, batch: Batch) -> None:
         """Put a batch aside that is wanted for sure: a start found it in the log."""
         self._batches[batch.origin, batch.seq] = batch
+        self._bytes += len(batch.body)
 
-    def pop_due(self, origin: NodeId, delivered: Vector) -> Batch | None:
-        """Take out an origin's next batch if it has come and its causes are delivered."""
-        key = (origin, delivered.get(origin, 0) + 1)
-        batch = self._batches.get(key)
-        if batch is None or not self._is_due(batch, delivered):
-            return None
-        del self._batches[key]
-        return batch
+    def due(self, origin: NodeId, delivered: Vector) -> Batch | None:
+        """Return an origin's next batch if it has come and its causes are delivered."""
+        batch = self._batches.get((origin, delivered.get(origin, 0) + 1))
+        return None if batch is None or not self._is_due(batch, delivered) else batch
+
+    def remove(self, batch: Batch) -> None:
+        """Take out a batch."""
+        del self._batches[batch.origin, batch.seq]
+        self._bytes -= len(batch.body)
 
     def _is_due(self, batch: Batch, delivered: Vector) -> bool:
         return covers(delivered, batch.depends)
 
     def forget_delivered(self, delivered: Vector) -> None:
         """Let go what has been delivered otherwise, as rows."""
-        self._batches = {key: batch for key, batch in self._batches.items() if key[1] > delivered.get(key[0], 0)}
+        for batch in [each for each in self._batches.values() if each.seq <= delivered.get(each.origin, 0)]:
+            self.remove(batch)
 
     def clear(self) -> None:
         """Let go everything."""
         self._batches.clear()
+        self._bytes = 0

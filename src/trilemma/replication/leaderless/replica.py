@@ -106,6 +106,8 @@ class Leaderless:
         inbox, self._inbox = self._inbox, []
         for sender, message, since_us in inbox:
             self._judge(sender, message, since_us)
+        if self._delivery.has_more and self.takes_batches:
+            self.deliver_early()
         self.gossip.advance(now)
         self._pull()
         if self._heard_new:
@@ -191,7 +193,8 @@ class Leaderless:
         self.holdings.install(reflected.vector)
 
     def deliver_early(self) -> None:
-        """Deliver what waited for rows that were installed: it is taken out, and logged, in this turn."""
+        """Deliver what waited for rows that were installed, or for a turn that has room: it is taken out, and logged,
+        in this turn."""
         if self._delivery.deliver_due():
             self._heard_new = True
 
@@ -210,8 +213,11 @@ class Leaderless:
                 self._send(peer, Pull(self._delivery.vector))
 
     def _lacking(self) -> list[NodeId]:
-        """Return the peers that are up and known to hold what this replica lacks and has room for."""
-        if not self.takes_batches:
+        """Return the peers that are up and known to hold what this replica lacks and has room for.
+
+        While something waits for a turn that has room nobody is asked: it would be sent once more.
+        """
+        if not self.takes_batches or self._delivery.has_more:
             return []
         return [peer for peer in self.holdings.ahead_of(self._delivery.vector) if peer in self._up]
 
@@ -280,7 +286,7 @@ class Leaderless:
 
     @property
     def held_back(self) -> int:
-        """How many batches of others wait for their causes."""
+        """How many batches of others wait for their causes, or for a turn that has room."""
         return self._delivery.held_back
 
     @property
@@ -295,4 +301,6 @@ class Leaderless:
     @property
     def next_deadline_us(self) -> int:
         """When `advance` has something to do though nothing comes in."""
+        if self._delivery.has_more and self.takes_batches:
+            return self._now.mono_us
         return min([self.gossip.next_us, *self._pulls.deadlines_us(self._lacking())])

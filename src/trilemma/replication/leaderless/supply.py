@@ -10,8 +10,7 @@ from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.port import Batch
 
 SEND_BYTES_MAX = 128 << 10
-"""Bodies in one answer to a pull, unless the first alone is more: a thousand small operations, which are applied in
-less than a heartbeat."""
+"""Bodies in one answer to a pull, unless the first alone is more: a few turns' work for who asked."""
 
 
 def batches_above(vector: Vector, retention: Retention, held: Vector) -> list[Batch] | None:

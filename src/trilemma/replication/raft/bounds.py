@@ -10,8 +10,9 @@ from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 APPEND_BYTES_MAX = 256 << 10
 """Payload bytes of one append, unless its first entry alone is more: taking it in must not hold up the receiver."""
 
-APPLY_BYTES_MAX = 128 << 10
-"""Payload bytes handed out for applying in one turn: a thousand small commands, which take less than a heartbeat."""
+APPLY_BYTES_MAX = 32 << 10
+"""Payload bytes handed out for applying in one turn: no heartbeat leaves meanwhile, and of the smallest commands these
+are a thousand."""
 
 
 class Bounds(NamedTuple):
