@@ -72,7 +72,7 @@ def test_replies_behind_one_that_waits_for_the_disk_wait_with_it_and_leave_with_
     assert durable(solo, token_of(second)) == {conn: b"+OK\r\n+PONG\r\n"}
 
 
-LATE = b"keyspace 'default' (ap): the disk of n1 did not keep up within 2000 ms; "
+LATE = b"keyspace 'default' (ap): n1 or its disk did not keep up within 2000 ms; "
 WRITE_LATE = b"-UNCERTAIN " + LATE + b"it may still take effect\r\n"
 READ_LATE = b"-CLUSTERDOWN " + LATE + b"nothing was read\r\n"
 

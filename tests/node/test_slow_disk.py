@@ -88,7 +88,7 @@ def test_what_has_waited_for_the_disk_until_its_time_was_up_is_answered_as_far_a
     slow_down(stage, 1, 30_000_000)
     written = one_by_one(stage, "shop")
     stage.run(3_000_000)
-    reason = "keyspace 'shop' (ap): the disk of n1 did not keep up within 2000 ms; "
+    reason = "keyspace 'shop' (ap): n1 or its disk did not keep up within 2000 ms; "
     handed, waited = f"UNCERTAIN {reason}it may still take effect", f"CLUSTERDOWN {reason}nothing was written"
     replies = [asked.answer.reply for asked in written if asked.answer is not None]
     assert len(replies) == COUNT

@@ -70,8 +70,8 @@ def about_to_stop(names: Sequence[str]) -> str:
 
 
 def disk_behind(name: str) -> str:
-    """Return the reason of what a node's disk has not taken in time."""
-    return f"the disk of {name} did not keep up"
+    """Return the reason of what a node has not executed, or its disk not taken, in time."""
+    return f"{name} or its disk did not keep up"
 
 
 def is_catalogue(keyspace: Keyspace) -> bool:
