@@ -15,6 +15,10 @@ UNITS_MAX = 512
 """Units executed in one turn, and in one batch, which every replica applies in one turn: no heartbeat leaves meanwhile.
 What is over has the next turn."""
 
+WRITES_BEHIND_MAX = 64
+"""Units of a batch that write while others' batches wait for a turn: who makes batches faster than it applies those of
+others would fall behind for as long as there is load."""
+
 OPERATIONS_MAX = limit(
     "operations_per_batch_max",
     1 << POSITION_BITS,
@@ -45,20 +49,27 @@ def why_not_executed(unit: Unit) -> bytes | None:
 class Allowance:
     """What is left of one turn's bounds. The operations of the turn so far are the view's."""
 
-    def __init__(self, view: CausalView) -> None:
+    def __init__(self, view: CausalView, *, is_behind: bool = False) -> None:
         self._view = view
         self._units = UNITS_MAX
+        self._writes = WRITES_BEHIND_MAX if is_behind else UNITS_MAX
         self._reply_bytes = REPLY_BYTES_PER_TURN
 
     def has_room_for(self, unit: Unit) -> bool:
         """Say whether a unit may be executed in this turn still; in an empty batch there is room for each."""
-        if self._units <= 0 or self._reply_bytes <= 0 or self._view.operation_bytes >= UNIT_BYTES_PER_TURN:
+        if (
+            self._units <= 0
+            or self._writes <= 0
+            or self._reply_bytes <= 0
+            or self._view.operation_bytes >= UNIT_BYTES_PER_TURN
+        ):
             return False
         made = len(self._view.operations)
         most = len(unit.argv) or _operations_at_most(unit)
         return not made or made + most <= OPERATIONS_MAX
 
-    def spend(self, result: Result) -> None:
+    def spend(self, result: Result, *, has_written: bool) -> None:
         """Take note of what a unit's result is."""
         self._units -= 1
+        self._writes -= has_written
         self._reply_bytes -= result_bytes(result)

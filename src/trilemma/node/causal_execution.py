@@ -73,7 +73,7 @@ class CausalExecution:
         view.begin(header, self._replica.expiry.now_ms, self._random.next())
         for db, key in expired:
             view.remove_expired(db, key)
-        executed = self._run_within(Allowance(view), header.seq, is_behind=is_behind)
+        executed = self._run_within(Allowance(view, is_behind=self._replica.has_more), header.seq, is_behind=is_behind)
         wrote = bool(view.operations)
         if wrote:
             self._replica.append(header._replace(body=encode_operations(view.operations)))
@@ -96,7 +96,7 @@ class CausalExecution:
             if batch.is_answered(place):
                 continue
             result, shown, has_written = self._run(unit)
-            allowance.spend(result)
+            allowance.spend(result, has_written=has_written)
             executed.append((waiter, result, self._rows.last_token, seq) if has_written else (waiter, result, shown, 0))
         del self.waiting[:taken]
         return executed

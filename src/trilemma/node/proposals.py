@@ -26,8 +26,8 @@ from trilemma.replication.port import Entry, EntryKind
 from trilemma.replication.raft.replica import Raft
 
 UNITS_MAX = 512
-"""Units in one entry, which every replica applies in one turn: no heartbeat leaves meanwhile. What is over goes into the
-next turn's. So does what is over VALUE_BYTES_PER_TURN."""
+"""Units in one entry, which every replica applies in one turn: no heartbeat leaves meanwhile. What is over goes into
+the next turn's. So does what is over VALUE_BYTES_PER_TURN."""
 
 
 @dataclass(slots=True)

@@ -303,14 +303,84 @@ def test_a_turn_delivers_no_more_than_it_has_room_for_and_the_next_ones_the_rest
     assert alone.replica.vector == {2: 2}
     assert alone.replica.held_back == 3
     assert alone.replica.next_deadline_us <= alone.us
-    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+    assert pulls(alone) == [(2, {2: 5})]  # what only waits is not sent again
     alone.turn((3, batches(batch(3, 1, {}, half))))
-    assert alone.delivered[2:] == [(2, 3), (2, 4)]
-    assert not [message for _, message in alone.sent if isinstance(message, Pull)]
+    assert alone.delivered[2:] == [(3, 1), (2, 3)]  # who stood behind others is first
     alone.turn()
-    assert alone.delivered[4:] == [(2, 5), (3, 1)]
-    assert (2, Pull({2: 5, 3: 1})) in alone.sent
+    assert alone.delivered[4:] == [(2, 4), (2, 5)]
     assert alone.replica.next_deadline_us > alone.us
+
+
+def pulls(alone: Alone) -> list[tuple[int, dict[int, int]]]:
+    return [(peer, message.held) for peer, message in alone.sent if isinstance(message, Pull)]
+
+
+def test_while_an_answers_worth_waits_nobody_is_asked_for_more_and_then_for_what_is_lacking() -> None:
+    alone = Alone()
+    each = bytes(DELIVERED_BYTES_MAX)
+    count = SEND_BYTES_MAX // len(each) + 2
+    many = [batch(2, seq, {}, each) for seq in range(1, count + 1)]
+    alone.turn((2, batches(*many)), (2, Gossip({2: count + 1}, count + 1, 0, 0, 0)))
+    assert pulls(alone) == []
+    alone.turn()
+    assert pulls(alone) == []
+    alone.turn()
+    assert pulls(alone) == [(2, {2: count})]
+
+
+def test_what_was_lost_is_pulled_though_others_batches_wait_for_a_turn() -> None:
+    alone = Alone()
+    half = bytes(DELIVERED_BYTES_MAX // 2)
+    alone.turn((2, batches(*(batch(2, seq, {}, half) for seq in (1, 2, 3)))), (3, Gossip({3: 1}, 1, 0, 0, 0)))
+    assert alone.replica.has_more
+    assert pulls(alone) == [(3, {2: 3})]
+
+
+def test_rows_are_not_asked_for_in_place_of_what_only_waits_for_a_turn() -> None:
+    alone = Alone()
+    whole = bytes(DELIVERED_BYTES_MAX)
+    ready = alone.turn((3, batches(*(batch(3, seq, {}, whole) for seq in (1, 2, 3)))), (2, Dropped({3: 3})))
+    assert alone.replica.vector == {3: 1}
+    assert list(ready.needs_transfer) == []
+    assert list(alone.turn((2, Dropped({3: 4}))).needs_transfer) == [2]
+
+
+def test_nobody_waits_for_ever_behind_those_who_have_more() -> None:
+    """Three replicas at full load: each turn each makes a batch, and has room for no more than one of the others."""
+    logs = {node: MemoryLog() for node in (1, 2, 3)}
+    whole, nothing = bytes(DELIVERED_BYTES_MAX), Reflected({}, 0)
+    now = Now(1_000_000, 1_700_000_000_000_000)
+    replicas = {
+        node: Leaderless(SHARD, node, (1, 2, 3), [], logs[node], now, applied=nothing, entropy=1) for node in logs
+    }
+    under_way: list[tuple[int, int, Message]] = []
+    for token in range(1, 61):
+        now = Now(now.mono_us + 1_000, now.wall_ms * 1_000 + 1_000)
+        arrived, under_way = under_way, []
+        for node, replica in replicas.items():
+            for source, target, message in arrived:
+                if target == node:
+                    replica.receive(source, message)
+            replica.advance(now, frozenset(replicas) - {node})
+            replica.take_delivered()
+            replica.append(replica.next_header()._replace(body=whole))
+            ready = replica.ready(token)
+            logs[node].append(LogWrite(token, 1, False, ready.records, True, 0))
+            logs[node].sync(token)
+            replica.persisted(token)
+            under_way.extend((node, out.peer, out.message) for out in ready.messages)
+    for node, replica in replicas.items():
+        others = [seq for origin, seq in replica.vector.items() if origin != node]
+        assert len(others) == 2
+        assert min(others) >= 25, replica.vector
+
+
+def test_a_large_batch_is_not_held_up_by_small_ones_for_ever() -> None:
+    alone = Alone()
+    alone.turn((3, batches(batch(3, 1, {}, bytes(2 * DELIVERED_BYTES_MAX)))), (2, batches(batch(2, 1, {}))))
+    for seq in range(2, 9):
+        alone.turn((2, batches(batch(2, seq, {}))))
+    assert alone.replica.vector == {2: 8, 3: 1}
 
 
 def test_one_batch_that_is_more_than_a_turn_has_room_for_is_delivered_all_the_same() -> None:

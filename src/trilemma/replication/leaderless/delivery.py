@@ -11,7 +11,7 @@ from typing import Final
 from trilemma.base.hlc import HybridLogicalClock
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
-from trilemma.crdt.vector import join
+from trilemma.crdt.vector import Vector, join
 from trilemma.replication.leaderless.early import EarlyBatches
 from trilemma.replication.leaderless.record import LeaderlessState, record_of
 from trilemma.replication.leaderless.recovery import Recovery
@@ -20,8 +20,8 @@ from trilemma.replication.port import Batch, Reflected
 from trilemma.storage.port import LogRecord
 
 DELIVERED_BYTES_MAX: Final = 16 << 10
-"""Bodies of others' batches delivered in one turn, unless the first alone is more. What is delivered is applied in the
-same turn, and no heartbeat leaves meanwhile: of the smallest operations these are six hundred."""
+"""Bodies of others' batches after which a turn delivers no further one. What is delivered is applied in the same turn,
+and no heartbeat leaves meanwhile: of the smallest operations these are six hundred, and a batch has as many at most."""
 
 
 class Delivery:
@@ -53,6 +53,8 @@ class Delivery:
         self._delivered: list[tuple[Batch, dict[NodeId, int]]] = []
         self._turn_bytes = 0
         """Bodies delivered in this turn."""
+        self._served: set[NodeId] = set()
+        """Whose batches were delivered in this turn."""
         self.has_more = False
         """Whether something is due that this turn had no room for."""
 
@@ -86,18 +88,20 @@ class Delivery:
         progress = bool(self._early)
         while progress:
             progress = False
-            for origin in self._origins:
+            for place, origin in enumerate(self._origins):
                 while (batch := self._early.due(origin, self.vector)) is not None:
-                    if not (is_recorded or self._has_room_for(batch)):
+                    if self._turn_bytes >= DELIVERED_BYTES_MAX and not is_recorded:
                         self.has_more = True
+                        self._begin_with(place + (origin in self._served))
                         return found
                     self._early.remove(batch)
                     self._deliver_one(batch, is_recorded=is_recorded)
                     found = progress = True
         return found
 
-    def _has_room_for(self, batch: Batch) -> bool:
-        return not self._turn_bytes or self._turn_bytes + len(batch.body) <= DELIVERED_BYTES_MAX
+    def _begin_with(self, place: int) -> None:
+        """Begin with another origin next time: who stands behind others would wait for as long as they have more."""
+        self._origins = self._origins[place:] + self._origins[:place]
 
     def _deliver_one(self, batch: Batch, *, is_recorded: bool) -> None:
         self.clock.observe(batch.stamp)
@@ -106,15 +110,26 @@ class Delivery:
         self._retention.add(batch)
         if not is_recorded:
             self._turn_bytes += len(batch.body)
+            self._served.add(batch.origin)
             self._records.append(record_of(self._shard, batch))
 
     def take_delivered(self) -> list[tuple[Batch, dict[NodeId, int]]]:
         """Return what was delivered since the last call, each with the vector that it brings the rows to."""
         self._turn_bytes = 0
+        self._served.clear()
         delivered, self._delivered = self._delivered, []
         return delivered
 
     # Own batches
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bodies of the batches that wait."""
+        return self._early.bytes
+
+    def taken(self) -> Vector:
+        """Return what is delivered, with what waits behind it and lacks nothing of the same origin."""
+        return self._early.reach(self.vector)
 
     @property
     def held_back(self) -> int:

@@ -31,7 +31,7 @@ class EarlyBatches:
     def __init__(self, node: NodeId) -> None:
         self._node = node
         self._batches: dict[tuple[NodeId, int], Batch] = {}
-        self._bytes = 0
+        self.bytes = 0
         """Of their bodies."""
 
     def __len__(self) -> int:
@@ -43,14 +43,14 @@ class EarlyBatches:
         if batch.seq <= delivered.get(batch.origin, 0) or batch.origin == self._node or key in self._batches:
             return
         is_next = batch.seq == delivered.get(batch.origin, 0) + 1 and self._is_due(batch, delivered)
-        has_room = len(self._batches) < EARLY_BATCHES_MAX and self._bytes + len(batch.body) <= EARLY_BYTES_MAX
+        has_room = len(self._batches) < EARLY_BATCHES_MAX and self.bytes + len(batch.body) <= EARLY_BYTES_MAX
         if is_next or has_room:
             self.put(batch)
 
     def put(self, batch: Batch) -> None:
         """Put a batch aside that is wanted for sure: a start found it in the log."""
         self._batches[batch.origin, batch.seq] = batch
-        self._bytes += len(batch.body)
+        self.bytes += len(batch.body)
 
     def due(self, origin: NodeId, delivered: Vector) -> Batch | None:
         """Return an origin's next batch if it has come and its causes are delivered."""
@@ -60,7 +60,18 @@ class EarlyBatches:
     def remove(self, batch: Batch) -> None:
         """Take out a batch."""
         del self._batches[batch.origin, batch.seq]
-        self._bytes -= len(batch.body)
+        self.bytes -= len(batch.body)
+
+    def reach(self, delivered: Vector) -> Vector:
+        """Return a vector of what is delivered, and for each origin of what waits here right behind that."""
+        reached = dict(delivered)
+        for origin in {batch.origin for batch in self._batches.values()}:
+            seq = reached.get(origin, 0)
+            while (origin, seq + 1) in self._batches:
+                seq += 1
+            if seq:
+                reached[origin] = seq
+        return reached
 
     def _is_due(self, batch: Batch, delivered: Vector) -> bool:
         return covers(delivered, batch.depends)
@@ -73,4 +84,4 @@ class EarlyBatches:
     def clear(self) -> None:
         """Let go everything."""
         self._batches.clear()
-        self._bytes = 0
+        self.bytes = 0

@@ -21,7 +21,7 @@ from trilemma.replication.leaderless.pulls import Pulls
 from trilemma.replication.leaderless.record import LeaderlessState, state_record
 from trilemma.replication.leaderless.retention import Retention
 from trilemma.replication.leaderless.settled import Report, Settled
-from trilemma.replication.leaderless.supply import answer_to, batches_above
+from trilemma.replication.leaderless.supply import SEND_BYTES_MAX, answer_to, batches_above
 from trilemma.replication.leaderless.wall_clock import WallClock
 from trilemma.replication.port import Batch, LeaderlessReady, Message, Outbound, Reflected
 from trilemma.storage.port import LogReader, LogRecord
@@ -106,7 +106,7 @@ class Leaderless:
         inbox, self._inbox = self._inbox, []
         for sender, message, since_us in inbox:
             self._judge(sender, message, since_us)
-        if self._delivery.has_more and self.takes_batches:
+        if self.has_more and self.takes_batches:
             self.deliver_early()
         self.gossip.advance(now)
         self._pull()
@@ -135,7 +135,7 @@ class Leaderless:
             self._take_rows_instead(sender, message)
 
     def _take_rows_instead(self, donor: NodeId, message: Dropped) -> None:
-        if not covers(self._delivery.vector, message.held) and donor not in self._transfers:
+        if not covers(self._taken(), message.held) and donor not in self._transfers:
             self._transfers.append(donor)
 
     def _hear(self, sender: NodeId, message: Gossip, since_us: int | None) -> None:
@@ -210,16 +210,20 @@ class Leaderless:
         """Ask for what others are known to hold and this replica lacks, one peer at a time."""
         for peer in self._lacking():
             if self._pulls.may_begin(peer, self._now.mono_us):
-                self._send(peer, Pull(self._delivery.vector))
+                self._send(peer, Pull(dict(self._taken())))
 
     def _lacking(self) -> list[NodeId]:
         """Return the peers that are up and known to hold what this replica lacks and has room for.
 
-        While something waits for a turn that has room nobody is asked: it would be sent once more.
+        While an answer's worth waits for turns that have room nobody is asked for more.
         """
-        if not self.takes_batches or self._delivery.has_more:
+        if not self.takes_batches or (self.has_more and self._delivery.waiting_bytes >= SEND_BYTES_MAX):
             return []
-        return [peer for peer in self.holdings.ahead_of(self._delivery.vector) if peer in self._up]
+        return [peer for peer in self.holdings.ahead_of(self._taken()) if peer in self._up]
+
+    def _taken(self) -> Vector:
+        """Return what is delivered here, and what only waits for a turn that has room: nobody need send that again."""
+        return self._delivery.taken() if self.has_more else self._delivery.vector
 
     def _collect(self) -> None:
         """Let go what every replica holds durably, at the bound also what a majority does (PROTOCOLS §5.7)."""
@@ -285,6 +289,11 @@ class Leaderless:
         return state_record(self.shard, LeaderlessState(dict(self._delivery.vector), dropped, *clocks))
 
     @property
+    def has_more(self) -> bool:
+        """Whether others' batches wait for a turn that has room: own ones are to be small until they are delivered."""
+        return self._delivery.has_more
+
+    @property
     def held_back(self) -> int:
         """How many batches of others wait for their causes, or for a turn that has room."""
         return self._delivery.held_back
@@ -301,6 +310,6 @@ class Leaderless:
     @property
     def next_deadline_us(self) -> int:
         """When `advance` has something to do though nothing comes in."""
-        if self._delivery.has_more and self.takes_batches:
+        if self.has_more and self.takes_batches:
             return self._now.mono_us
         return min([self.gossip.next_us, *self._pulls.deadlines_us(self._lacking())])

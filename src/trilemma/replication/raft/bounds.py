@@ -10,9 +10,9 @@ from trilemma.base.limits import LOG_RETAINED_BYTES_MAX
 APPEND_BYTES_MAX = 256 << 10
 """Payload bytes of one append, unless its first entry alone is more: taking it in must not hold up the receiver."""
 
-APPLY_BYTES_MAX = 32 << 10
+APPLY_BYTES_MAX = 64 << 10
 """Payload bytes handed out for applying in one turn: no heartbeat leaves meanwhile, and of the smallest commands these
-are a thousand."""
+are two thousand, so that who has fallen behind its leader catches up."""
 
 
 class Bounds(NamedTuple):
