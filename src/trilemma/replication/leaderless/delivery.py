@@ -20,8 +20,8 @@ from trilemma.replication.port import Batch, Reflected
 from trilemma.storage.port import LogRecord
 
 DELIVERED_BYTES_MAX: Final = 16 << 10
-"""Bodies of others' batches after which a turn delivers no further one. What is delivered is applied in the same turn,
-and no heartbeat leaves meanwhile: of the smallest operations these are six hundred, and a batch has as many at most."""
+"""Bodies of others' batches delivered in one turn, unless the first alone is more. What is delivered is applied in the
+same turn, and no heartbeat leaves meanwhile: of the smallest operations these are six hundred."""
 
 
 class Delivery:
@@ -90,7 +90,7 @@ class Delivery:
             progress = False
             for place, origin in enumerate(self._origins):
                 while (batch := self._early.due(origin, self.vector)) is not None:
-                    if self._turn_bytes >= DELIVERED_BYTES_MAX and not is_recorded:
+                    if not (is_recorded or self._has_room_for(batch)):
                         self.has_more = True
                         self._begin_with(place + (origin in self._served))
                         return found
@@ -98,6 +98,9 @@ class Delivery:
                     self._deliver_one(batch, is_recorded=is_recorded)
                     found = progress = True
         return found
+
+    def _has_room_for(self, batch: Batch) -> bool:
+        return not self._turn_bytes or self._turn_bytes + len(batch.body) <= DELIVERED_BYTES_MAX
 
     def _begin_with(self, place: int) -> None:
         """Begin with another origin next time: who stands behind others would wait for as long as they have more."""
