@@ -68,7 +68,7 @@ def ask_digests(cluster: Cluster, names: Collection[str] | None = None) -> dict[
     }
     limit_us = cluster.scheduler.now_us + ANSWERED_US
     cluster.scheduler.run_until(limit_us, lambda: all(asking.is_over for asking in asked.values()))
-    found: dict[str, dict[str, str]] = {str(shard): {} for shard in cluster.compared_shards}
+    found: dict[str, dict[str, str]] = {str(shard): {} for shard in cluster.compared_shards(names)}
     for name, asking in asked.items():
         asking.leave()
         told = _told(asking.reply)

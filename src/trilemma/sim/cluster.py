@@ -221,19 +221,20 @@ class Cluster:
         if known is not None:
             known[0].give(lambda node: node.client_gone(conn))
 
-    @property
-    def compared_shards(self) -> list[ShardId]:
-        """The user shards whose replicas must come to agree, in order.
+    def compared_shards(self, names: Collection[str] | None = None) -> list[ShardId]:
+        """Return the user shards whose replicas, or those on some nodes, must come to agree, in order.
 
-        Of keyspaces that were made only where they have several replicas: one has nobody to agree with.
+        Of keyspaces that were made only where they have several replicas: one has nobody to agree with. Of some nodes
+        only what one of them has: who is cut off still has what the others have dropped.
         """
         last = DEFAULT_SHARD if self.options.replicas == 1 else SHARD_MAX
-        nodes = [process.node for process in self.processes.values() if process.node is not None]
+        asked = [process for process in self.processes.values() if names is None or process.name in names]
+        nodes = [process.node for process in asked if process.node is not None]
         return sorted({shard for node in nodes for shard in node.replicas if DEFAULT_SHARD <= shard <= last})
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
         """Return for each compared shard every replica's digest, or those of some nodes, as `reflects digest`."""
-        found: dict[str, dict[str, str]] = {str(shard): {} for shard in self.compared_shards}
+        found: dict[str, dict[str, str]] = {str(shard): {} for shard in self.compared_shards(names)}
         for process in self.processes.values():
             if names is not None and process.name not in names:
                 continue
