@@ -48,12 +48,12 @@ def test_under_load_everywhere_little_waits_and_all_is_there_soon(monkeypatch: p
 def test_reads_are_not_slowed_while_others_batches_wait() -> None:
     view: Any = type("View", (), {"operations": [], "operation_bytes": 0})()
     unit: Any = type("Unit", (), {"argv": (b"GET", b"k"), "parts": ()})()
-    behind = allowance.Allowance(view, is_behind=True)
+    behind = allowance.Allowance(view, others_wait=True)
     for _ in range(allowance.UNITS_MAX):
         assert behind.has_room_for(unit)
         behind.spend([b"+OK"], has_written=False)
     assert not behind.has_room_for(unit)
-    behind = allowance.Allowance(view, is_behind=True)
+    behind = allowance.Allowance(view, others_wait=True)
     for _ in range(allowance.WRITES_BEHIND_MAX):
         assert behind.has_room_for(unit)
         behind.spend([b"+OK"], has_written=True)

@@ -77,26 +77,25 @@ class Zones:
         self._twice: Problem | None = None
 
     def add(self, operations: Iterable[Timed]) -> None:
-        """Add reads and writes, as `read` and `write` do; a read that most likely is not the first needs no call."""
+        """Add reads and writes. A read of a value that was seen before, as nearly all are, needs no further call."""
         places, finishes, starts = self._places, self._finishes, self._starts
         for each in operations:
             invoke_us, end_us = each.invoke_us, each.complete_us
             if end_us is None or each.outcome != "ok":
                 end_us = END_OF_TIME_US
             if each.kind != "read":
-                self.write(each.argument, invoke_us, end_us, each.outcome == "fail")
+                self._write(each.argument, invoke_us, end_us, each.outcome == "fail")
             elif each.outcome == "ok":
                 place = places.get(each.result)
                 if place is None:
-                    self.read(each.result, invoke_us, end_us)
+                    self._add(each.result, end_us, invoke_us, END_OF_TIME_US, _BY_NOBODY)
                     continue
                 if end_us < finishes[place]:
                     finishes[place] = end_us
                 if invoke_us > starts[place]:
                     starts[place] = invoke_us
 
-    def write(self, value: Any, invoke_us: int, end_us: int, failed: bool = False) -> None:
-        """Add a write; `end_us` is the end of time unless it was acknowledged."""
+    def _write(self, value: Any, invoke_us: int, end_us: int, failed: bool) -> None:
         writer = _IN_VAIN if failed else _BY_SOMEBODY
         place = self._places.get(value)
         if place is None:
@@ -108,17 +107,6 @@ class Zones:
             self._writers[place] = writer
         elif self._twice is None:
             self._twice = Problem("twice", (value,))
-
-    def read(self, value: Any, invoke_us: int, end_us: int) -> None:
-        """Add a read that was answered."""
-        place = self._places.get(value)
-        if place is None:
-            self._add(value, end_us, invoke_us, END_OF_TIME_US, _BY_NOBODY)
-            return
-        if end_us < self._finishes[place]:
-            self._finishes[place] = end_us
-        if invoke_us > self._starts[place]:
-            self._starts[place] = invoke_us
 
     def _add(self, value: Any, finish_us: int, start_us: int, invoke_us: int, writer: int) -> None:
         self._places[value] = len(self._finishes)

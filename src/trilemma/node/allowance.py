@@ -49,10 +49,10 @@ def why_not_executed(unit: Unit) -> bytes | None:
 class Allowance:
     """What is left of one turn's bounds. The operations of the turn so far are the view's."""
 
-    def __init__(self, view: CausalView, *, is_behind: bool = False) -> None:
+    def __init__(self, view: CausalView, *, others_wait: bool) -> None:
         self._view = view
         self._units = UNITS_MAX
-        self._writes = WRITES_BEHIND_MAX if is_behind else UNITS_MAX
+        self._writes = WRITES_BEHIND_MAX if others_wait else UNITS_MAX
         self._reply_bytes = REPLY_BYTES_PER_TURN
 
     def has_room_for(self, unit: Unit) -> bool:

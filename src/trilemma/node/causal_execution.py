@@ -73,7 +73,8 @@ class CausalExecution:
         view.begin(header, self._replica.expiry.now_ms, self._random.next())
         for db, key in expired:
             view.remove_expired(db, key)
-        executed = self._run_within(Allowance(view, is_behind=self._replica.has_more), header.seq, is_behind=is_behind)
+        allowance = Allowance(view, others_wait=self._replica.has_more)
+        executed = self._run_within(allowance, header.seq, is_behind=is_behind)
         wrote = bool(view.operations)
         if wrote:
             self._replica.append(header._replace(body=encode_operations(view.operations)))

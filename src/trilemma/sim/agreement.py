@@ -62,9 +62,7 @@ def judge_agreement(cluster: Cluster, names: Collection[str] | None = None) -> V
 def ask_digests(cluster: Cluster, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Return what every node says, or those of some names, as `Cluster.digests` does; time passes meanwhile."""
     asked = {
-        process.name: Asking(cluster, process.member.id, request("CAP", "DIGEST"))
-        for process in cluster.processes.values()
-        if names is None or process.name in names
+        process.name: Asking(cluster, process.member.id, request("CAP", "DIGEST")) for process in cluster.named(names)
     }
     limit_us = cluster.scheduler.now_us + ANSWERED_US
     cluster.scheduler.run_until(limit_us, lambda: all(asking.is_over for asking in asked.values()))

@@ -221,6 +221,10 @@ class Cluster:
         if known is not None:
             known[0].give(lambda node: node.client_gone(conn))
 
+    def named(self, names: Collection[str] | None) -> list[Process]:
+        """Return the processes of these names; all where there are None."""
+        return [process for process in self.processes.values() if names is None or process.name in names]
+
     def compared_shards(self, names: Collection[str] | None = None) -> list[ShardId]:
         """Return the user shards whose replicas, or those on some nodes, must come to agree, in order.
 
@@ -228,16 +232,13 @@ class Cluster:
         only what one of them has: who is cut off still has what the others have dropped.
         """
         last = DEFAULT_SHARD if self.options.replicas == 1 else SHARD_MAX
-        asked = [process for process in self.processes.values() if names is None or process.name in names]
-        nodes = [process.node for process in asked if process.node is not None]
+        nodes = [process.node for process in self.named(names) if process.node is not None]
         return sorted({shard for node in nodes for shard in node.replicas if DEFAULT_SHARD <= shard <= last})
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, dict[str, str]]:
         """Return for each compared shard every replica's digest, or those of some nodes, as `reflects digest`."""
         found: dict[str, dict[str, str]] = {str(shard): {} for shard in self.compared_shards(names)}
-        for process in self.processes.values():
-            if names is not None and process.name not in names:
-                continue
+        for process in self.named(names):
             for shard, replica in process.node.replicas.items() if process.node is not None else ():
                 if str(shard) in found:
                     found[str(shard)][process.name] = " ".join(replica.digest())

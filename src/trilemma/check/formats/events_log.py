@@ -16,7 +16,7 @@ from trilemma.check.formats.error import FormatError, shown
 from trilemma.check.formats.event import Event
 from trilemma.check.formats.jepsen import KINDS, TAKES
 from trilemma.check.formats.jepsen_words import WordlessError
-from trilemma.check.formats.stream import Held, Readable, batches, decode_line
+from trilemma.check.formats.stream import Held, Readable, decode_line, lines_of, pieces
 
 NAME: Final = "log"
 
@@ -40,8 +40,8 @@ def events(source: Readable) -> Iterator[Event]:
     """
     number = found = 0
     watched = _Watched(source)
-    for lines in batches(watched):
-        for line in lines:
+    for piece in pieces(watched):
+        for line in lines_of(piece):
             number += 1
             match = LINE.search(decode_line(line, number))
             if match is not None:

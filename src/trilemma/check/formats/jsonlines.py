@@ -96,16 +96,6 @@ def numbered_pieces(source: Readable) -> Iterator[tuple[int, bytes]]:
         raise FormatError(1, 1, f"the file is empty; the first line must be {HEADER.decode()}")
 
 
-def numbered(source: Readable) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the lines behind the header, many at a time, each time with the number of the first.
-
-    Raises:
-        FormatError: the header is missing, or of a version that is not known.
-    """
-    for first, piece in numbered_pieces(source):
-        yield first, lines_of(piece)
-
-
 def _check_header(line: bytes) -> None:
     try:
         header = _DECODE_HEADER(line)
@@ -137,8 +127,8 @@ def stream(source: Readable) -> Iterator[Operation | Fault]:
     Raises:
         FormatError: the file is not what this format asks for.
     """
-    for first, lines in numbered(source):
-        for number, line in enumerate(lines, first):
+    for first, piece in numbered_pieces(source):
+        for number, line in enumerate(lines_of(piece), first):
             try:
                 operation = DECODE_OPERATION(line)
                 check_members(line, number, operation)

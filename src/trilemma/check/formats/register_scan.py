@@ -93,10 +93,9 @@ def _scan(file: Rewindable, initial: Any) -> tuple[dict[Any, Zones], int]:
 def _take_apart(keys: dict[Any, Zones], first: int, lines: list[bytes]) -> int:
     """Take lines one by one; return how many operations are ok."""
     answered = 0
-    decode = DECODE_OPERATION
     for number, line in enumerate(lines, first):
         try:
-            operation = decode(line)
+            operation = DECODE_OPERATION(line)
             check_members(line, number, operation)
             key = operation.key
             if key.__class__ is not str or not _is_simple(operation):
@@ -105,16 +104,11 @@ def _take_apart(keys: dict[Any, Zones], first: int, lines: list[bytes]) -> int:
         except (*DECODE_ERRORS, ValueFormatError) as problem:
             other_than_operation(line, number, problem)
             continue
-        zones = keys[key]
-        answered += operation.outcome == "ok"
-        if operation.kind == "read":
-            if operation.outcome == "ok":
-                zones.read(_comparable(operation.result), operation.invoke_us, operation.complete_us)  # type: ignore[arg-type]
-        elif operation.kind == "write":
-            end_us = operation.complete_us if operation.outcome == "ok" else END_OF_TIME_US
-            zones.write(_comparable(operation.argument), operation.invoke_us, end_us, operation.outcome == "fail")  # type: ignore[arg-type]
-        else:
+        if operation.kind not in ("read", "write"):
             raise _ForeignError
+        operation.argument, operation.result = _comparable(operation.argument), _comparable(operation.result)
+        keys[key].add((operation,))
+        answered += operation.outcome == "ok"
     return answered
 
 

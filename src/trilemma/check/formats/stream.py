@@ -94,16 +94,6 @@ def pieces(source: Readable) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def batches(source: Readable) -> Iterator[list[bytes]]:
-    """Yield the lines of a stream, many at a time, without their line feeds.
-
-    Raises:
-        FormatError: a line is longer than LINE_BYTES_MAX.
-    """
-    for piece in pieces(source):
-        yield lines_of(piece)
-
-
 def lines_of(piece: bytes) -> list[bytes]:
     """Return the lines of a piece without their line feeds."""
     return piece.removesuffix(b"\n").split(b"\n")

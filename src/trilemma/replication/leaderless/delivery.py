@@ -11,7 +11,7 @@ from typing import Final
 from trilemma.base.hlc import HybridLogicalClock
 from trilemma.base.ids import NodeId, ShardId
 from trilemma.base.invariant import invariant
-from trilemma.crdt.vector import Vector, join
+from trilemma.crdt.vector import join
 from trilemma.replication.leaderless.early import EarlyBatches
 from trilemma.replication.leaderless.record import LeaderlessState, record_of
 from trilemma.replication.leaderless.recovery import Recovery
@@ -130,7 +130,7 @@ class Delivery:
         """The bodies of the batches that wait."""
         return self._early.bytes
 
-    def taken(self) -> Vector:
+    def taken(self) -> dict[NodeId, int]:
         """Return what is delivered, with what waits behind it and lacks nothing of the same origin."""
         return self._early.reach(self.vector)
 

@@ -62,7 +62,7 @@ class EarlyBatches:
         del self._batches[batch.origin, batch.seq]
         self.bytes -= len(batch.body)
 
-    def reach(self, delivered: Vector) -> Vector:
+    def reach(self, delivered: Vector) -> dict[NodeId, int]:
         """Return a vector of what is delivered, and for each origin of what waits here right behind that."""
         reached = dict(delivered)
         for origin in {batch.origin for batch in self._batches.values()}:

@@ -7,7 +7,7 @@ all: for that a peer's word must be settled first (`settled`).
 from collections.abc import Sequence
 
 from trilemma.base.ids import NodeId
-from trilemma.crdt.vector import Vector, covers, join
+from trilemma.crdt.vector import covers, join
 
 
 class Holdings:
@@ -48,7 +48,7 @@ class Holdings:
         """Take in what a peer says to hold durably."""
         self.of_peers[peer] = join((self.of_peers.get(peer, {}), durable))
 
-    def ahead_of(self, vector: Vector) -> list[NodeId]:
+    def ahead_of(self, vector: dict[NodeId, int]) -> list[NodeId]:
         """Return the peers known to hold what a vector lacks."""
         return [peer for peer in self._peers if peer in self.of_peers and not covers(vector, self.of_peers[peer])]
 

@@ -210,7 +210,7 @@ class Leaderless:
         """Ask for what others are known to hold and this replica lacks, one peer at a time."""
         for peer in self._lacking():
             if self._pulls.may_begin(peer, self._now.mono_us):
-                self._send(peer, Pull(dict(self._taken())))
+                self._send(peer, Pull(self._taken()))
 
     def _lacking(self) -> list[NodeId]:
         """Return the peers that are up and known to hold what this replica lacks and has room for.
@@ -221,7 +221,7 @@ class Leaderless:
             return []
         return [peer for peer in self.holdings.ahead_of(self._taken()) if peer in self._up]
 
-    def _taken(self) -> Vector:
+    def _taken(self) -> dict[NodeId, int]:
         """Return what is delivered here, and what only waits for a turn that has room: nobody need send that again."""
         return self._delivery.taken() if self.has_more else self._delivery.vector
 
