@@ -130,8 +130,8 @@ def _o4() -> list[tuple[Any, str, Any]]:
 
 
 def _commits_lag() -> list[tuple[Any, str, Any]]:
-    """Masks O5: what all hold is committed at once, so that hardly any replica starts with entries that are not; and
-    readers under a lease are told of commits at once."""
+    """Masks O5: what all hold is committed at once, also while one of them is down, so that hardly any replica starts
+    with entries that are not; and readers under a lease are told of commits at once."""
     from trilemma.replication.raft.leader import Leader
     from trilemma.replication.raft.sender import Sender
 
@@ -141,14 +141,12 @@ def _commits_lag() -> list[tuple[Any, str, Any]]:
 
     def begin(self: Any, core: Any) -> None:
         self.commits_us = 0
-        self.were_up = core.up
         init(self, core)
 
     def watch(self: Any) -> None:
         core = self._core
-        if core.up - self.were_up:
+        if self.authority.own_term_committed and not core.up.issuperset(self.peers):
             self.commits_us = core.now.mono_us + late_after_return_us
-        self.were_up = core.up
         watch_links(self)
 
     def commit_late(self: Any) -> None:
