@@ -131,22 +131,30 @@ def _o4() -> list[tuple[Any, str, Any]]:
 
 def _commits_lag() -> list[tuple[Any, str, Any]]:
     """Masks O5: what all hold is committed at once, also while one of them is down, so that hardly any replica starts
-    with entries that are not; and readers under a lease are told of commits at once."""
+    with entries that are not; and readers under a lease are told of commits, and apply them, at once: by each message,
+    and each renewal of the lease names the newest."""
+    from trilemma.replication.raft.follower import Follower
     from trilemma.replication.raft.leader import Leader
+    from trilemma.replication.raft.leases import HeldLease
     from trilemma.replication.raft.sender import Sender
 
-    late_us, late_after_return_us = 300_000, 500_000
+    late_us, lending_us, told_us, late_after_grant_us = 300_000, 500_000, 100_000, 1_200_000
+    granted, committable = HeldLease.granted, Follower._committable
     commit, init, deadline = Leader._commit, Leader.__init__, Leader.__dict__["deadline_us"]
     watch_links = Leader._watch_links
 
     def begin(self: Any, core: Any) -> None:
-        self.commits_us = 0
+        self.commits_us = self.missed_us = 0
         init(self, core)
 
     def watch(self: Any) -> None:
         core = self._core
-        if self.authority.own_term_committed and not core.up.issuperset(self.peers):
-            self.commits_us = core.now.mono_us + late_after_return_us
+        now_us = core.now.mono_us
+        for peer in self.peers.keys() - core.up:
+            self.peers[peer].lease_request, self.missed_us = 0, now_us
+        are_lent = all(progress.lease_request for progress in self.peers.values())
+        if self.authority.own_term_committed and not are_lent and now_us < self.missed_us + lending_us:
+            self.commits_us = now_us + told_us
         watch_links(self)
 
     def commit_late(self: Any) -> None:
@@ -164,7 +172,22 @@ def _commits_lag() -> list[tuple[Any, str, Any]]:
         is_due = self.commits_us > core.now.mono_us and core.commit_index < core.log.last_index
         return min(found, self.commits_us) if is_due else found
 
+    def renewed(self: Any, request: int, lease_us: int, commit_index: int, mono_us: int) -> None:
+        named = self.read_index if self.lives(mono_us) else commit_index
+        granted(self, request, lease_us, named, mono_us)
+
+    def committable_late(self: Any, named: int) -> int:
+        core = self._core
+        if not core.held.lives(core.now.mono_us):
+            return committable(self, named)
+        if not hasattr(core, "lent_us"):
+            core.lent_us = core.now.mono_us
+        is_late = core.now.mono_us >= core.lent_us + late_after_grant_us
+        return committable(self, named) if is_late else core.commit_index
+
     return [
+        (HeldLease, "granted", renewed),
+        (Follower, "_committable", committable_late),
         (Leader, "__init__", begin),
         (Leader, "_watch_links", watch),
         (Leader, "_commit", commit_late),
