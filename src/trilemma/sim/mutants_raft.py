@@ -7,13 +7,15 @@ from trilemma.sim.mutation import mutant
 
 
 def _leaders_begin_late() -> list[tuple[Any, str, Any]]:
-    """Masks R1: a leader's first entry goes out right behind those of older terms, and settles them too."""
+    """Masks R1: a leader's first entry, its own or a client's, goes out right behind those of older terms, and settles
+    them too."""
     from trilemma.replication.port import EntryKind
     from trilemma.replication.raft.core import Core
     from trilemma.replication.raft.leader import Leader
 
-    late_us = 150_000
-    make, init, tick, deadline = Core.make_entry, Leader.__init__, Leader.tick, Leader.__dict__["deadline_us"]
+    late_us = 300_000
+    make, init, tick = Core.make_entry, Leader.__init__, Leader.tick
+    deadline, holds_back = Leader.__dict__["deadline_us"], Leader.__dict__["holds_back"]
 
     def make_later(self: Any, kind: Any, body: bytes) -> int:
         return self.log.last_index if kind is EntryKind.NOOP else make(self, kind, body)
@@ -32,9 +34,13 @@ def _leaders_begin_late() -> list[tuple[Any, str, Any]]:
         found: int = deadline.fget(self)
         return found if self.begins_us is None else min(found, self.begins_us)
 
+    def is_held_back(self: Any) -> bool:
+        return self.begins_us is not None or holds_back.fget(self)
+
     return [
         (Core, "make_entry", make_later),
         (Leader, "__init__", begin),
+        (Leader, "holds_back", property(is_held_back)),
         (Leader, "tick", tick_late),
         (Leader, "deadline_us", property(until)),
     ]
