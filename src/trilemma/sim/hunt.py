@@ -60,8 +60,9 @@ until a checker that sees only what clients saw, or digests, says `invalid`; the
 italics: what was taken away besides, because a second defence stands behind the first; with that alone the seed is
 clean too. Bugs of CAP ONCE (N4, X1, X3) are looked for with that workload alone, N4 also with little retained. What
 the letters stand for is in [faults.md](faults.md), FAULTS §2; H9 to H17 are this simulator's own finds, H18 is a
-review's. Three of them showed on earlier mixes only: H10 at seed 2324 (`tests/node/test_causal_shard.py` finds it), H14
-at seed 231, H17 at seed 1291 (`tests/node/test_route.py` finds both).
+review's. Five of them showed on earlier mixes only, and tests find them: H10 at seed 2324
+(`tests/node/test_causal_shard.py`), H11 at 412 (`tests/node/test_transfer.py`), H14 at 231 and H17 at 1291
+(`tests/node/test_route.py`), H16 at 341 (`tests/node/test_forwarding.py`).
 
 """
 
