@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 SEEDS = 200
-WHOLE_EVERY = 5
+WHOLE_EVERY = 10
 VACUOUS_SHARE_MAX = 0.15
 """Of so few whole schedules more may be vacuous than of a campaign's."""
 SCRIPT = """
