@@ -182,8 +182,8 @@ def _commits_lag() -> list[tuple[Any, str, Any]]:
             return committable(self, named)
         if not hasattr(core, "lent_us"):
             core.lent_us = core.now.mono_us
-        is_late = core.now.mono_us >= core.lent_us + late_after_grant_us
-        return committable(self, named) if is_late else core.commit_index
+        is_withheld = core.now.mono_us < core.lent_us + late_after_grant_us
+        return core.commit_index if is_withheld else committable(self, named)
 
     return [
         (HeldLease, "granted", renewed),
