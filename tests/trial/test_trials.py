@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from trilemma.client.processes import ProcessCluster
 from trilemma.trial import crashes as campaign
+from trilemma.trial import divergence as convergence
 from trilemma.trial.absence import absence
 from trilemma.trial.crashes import Crashes
 from trilemma.trial.divergence import divergence
@@ -45,6 +47,14 @@ def test_a_store_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "BACK_S", 6.0)
     report = Crashes(2, seed=1, command=(sys.executable, "-c", FORGETFUL)).run()
     assert report.broken
+
+
+def test_a_cut_that_does_not_heal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ProcessCluster.command
+    monkeypatch.setattr(ProcessCluster, "command", lambda of, *words: "HEAL" in words or command(of, *words))
+    monkeypatch.setattr(convergence, "GIVE_UP_S", 1.0)
+    report = divergence(300)
+    assert report.broken[:2] == ["after 1 s some node does not hold all", "the digests differ"]
 
 
 @pytest.mark.parametrize(
