@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from trilemma.check.redis_entry import Refusal
@@ -19,10 +20,9 @@ TEXT_BYTES_MAX: Final = 5 * 1024 - 1
 
 _DIGITS: Final = 17
 _MANTISSA_BITS: Final = 64
-_EXPONENT_END: Final = 16_384
-"""The first power of two that is too large."""
-_EXPONENT_MIN: Final = -16_445
-"""The power of two of the smallest number."""
+_TOO_LARGE: Final = Fraction(2) ** 16_384
+_TOO_SMALL: Final = Fraction(2) ** -16_446
+"""Half of the smallest number: what is not above it is rounded to none."""
 
 _FAR: Final = 8 * TEXT_BYTES_MAX
 """An exponent so large is out of range whatever stands before it."""
@@ -38,6 +38,11 @@ _SHORT_BITS: Final = 30
 long as there are fewer than some thousands of them."""
 
 
+_NUMBERS_KEPT: Final = 1_024
+"""How many texts are remembered with their numbers: a search adds the same ones over and over."""
+
+
+@lru_cache(_NUMBERS_KEPT)
 def number(text: bytes) -> Fraction | None:
     """Return the number that a text is to Redis; None for an infinite one.
 
@@ -65,7 +70,7 @@ def _value(match: re.Match[bytes]) -> Fraction | None:
     if abs(float(match[5] or 0)) > _FAR:
         return None
     size = mantissa * Fraction(unit) ** int(match[5] or 0)
-    if size <= Fraction(2) ** (_EXPONENT_MIN - 1) or size >= Fraction(2) ** _EXPONENT_END:
+    if size <= _TOO_SMALL or size >= _TOO_LARGE:
         return None
     return -size if match[1] == b"-" else size
 
@@ -77,7 +82,7 @@ def total(held: bytes, amount: bytes) -> bytes:
         Refusal: one of them is no number, or the sum is none.
     """
     left, right = number(held), number(amount)
-    if left is None or right is None or abs(left + right) >= Fraction(2) ** _EXPONENT_END:
+    if left is None or right is None or abs(left + right) >= _TOO_LARGE:
         raise Refusal("ERR increment would produce NaN or Infinity")
     return _printed(left + right)
 
