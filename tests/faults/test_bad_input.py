@@ -4,6 +4,7 @@ The replies are what redis-server 7.0.15 sends, unless the table says otherwise.
 """
 
 import socket
+import threading
 import time
 from contextlib import closing, suppress
 
@@ -345,6 +346,29 @@ def test_row_38_a_fast_writer_cannot_make_the_node_grow_beyond_its_bound(node: L
                 sent += reader.send(command * 1_000)
         assert node.is_alive()
         assert node.resident_bytes - before < 200 * MIB
+
+
+def test_row_38_what_a_fast_writer_sends_is_answered_whole_and_in_order(node: LiveNode) -> None:
+    texts = [b"%030d" % number for number in range(30_000)]
+    with closing(node.connect()) as connection:
+        writer = threading.Thread(target=connection.sendall, args=(b"".join(request("ECHO", each) for each in texts),))
+        writer.start()
+        found = b""
+        wanted = b"".join(b"$%d\r\n%b\r\n" % (len(each), each) for each in texts)
+        while len(found) < len(wanted) and (data := connection.recv(MIB)):
+            found += data
+        writer.join()
+    assert found == wanted
+
+
+@pytest.mark.parametrize("empty", [b"\r\n", b"*0\r\n"])
+def test_row_38_megabytes_of_empty_requests_hold_up_nobody(node: LiveNode, empty: bytes) -> None:
+    with closing(node.connect()) as connection:
+        connection.settimeout(0.5)
+        with suppress(TimeoutError):
+            for _ in range(64):
+                connection.sendall(empty * (MIB // len(empty)))
+        assert node.is_alive()
 
 
 def test_row_39_very_many_keys_in_one_command_hold_up_nobody_for_long(node: LiveNode) -> None:

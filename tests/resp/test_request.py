@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trilemma.resp.block import BLOCK_ARGUMENT_BYTES_MAX, BLOCK_ARGUMENTS_MAX, split_block
-from trilemma.resp.request import DEFAULT_LIMITS, RequestParser
+from trilemma.resp.block import BLOCK_ARGUMENT_BYTES_MAX, BLOCK_ARGUMENTS_MAX, BLOCK_BYTES_MAX, split_block
+from trilemma.resp.request import DEFAULT_LIMITS, ODD_REQUESTS_MAX, RequestParser
 from trilemma.resp.strict import StrictParser
 from trilemma.resp.violation import RequestLimits
 
@@ -24,7 +24,7 @@ def run(parser: RequestParser | StrictParser, chunks: Iterable[bytes]) -> Outcom
     requests: list[list[bytes]] = []
     for chunk in chunks:
         parser.feed(chunk)
-        while found := parser.commands():
+        while (found := parser.commands()) or parser.is_behind:
             requests += found
     return requests, None if parser.error is None else parser.error.reply
 
@@ -179,6 +179,67 @@ def test_requests_pipelined_behind_auth_are_read_as_those_of_a_known_client(wide
     parser.authenticated = True
     assert parser.commands() == [wide, wide]
     assert parser.error is None
+
+
+APPEND = serialize([b"APPEND", b"key", b"y"])
+LARGE = serialize([b"SET", b"key", b"v" * (BLOCK_BYTES_MAX + 1)])
+FLOODS = {
+    "plain": (APPEND, BLOCK_BYTES_MAX // len(APPEND)),
+    "of two lengths": (APPEND + PING, 2 * BLOCK_BYTES_MAX // len(APPEND + PING)),
+    "inline": (b"PING\r\n", ODD_REQUESTS_MAX),
+    "some large": (LARGE + APPEND * ODD_REQUESTS_MAX, BLOCK_BYTES_MAX // len(APPEND)),
+}
+"""By what a client floods with: bytes that are sent over and over, and how many requests may come out at a time."""
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_of_a_flood_a_block_is_parsed_at_a_time(name: str) -> None:
+    part, most = FLOODS[name]
+    flood = part * (4 * BLOCK_BYTES_MAX // len(part) + 3)
+    parser = RequestParser()
+    found: list[list[bytes]] = []
+    for chunk in (flood[: len(flood) // 2], flood[len(flood) // 2 :]):
+        parser.feed(chunk)
+        requests = parser.commands()
+        assert len(requests) <= most + 1
+        found += requests
+    assert parser.is_behind
+    while parser.is_behind:
+        requests = parser.commands()
+        assert len(requests) <= most + 1
+        found += requests
+    assert found == run(StrictParser(DEFAULT_LIMITS), [flood])[0]
+    assert parser.pending_bytes == 0
+
+
+def test_whether_something_is_left_is_told_of_the_last_call_alone() -> None:
+    parser = RequestParser()
+    parser.feed(b"PING\r\n" * (ODD_REQUESTS_MAX + 1))
+    assert (len(parser.commands()), parser.is_behind) == (ODD_REQUESTS_MAX, True)
+    assert (parser.commands(), parser.is_behind) == ([[b"PING"]], False)
+
+
+def test_an_error_behind_a_flood_is_told_after_all_of_it() -> None:
+    parser = RequestParser()
+    parser.feed(APPEND * (2 * BLOCK_BYTES_MAX // len(APPEND)) + b"*x\r\n")
+    assert parser.commands()
+    assert (parser.is_behind, parser.error) == (True, None)
+    while parser.is_behind:
+        parser.commands()
+    assert parser.error is not None
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("empty", [b"\r\n", b"*0\r\n", b"*-1\r\n"])
+def test_requests_of_no_arguments_are_looked_at_a_bounded_number_at_a_time(empty: bytes, is_known: bool) -> None:
+    parser = RequestParser(authenticated=is_known)
+    parser.feed(empty * (3 * ODD_REQUESTS_MAX) + PING)
+    calls = 0
+    while not (found := parser.commands()):
+        assert parser.is_behind
+        calls += 1
+    assert found == PONG
+    assert calls >= 2
 
 
 def test_a_request_larger_than_the_query_buffer_closes_without_a_word() -> None:

@@ -9,6 +9,8 @@ Differs from redis-server in intended points: a line beyond its bound is refused
 a NUL byte does not hide what follows, and a request has a bound of its own.
 """
 
+import sys
+
 from trilemma.resp.inline import split_arguments
 from trilemma.resp.number import parse_int64
 from trilemma.resp.violation import ProtocolError, RequestLimits, protocol_error, silent_error
@@ -35,11 +37,14 @@ class StrictParser:
         "_searched",
         "authenticated",
         "error",
+        "is_behind",
     )
 
     def __init__(self, limits: RequestLimits, authenticated: bool = True) -> None:
         self.authenticated = authenticated
         self.error: ProtocolError | None = None
+        self.is_behind = False
+        """Whether `commands` stopped before it had looked at everything: it is to be called again."""
         self._limits = limits
         self._buffer = bytearray()
         self._position = 0
@@ -61,6 +66,30 @@ class StrictParser:
 
     def next_request(self) -> list[bytes] | None:
         """Return the next complete request; None when more bytes are needed or `error` is set."""
+        while (request := self._next()) is not None and not request:
+            pass
+        return request
+
+    def commands(self, most: int = sys.maxsize) -> list[list[bytes]]:
+        """Return the complete requests among the next `most`, of which those of no arguments are none; see `is_behind`.
+
+        While `authenticated` is false at most one is returned.
+        """
+        requests: list[list[bytes]] = []
+        self.is_behind = False
+        for _ in range(most):
+            request = self._next()
+            if request is None:
+                return requests
+            if request:
+                requests.append(request)
+                if not self.authenticated:
+                    break
+        self.is_behind = True
+        return requests
+
+    def _next(self) -> list[bytes] | None:
+        """Return the next request, [] where it has no arguments; None when more bytes are needed or `error` is set."""
         if self.error is not None:
             return None
         try:
@@ -71,15 +100,6 @@ class StrictParser:
         if request is None:
             self._forget_parsed()
         return request
-
-    def commands(self) -> list[list[bytes]]:
-        """Return every complete request received."""
-        requests: list[list[bytes]] = []
-        while (request := self.next_request()) is not None:
-            requests.append(request)
-            if not self.authenticated:
-                break
-        return requests
 
     def release(self) -> bytes:
         """Give back the bytes after the last request, which must not have begun to be parsed."""
@@ -99,15 +119,15 @@ class StrictParser:
             self._position = 0
 
     def _request(self) -> list[bytes] | None:
-        while self._arguments_left == 0:
+        if self._arguments_left == 0:
             if self._position == len(self._buffer):
                 return None
             if self._buffer[self._position] != _MULTIBULK:
-                inline = self._inline()
-                if inline is None or inline:
-                    return inline
-            elif not self._begin_multibulk():
+                return self._inline()
+            if not self._begin_multibulk():
                 return None
+            if self._arguments_left == 0:
+                return []
         return self._multibulk()
 
     def _inline(self) -> list[bytes] | None:
