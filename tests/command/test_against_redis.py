@@ -33,6 +33,10 @@ MAINT_NOTIFICATIONS = [
 FOUND = [
     [b"HELLO 3 SETNAME me bogus", b"CLIENT GETNAME", b"HELLO 2 SETNAME you AUTH nobody x", b"CLIENT GETNAME"],
     [b"FLUSHALL", b"SET k 9223372036854775808", b"INCR k", b"SET k 007", b"DECRBY k 2", b"DECR k"],
+    [b"GET new", b"WATCH new", b"GET new"],
+    [b"WATCH new", b"SET new 1", b"DEL new", b"MULTI", b"GET new", b"EXEC"],
+    [b"SET new 1", b"DEL new", b"WATCH new", b"INCR new", b"FLUSHDB", b"MULTI", b"GET new", b"EXEC"],
+    [b"WATCH new", b"SET other 1", b"DEL other", b"MULTI", b"GET new", b"EXEC"],
 ]
 
 

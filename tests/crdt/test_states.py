@@ -29,7 +29,7 @@ class Replica:
     def __init__(self, node: int) -> None:
         self.node = NodeId(node)
         self.rows = ShardRows(MemoryEngine(), SHARD, 0)
-        self.view = CausalView(self.rows, self.node)
+        self.view = CausalView(self.rows, self.node, 1)
         self.vector: dict[NodeId, int] = {}
         self.batches: list[Batch] = []
         self.stamp = 0
@@ -411,3 +411,39 @@ def test_what_is_left_of_a_key_that_is_gone_shows_in_nothing_and_goes(seed: int)
         heads = [rowkey.head(SHARD, 0, kind) for kind in (rowkey.KEY, rowkey.EXPIRY)]
         rows, due = [len(other.rows.scan(head, rowkey_stop(head), 100)) for head in heads]
         assert (rows, due) == (len(shown(other)), 0)
+
+
+# WATCH
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_versions_are_equal_only_where_the_key_showed_the_same_all_the_time_between(seed: int) -> None:
+    random = Random(seed)
+    one, other = pair()
+    seen: list[tuple[int, object]] = []
+    for number in range(60):
+        source = random.choice((one, one, other))
+        give = put(b"a", b"%d" % number, source.now_ms + random.choice((5, 50_000)))
+        source.do(random.choice((give, add(b"a", 1), remove(b"a"), remove(b"a"), empty)))
+        if random.random() < 0.3:
+            one.take(other)
+        if random.random() < 0.2:
+            one.now_ms += 5
+            one.do(*(lambda view, at=at: view.remove_expired(*at) for at in one.view.expired(one.now_ms, 100)))
+        if random.random() < 0.1:
+            one.view = CausalView(one.rows, one.node, number)
+        value = one.get(b"a")
+        seen.append((one.view.version(0, b"a"), value))
+    for start, (version, value) in enumerate(seen):
+        last = max(end for end, (found, _) in enumerate(seen) if found == version)
+        assert {shown_then for _, shown_then in seen[start : last + 1]} == {value}
+
+
+def test_an_absent_key_keeps_its_version_where_others_come_and_go() -> None:
+    one, _ = pair()
+    one.do()
+    version = one.view.version(0, b"a")
+    one.do(put(b"b", b"1"), add(b"c", 1))
+    one.do(remove(b"b"))
+    one.do(empty)
+    assert one.view.version(0, b"a") == version

@@ -89,7 +89,7 @@ class Alone:
     """The view of one replica; every unit is a batch."""
 
     def __init__(self) -> None:
-        self.view = CausalView(ShardRows(MemoryEngine(), ShardId(2048), 0), NodeId(1))
+        self.view = CausalView(ShardRows(MemoryEngine(), ShardId(2048), 0), NodeId(1), 1)
         self._seq = 0
 
     def begin(self) -> None:

@@ -167,7 +167,7 @@ def one_turn(view: CausalView) -> None:
 
 
 def test_a_turns_operations_are_these() -> None:
-    view = CausalView(ShardRows(MemoryEngine(), CAUSAL, 1), 1)
+    view = CausalView(ShardRows(MemoryEngine(), CAUSAL, 1), 1, 1)
     one_turn(view)
     assert view.operations == [operation for operation, _ in OPERATIONS.values()]
 
@@ -180,7 +180,7 @@ def test_an_operation_has_these_bytes_and_comes_back(name: str) -> None:
 
 
 def test_a_flush_of_all_dbs_says_which_counters_it_saw() -> None:
-    view = CausalView(ShardRows(MemoryEngine(), CAUSAL, 1), 1)
+    view = CausalView(ShardRows(MemoryEngine(), CAUSAL, 1), 1, 1)
     view.begin(Batch(1, 1, 65_536, {}, b""), 1_000, 0)
     view.add_integer(0, b"n", 7)
     view.begin(Batch(1, 2, 65_537, {1: 1}, b""), 1_000, 0)
@@ -196,7 +196,7 @@ def test_a_flush_of_all_dbs_says_which_counters_it_saw() -> None:
 def test_the_rows_of_a_causal_shard_are_these() -> None:
     engine = MemoryEngine()
     rows = ShardRows(engine, CAUSAL, 1)
-    view = CausalView(rows, 1)
+    view = CausalView(rows, 1, 1)
     one_turn(view)
     view.apply(Batch(2, 1, 65_536, {}, bytes.fromhex("91" + "960100c4016bc40674686569727300" + "90")))
     assert written(rows, engine) == {
@@ -248,6 +248,6 @@ def test_what_a_causal_shards_rows_reflect_has_these_bytes() -> None:
     engine = MemoryEngine()
     overlay = ShardRows(engine, CAUSAL, 1)
     reflected, golden = Reflected({1: 7, 2: 300}, 65_537), "9282010702cd012cce00010001"
-    CausalRows(overlay, 1).seal(0, reflected)
+    CausalRows(overlay, 1, 1).seal(0, reflected)
     assert written(overlay, engine) == {"01" + b"applied".hex(): golden}
     assert decode_reflected(bytes.fromhex(golden)) == reflected

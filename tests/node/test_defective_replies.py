@@ -12,10 +12,11 @@ from trilemma.base.ids import ConnId
 from trilemma.command import table
 from trilemma.datatype.causal import CausalView
 from trilemma.datatype.plain import PlainView
-from trilemma.node import cap, explained, internal, monitor, receipt, transactions, wholedb
 from trilemma.node import causal_execution as of_ap
+from trilemma.node import explained, internal, monitor, receipt, transactions, wholedb
 from trilemma.node import raft_shard as of_cp
 from trilemma.node.change import ChangeSlot
+from trilemma.node.digesting import Digesting
 from trilemma.sim.solo import SoloNode, request
 
 MODES = ["cp", "ap"]
@@ -167,7 +168,7 @@ def test_a_receipt_of_what_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_reply_that_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(cap, "_digested", broken)
+        patch.setattr(Digesting, "advance", broken)
         assert scene.ask("CAP DIGEST") == lost("cap|digest")
     assert scene.goes_on()
 

@@ -49,8 +49,9 @@ INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 class CausalView(CausalReading):
     """The View of an `ap` shard. `begin` before a turn's reads and writes."""
 
-    def __init__(self, rows: ShardRows, node: NodeId) -> None:
-        super().__init__(rows)
+    def __init__(self, rows: ShardRows, node: NodeId, start: int) -> None:
+        """Args: `start` counts the starts of the node."""
+        super().__init__(rows, node, start)
         self._node = node
         self._header = Batch(node, 0, 0, {}, b"")
         self._random = SplitMix64(0)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+from trilemma.base.ids import NodeId
 from trilemma.crdt.entry import KeyState, Written
-from trilemma.datatype.keyscan import rowkey_stop, string_encoding
+from trilemma.datatype.keyscan import rowkey_stop, string_encoding, watch_bucket
 from trilemma.datatype.shown import shown
 from trilemma.datatype.state_rows import StateRows
 from trilemma.datatype.view import STRING
@@ -29,8 +30,10 @@ class Conflict(NamedTuple):
 class CausalReading(StateRows):
     """The half of an `ap` shard's View that changes nothing."""
 
-    def __init__(self, rows: ShardRows) -> None:
+    def __init__(self, rows: ShardRows, node: NodeId, start: int) -> None:
         super().__init__(rows)
+        self._life = (node, start, rows.generation)
+        """As long as this is the same, `_vanished` has missed nothing."""
         self._now_ms = 0
         self._read_row = b""
         self._read_state = KeyState()
@@ -113,10 +116,18 @@ class CausalReading(StateRows):
         return None if value is None else string_encoding(value)
 
     def version(self, db: int, key: bytes) -> int:
-        """See View: a hash of the state, and of whether it is visible."""
+        """See View: a hash of the state, and of whether it is visible.
+
+        Of a key that is not there nothing is left that could tell whether it was there meanwhile. So its version says
+        how many keys of its bucket have vanished here, and differs on other replicas and after a restart.
+        """
         state = self._state(db, key)
-        content = (state.encode() or b"") + bytes((self._is_visible(state),))
-        return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
+        if state.has_content:
+            found = blake2b(state.encode() or b"", digest_size=8, person=b"visible" if self._is_visible(state) else b"")
+        else:
+            gone = (*self._life, self._vanished.get(watch_bucket(key), 0))
+            found = blake2b(repr(gone).encode(), digest_size=8, person=b"gone")
+        return int.from_bytes(found.digest(), "big") >> 1
 
     # All keys
 

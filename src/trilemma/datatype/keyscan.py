@@ -12,12 +12,21 @@ RAW_ENCODING_BYTES_MIN = 45
 """Strings of this length are `raw`, shorter ones `embstr` (Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT is 44)."""
 INT_ENCODING_BYTES_MAX = 20
 
+WATCH_BUCKETS = 4_096
+"""Buckets that vanished keys of a shard share, for WATCH; more would abort fewer transactions needlessly, at 14 bytes
+each on `cp` and `ca`."""
+
 _NUMBER = Struct(">Q")
 
 
 def rowkey_stop(head: bytes) -> bytes:
     """Return the end of the range of all rows that begin with a head."""
     return head[:-1] + bytes((head[-1] + 1,))
+
+
+def watch_bucket(key: bytes) -> int:
+    """Return the bucket of a key that vanishes."""
+    return rowkey.key_hash(key) % WATCH_BUCKETS
 
 
 def string_encoding(value: bytes) -> str:

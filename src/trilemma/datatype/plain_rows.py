@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from struct import Struct
 
-from trilemma.datatype.keyscan import KeyScan, rowkey_stop
+from trilemma.datatype.keyscan import KeyScan, rowkey_stop, watch_bucket
 from trilemma.storage import rowkey
 from trilemma.storage.overlay import ShardRows
-
-WATCH_BUCKETS = 4_096
-"""Buckets that vanished keys share; more would abort fewer transactions needlessly, at 14 bytes each."""
 
 HEADER = Struct(">BQQ")
 HEADER_BYTES = HEADER.size
@@ -102,8 +99,7 @@ class PlainRows(KeyScan):
     # What WATCH must know
 
     def _bucket_key(self, key: bytes) -> bytes:
-        bucket = rowkey.key_hash(key) % WATCH_BUCKETS
-        return rowkey.meta_key(self._rows.shard, self._rows.generation, b"gone" + bucket.to_bytes(2, "big"))
+        return rowkey.meta_key(self._rows.shard, self._rows.generation, b"gone" + watch_bucket(key).to_bytes(2, "big"))
 
     def _flush_key(self) -> bytes:
         return rowkey.meta_key(self._rows.shard, self._rows.generation, b"flushed")

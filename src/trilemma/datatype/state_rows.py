@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from trilemma.base.ids import Dot, NodeId
 from trilemma.crdt.entry import Context, Count, Deadline, KeyState, Written
 from trilemma.crdt.exact import exact_number
-from trilemma.datatype.keyscan import DBS, KeyScan, rowkey_stop
+from trilemma.datatype.keyscan import DBS, KeyScan, rowkey_stop, watch_bucket
 from trilemma.datatype.operations import (
     ALL_DBS,
     DEADLINE,
@@ -63,6 +63,8 @@ class StateRows(KeyScan):
         self._expiry_head = rowkey.head(rows.shard, rows.generation, rowkey.EXPIRY)
         self._cleared_head = rowkey.head(rows.shard, rows.generation, rowkey.CLEARED)
         self._hidden_head = rowkey.head(rows.shard, rows.generation, rowkey.HIDDEN)
+        self._vanished: dict[int, int] = {}
+        """By bucket, how many keys have vanished since these rows are in use, for WATCH; at most WATCH_BUCKETS."""
 
     # Operations
 
@@ -118,6 +120,9 @@ class StateRows(KeyScan):
         after = _Marks.of(state)
         if after != before:
             self._mark(db, rowkey.located(db, key), before, after)
+            if before.has_content and not after.has_content:
+                bucket = watch_bucket(key)
+                self._vanished[bucket] = self._vanished.get(bucket, 0) + 1
 
     def _mark(self, db: int, place: bytes, before: _Marks, after: _Marks) -> None:
         """Keep the count of keys, and the rows by which what is to be removed some day is found without a search."""

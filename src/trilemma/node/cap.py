@@ -11,7 +11,7 @@ from trilemma.command.table import lookup_argv
 from trilemma.crdt.vector import join
 from trilemma.keyspace.settings import SIBLINGS_NOT_BUILT, Keyspace
 from trilemma.node import internal, once
-from trilemma.node.digest import Digest
+from trilemma.node.digesting import Digesting
 from trilemma.node.dispatch import Dispatcher, NodeCommand
 from trilemma.node.explained import ExplainSlot
 from trilemma.node.far_waits import position_in
@@ -93,13 +93,22 @@ class Cap:
     def _digest(self, session: Session, argv: list[bytes]) -> None:
         """Answer, per shard that has a replica here: keyspace, what its rows reflect, their digest."""
         wanted = {self._named(name).name for name in argv[2:]}
-        digests: list[tuple[bytes, ShardId, Digest]] = []
-        for shard in self._server.executors.user_shards():
-            replica = self._server.executors.replicas.get(shard)
-            keyspace = self._server.executors.keyspace(shard)
-            if replica is not None and (not wanted or keyspace.name in wanted):
-                digests.append((keyspace.name.encode(), shard, replica.paged_digest(self._engine.read_view())))
-        self._waiting.until(session, NEVER_US, lambda is_late: _digested(session, digests, is_late=is_late), works=True)
+        executors = self._server.executors
+        here = [
+            shard
+            for shard in executors.user_shards()
+            if shard in executors.replicas and (not wanted or executors.keyspace(shard).name in wanted)
+        ]
+        digesting = Digesting(executors, self._engine, here, self._server.now.mono_us)
+
+        def poll(_is_late: bool) -> bytes | None:
+            if session.closing:
+                digesting.close()
+                return b""
+            digesting.advance(self._server.now.mono_us)
+            return encode(digesting.rows, session.protocol) if digesting.is_done else None
+
+        self._waiting.until(session, NEVER_US, poll, when=lambda: digesting.next_us)
 
     # Sessions
 
@@ -188,23 +197,6 @@ class Cap:
         shards = sorted(keyspace.shard_ids())
         slot = GatherSlot(session, len(shards), combined, _first_error)
         self._ask(session, shards, [internal.CONFLICTS, b"%d" % count], slot)
-
-
-def _digested(session: Session, digests: list[tuple[bytes, ShardId, Digest]], *, is_late: bool) -> bytes | None:
-    """Go on with digests, one page; return the reply once all are done. Nobody waits any more where it is late."""
-    left = [digest for _, _, digest in digests if not digest.is_done]
-    if is_late:
-        for digest in left:
-            digest.close()
-        return b""
-    if left:
-        left[0].step()
-        return None
-    rows: list[Reply] = []
-    for name, shard, digest in digests:
-        row: list[Reply] = [name, shard, digest.reflects.encode(), digest.text.encode()]
-        rows.append(row)
-    return encode(rows, session.protocol)
 
 
 def _first_error(results: list[Result]) -> bytes:

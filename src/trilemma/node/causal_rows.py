@@ -38,8 +38,10 @@ def label_of(view: ReadView, shard: ShardId, generation: int) -> bytes:
 class CausalRows:
     """One shard's rows, of the generation that is in use."""
 
-    def __init__(self, overlay: ShardRows, node: NodeId) -> None:
+    def __init__(self, overlay: ShardRows, node: NodeId, start: int) -> None:
+        """Args: `start` counts the starts of the node."""
         self._node = node
+        self._start = start
         self.last_token = 0
         """The token by which all that was handed to the log so far is durable."""
         self._written_token = 0
@@ -49,7 +51,7 @@ class CausalRows:
     def use(self, overlay: ShardRows, vector: dict[NodeId, int]) -> None:
         """Take rows into use that reflect `vector`; what was on its way to disk of others is not any more."""
         self.overlay = overlay
-        self.view = CausalView(overlay, self._node)
+        self.view = CausalView(overlay, self._node, self._start)
         self.progress = RowsProgress(vector)
 
     def expect(self, token: int) -> None:

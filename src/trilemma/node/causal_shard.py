@@ -34,7 +34,7 @@ class CausalShard(CausalStanding):
     def __init__(
         self, config: NodeConfig, keyspace: Keyspace, shard: ShardId, replica: Leaderless, rows: ShardRows, entropy: int
     ) -> None:
-        super().__init__(config, keyspace, shard, replica, CausalRows(rows, config.node_id))
+        super().__init__(config, keyspace, shard, replica, CausalRows(rows, config.node_id, config.starts))
         self._execution = CausalExecution(config, replica, self._rows, entropy)
         self._questions = Questions(config.name, replica, keyspace)
         self._intake = CausalIntake(config, replica, self._questions, self._execution)

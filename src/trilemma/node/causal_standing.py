@@ -11,6 +11,7 @@ from trilemma.node.causal_rows import CausalRows, decode_reflected
 from trilemma.node.causal_switch import CausalSwitch
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
+from trilemma.node.progress import RowsMark
 from trilemma.node.request import Target
 from trilemma.replication.leaderless.replica import Leaderless
 from trilemma.storage.port import ReadView
@@ -89,6 +90,15 @@ class CausalStanding:
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
         return f"vector {text(self.replica.vector)}", self._rows.view.digest()
+
+    @property
+    def rows_mark(self) -> RowsMark:
+        """See ShardReplica."""
+        return RowsMark(self.generation, self._rows.progress.layers)
+
+    def has_in_engine(self, mark: RowsMark) -> bool:
+        """See ShardReplica: rows that have come whole since then reflect more."""
+        return self.generation != mark.generation or self._rows.progress.layers_entered >= mark.layers
 
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""

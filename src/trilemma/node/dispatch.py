@@ -41,7 +41,7 @@ IN_MULTI = frozenset(
 )
 """Commands that the node drives and that a transaction can carry out: on the only shard, or in the session alone."""
 
-AFTER_ALL = frozenset({"cap|explain", "cap|token", "cap|wait", "wait"})
+AFTER_ALL = frozenset({"cap|digest", "cap|explain", "cap|token", "cap|wait", "wait"})
 """Commands that speak of what was before them: they begin once all of it is answered."""
 
 AFTER_REPLIES = frozenset({"monitor", "reset"})

@@ -96,8 +96,8 @@ class Node:
 
     @property
     def is_waiting(self) -> bool:
-        """Say whether a reply waits for time to pass (WAIT, DEBUG SLEEP, CAP WAIT)."""
-        return self._commands.waiting.next_deadline_us is not None
+        """Say whether a reply waits for time to pass: of WAIT, DEBUG SLEEP, CAP WAIT; of a WATCH behind reads."""
+        return self._commands.waiting.next_deadline_us is not None or self._executors.owes
 
     # Inputs
 

@@ -6,9 +6,17 @@ flushed need not be replayed by a start (PROTOCOLS §6.5).
 """
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Position = TypeVar("Position")
+
+
+class RowsMark(NamedTuple):
+    """What is sealed of a shard at some moment."""
+
+    generation: int
+    layers: int
+    """Sealed since these rows came into use."""
 
 
 class RowsProgress(Generic[Position]):
@@ -18,15 +26,23 @@ class RowsProgress(Generic[Position]):
         self._sealed: deque[tuple[int, Position]] = deque()
         """Per layer of rows that is not in the engine yet: the token it waits for, what it brings the rows to."""
         self._in_engine = self._flushing = self.flushed = position
+        self.layers = 0
+        """How many layers were sealed."""
 
     def sealed(self, token: int, position: Position) -> None:
         """Take note of a layer that may enter the engine once `token` is durable (0: at once)."""
         self._sealed.append((token, position))
+        self.layers += 1
 
     def entered(self, durable_token: int) -> None:
         """Take note that all layers up to a durable token enter the engine."""
         while self._sealed and self._sealed[0][0] <= durable_token:
             self._in_engine = self._sealed.popleft()[1]
+
+    @property
+    def layers_entered(self) -> int:
+        """How many of the layers are in the engine."""
+        return self.layers - len(self._sealed)
 
     def flush_begins(self) -> None:
         """Take note that a flush begins: it covers what is in the engine by now."""

@@ -10,6 +10,7 @@ from trilemma.node import raft_report as report
 from trilemma.node.applied import decode_label
 from trilemma.node.config import NodeConfig
 from trilemma.node.digest import Digest
+from trilemma.node.progress import RowsMark
 from trilemma.node.raft_rows import RaftRows
 from trilemma.node.raft_switch import RaftSwitch
 from trilemma.node.request import Target
@@ -98,6 +99,15 @@ class RaftStanding:
     def digest(self) -> tuple[str, str]:
         """See ShardReplica."""
         return f"index {self.applied_index}", self._rows.digest()
+
+    @property
+    def rows_mark(self) -> RowsMark:
+        """See ShardReplica."""
+        return RowsMark(self.generation, self._rows.progress.layers)
+
+    def has_in_engine(self, mark: RowsMark) -> bool:
+        """See ShardReplica: rows that have come whole since then reflect more."""
+        return self.generation != mark.generation or self._rows.progress.layers_entered >= mark.layers
 
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""

@@ -9,6 +9,7 @@ from trilemma.keyspace.settings import Keyspace
 from trilemma.node.batch import Batch
 from trilemma.node.digest import Digest
 from trilemma.node.movable import Movable
+from trilemma.node.progress import RowsMark
 from trilemma.node.request import Target
 from trilemma.node.unit import Result, Unit
 from trilemma.replication.port import Message, Outbound
@@ -162,6 +163,15 @@ class ShardReplica(Movable, Protocol):
 
     def hand_to(self, node: NodeId) -> bool:
         """Begin to hand the leadership to a node; False where this replica does not lead, or the node cannot."""
+        ...
+
+    @property
+    def rows_mark(self) -> RowsMark:
+        """What the rows reflect now, on the way to the engine included."""
+        ...
+
+    def has_in_engine(self, mark: RowsMark) -> bool:
+        """Say whether the engine holds what the rows reflected at some moment."""
         ...
 
     def paged_digest(self, view: ReadView) -> Digest:

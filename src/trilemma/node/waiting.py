@@ -61,10 +61,10 @@ class ConditionSlot(Slot):
     """A reply that is due when a condition holds or time is up. `poll` returns it, None while it has to wait.
 
     `poll` is told whether it is late: time is up, or the client is gone, or it sends no more and would wait for ever.
-    `works`: it wants every turn it can get; `when`: by when it wants one though nothing comes in.
+    `when`: by when it wants to be asked again though nothing comes in.
     """
 
-    __slots__ = ("_poll", "deadline_us", "when", "works")
+    __slots__ = ("_poll", "deadline_us", "when")
 
     def __init__(
         self,
@@ -72,12 +72,10 @@ class ConditionSlot(Slot):
         deadline_us: int,
         poll: Callable[[bool], bytes | None],
         *,
-        works: bool = False,
         when: Callable[[], int] | None = None,
     ) -> None:
         super().__init__(session)
         self.deadline_us = deadline_us
-        self.works = works
         self.when = when
         self._poll = poll
 
@@ -137,11 +135,10 @@ class Waiting:
         deadline_us: int,
         poll: Callable[[bool], bytes | None],
         *,
-        works: bool = False,
         when: Callable[[], int] | None = None,
     ) -> None:
         """Answer the next command once `poll(it is late)` returns its reply; the session waits for it."""
-        slot = ConditionSlot(session, deadline_us, poll, works=works, when=when)
+        slot = ConditionSlot(session, deadline_us, poll, when=when)
         session.open(slot)
         session.blocked = True
         if not slot.advance(self._server.now.mono_us):
@@ -158,8 +155,6 @@ class Waiting:
         """When the next reply is due though nothing comes in."""
         if not self._slots:
             return None
-        if any(slot.works for slot in self._slots):
-            return self._server.now.mono_us
         return min(slot.next_us for slot in self._slots)
 
     def _debug(self, session: Session, argv: list[bytes]) -> None:
