@@ -84,7 +84,6 @@ class Clients:
         session = self._sessions.get(conn)
         if session is not None and not session.closing:
             session.parser.feed(data)
-            session.has_unparsed = True
             session.input_bytes += len(data)
             session.ahead_bytes += len(data)
             session.begun_us = None

@@ -86,17 +86,16 @@ class Dispatcher:
     def _parse(self, session: Session) -> bool:
         """Take further commands from the parser; return whether there were any, as there may yet be in another turn."""
         commands = session.parser.commands()
-        # The parser gives a block at a time, and before AUTH one request, so there may be more.
-        session.has_unparsed = session.parser.is_behind
         if commands:
             session.commands.extend(commands)
             self._server.statistics.commands += len(commands)
             session.writes_ahead = None
             session.active_us = self._server.now.mono_us
             session.batch_us = session.active_us if session.received_us is None else session.received_us
+            # The parser gives a block at a time, and before AUTH one request: the rest came when this did.
             session.received_us = session.batch_us if session.parser.is_behind else None
             return True
-        if session.has_unparsed:
+        if session.parser.is_behind:
             return False
         # What has come is a part of a command: its time begins when all of it is there, however slow the client sends.
         session.received_us = None

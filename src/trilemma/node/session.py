@@ -75,8 +75,6 @@ class Session(Replies):
         """Close once the replies so far have left; nothing more is read."""
         self.why_closed = ""
         """What the log says of it; empty where the client, or an administrator, wants it closed."""
-        self.has_unparsed = False
-        """Whether bytes came that the parser was not asked about yet."""
         self.has_ended = False
         """Whether the client sends nothing more; it may still read."""
         self.is_gone = False
@@ -191,7 +189,7 @@ class Session(Replies):
     @property
     def has_input(self) -> bool:
         """Say whether something was received that may hold a command not begun yet."""
-        return bool(self.commands) or self.has_unparsed
+        return bool(self.commands) or self.parser.is_behind
 
     @property
     def is_exhausted(self) -> bool:

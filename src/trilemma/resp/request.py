@@ -21,14 +21,12 @@ class RequestParser:
     Keeps: requests come out in order and once; after an error nothing comes out.
     """
 
-    __slots__ = ("_block", "_block_bytes_max", "_strict", "is_behind")
+    __slots__ = ("_block", "_block_bytes_max", "_strict")
 
     def __init__(self, limits: RequestLimits = DEFAULT_LIMITS, authenticated: bool = True) -> None:
         self._strict = StrictParser(limits, authenticated)
         self._block = b""  # received, and not looked at yet
         self._block_bytes_max = _block_bytes_max(limits)
-        self.is_behind = False
-        """Whether something is left that was not looked at, so that `commands` is to be called again."""
 
     @property
     def authenticated(self) -> bool:
@@ -48,6 +46,11 @@ class RequestParser:
     def pending_bytes(self) -> int:
         """Bytes held that no returned request accounts for."""
         return self._strict.pending_bytes + len(self._block)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is held that was not looked at: `commands` is to be called, or called again."""
+        return bool(self._block) or self._strict.is_behind
 
     def feed(self, data: bytes) -> None:
         """Take what the connection received; ignored after an error."""
@@ -69,11 +72,10 @@ class RequestParser:
         block at most, so that no client's megabytes keep the others waiting.
         """
         strict, size_max = self._strict, self._block_bytes_max
-        self.is_behind = False
         if not strict.authenticated:
             strict.feed(self._block)
             self._block = b""
-            return self._odd()
+            return strict.commands(ODD_REQUESTS_MAX)
         requests: list[list[bytes]] = []
         if strict.pending_bytes:
             requests = strict.commands(1)
@@ -88,17 +90,10 @@ class RequestParser:
                 block = left
             elif plain:
                 self._block = left + block[size_max:]
-                self.is_behind = True
                 return requests
         if block:
             strict.feed(block)
-            requests += self._odd()
-        return requests
-
-    def _odd(self) -> list[list[bytes]]:
-        """Return the next requests that are for the strict parser."""
-        requests = self._strict.commands(ODD_REQUESTS_MAX)
-        self.is_behind = self._strict.is_behind
+            requests += strict.commands(ODD_REQUESTS_MAX)
         return requests
 
 

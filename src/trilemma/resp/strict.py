@@ -44,7 +44,7 @@ class StrictParser:
         self.authenticated = authenticated
         self.error: ProtocolError | None = None
         self.is_behind = False
-        """Whether `commands` stopped before it had looked at everything: it is to be called again."""
+        """Whether something is held that was not looked at: `commands` is to be called, or called again."""
         self._limits = limits
         self._buffer = bytearray()
         self._position = 0
@@ -63,12 +63,7 @@ class StrictParser:
         """Append what the connection received."""
         if self.error is None:
             self._buffer += data
-
-    def next_request(self) -> list[bytes] | None:
-        """Return the next complete request; None when more bytes are needed or `error` is set."""
-        while (request := self._next()) is not None and not request:
-            pass
-        return request
+            self.is_behind = True
 
     def commands(self, most: int = sys.maxsize) -> list[list[bytes]]:
         """Return the complete requests among the next `most`, of which those of no arguments are none; see `is_behind`.
@@ -106,6 +101,7 @@ class StrictParser:
         rest = bytes(memoryview(self._buffer)[self._position :])
         self._position = self._searched = len(self._buffer)
         self._forget_parsed()
+        self.is_behind = False
         return rest
 
     def _forget_parsed(self) -> None:
