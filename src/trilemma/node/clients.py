@@ -148,13 +148,15 @@ class Clients:
 
     def send(self, effects: Effects, are_dispatched: bool) -> None:
         """Send what is answered. `are_dispatched`: whether what came from clients was looked at this turn."""
-        again: list[Session] = []
-        seen: set[ConnId] = set()
         now_us = self._server.now.mono_us
         for session, why in self._silence.due(now_us):
             session.close(why)
         if now_us >= self._late_us:
             self._give_up_late()
+        if not self._touched and not self._released:
+            return
+        again: list[Session] = []
+        seen: set[ConnId] = set()
         released, self._released = self._released, []
         for session in (*self._touched, *released):
             session.is_touched = False

@@ -54,6 +54,8 @@ class Node:
         self._remains = Remains(engine, self._system)
         self._administrators: dict[int, Callable[[bytes], None]] = {}
         self._next_request = 1
+        self._some_hold_writes = False
+        """Whether some replica was told to hold writes back."""
         self._transfers = Transfers(engine, self._executors.replicas.get, self._peers.send, now)
         self._options = Options(config)
         self._server = Server(
@@ -186,11 +188,19 @@ class Node:
         self._executors.note_full_disks(self._peers.full | own)
         self._executors.note_leaving(self._peers.leaving)
         offsets_ms = self._peers.wall_offsets_ms()
-        holds = self._executors.holds_writes = self._log.is_behind
+        self._hold_writes(self._log.is_behind)
+        up = self._peers.up
         for replica in self._executors.replicas.values():
-            if replica.holds_writes is not holds:
-                replica.hold_writes(holds)
-            replica.advance(now, self._peers.up, offsets_ms)
+            replica.advance(now, up, offsets_ms)
+
+    def _hold_writes(self, holds: bool) -> None:
+        """Have replicas hold writes back, or not any more."""
+        self._executors.holds_writes = holds
+        if holds or self._some_hold_writes:
+            self._some_hold_writes = holds
+            for replica in self._executors.replicas.values():
+                if replica.holds_writes is not holds:
+                    replica.hold_writes(holds)
 
     # The outcome
 
@@ -225,6 +235,7 @@ class Node:
                 continue
             if self._log.is_behind and not replica.holds_writes:
                 replica.hold_writes(True)
+                self._some_hold_writes = True
             records, must_sync, messages = replica.collect(self._log.next_token)
             self._tell_defects(shard, replica.defects)
             self._executors.note_own_view(shard, replica)

@@ -128,9 +128,9 @@ class Peers:
         """Move time on and judge the links anew."""
         self._now = now
         self._hear_clocks()
-        up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
-        if up != self.up:
-            self.up = up
+        mono_us, up = now.mono_us, self.up
+        if any(link.is_up(mono_us) is not (peer in up) for peer, link in self._links.items()):
+            self.up = frozenset(peer for peer, link in self._links.items() if link.is_up(mono_us))
 
     def _hear_clocks(self) -> None:
         """Take in what peers' wall clocks showed, unless it may be older than a link that is up allows: where this node

@@ -5,7 +5,7 @@ meanwhile: fenced prefixes, and keys that this node's catalogue has elsewhere (P
 catalogue is agreed on, nor what becomes of a unit that is refused.
 """
 
-from trilemma.base.ids import SYSTEM_SHARD, ShardId
+from trilemma.base.ids import ShardId
 from trilemma.base.time import Now
 from trilemma.keyspace.routing import Router
 from trilemma.keyspace.settings import Keyspace
@@ -36,7 +36,7 @@ class Placement:
 
     def follow(self, executors: Executors, now: Now) -> None:
         """Serve what the applied catalogue names, and nothing else."""
-        if self._routed_changes == self._system.changes_applied and executors.routes.keys() != {SYSTEM_SHARD}:
+        if self._routed_changes == self._system.changes_applied and len(executors.routes) > 1:
             return
         self._routed_changes = self._system.changes_applied
         wanted: dict[ShardId, Keyspace] = {

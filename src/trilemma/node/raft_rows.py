@@ -68,6 +68,8 @@ class RaftRows:
 
     def drain(self, durable_token: int) -> RowBatch | None:
         """Return the rows that may go to the engine now."""
+        if not self.overlay.sealed:
+            return None
         self.progress.entered(durable_token)
         return self.overlay.drain(durable_token)
 

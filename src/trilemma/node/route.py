@@ -45,6 +45,9 @@ class Route:
         self._is_fresh = False
         """Whether something came in that `dispatch` has not looked at."""
         self._outgoing = Outgoing(origin, origin_start, shard, around, self.retry)
+        self.is_at_rest = True
+        """Whether there is nothing to time out, to dispatch or to send again, as of the last `dispatch` and what came
+        in since. An attribute, for it is asked of every route in every turn."""
 
     def add(self, request: Request) -> None:
         """Take in a request; it goes on its way in this turn's `dispatch`."""
@@ -56,6 +59,7 @@ class Route:
         request.number = self._added
         self._open.add(request)
         self._is_fresh = True
+        self.is_at_rest = False
 
     def retry(self, request: Request) -> None:
         """Take back what an executor has refused for good: it goes to the next one, in its old place.
@@ -71,13 +75,23 @@ class Route:
             return
         self._waiting.put_back([request])
         self._retry_us = self._mono_us + RETRY_US
+        self.is_at_rest = False
+
+    def advance(self, mono_us: int) -> None:
+        """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
+        self._mono_us = mono_us
+        self._time_out(mono_us)
+        self._outgoing.advance(self.keyspace, mono_us)
 
     def dispatch(self, mono_us: int) -> None:
-        """Send on what waits, or refuse it at once where that is certain, or go on holding it."""
+        """Send on what waits, or refuse it at once where that is certain, or go on holding it; the last of a turn."""
         self._is_fresh = False
         self._retry_us = None
-        if not self._waiting:
-            return
+        if self._waiting:
+            self._send_on(mono_us)
+        self.is_at_rest = not self._open and not self._waiting and self._outgoing.is_idle
+
+    def _send_on(self, mono_us: int) -> None:
         why = self._around.why_down(self.shard)
         if why is not None:
             self._refuse_waiting(why)
@@ -172,12 +186,6 @@ class Route:
         """Take in the answer to a forwarded batch."""
         self._outgoing.answered(self.keyspace, executor, reply, token)
 
-    def advance(self, mono_us: int) -> None:
-        """Time out what is due, rescue reads from executors that are gone, send unanswered batches again."""
-        self._mono_us = mono_us
-        self._time_out(mono_us)
-        self._outgoing.advance(self.keyspace, mono_us)
-
     def _time_out(self, mono_us: int) -> None:
         has_overdue = False
         for request in self._open.overdue(mono_us):
@@ -238,13 +246,6 @@ class Route:
         if self._retry_us is not None and (deadline_us is None or self._retry_us < deadline_us):
             return self._retry_us
         return deadline_us
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Say whether there is nothing to time out, to dispatch or to send again."""
-        if self._open or self._waiting:
-            return False
-        return self._outgoing.is_idle
 
 
 def deadline_us(keyspace: Keyspace, mono_us: int) -> int:

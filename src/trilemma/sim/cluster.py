@@ -91,12 +91,15 @@ class Cluster:
         keyspace (PROTOCOLS §7.4)."""
         if process.node is None:
             return
-        self._observe_keyspaces(process, process.node.replicas[SYSTEM_SHARD])
+        system = process.node.replicas[SYSTEM_SHARD]
+        if not system.is_idle:
+            self._observe_keyspaces(process, system)
         for shard, replica in process.node.replicas.items():
             if replica.is_idle or not isinstance(replica, RaftShard):
                 continue
-            term = replica.raft.term
-            if replica.raft.is_leader:
+            raft = replica.raft
+            term = raft.term
+            if raft.is_leader:
                 self._observe_leader(process, shard, term)
             if term > self._terms.get((process.name, shard), 0):
                 self._terms[process.name, shard] = term

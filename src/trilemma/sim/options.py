@@ -206,7 +206,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
         restart_us=rng.choice((5_000, 120_000)),
         again=rng.choice((0.0, 0.0, 0.4)),
-        turn_us=rng.choice((200, 1_000, 3_000)),
+        turn_us=rng.choice((500, 1_500, 4_000)),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
         loss=rng.choice((0.0, 0.0, 0.005, 0.05)),

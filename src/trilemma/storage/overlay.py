@@ -71,7 +71,8 @@ class ShardRows:
         """Bytes of rows that were written, or read from the engine, so far: by them a turn's work is bounded."""
         self._engine = engine
         self._open = _Layer()
-        self._sealed: deque[_Layer] = deque()
+        self.sealed: deque[_Layer] = deque()
+        """Closed layers that the engine has not been given, oldest first."""
         self._newest: dict[bytes, tuple[bytes | None, _Layer]] = {}
         self._hot: dict[bytes, bytes | None] = {}
         self._hot_bytes = 0
@@ -164,7 +165,7 @@ class ShardRows:
         layer.ranges.append((start, stop))
 
     def _is_deleted(self, key: bytes) -> bool:
-        layers = (*self._sealed, self._open)
+        layers = (*self.sealed, self._open)
         return any(start <= key < stop for layer in layers if layer.ranges for start, stop in layer.ranges)
 
     def expect(self, token: int) -> None:
@@ -184,7 +185,7 @@ class ShardRows:
         return {key: value for key, (value, _) in self._newest.items() if start <= key < stop}
 
     def _ranges(self) -> list[Range]:
-        return [one for layer in (*self._sealed, self._open) for one in layer.ranges]
+        return [one for layer in (*self.sealed, self._open) for one in layer.ranges]
 
     def _backward(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         changed, ranges = self._changed(start, stop), self._ranges()
@@ -221,17 +222,17 @@ class ShardRows:
         layer = self._open
         if not layer.is_empty:
             layer.token = token
-            self._sealed.append(layer)
+            self.sealed.append(layer)
             self._open = _Layer()
 
     def drain(self, durable_token: int) -> RowBatch | None:
         """Take out the sealed layers whose token is durable, oldest first, as one batch; None where there is none."""
-        if not self._sealed or self._sealed[0].token > durable_token:
+        if not self.sealed or self.sealed[0].token > durable_token:
             return None
         puts: dict[bytes, bytes | None] = {}
         ranges: list[Range] = []
-        while self._sealed and self._sealed[0].token <= durable_token:
-            layer = self._sealed.popleft()
+        while self.sealed and self.sealed[0].token <= durable_token:
+            layer = self.sealed.popleft()
             for start, stop in layer.ranges:
                 for key in [key for key in puts if start <= key < stop]:
                     del puts[key]
