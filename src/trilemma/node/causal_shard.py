@@ -45,7 +45,8 @@ class CausalShard(CausalStanding):
         self._up: frozenset[NodeId] = frozenset()
         self._offsets_ms: dict[NodeId, int] | None = None
         self._has_input = True
-        self._deadline_us = 0
+        self.next_deadline_us = 0
+        """See ShardReplica."""
         self.is_idle = False
         """Whether nothing concerns this replica in this turn."""
         self.behind: Sequence[NodeId] = ()
@@ -67,7 +68,7 @@ class CausalShard(CausalStanding):
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica. A replica with nothing to do this turn is left alone."""
-        self.is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
+        self.is_idle = not self._has_input and up == self._up and now.mono_us < self.next_deadline_us
         self._now, self._up, self._offsets_ms = now, up, offsets_ms
         if not self.is_idle:
             self._advance()
@@ -134,7 +135,7 @@ class CausalShard(CausalStanding):
             return (), False, ()
         self._has_input = False
         collected = self._collect(token)
-        self._deadline_us = self._find_deadline_us()
+        self.next_deadline_us = self._find_deadline_us()
         return collected
 
     def _collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
@@ -186,11 +187,6 @@ class CausalShard(CausalStanding):
     def let_go(self, stream: int, index: int) -> None:
         """See ShardReplica: what a majority holds."""
         self.replica.let_go(stream, index)
-
-    @property
-    def next_deadline_us(self) -> int:
-        """See ShardReplica."""
-        return self._deadline_us
 
     def _find_deadline_us(self) -> int:
         if self._execution.can_go_on(is_behind=self._intake.is_behind) or self._questions.reads:

@@ -139,6 +139,8 @@ class Clients:
 
     def dispatch(self, run: Callable[[Session], None]) -> None:
         """Have `run` set on its way what touched sessions have sent."""
+        if not self._touched:
+            return
         touched, self._touched = self._touched, []
         for session in touched:
             session.is_touched = False

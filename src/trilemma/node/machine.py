@@ -54,6 +54,8 @@ class Node:
         self._remains = Remains(engine, self._system)
         self._administrators: dict[int, Callable[[bytes], None]] = {}
         self._next_request = 1
+        self._drained_token = -1
+        """How far the log was durable when all rows that could enter the engine did; -1 where they could not."""
         self._some_hold_writes = False
         """Whether some replica was told to hold writes back."""
         self._transfers = Transfers(engine, self._executors.replicas.get, self._peers.send, now)
@@ -214,12 +216,14 @@ class Node:
             self._executors.dispatch(self._now.mono_us)
         self._collect()
         self._move_rows()
-        self._placement.follow(self._executors, self._now)
-        self._placement.refresh_fences(self._executors)
+        if not self._system.is_idle:
+            self._placement.follow(self._executors, self._now)
+            self._placement.refresh_fences(self._executors)
         self._commands.keyspaces.advance()
         self._leaving.advance(self._log, self._now.mono_us, self._commands.keyspaces, self._clients)
         self._commands.waiting.advance()
-        self._tell_defects(NO_SHARD, self._server.defects)
+        if self._server.defects:
+            self._tell_defects(NO_SHARD, self._server.defects)
         effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.durable_applied)
@@ -268,10 +272,17 @@ class Node:
 
     def _write_rows(self, effects: Effects) -> None:
         # Rows that the engine does not take now stay in the overlay, where every read sees them.
-        for replica in self._executors.replicas.values() if self._engine.takes_writes else ():
-            batch = replica.rows(self._log.durable_token)
-            if batch is not None:
-                self._engine.write(batch)
+        if self._engine.takes_writes:
+            durable = self._log.durable_token
+            for replica in self._executors.replicas.values():
+                # Who did nothing this turn has rows to write only if the log's disk has come further.
+                if durable != self._drained_token or not replica.is_idle:
+                    batch = replica.rows(durable)
+                    if batch is not None:
+                        self._engine.write(batch)
+            self._drained_token = durable
+        else:
+            self._drained_token = -1
         self._remains.step()
         effects.flush_rows = self._flushing.begin(
             self._now.mono_us, self._log.bytes_written, self._transfers.wants_flush

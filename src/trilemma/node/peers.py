@@ -187,7 +187,10 @@ class Peers:
 
     def collect(self, system_applied: int) -> list[PeerFrame]:
         """Return this turn's frames: what was sent, and a status where one is due."""
-        self._add_statuses(system_applied)
+        if self._greet or self._now.mono_us >= self._next_status_us:
+            self._add_statuses(system_applied)
+        elif not self._outgoing:
+            return []
         frames: list[PeerFrame] = []
         for (peer, after), envelopes in self._outgoing.items():
             frames += self._frames(peer, after, envelopes)

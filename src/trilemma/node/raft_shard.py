@@ -50,7 +50,8 @@ class RaftShard(RaftStanding):
         """Peers whose next entry is gone: they need this shard's rows."""
         self._has_input = True
         self.is_idle = False
-        self._deadline_us = 0
+        self.next_deadline_us = 0
+        """See ShardReplica."""
 
     # Inputs
 
@@ -66,7 +67,7 @@ class RaftShard(RaftStanding):
 
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """See ShardReplica. A replica with nothing to do this turn is left alone: most are, most of the time."""
-        self.is_idle = not self._has_input and up == self._up and now.mono_us < self._deadline_us
+        self.is_idle = not self._has_input and up == self._up and now.mono_us < self.next_deadline_us
         self._now, self._up = now, up
         if not self.is_idle:
             self._advance()
@@ -172,7 +173,7 @@ class RaftShard(RaftStanding):
             return (), False, ()
         self._has_input = False
         collected = self._collect(token)
-        self._deadline_us = self._find_deadline_us()
+        self.next_deadline_us = self._find_deadline_us()
         return collected
 
     def _collect(self, token: int) -> tuple[Sequence[LogRecord], bool, Sequence[Outbound]]:
@@ -187,11 +188,6 @@ class RaftShard(RaftStanding):
         self._reads.serve()
         self._proposals.release(self.keyspace)
         return ready.records, ready.must_sync, ready.messages
-
-    @property
-    def next_deadline_us(self) -> int:
-        """See ShardReplica."""
-        return self._deadline_us
 
     def _find_deadline_us(self) -> int:
         if self._reads.can_go_on or self._intake.may_propose:

@@ -58,6 +58,11 @@ class ShardReplica(Movable, Protocol):
         """Whether nothing concerns this replica in this turn, so that it need not be looked at."""
         ...
 
+    @property
+    def next_deadline_us(self) -> int:
+        """When `advance` next has something to do. An attribute, as `is_idle`: both are asked for in every turn."""
+        ...
+
     def advance(self, now: Now, up: frozenset[NodeId], offsets_ms: dict[NodeId, int] | None = None) -> None:
         """Move time on. `offsets_ms`: how far wall clocks of peers are from the own one."""
         ...
@@ -134,11 +139,6 @@ class ShardReplica(Movable, Protocol):
     def let_go(self, stream: int, index: int) -> None:
         """Need nothing of a stream up to an index any more, where its rows are flushed and no promise is broken: it
         pins more of the node's log than is kept for who is away. Who lacks it gets the rows."""
-        ...
-
-    @property
-    def next_deadline_us(self) -> int:
-        """When `advance` next has something to do."""
         ...
 
     def why_down(self, up: frozenset[NodeId]) -> str | None:

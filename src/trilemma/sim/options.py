@@ -70,10 +70,10 @@ OWNED_SHARE = 0.2
 OWNED_WORKLOADS = {"cp": (), "ca": (), "ap": ("owned", "shared")}
 """By mode: those; on `cp` and `ca` `strings` has them. Drawn by a generator of their own as well."""
 
-FIVE_SHARE = 0.08
+FIVE_SHARE = 0.06
 """How many schedules have five nodes; such a one takes twice as long as one of three."""
 
-PACE, DENSE_PACE = 330, 900
+PACE, DENSE_PACE = 320, 900
 """Operations of a schedule: a few more than it must have to count, for operations are most of what it costs."""
 
 DENSE_SHARE = 0.05
