@@ -50,7 +50,8 @@ class RequestParser:
     @property
     def is_behind(self) -> bool:
         """Whether something is held that was not looked at: `commands` is to be called, or called again."""
-        return bool(self._block) or self._strict.is_behind
+        # The strict parser may have stopped at its bound just where everything ends.
+        return bool(self._block) or (self._strict.is_behind and self._strict.pending_bytes > 0)
 
     def feed(self, data: bytes) -> None:
         """Take what the connection received; ignored after an error."""

@@ -44,7 +44,7 @@ class StrictParser:
         self.authenticated = authenticated
         self.error: ProtocolError | None = None
         self.is_behind = False
-        """Whether something is held that was not looked at: `commands` is to be called, or called again."""
+        """Whether what is held, if anything is, was not looked at: `commands` is to be called, or called again."""
         self._limits = limits
         self._buffer = bytearray()
         self._position = 0
