@@ -133,6 +133,20 @@ def test_what_the_rows_of_a_transfer_lack_is_put_on_top_of_them_at_once() -> Non
     assert receiver.said_and_held() == ({2: 2, 3: 1}, {b"2.1", b"3.1", b"2.2"})
 
 
+def test_what_is_put_on_top_of_rows_is_not_in_the_engine_with_them() -> None:
+    first, cause, other = wrote(2, 1, b"a", {}), wrote(3, 1, b"c", {}), wrote(2, 2, b"b", {2: 1})
+    receiver = Receiver()
+    receiver.turn(first, other)
+    mark = receiver.shard.rows_mark
+    assert not receiver.shard.has_in_engine(mark)
+    label = receiver.load(1, {2: 1, 3: 1}, [first, cause])
+    receiver.shard.prepare_switch(1, label)
+    receiver.shard.switch(1, label, receiver.engine)
+    assert not receiver.shard.has_in_engine(mark)
+    receiver.drain()
+    assert receiver.shard.has_in_engine(mark)
+
+
 def test_what_is_put_on_top_of_rows_waits_for_no_token_that_no_write_has() -> None:
     first, cause, other = wrote(2, 1, b"a", {}), wrote(3, 1, b"c", {}), wrote(2, 2, b"b", {2: 1})
     receiver = Receiver()

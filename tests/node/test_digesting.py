@@ -60,6 +60,23 @@ def test_a_digest_behind_a_write_in_a_pipeline_has_it(stage: Stage, keyspace: st
     assert told(behind) == told(stage.ask(1, "CAP", "DIGEST", keyspace).reply) != before
 
 
+@pytest.mark.parametrize("offset_us", range(0, 10_000, 1_000))
+def test_behind_cap_wait_in_a_pipeline_it_has_what_has_come_in_that_very_turn(stage: Stage, offset_us: int) -> None:
+    stage.cluster.options = replace(stage.cluster.options, turn_us=5_000)
+    stage.ask(1, "SET", "shop:k", "1")
+    stage.run(500_000)
+    written = stage.begin(1, "SET", "shop:k", "2")
+    asked = stage.begin(1, "CAP", "TOKEN")
+    while asked.answer is None:
+        stage.run(100)
+    token = asked.answer.reply.decode()
+    stage.run(offset_us)
+    ok, behind = stage.pipeline(2, ("CAP", "WAIT", token), ("CAP", "DIGEST", "shop"))
+    assert ok == b"OK"
+    assert stage.wait(written).reply == b"OK"
+    assert told(behind) == told(stage.ask(1, "CAP", "DIGEST", "shop").reply)
+
+
 def test_a_client_that_sends_no_more_gets_its_digest() -> None:
     solo = SoloNode()
     conn = solo.connect()

@@ -219,6 +219,19 @@ def test_whether_something_is_left_is_told_of_the_last_call_alone() -> None:
     assert (parser.commands(), parser.is_behind) == ([[b"PING"]], False)
 
 
+def test_a_parser_that_stopped_just_where_everything_ends_is_not_behind() -> None:
+    parser = RequestParser()
+    parser.feed(b"PING\r\n" * ODD_REQUESTS_MAX)
+    assert (len(parser.commands()), parser.is_behind) == (ODD_REQUESTS_MAX, False)
+    stranger = RequestParser(authenticated=False)
+    stranger.feed(b"AUTH pw\r\n")
+    assert (stranger.commands(), stranger.is_behind) == ([[b"AUTH", b"pw"]], False)
+    stranger.authenticated = True
+    for number in range(5):
+        stranger.feed(b"*1\r\n$4\r\nPING\r\n")
+        assert (number, stranger.commands(), stranger.is_behind) == (number, [[b"PING"]], False)
+
+
 def test_an_error_behind_a_flood_is_told_after_all_of_it() -> None:
     parser = RequestParser()
     parser.feed(APPEND * (2 * BLOCK_BYTES_MAX // len(APPEND)) + b"*x\r\n")

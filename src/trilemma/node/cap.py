@@ -93,22 +93,28 @@ class Cap:
     def _digest(self, session: Session, argv: list[bytes]) -> None:
         """Answer, per shard that has a replica here: keyspace, what its rows reflect, their digest."""
         wanted = {self._named(name).name for name in argv[2:]}
+        digesting: Digesting | None = None
+
+        def poll(_is_late: bool) -> bytes | None:
+            nonlocal digesting
+            if session.closing:
+                if digesting is not None:
+                    digesting.close()
+                return b""
+            digesting = digesting or self._begin_digest(wanted)
+            digesting.advance(self._server.now.mono_us)
+            return encode(digesting.rows, session.protocol) if digesting.is_done else None
+
+        self._waiting.until(session, NEVER_US, poll, when=lambda: digesting.next_us if digesting else 0, at_once=False)
+
+    def _begin_digest(self, wanted: set[str]) -> Digesting:
         executors = self._server.executors
         here = [
             shard
             for shard in executors.user_shards()
             if shard in executors.replicas and (not wanted or executors.keyspace(shard).name in wanted)
         ]
-        digesting = Digesting(executors, self._engine, here, self._server.now.mono_us)
-
-        def poll(_is_late: bool) -> bytes | None:
-            if session.closing:
-                digesting.close()
-                return b""
-            digesting.advance(self._server.now.mono_us)
-            return encode(digesting.rows, session.protocol) if digesting.is_done else None
-
-        self._waiting.until(session, NEVER_US, poll, when=lambda: digesting.next_us)
+        return Digesting(executors, self._engine, here, self._server.now.mono_us)
 
     # Sessions
 

@@ -97,8 +97,9 @@ class CausalStanding:
         return RowsMark(self.generation, self._rows.progress.layers)
 
     def has_in_engine(self, mark: RowsMark) -> bool:
-        """See ShardReplica: rows that have come whole since then reflect more."""
-        return self.generation != mark.generation or self._rows.progress.layers_entered >= mark.layers
+        """See ShardReplica. On rows that have come whole since then, the first layer is what they lacked of it."""
+        layers = mark.layers if self.generation == mark.generation else 1
+        return self._rows.progress.layers_entered >= layers
 
     def paged_digest(self, view: ReadView) -> Digest:
         """See ShardReplica."""

@@ -1,8 +1,9 @@
-"""CAP DIGEST under way: shard by shard, each once the engine holds what was applied when the command began.
+"""CAP DIGEST under way: shard by shard, each once the engine holds what was applied in the turn in which it began.
 
 A digest is of the engine's rows, which come after the log is durable: without the wait, whoever was told that a node
-holds something (by CAP WAIT, or because its own write was answered) could get the digest of rows without it. Does not
-know how a digest is made (node/digest.py).
+holds something (by CAP WAIT, or because its own write was answered) could get the digest of rows without it. What is
+delivered to a replica counts as held before that turn's end, at which it is applied. Does not know how a digest is made
+(node/digest.py).
 """
 
 from collections import deque
@@ -32,7 +33,7 @@ class Digesting:
     """One CAP DIGEST."""
 
     def __init__(self, executors: Executors, engine: Engine, shards: Sequence[ShardId], mono_us: int) -> None:
-        """Args: `shards` have a replica here."""
+        """To be made at the end of a turn. Args: `shards` have a replica here."""
         self._executors = executors
         self._engine = engine
         self._left = deque(

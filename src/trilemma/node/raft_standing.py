@@ -106,7 +106,7 @@ class RaftStanding:
         return RowsMark(self.generation, self._rows.progress.layers)
 
     def has_in_engine(self, mark: RowsMark) -> bool:
-        """See ShardReplica: rows that have come whole since then reflect more."""
+        """See ShardReplica: rows that have come whole since then reflect all that was applied."""
         return self.generation != mark.generation or self._rows.progress.layers_entered >= mark.layers
 
     def paged_digest(self, view: ReadView) -> Digest:

@@ -136,12 +136,17 @@ class Waiting:
         poll: Callable[[bool], bytes | None],
         *,
         when: Callable[[], int] | None = None,
+        at_once: bool = True,
     ) -> None:
-        """Answer the next command once `poll(it is late)` returns its reply; the session waits for it."""
+        """Answer the next command once `poll(it is late)` returns its reply; the session waits for it.
+
+        Args:
+            at_once: whether it may be answered before what this turn brings is applied.
+        """
         slot = ConditionSlot(session, deadline_us, poll, when=when)
         session.open(slot)
         session.blocked = True
-        if not slot.advance(self._server.now.mono_us):
+        if not at_once or not slot.advance(self._server.now.mono_us):
             self._slots.append(slot)
 
     def advance(self) -> None:
