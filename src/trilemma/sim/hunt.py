@@ -55,13 +55,12 @@ def _is_clean_without(name: str, seed: int) -> bool:
 
 HEAD = """# Planted bugs, and the seed at which clients saw each
 
-What `trilemma sim mutants` found: each bug is planted in turn, and schedules of the ordinary mix are run from seed 0
-on until a checker that sees only what clients saw, or digests, says `invalid`; the same seed is clean without the bug.
-In italics: what was taken away besides, because a second defence stands behind the first; with that alone the seed is
-clean too. When the mix changed last, so that clients keep a pace, most bugs were run again at their seed only: an
-earlier one may show them too. Bugs of CAP ONCE (N4, X1, X3) are looked for with that workload alone, N4 also with
-little retained. What the letters stand for is in [faults.md](faults.md), FAULTS §2; H9 to H17 are this simulator's own
-finds, H18 is a review's.
+What `trilemma sim mutants` found: each bug is planted in turn, and schedules of the ordinary mix are run from seed 0 on
+until a checker that sees only what clients saw, or digests, says `invalid`; the same seed is clean without the bug. In
+italics: what was taken away besides, because a second defence stands behind the first; with that alone the seed is
+clean too. Bugs of CAP ONCE (N4, X1, X3) are looked for with that workload alone, N4 also with little retained. What
+the letters stand for is in [faults.md](faults.md), FAULTS §2; H9 to H17 are this simulator's own finds, H18 is a
+review's.
 
 """
 

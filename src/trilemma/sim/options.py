@@ -70,9 +70,6 @@ OWNED_SHARE = 0.2
 OWNED_WORKLOADS = {"cp": (), "ca": (), "ap": ("owned", "shared")}
 """By mode: those; on `cp` and `ca` `strings` has them. Drawn by a generator of their own as well."""
 
-PACE = 800
-"""Of all schedules. What one costs is half its time, half its operations."""
-
 TIGHT_ALONE_SHARE = 0.1
 """How many schedules of `ap` have a given one of the bounds that are drawn for themselves made tight."""
 
@@ -142,10 +139,6 @@ class Options:
     replicas: int
     """How many nodes hold a replica of the keyspace that is driven, 0: all of them. The others' clients are served
     by replicas elsewhere."""
-
-    pace: int = 0
-    """About how many operations the clients together send at the most in the safety phase; 0: as many as come of
-    `think_us`."""
 
     @property
     def has_quorums(self) -> bool:
@@ -225,7 +218,6 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         packet_gap_us=rng.choice((0, 0, 300, 1_500)),
         slow_sync_us=rng.choice((0, 0, 0, 0, 0, 0, 0, SLOW_SYNC_US)),
         replicas=0,
-        pace=PACE,
     )
     if drawn.slow_sync_us:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.

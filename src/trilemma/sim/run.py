@@ -21,7 +21,6 @@ from trilemma.sim.generators import ONE_STEP_AT_A_TIME, READABLE, REVIVED, Reads
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
 from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
-from trilemma.sim.pace import Pace
 from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.probe import Prober
 from trilemma.sim.scheduler import Scheduler
@@ -154,7 +153,6 @@ class Schedule:
     def _disturb(self) -> None:
         """The safety phase: clients and faults."""
         options, rng = self.options, self._rng
-        pace = Pace(options.pace, self._scheduler.now_us, options.safety_us, self._recorded)
         for number in range(options.clients):
             name = options.workloads[number % len(options.workloads)]
             readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
@@ -170,7 +168,6 @@ class Schedule:
                 Reads(load) if only_reads else load,
                 readonly=readonly,
                 can_pipeline=name not in ONE_STEP_AT_A_TIME,
-                pace=pace,
             )
             self._clients.append((name, client))
             client.start()
