@@ -26,7 +26,7 @@ from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
 from trilemma.node.transfer import Transfers
 from trilemma.replication.port import Message
-from trilemma.replication.transfer import Ask, TransferMessage
+from trilemma.replication.transfer import Ask, Chunk, Offer, Took
 from trilemma.storage.port import Engine, LogReader, LogRecord, Recovered
 
 NOTHING_NEEDED = 1 << 62
@@ -130,12 +130,13 @@ class Node:
         envelopes, since_us = self._peers.receive(peer, frame)
         for envelope in envelopes:
             message = envelope.message
-            if isinstance(message, Forward | ForwardReply):
+            if isinstance(message, (Forward, ForwardReply)):
                 self._executors.receive(envelope.source, message)
-            elif isinstance(message, TransferMessage):
-                if envelope.source == peer:
-                    self._transfers.receive(peer, envelope.shard, message)
-            elif isinstance(message, Message) and envelope.source == peer:
+            elif envelope.source != peer:
+                continue
+            elif isinstance(message, (Ask, Offer, Chunk, Took)):
+                self._transfers.receive(peer, envelope.shard, message)
+            elif isinstance(message, Message):
                 replica = self._executors.replicas.get(envelope.shard)
                 if replica is not None:
                     replica.receive(peer, message, since_us)
@@ -186,8 +187,8 @@ class Node:
         self._now = self._server.now = now
         self._clients.advance()
         self._peers.advance(now)
-        own = frozenset() if self._peers.has_room else frozenset({self.config.node_id})
-        self._executors.note_full_disks(self._peers.full | own)
+        full = self._peers.full
+        self._executors.note_full_disks(full if self._peers.has_room else full | {self.config.node_id})
         self._executors.note_leaving(self._peers.leaving)
         offsets_ms = self._peers.wall_offsets_ms()
         self._hold_writes(self._log.is_behind)

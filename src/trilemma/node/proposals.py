@@ -152,7 +152,10 @@ class Proposals:
 
     def release(self, keyspace: Keyspace) -> None:
         """Answer what enough replicas hold durably, and at once what only reads: that is for writes to wait for."""
-        self._short = [writes for writes in self._short if not self._is_settled(writes, keyspace)]
+        if self._short:
+            self._short = [writes for writes in self._short if not self._is_settled(writes, keyspace)]
+        if not self._fresh:
+            return
         fresh, self._fresh = self._fresh, []
         for committed in fresh:
             if self._is_held_enough(committed.index, keyspace):

@@ -42,9 +42,9 @@ class RaftReads:
 
     def ask(self, keyspace: Keyspace) -> None:
         """Begin to confirm this turn's reads, all in one round, or serve them under a lease."""
-        reads, self.waiting = self.waiting, []
-        if not reads:
+        if not self.waiting:
             return
+        reads, self.waiting = self.waiting, []
         if keyspace.read in ("lease", "local") and self._raft.lease_read_ok():
             # The lease answers for those as well that are still asked about: they came first.
             asked, self._asked = self._asked, {}

@@ -182,7 +182,7 @@ class RaftShard(RaftStanding):
         ready = self.raft.ready(token)
         self.behind = ready.needs_snapshot
         self._reads.take_rounds(ready)
-        if not self._switch.holds_back(ready.committed) and ready.committed:
+        if ready.committed and not self._switch.holds_back(ready.committed):
             self._execution.apply_all(ready.committed, token if ready.records else token - 1)
         self.raft.note_applied(self._rows.applied.index, self._rows.applied.term)
         self._reads.serve()
