@@ -119,15 +119,16 @@ class StateRows(KeyScan):
             self._rows.put(row_key, row)
         after = _Marks.of(state)
         if after != before:
-            self._mark(db, rowkey.located(db, key), before, after)
-            if before.has_content and not after.has_content:
-                bucket = watch_bucket(key)
-                self._vanished[bucket] = self._vanished.get(bucket, 0) + 1
+            self._mark(db, key, before, after)
 
-    def _mark(self, db: int, place: bytes, before: _Marks, after: _Marks) -> None:
-        """Keep the count of keys, and the rows by which what is to be removed some day is found without a search."""
+    def _mark(self, db: int, key: bytes, before: _Marks, after: _Marks) -> None:
+        """Keep the counts of keys, and the rows by which what is to be removed some day is found without a search."""
         if after.has_content != before.has_content:
             self._count(db, 1 if after.has_content else -1)
+            if not after.has_content:
+                bucket = watch_bucket(key)
+                self._vanished[bucket] = self._vanished.get(bucket, 0) + 1
+        place = rowkey.located(db, key)
         if after.expires_ms != before.expires_ms:
             if before.expires_ms is not None:
                 self._rows.delete(self._expiry_head + rowkey.expiry_suffix(before.expires_ms, place))

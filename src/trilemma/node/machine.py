@@ -26,7 +26,7 @@ from trilemma.node.shard import ShardReplica
 from trilemma.node.shards import ShardFactory
 from trilemma.node.transfer import Transfers
 from trilemma.replication.port import Message
-from trilemma.replication.transfer import Ask, Chunk, Offer, Took
+from trilemma.replication.transfer import Ask, TransferMessage
 from trilemma.storage.port import Engine, LogReader, LogRecord, Recovered
 
 NOTHING_NEEDED = 1 << 62
@@ -56,8 +56,6 @@ class Node:
         self._next_request = 1
         self._drained_token = -1
         """How far the log was durable when all rows that could enter the engine did; -1 where they could not."""
-        self._some_hold_writes = False
-        """Whether some replica was told to hold writes back."""
         self._transfers = Transfers(engine, self._executors.replicas.get, self._peers.send, now)
         self._options = Options(config)
         self._server = Server(
@@ -130,13 +128,12 @@ class Node:
         envelopes, since_us = self._peers.receive(peer, frame)
         for envelope in envelopes:
             message = envelope.message
-            if isinstance(message, (Forward, ForwardReply)):
+            if isinstance(message, Forward | ForwardReply):
                 self._executors.receive(envelope.source, message)
-            elif envelope.source != peer:
-                continue
-            elif isinstance(message, (Ask, Offer, Chunk, Took)):
-                self._transfers.receive(peer, envelope.shard, message)
-            elif isinstance(message, Message):
+            elif isinstance(message, TransferMessage):
+                if envelope.source == peer:
+                    self._transfers.receive(peer, envelope.shard, message)
+            elif isinstance(message, Message) and envelope.source == peer:
                 replica = self._executors.replicas.get(envelope.shard)
                 if replica is not None:
                     replica.receive(peer, message, since_us)
@@ -198,9 +195,8 @@ class Node:
 
     def _hold_writes(self, holds: bool) -> None:
         """Have replicas hold writes back, or not any more."""
-        self._executors.holds_writes = holds
-        if holds or self._some_hold_writes:
-            self._some_hold_writes = holds
+        held, self._executors.holds_writes = self._executors.holds_writes, holds
+        if holds or held:
             for replica in self._executors.replicas.values():
                 if replica.holds_writes is not holds:
                     replica.hold_writes(holds)
@@ -223,8 +219,7 @@ class Node:
         self._commands.keyspaces.advance()
         self._leaving.advance(self._log, self._now.mono_us, self._commands.keyspaces, self._clients)
         self._commands.waiting.advance()
-        if self._server.defects:
-            self._tell_defects(NO_SHARD, self._server.defects)
+        self._tell_defects(NO_SHARD, self._server.defects)
         effects, self._effects = self._effects, Effects()
         effects.log = self._log.take(self._first_needed)
         effects.send = self._peers.collect(self._system.durable_applied)
@@ -240,7 +235,7 @@ class Node:
                 continue
             if self._log.is_behind and not replica.holds_writes:
                 replica.hold_writes(True)
-                self._some_hold_writes = True
+                self._executors.holds_writes = True
             records, must_sync, messages = replica.collect(self._log.next_token)
             self._tell_defects(shard, replica.defects)
             self._executors.note_own_view(shard, replica)

@@ -128,9 +128,9 @@ class Peers:
         """Move time on and judge the links anew."""
         self._now = now
         self._hear_clocks()
-        mono_us, up = now.mono_us, self.up
-        if any(link.is_up(mono_us) is not (peer in up) for peer, link in self._links.items()):
-            self.up = frozenset(peer for peer, link in self._links.items() if link.is_up(mono_us))
+        up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
+        if up != self.up:
+            self.up = up
 
     def _hear_clocks(self) -> None:
         """Take in what peers' wall clocks showed, unless it may be older than a link that is up allows: where this node
@@ -187,10 +187,7 @@ class Peers:
 
     def collect(self, system_applied: int) -> list[PeerFrame]:
         """Return this turn's frames: what was sent, and a status where one is due."""
-        if self._greet or self._now.mono_us >= self._next_status_us:
-            self._add_statuses(system_applied)
-        elif not self._outgoing:
-            return []
+        self._add_statuses(system_applied)
         frames: list[PeerFrame] = []
         for (peer, after), envelopes in self._outgoing.items():
             frames += self._frames(peer, after, envelopes)

@@ -132,7 +132,7 @@ class Receiver:
     @property
     def wants_flush(self) -> bool:
         """Say whether loaded rows wait for a flush of the engine to begin."""
-        return bool(self._incoming) and any(incoming.step == "loaded" for incoming in self._incoming.values())
+        return any(incoming.step == "loaded" for incoming in self._incoming.values())
 
     def flush_begins(self) -> None:
         """A flush begins: it covers what is loaded by now."""

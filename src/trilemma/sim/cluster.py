@@ -97,9 +97,8 @@ class Cluster:
         for shard, replica in process.node.replicas.items():
             if replica.is_idle or not isinstance(replica, RaftShard):
                 continue
-            raft = replica.raft
-            term = raft.term
-            if raft.is_leader:
+            term = replica.raft.term
+            if replica.raft.is_leader:
                 self._observe_leader(process, shard, term)
             if term > self._terms.get((process.name, shard), 0):
                 self._terms[process.name, shard] = term

@@ -26,13 +26,7 @@ class Sender:
     @property
     def heartbeat_due_us(self) -> int | None:
         """When the next heartbeat must leave, None without peers."""
-        first_us: int | None = None
-        for progress in self._peers.values():
-            spoke_us = progress.heartbeat_us if progress.heartbeat_us > progress.answered_us else progress.answered_us
-            if first_us is None or spoke_us < first_us:
-                first_us = spoke_us
-        step_us = self._core.timing.heartbeat_us
-        return None if first_us is None else on_grid(first_us + step_us, step_us)
+        return min((self._due_us(progress) for progress in self._peers.values()), default=None)
 
     def _due_us(self, progress: Progress) -> int:
         step_us = self._core.timing.heartbeat_us
