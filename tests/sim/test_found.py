@@ -26,6 +26,8 @@ def kept(path: Path) -> tuple[str, Options]:
             "again": 0.0,
             "apart_us": 0,
             "founded_together": 1,
+            "heartbeat_us": 80_000,
+            "pace": 0,
             "packet_gap_us": 0,
             "passes": False,
             "slow_sync_us": 0,

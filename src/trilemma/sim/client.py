@@ -11,6 +11,7 @@ from trilemma.check.recorder import Recorder
 from trilemma.resp.decode import ReplyDecoder
 from trilemma.resp.reply import ErrorReply, MapReply, NilArray, Reply, Simple
 from trilemma.sim.cluster import Cluster
+from trilemma.sim.pace import UNHURRIED, Pace
 from trilemma.sim.solo import request
 from trilemma.workload.step import Generator, Step
 
@@ -77,6 +78,7 @@ class Client:
         *,
         readonly: bool = False,
         can_pipeline: bool = True,
+        pace: Pace = UNHURRIED,
     ) -> None:
         self.node = node
         self.generator = generator
@@ -87,6 +89,7 @@ class Client:
         self._rng = rng
         self._numbers = numbers
         self._can_pipeline = can_pipeline
+        self._pace = pace
         self._conn: ConnId | None = None
         self._process = 0
         self._decoder = ReplyDecoder()
@@ -122,7 +125,8 @@ class Client:
     def _later(self) -> None:
         think_us = 50
         if self.is_running:
-            think_us += int(self._rng.expovariate(1.0) * self._cluster.options.think_us)
+            longer = self._pace.longer(self._cluster.scheduler.now_us)
+            think_us += int(self._rng.expovariate(1.0) * self._cluster.options.think_us * longer)
         conn = self._conn
         self._cluster.scheduler.after(think_us, lambda: self._next(conn))
 

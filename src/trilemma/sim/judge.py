@@ -35,7 +35,7 @@ from trilemma.sim.judge_commands import judge_owned, judge_shared, sums_of
 from trilemma.sim.judged import Judged
 from trilemma.workload.bank import Bank
 
-SEARCH_STEPS_MAX = 300_000
+SEARCH_STEPS_MAX = 100_000
 """Steps of the model per key: a search that needs more is given up, and counted as unknown."""
 
 EXPIRY_ERROR_US = 1_200_000

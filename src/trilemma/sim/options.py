@@ -70,6 +70,18 @@ OWNED_SHARE = 0.2
 OWNED_WORKLOADS = {"cp": (), "ca": (), "ap": ("owned", "shared")}
 """By mode: those; on `cp` and `ca` `strings` has them. Drawn by a generator of their own as well."""
 
+FIVE_SHARE = 0.05
+"""How many schedules have five nodes; such a one takes twice as long as one of three."""
+
+PACE = 300
+"""Operations of a schedule: a few more than it must have to count, for operations are most of what it costs."""
+
+UNPACED_SHARE = 0.05
+"""How many schedules have as many operations as come of themselves: 850 on average, at most some thousands."""
+
+HEARTBEATS_US = (80_000, 100_000)
+"""How far apart heartbeats are configured to be: the default, and the most that the other defaults allow."""
+
 TIGHT_ALONE_SHARE = 0.1
 """How many schedules of `ap` have a given one of the bounds that are drawn for themselves made tight."""
 
@@ -140,6 +152,12 @@ class Options:
     """How many nodes hold a replica of the keyspace that is driven, 0: all of them. The others' clients are served
     by replicas elsewhere."""
 
+    heartbeat_us: int = 80_000
+    """Between two heartbeats on a link."""
+
+    pace: int = 0
+    """How many operations the clients together are to send in the safety phase; 0: as many as come of `think_us`."""
+
     @property
     def has_quorums(self) -> bool:
         """Whether, on `ap`, a read asks some replica of each acknowledged write."""
@@ -178,7 +196,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     drawn = Options(
         seed=seed,
         mode=chosen_mode,
-        nodes=nodes or (5 if rng.random() < 0.15 else 3),
+        nodes=nodes or (5 if rng.random() < FIVE_SHARE else 3),
         keyspace=keyspace,
         settings=settings,
         workloads=tuple(workloads[: rng.randint(1, 3)]),
@@ -194,7 +212,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
         restart_us=rng.choice((5_000, 120_000)),
         again=rng.choice((0.0, 0.0, 0.4)),
-        turn_us=rng.choice((200, 1_000, 3_000)),
+        turn_us=rng.choice((1_000, 5_000, 10_000)),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
         loss=rng.choice((0.0, 0.0, 0.005, 0.05)),
@@ -209,7 +227,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         apply_bytes=rng.choice((600, 6_000, APPLY_BYTES_MAX)),
         left_out=_left_out(rng, chosen_mode, settings),
         rests_first=rng.choice((False, True)),
-        safety_us=8_500_000,
+        safety_us=7_800_000,
         together=rng.choice((0.0, 0.0, 0.5)),
         tight=tuple(sorted(rng.sample(sorted(TIGHT), rng.choice((0, 0, 2, 5))))),
         apart_us=rng.choice((0, 0, 0, 0, 0, 0, 0, APART_US)) if chosen_mode == "ap" else 0,
@@ -225,9 +243,20 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     further = (*owned_workloads(seed, chosen_mode), *more_workloads(seed, chosen_mode))
     tight = tuple(sorted((*drawn.tight, *bounds_alone(seed, chosen_mode))))
     drawn = replace(drawn, workloads=(*drawn.workloads, *further), tight=tight)
+    drawn = replace(drawn, pace=drawn_pace(seed, chosen_mode), heartbeat_us=drawn_heartbeat_us(seed, chosen_mode))
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
+
+
+def drawn_pace(seed: int, mode: str) -> int:
+    """Return the pace of a seed, by a generator of its own as well."""
+    return 0 if Random(f"{seed} {mode} pace").random() < UNPACED_SHARE else PACE
+
+
+def drawn_heartbeat_us(seed: int, mode: str) -> int:
+    """Return how often there are heartbeats under a seed, by one of its own too."""
+    return Random(f"{seed} {mode} heartbeat").choice(HEARTBEATS_US)
 
 
 def more_workloads(seed: int, mode: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from trilemma.node.config import Member, NodeConfig
+from trilemma.node.config import Member, NodeConfig, Timing
 from trilemma.node.effects import Effects, PeerFrame
 from trilemma.node.machine import Node
 from trilemma.sim.clock import Clock
@@ -61,6 +61,7 @@ class Process:
             retained_bytes=cluster.options.retained_bytes,
             append_bytes=cluster.options.append_bytes,
             apply_bytes=cluster.options.apply_bytes,
+            timing=Timing(heartbeat_us=cluster.options.heartbeat_us),
         )
         self.disk.open(self._persisted, lambda: cluster.crash(self, "fsync failed"))
         now = self.clock.now(cluster.scheduler.now_us)

@@ -21,6 +21,7 @@ from trilemma.sim.generators import ONE_STEP_AT_A_TIME, READABLE, REVIVED, Reads
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
 from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
+from trilemma.sim.pace import Pace
 from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.probe import Prober
 from trilemma.sim.scheduler import Scheduler
@@ -39,6 +40,9 @@ OPENING_TRIES = 5
 
 CREATED_AGAIN_US = 300_000
 """After how long a refused KEYSPACE CREATE is sent again."""
+
+VIRTUAL_US_MIN = 10_000_000
+"""How long a schedule lasts at the least."""
 
 SAFETY_EXTRA_US = 12_000_000
 """How much longer the safety phase may last where few operations were answered."""
@@ -153,6 +157,7 @@ class Schedule:
     def _disturb(self) -> None:
         """The safety phase: clients and faults."""
         options, rng = self.options, self._rng
+        pace = Pace(options.pace, self._scheduler.now_us, options.safety_us, self._recorded)
         for number in range(options.clients):
             name = options.workloads[number % len(options.workloads)]
             readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
@@ -168,6 +173,7 @@ class Schedule:
                 Reads(load) if only_reads else load,
                 readonly=readonly,
                 can_pipeline=name not in ONE_STEP_AT_A_TIME,
+                pace=pace,
             )
             self._clients.append((name, client))
             client.start()
@@ -218,7 +224,8 @@ class Schedule:
             healed_us + SERVED_US,
             lambda: all(prober.is_served for prober in probers) and all(c.is_at_rest for _, c in self._clients),
         )
-        self._scheduler.run_until(self._scheduler.now_us + 300_000)
+        rested_us = self._scheduler.now_us + 300_000
+        self._scheduler.run_until(rested_us if self._is_short else max(rested_us, VIRTUAL_US_MIN))
         if self.options.mode == "ap":
             rest(self._cluster)
 
