@@ -126,8 +126,8 @@ def test_clocks_are_wrong_at_a_minority_of_the_replicas_and_wherever_there_is_no
 
 
 def test_a_write_that_is_sent_to_two_executors_is_seen_to_count_twice() -> None:
-    assert run_seed(107, "ap", 0, "H15").verdict == "broken"
-    assert run_seed(107, "ap", 0).verdict == "clean"
+    assert run_seed(24, "ap", 0, "H15").verdict == "broken"
+    assert run_seed(24, "ap", 0).verdict == "clean"
 
 
 def test_keyspaces_that_are_founded_have_as_many_replicas() -> None:

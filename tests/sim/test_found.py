@@ -28,6 +28,7 @@ def kept(path: Path) -> tuple[str, Options]:
             "founded_together": 1,
             "heartbeat_us": 80_000,
             "pace": 0,
+            "spell_us": 0,
             "packet_gap_us": 0,
             "passes": False,
             "slow_sync_us": 0,

@@ -91,7 +91,7 @@ def test_what_waits_at_a_replica_when_the_fence_comes_is_not_executed_behind_it(
 
 def founded_together(seed: int) -> Outcome:
     drawn = replace(draw(seed, "ap"), workloads=("founding",), faults=("slow", "loss"), nodes=3)
-    options = replace(drawn, founded_together=4, passes=False, pace=0)
+    options = replace(drawn, founded_together=4, passes=False, pace=0, spell_us=0)
     return run_schedule(options, safety_us=2_000_000)
 
 

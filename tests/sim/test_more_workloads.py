@@ -47,7 +47,7 @@ EACH = [(mode, name) for mode in MODES for name in (*MORE_WORKLOADS[mode], *OWNE
 
 
 def options(seed: int, mode: str, name: str) -> Options:
-    return replace(draw(seed, mode), workloads=(name,), pace=0)
+    return replace(draw(seed, mode), workloads=(name,), pace=0, spell_us=0)
 
 
 def broken(mode: str, name: str) -> list[str]:

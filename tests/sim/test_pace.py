@@ -18,24 +18,42 @@ EAGER = 17
     [(0, LONGER_MIN, LONGER_MIN), (170, 0.1, 0.3), (200, 0.6, 0.8), (250, 3.0, 5.0), (1_000, LONGER_MAX, LONGER_MAX)],
 )
 def test_who_is_ahead_thinks_longer_and_who_is_behind_not_as_long(sent: int, low: float, high: float) -> None:
-    pace = Pace(400, 1_000_000, 8_000_000, lambda: sent)
+    pace = Pace(400, 1_000_000, 8_000_000, 0, lambda: sent)
     assert low <= pace.longer(5_000_000) <= high
 
 
 def test_without_a_pace_nobody_hurries() -> None:
     assert UNHURRIED.longer(5_000_000) == 1.0
-    assert Pace(0, 0, 8_000_000, lambda: 10_000).longer(5_000_000) == 1.0
+    assert Pace(0, 0, 8_000_000, 0, lambda: 10_000).longer(5_000_000) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("now_us", "rest_us"),
+    [(1_000_000, 0), (1_999_999, 0), (2_000_000, 2_000_000), (3_500_000, 500_000), (4_000_000, 0), (12_500_000, 0)],
+)
+def test_between_spells_clients_rest_until_the_next_one(now_us: int, rest_us: int) -> None:
+    assert Pace(400, 1_000_000, 9_000_000, 1_000_000, lambda: 0).rest_us(now_us) == rest_us
+
+
+def test_in_spells_as_many_operations_are_wanted_as_without() -> None:
+    in_spells = Pace(300, 0, 9_000_000, 1_000_000, lambda: 110)
+    assert in_spells.longer(1_000_000) == in_spells.longer(3_000_000) == 1.0
+    assert in_spells.longer(4_000_000) < 0.2
+    assert Pace(300, 0, 9_000_000, 0, lambda: 110).longer(3_000_000) == 1.0
 
 
 def test_most_schedules_have_about_as_many_operations_as_count_and_some_keep_no_pace() -> None:
     drawn = [draw(seed).pace for seed in range(400)]
+    assert 120 <= sum(draw(seed).spell_us > 0 for seed in range(400)) <= 200
     assert PACE >= OPERATIONS_MIN
     assert set(drawn) == {PACE, 0}
     assert 8 <= drawn.count(0) <= 40
 
 
 def test_a_schedule_of_eager_clients_has_less_than_half_of_their_operations() -> None:
-    options = replace(draw(EAGER, "cp"), faults=("slow", "loss"), think_us=60_000, packet_gap_us=300, pace=PACE)
+    options = replace(
+        draw(EAGER, "cp"), faults=("slow", "loss"), think_us=60_000, packet_gap_us=300, pace=PACE, spell_us=0
+    )
     eager, paced = run_schedule(replace(options, pace=0)), run_schedule(options)
     assert eager.operations > 1_200
     assert OPERATIONS_MIN <= paced.operations < eager.operations / 2

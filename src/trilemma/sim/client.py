@@ -125,8 +125,10 @@ class Client:
     def _later(self) -> None:
         think_us = 50
         if self.is_running:
-            longer = self._pace.longer(self._cluster.scheduler.now_us)
+            now_us = self._cluster.scheduler.now_us
+            longer = self._pace.longer(now_us)
             think_us += int(self._rng.expovariate(1.0) * self._cluster.options.think_us * longer)
+            think_us += self._pace.rest_us(now_us)
         conn = self._conn
         self._cluster.scheduler.after(think_us, lambda: self._next(conn))
 

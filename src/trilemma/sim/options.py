@@ -76,6 +76,9 @@ FIVE_SHARE = 0.05
 PACE = 300
 """Operations of a schedule: a few more than it must have to count, for operations are most of what it costs."""
 
+SPELLS_SHARE, SPELL_US = 0.4, 700_000
+"""How many schedules have them in spells, and how long one is."""
+
 UNPACED_SHARE = 0.05
 """How many schedules have as many operations as come of themselves: 850 on average, at most some thousands."""
 
@@ -157,6 +160,9 @@ class Options:
 
     pace: int = 0
     """How many operations the clients together are to send in the safety phase; 0: as many as come of `think_us`."""
+
+    spell_us: int = 0
+    """How long they send before they rest, 0: they send all the time."""
 
     @property
     def has_quorums(self) -> bool:
@@ -243,15 +249,19 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     further = (*owned_workloads(seed, chosen_mode), *more_workloads(seed, chosen_mode))
     tight = tuple(sorted((*drawn.tight, *bounds_alone(seed, chosen_mode))))
     drawn = replace(drawn, workloads=(*drawn.workloads, *further), tight=tight)
-    drawn = replace(drawn, pace=drawn_pace(seed, chosen_mode), heartbeat_us=drawn_heartbeat_us(seed, chosen_mode))
+    pace, spell_us = drawn_pace(seed, chosen_mode)
+    drawn = replace(drawn, pace=pace, spell_us=spell_us, heartbeat_us=drawn_heartbeat_us(seed, chosen_mode))
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
 
 
-def drawn_pace(seed: int, mode: str) -> int:
-    """Return the pace of a seed, by a generator of its own as well."""
-    return 0 if Random(f"{seed} {mode} pace").random() < UNPACED_SHARE else PACE
+def drawn_pace(seed: int, mode: str) -> tuple[int, int]:
+    """Return the pace of a seed and how long its spells are, by a generator of its own as well."""
+    rng = Random(f"{seed} {mode} pace")
+    if rng.random() < UNPACED_SHARE:
+        return 0, 0
+    return PACE, SPELL_US if rng.random() < SPELLS_SHARE else 0
 
 
 def drawn_heartbeat_us(seed: int, mode: str) -> int:

@@ -157,7 +157,7 @@ class Schedule:
     def _disturb(self) -> None:
         """The safety phase: clients and faults."""
         options, rng = self.options, self._rng
-        pace = Pace(options.pace, self._scheduler.now_us, options.safety_us, self._recorded)
+        pace = Pace(options.pace, self._scheduler.now_us, options.safety_us, options.spell_us, self._recorded)
         for number in range(options.clients):
             name = options.workloads[number % len(options.workloads)]
             readonly = options.mode == "cp" and name == "registers" and rng.random() < options.readonly_share
