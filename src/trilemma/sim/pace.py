@@ -47,7 +47,7 @@ class Pace:
         return min(max((self._sent() / (wanted + HEAD_START)) ** STEEPNESS, LONGER_MIN), LONGER_MAX)
 
     def rest_us(self, now_us: int) -> int:
-        """Return how long it is to the next spell, 0 within one; where time is up and too few were sent, nobody rests."""
+        """Return how long it is to the next spell, 0 within one, and where time is up and too few were sent."""
         elapsed_us, apart_us = now_us - self._began_us, SPELLS_APART * self._spell_us
         if not self._spell_us or elapsed_us >= self._lasts_us:
             return 0
