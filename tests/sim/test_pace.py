@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from trilemma.sim.options import PACE, draw
+from trilemma.sim.options import LEASED, LEASED_PACE, PACE, draw
 from trilemma.sim.outcome import OPERATIONS_MIN
 from trilemma.sim.pace import LONGER_MAX, LONGER_MIN, UNHURRIED, Pace
 from trilemma.sim.run import run_schedule
@@ -43,11 +43,14 @@ def test_in_spells_as_many_operations_are_wanted_as_without() -> None:
 
 
 def test_most_schedules_have_about_as_many_operations_as_count_and_some_keep_no_pace() -> None:
-    drawn = [draw(seed).pace for seed in range(400)]
-    assert 120 <= sum(draw(seed).spell_us > 0 for seed in range(400)) <= 200
+    drawn = [draw(seed) for seed in range(400)]
+    paces = [options.pace for options in drawn]
     assert PACE >= OPERATIONS_MIN
-    assert set(drawn) == {PACE, 0}
-    assert 8 <= drawn.count(0) <= 40
+    assert set(paces) == {PACE, LEASED_PACE, 0}
+    assert 8 <= paces.count(0) <= 40
+    assert 140 <= sum(options.spell_us > 0 for options in drawn) <= 220
+    leased = [options for options in drawn if options.keyspace in LEASED and options.pace]
+    assert {(options.pace, options.spell_us > 0) for options in leased} == {(LEASED_PACE, True)}
 
 
 def test_a_schedule_of_eager_clients_has_less_than_half_of_their_operations() -> None:

@@ -79,6 +79,10 @@ PACE = 300
 SPELLS_SHARE, SPELL_US = 0.4, 700_000
 """How many schedules have them in spells, and how long one is."""
 
+LEASED, LEASED_PACE = ("quick", "near"), 400
+"""Keyspaces of `cp` that are read under leases, and their operations, always in spells: what outlives a leader shows
+only to who reads in the moment after a write elsewhere."""
+
 UNPACED_SHARE = 0.05
 """How many schedules have as many operations as come of themselves: 850 on average, at most some thousands."""
 
@@ -249,18 +253,20 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     further = (*owned_workloads(seed, chosen_mode), *more_workloads(seed, chosen_mode))
     tight = tuple(sorted((*drawn.tight, *bounds_alone(seed, chosen_mode))))
     drawn = replace(drawn, workloads=(*drawn.workloads, *further), tight=tight)
-    pace, spell_us = drawn_pace(seed, chosen_mode)
+    pace, spell_us = drawn_pace(seed, chosen_mode, keyspace)
     drawn = replace(drawn, pace=pace, spell_us=spell_us, heartbeat_us=drawn_heartbeat_us(seed, chosen_mode))
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
 
 
-def drawn_pace(seed: int, mode: str) -> tuple[int, int]:
+def drawn_pace(seed: int, mode: str, keyspace: str) -> tuple[int, int]:
     """Return the pace of a seed and how long its spells are, by a generator of its own as well."""
     rng = Random(f"{seed} {mode} pace")
     if rng.random() < UNPACED_SHARE:
         return 0, 0
+    if keyspace in LEASED:
+        return LEASED_PACE, SPELL_US
     return PACE, SPELL_US if rng.random() < SPELLS_SHARE else 0
 
 

@@ -2,8 +2,7 @@
 
 Who sends how much comes of chance: of the options, of pipelines, of refusals, which are answered at once. Without a
 pace some schedules have ten times the operations of others, and take as much longer, and others too few to count. In
-spells as many come close together: a lease that outlives its leader is seen only by who reads in the moment after a
-write elsewhere.
+spells as many come close together, as some bugs show only to who reads in the moment after a write elsewhere.
 """
 
 from collections.abc import Callable
