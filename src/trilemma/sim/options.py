@@ -79,9 +79,9 @@ PACE = 300
 SPELLS_SHARE, SPELL_US = 0.4, 700_000
 """How many schedules have them in spells, and how long one is."""
 
-LEASED, LEASED_PACE = ("quick", "near"), 400
-"""Keyspaces of `cp` that are read under leases, and their operations, always in spells: what outlives a leader shows
-only to who reads in the moment after a write elsewhere."""
+LEASED, LEASED_PACE, LEASED_TURNS = ("quick", "near"), 400, 5
+"""Keyspaces of `cp` that are read under leases; their operations, always in spells; how much sooner turns come there.
+What outlives a leader shows only to who reads in the moment after a write elsewhere."""
 
 UNPACED_SHARE = 0.05
 """How many schedules have as many operations as come of themselves: 850 on average, at most some thousands."""
@@ -255,6 +255,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     drawn = replace(drawn, workloads=(*drawn.workloads, *further), tight=tight)
     pace, spell_us = drawn_pace(seed, chosen_mode, keyspace)
     drawn = replace(drawn, pace=pace, spell_us=spell_us, heartbeat_us=drawn_heartbeat_us(seed, chosen_mode))
+    if keyspace in LEASED:
+        drawn = replace(drawn, turn_us=drawn.turn_us // LEASED_TURNS)
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn
