@@ -14,9 +14,8 @@ SEED = 12
 
 
 def passing(mode: str) -> Outcome:
-    options = replace(
-        draw(SEED, mode), passes=True, workloads=("registers",), faults=("crash", "crash_all"), think_us=60_000, nodes=3
-    )
+    drawn = replace(draw(SEED, mode), passes=True, workloads=("registers",), faults=("crash", "crash_all"), nodes=3)
+    options = replace(drawn, think_us=60_000, pace=0, spell_us=0)
     return run_schedule(options, safety_us=3_000_000)
 
 
