@@ -128,8 +128,7 @@ class Peers:
         """Move time on and judge the links anew."""
         self._now = now
         self._hear_clocks()
-        mono_us = now.mono_us
-        up = frozenset([peer for peer, link in self._links.items() if link.is_up(mono_us)])
+        up = frozenset(peer for peer, link in self._links.items() if link.is_up(now.mono_us))
         if up != self.up:
             self.up = up
 

@@ -79,9 +79,15 @@ PACE = 300
 SPELLS_SHARE, SPELL_US = 0.4, 700_000
 """How many schedules have them in spells, and how long one is."""
 
-LEASED, LEASED_PACE, LEASED_TURNS = ("quick", "near"), 400, 5
-"""Keyspaces of `cp` that are read under leases; their operations, always in spells; how much sooner turns come there.
-What outlives a leader shows only to who reads in the moment after a write elsewhere."""
+LEASED = ("quick", "near")
+"""Keyspaces of `cp` that are read under leases: what outlives a leader shows only to who reads in the moment after a
+write elsewhere."""
+
+LEASED_PACE = 400
+"""Operations of a schedule on such a keyspace, always in spells."""
+
+LEASED_TURNS = 5
+"""How many times sooner turns come there."""
 
 UNPACED_SHARE = 0.05
 """How many schedules have as many operations as come of themselves: 850 on average, at most some thousands."""
@@ -159,13 +165,13 @@ class Options:
     """How many nodes hold a replica of the keyspace that is driven, 0: all of them. The others' clients are served
     by replicas elsewhere."""
 
-    heartbeat_us: int = 80_000
+    heartbeat_us: int
     """Between two heartbeats on a link."""
 
-    pace: int = 0
+    pace: int
     """How many operations the clients together are to send in the safety phase; 0: as many as come of `think_us`."""
 
-    spell_us: int = 0
+    spell_us: int
     """How long they send before they rest, 0: they send all the time."""
 
     @property
@@ -203,6 +209,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     workloads = list(WORKLOADS[chosen_mode])
     rng.shuffle(workloads)
     keyspace, settings = _keyspace(rng, chosen_mode)
+    pace, spell_us = drawn_pace(seed, chosen_mode, keyspace)
     drawn = Options(
         seed=seed,
         mode=chosen_mode,
@@ -222,7 +229,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
         restart_us=rng.choice((5_000, 120_000)),
         again=rng.choice((0.0, 0.0, 0.4)),
-        turn_us=rng.choice((1_000, 5_000, 10_000)),
+        turn_us=rng.choice((1_000, 5_000, 10_000)) // (LEASED_TURNS if keyspace in LEASED else 1),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
         loss=rng.choice((0.0, 0.0, 0.005, 0.05)),
@@ -246,6 +253,9 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         packet_gap_us=rng.choice((0, 0, 300, 1_500)),
         slow_sync_us=rng.choice((0, 0, 0, 0, 0, 0, 0, SLOW_SYNC_US)),
         replicas=0,
+        heartbeat_us=drawn_heartbeat_us(seed, chosen_mode),
+        pace=pace,
+        spell_us=spell_us,
     )
     if drawn.slow_sync_us:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.
@@ -253,10 +263,6 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     further = (*owned_workloads(seed, chosen_mode), *more_workloads(seed, chosen_mode))
     tight = tuple(sorted((*drawn.tight, *bounds_alone(seed, chosen_mode))))
     drawn = replace(drawn, workloads=(*drawn.workloads, *further), tight=tight)
-    pace, spell_us = drawn_pace(seed, chosen_mode, keyspace)
-    drawn = replace(drawn, pace=pace, spell_us=spell_us, heartbeat_us=drawn_heartbeat_us(seed, chosen_mode))
-    if keyspace in LEASED:
-        drawn = replace(drawn, turn_us=drawn.turn_us // LEASED_TURNS)
     if drawn.nodes in FEW and rng.random() < FEW_SHARE:
         return with_replicas(drawn, rng.choice(FEW[drawn.nodes]))
     return drawn

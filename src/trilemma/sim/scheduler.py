@@ -17,7 +17,7 @@ class Scheduler:
     def at(self, time_us: int, action: Action) -> None:
         """Do something at a time; the past means now."""
         self._made += 1
-        heapq.heappush(self._heap, (time_us if time_us > self.now_us else self.now_us, self._made, action))
+        heapq.heappush(self._heap, (max(time_us, self.now_us), self._made, action))
 
     def after(self, delay_us: int, action: Action) -> None:
         """Do something after a delay."""

@@ -13,13 +13,16 @@ T = TypeVar("T")
 class Versions(Generic[T]):
     """The value at the log's base and every later one, by index."""
 
-    __slots__ = ("_indexes", "_values", "newest")
+    __slots__ = ("_indexes", "_values")
 
     def __init__(self, base_index: int, value: T) -> None:
         self._indexes = [base_index]
         self._values = [value]
-        self.newest = value
-        """The value in force. An attribute, for it is asked several times per turn and hardly ever changes."""
+
+    @property
+    def newest(self) -> T:
+        """The value in force."""
+        return self._values[-1]
 
     @property
     def newest_index(self) -> int:
@@ -43,14 +46,12 @@ class Versions(Generic[T]):
         """Put a value in force from `index` on."""
         self._indexes.append(index)
         self._values.append(value)
-        self.newest = value
 
     def truncate(self, last_index: int) -> None:
         """Undo what was set above an index."""
         keep = max(bisect_right(self._indexes, last_index), 1)
         del self._indexes[keep:]
         del self._values[keep:]
-        self.newest = self._values[-1]
 
     def compact(self, base_index: int) -> None:
         """Forget what was no longer in force at an index."""
@@ -64,4 +65,3 @@ class Versions(Generic[T]):
         stop = max(bisect_right(self._indexes, last_index), first)
         self._indexes = [base_index, *self._indexes[first:stop]]
         self._values = [value, *self._values[first:stop]]
-        self.newest = self._values[-1]
