@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from trilemma.sim.options import LEASED, LEASED_PACE, PACE, draw
-from trilemma.sim.outcome import OPERATIONS_MIN
+from trilemma.sim.options import LEASED_PACE, PACE, draw, reads_under_leases
+from trilemma.sim.outcome import OPERATIONS_MIN, VIRTUAL_US_MIN
 from trilemma.sim.pace import LONGER_MAX, LONGER_MIN, UNHURRIED, Pace
 from trilemma.sim.run import run_schedule
 
@@ -49,7 +49,7 @@ def test_most_schedules_have_about_as_many_operations_as_count_and_some_keep_no_
     assert set(paces) == {PACE, LEASED_PACE, 0}
     assert 8 <= paces.count(0) <= 40
     assert 140 <= sum(options.spell_us > 0 for options in drawn) <= 220
-    leased = [options for options in drawn if options.keyspace in LEASED and options.pace]
+    leased = [options for options in drawn if reads_under_leases(options.settings) and options.pace]
     assert {(options.pace, options.spell_us > 0) for options in leased} == {(LEASED_PACE, True)}
 
 
@@ -62,3 +62,11 @@ def test_a_schedule_of_eager_clients_has_less_than_half_of_their_operations() ->
     assert OPERATIONS_MIN <= paced.operations < eager.operations / 2
     assert eager.is_clean
     assert paced.is_clean
+
+
+def test_a_schedule_lasts_ten_seconds_however_soon_all_is_done() -> None:
+    options = replace(draw(EAGER, "cp"), safety_us=1_000_000, left_out="")
+    whole, short = run_schedule(options), run_schedule(options, safety_us=1_000_000)
+    assert VIRTUAL_US_MIN == 10_000_000
+    assert short.virtual_us < VIRTUAL_US_MIN <= whole.virtual_us
+    assert short.is_vacuous

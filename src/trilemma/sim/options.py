@@ -79,12 +79,9 @@ PACE = 300
 SPELLS_SHARE, SPELL_US = 0.4, 700_000
 """How many schedules have them in spells, and how long one is."""
 
-LEASED = ("quick", "near")
-"""Keyspaces of `cp` that are read under leases: what outlives a leader shows only to who reads in the moment after a
-write elsewhere."""
-
 LEASED_PACE = 400
-"""Operations of a schedule on such a keyspace, always in spells."""
+"""Operations of a schedule whose keyspace is read under leases, always in spells: what outlives a leader shows only to
+who reads in the moment after a write elsewhere."""
 
 LEASED_TURNS = 5
 """How many times sooner turns come there."""
@@ -209,7 +206,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     workloads = list(WORKLOADS[chosen_mode])
     rng.shuffle(workloads)
     keyspace, settings = _keyspace(rng, chosen_mode)
-    pace, spell_us = drawn_pace(seed, chosen_mode, keyspace)
+    is_leased = reads_under_leases(settings)
+    pace, spell_us = drawn_pace(seed, chosen_mode, is_leased=is_leased)
     drawn = Options(
         seed=seed,
         mode=chosen_mode,
@@ -229,7 +227,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
         restart_us=rng.choice((5_000, 120_000)),
         again=rng.choice((0.0, 0.0, 0.4)),
-        turn_us=rng.choice((1_000, 5_000, 10_000)) // (LEASED_TURNS if keyspace in LEASED else 1),
+        turn_us=rng.choice((1_000, 5_000, 10_000)) // (LEASED_TURNS if is_leased else 1),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
         loss=rng.choice((0.0, 0.0, 0.005, 0.05)),
@@ -268,12 +266,17 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
     return drawn
 
 
-def drawn_pace(seed: int, mode: str, keyspace: str) -> tuple[int, int]:
+def reads_under_leases(settings: tuple[str, ...]) -> bool:
+    """Say whether the settings of a keyspace let `cp` read under leases."""
+    return "lease" in settings or "local" in settings
+
+
+def drawn_pace(seed: int, mode: str, *, is_leased: bool) -> tuple[int, int]:
     """Return the pace of a seed and how long its spells are, by a generator of its own as well."""
     rng = Random(f"{seed} {mode} pace")
     if rng.random() < UNPACED_SHARE:
         return 0, 0
-    if keyspace in LEASED:
+    if is_leased:
         return LEASED_PACE, SPELL_US
     return PACE, SPELL_US if rng.random() < SPELLS_SHARE else 0
 

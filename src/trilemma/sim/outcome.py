@@ -8,6 +8,9 @@ from trilemma.sim.options import Options
 OPERATIONS_MIN = 300
 FAULT_KINDS_MIN = 2
 
+VIRTUAL_US_MIN = 10_000_000
+"""How long a schedule lasts at the least."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -16,6 +19,8 @@ class Outcome:
     options: Options
     verdicts: list[Verdict] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    virtual_us: int = 0
+    """How long it lasted."""
     operations: int = 0
     ok_reads: int = 0
     ok_writes: int = 0
@@ -31,6 +36,7 @@ class Outcome:
             or not self.ok_writes
             or len(self.fired) < FAULT_KINDS_MIN
             or self.operations < OPERATIONS_MIN
+            or self.virtual_us < VIRTUAL_US_MIN
         )
 
     @property

@@ -20,7 +20,7 @@ from trilemma.sim.founders import Founders
 from trilemma.sim.generators import ONE_STEP_AT_A_TIME, READABLE, REVIVED, Reads, make_generator, revivals
 from trilemma.sim.nemesis import Nemesis
 from trilemma.sim.options import Options
-from trilemma.sim.outcome import OPERATIONS_MIN, Outcome
+from trilemma.sim.outcome import OPERATIONS_MIN, VIRTUAL_US_MIN, Outcome
 from trilemma.sim.pace import Pace
 from trilemma.sim.passing import PassingKeyspaces
 from trilemma.sim.probe import Prober
@@ -40,9 +40,6 @@ OPENING_TRIES = 5
 
 CREATED_AGAIN_US = 300_000
 """After how long a refused KEYSPACE CREATE is sent again."""
-
-VIRTUAL_US_MIN = 10_000_000
-"""How long a schedule lasts at the least."""
 
 SAFETY_EXTRA_US = 12_000_000
 """How much longer the safety phase may last where few operations were answered."""
@@ -100,6 +97,7 @@ class Schedule:
                 self._begin_anew()
             self._outcome.verdicts.append(judge_agreement(self._cluster))
             self._seen.judge(self._outcome, self._cluster, self._nemesis)
+        self._outcome.virtual_us = self._scheduler.now_us
         self._outcome.failures = self._cluster.failures
         self._outcome.fired = dict(sorted(self._nemesis.fired.items()))
         self._outcome.trace_hash = self._trace.digest
