@@ -24,9 +24,11 @@ def kept(path: Path) -> tuple[str, Options]:
         draw(options["seed"]),
         **{
             "again": 0.0,
+            "anyone_sleeps": False,
             "apart_us": 0,
             "founded_together": 1,
             "heartbeat_us": 80_000,
+            "is_watched": False,
             "pace": 0,
             "spell_us": 0,
             "packet_gap_us": 0,

@@ -1,13 +1,14 @@
 """Clients keep a pace: a schedule has about as many operations as it is to have, whatever options it draws."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from trilemma.sim.options import LEASED_PACE, PACE, draw, reads_under_leases
+from trilemma.sim.options import LEASED_PACE, PACE, Options, draw, reads_under_leases
 from trilemma.sim.outcome import OPERATIONS_MIN, VIRTUAL_US_MIN
 from trilemma.sim.pace import LONGER_MAX, LONGER_MIN, UNHURRIED, Pace
-from trilemma.sim.run import run_schedule
+from trilemma.sim.run import Schedule, run_schedule
 
 EAGER = 17
 """A seed of many pipelines by clients that hardly think."""
@@ -51,6 +52,7 @@ def test_most_schedules_have_about_as_many_operations_as_count_and_some_keep_no_
     assert 140 <= sum(options.spell_us > 0 for options in drawn) <= 220
     leased = [options for options in drawn if reads_under_leases(options.settings) and options.pace]
     assert {(options.pace, options.spell_us > 0) for options in leased} == {(LEASED_PACE, True)}
+    assert all(options.is_watched is reads_under_leases(options.settings) for options in drawn)
 
 
 def test_a_schedule_of_eager_clients_has_less_than_half_of_their_operations() -> None:
@@ -70,3 +72,41 @@ def test_a_schedule_lasts_ten_seconds_however_soon_all_is_done() -> None:
     assert VIRTUAL_US_MIN == 10_000_000
     assert short.virtual_us < VIRTUAL_US_MIN <= whole.virtual_us
     assert short.is_vacuous
+
+
+def reading_nodes(*, is_watched: bool) -> set[str]:
+    """Return the nodes at which some client read at least twenty times, and did nothing else."""
+    options = draw(EAGER, "cp")
+    schedule = Schedule(replace(options, workloads=("appends",), reader_share=0.0, is_watched=is_watched))
+    schedule.run()
+    clients: dict[tuple[str, int], list[str]] = {}
+    for operation in schedule._seen.runs["appends"].history().operations:
+        clients.setdefault((operation.node, operation.process), []).append(operation.kind)
+    return {node for (node, _), kinds in clients.items() if len(kinds) >= 20 and set(kinds) == {"read"}}
+
+
+def test_a_client_at_each_node_watches_what_is_read_under_leases() -> None:
+    assert reading_nodes(is_watched=True) == {"n1", "n2", "n3"}
+    assert reading_nodes(is_watched=False) == set()
+
+
+def test_where_followers_answer_reads_they_fall_asleep_as_leaders_do() -> None:
+    drawn = [draw(seed, "cp") for seed in range(400)]
+    local = [options for options in drawn if options.anyone_sleeps]
+    assert {options.settings[:2] for options in local} == {("READ", "local")}
+    assert 40 <= len(local) <= 120
+
+    def sleepers(options: Options) -> set[str]:
+        """Return the nodes that fell asleep where n1 led, as each coup's luck had it."""
+        found = set()
+        for seed in range(8):
+            schedule = Schedule(
+                replace(options, seed=seed, faults=("clock_step", "coup"), aim=0.0), keep_trace=True, is_short=True
+            )
+            schedule._cluster.leader = partial(schedule._cluster.processes.get, 1)  # type: ignore[method-assign]
+            trace = schedule.run().trace
+            found |= {line.split()[3] for line in trace if line.endswith("sleeps")}
+        return found
+
+    assert sleepers(replace(local[0], anyone_sleeps=False, safety_us=3_000_000)) == {"n1"}
+    assert sleepers(replace(local[0], safety_us=3_000_000)) >= {"n1", "n2"}

@@ -26,11 +26,12 @@ def test_schedules_keep_every_promise_of_their_mode(mode: str) -> None:
 
 @pytest.mark.parametrize(
     "missing",
-    [{"operations": 299}, {"ok_reads": 0}, {"ok_writes": 0}, {"fired": {"loss": 9}}],
+    [{"operations": 299}, {"ok_reads": 0}, {"ok_writes": 0}, {"fired": {"loss": 9}}, {"virtual_us": 9_999_999}],
     ids=lambda missing: next(iter(missing)),
 )
 def test_a_schedule_in_which_too_little_happened_does_not_count(missing: dict[str, Any]) -> None:
     enough: dict[str, Any] = {"operations": 300, "ok_reads": 1, "ok_writes": 1, "fired": {"loss": 1, "pause": 1}}
+    enough["virtual_us"] = 10_000_000
     assert judge(Outcome(draw(0), **enough)) == "clean"
     assert judge(Outcome(draw(0), **(enough | missing))) == "vacuous"
 

@@ -43,17 +43,26 @@ def elections_are_plain() -> list[tuple[Any, str, Any]]:
     ]
 
 
+def minorities_answer() -> list[tuple[Any, str, Any]]:
+    """Masks O3: a node that reaches no majority refuses before any replica is asked, and it goes by when what it heard
+    was sent."""
+    from trilemma.node.executors import Executors
+    from trilemma.node.raft_standing import RaftStanding
+
+    return [
+        (RaftStanding, "why_down", lambda self, up: None),
+        (Executors, "why_down", lambda self, shard: None),
+    ]
+
+
 def leaders_stay() -> list[tuple[Any, str, Any]]:
     """Masks C2: a leader steps down when its links go, which is before another one can be elected; and a node
     that reaches no majority refuses before any replica is asked."""
     from trilemma.base.time import NEVER_US
-    from trilemma.node.executors import Executors
-    from trilemma.node.raft_standing import RaftStanding
     from trilemma.replication.raft.authority import Authority
 
     return [
         (Authority, "is_lost", lambda self: False),
         (Authority, "lost_us", property(lambda self: NEVER_US)),
-        (RaftStanding, "why_down", lambda self, up: None),
-        (Executors, "why_down", lambda self, shard: None),
+        *minorities_answer(),
     ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trilemma.sim.masks import candidates_are_eager, leaders_stay
+from trilemma.sim.masks import candidates_are_eager, leaders_stay, minorities_answer
 from trilemma.sim.mutation import mutant
 
 
@@ -90,7 +90,7 @@ def _i2() -> list[tuple[Any, str, Any]]:
     return [(CommitRule, "_on_lease_holders", lambda self, durable, holders, index: index)]
 
 
-@mutant("O3", "cp", "a follower's lease runs from when the grant arrived")
+@mutant("O3", "cp", "a follower's lease runs from when the grant arrived", minorities_answer)
 def _o3() -> list[tuple[Any, str, Any]]:
     from trilemma.replication.raft.leases import HeldLease
 

@@ -83,9 +83,6 @@ LEASED_PACE = 400
 """Operations of a schedule whose keyspace is read under leases, always in spells: what outlives a leader shows only to
 who reads in the moment after a write elsewhere."""
 
-LEASED_TURNS = 5
-"""How many times sooner turns come there."""
-
 UNPACED_SHARE = 0.05
 """How many schedules have as many operations as come of themselves: 850 on average, at most some thousands."""
 
@@ -171,6 +168,12 @@ class Options:
     spell_us: int
     """How long they send before they rest, 0: they send all the time."""
 
+    is_watched: bool
+    """Whether at each node one further client reads all the time, and keeps no pace."""
+
+    anyone_sleeps: bool
+    """Whether a coup sends any node to sleep, not just leaders: where followers answer reads, under leases."""
+
     @property
     def has_quorums(self) -> bool:
         """Whether, on `ap`, a read asks some replica of each acknowledged write."""
@@ -227,7 +230,7 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         fault_us=rng.choice((100_000, 700_000, 2_000_000)),
         restart_us=rng.choice((5_000, 120_000)),
         again=rng.choice((0.0, 0.0, 0.4)),
-        turn_us=rng.choice((1_000, 5_000, 10_000)) // (LEASED_TURNS if is_leased else 1),
+        turn_us=rng.choice((1_000, 5_000, 10_000)),
         delay_us=rng.choice((50, 500, 5_000)),
         jitter_us=rng.choice((0, 300, 3_000, 15_000)),
         loss=rng.choice((0.0, 0.0, 0.005, 0.05)),
@@ -254,6 +257,8 @@ def draw(seed: int, mode: str = "all", nodes: int = 0) -> Options:
         heartbeat_us=drawn_heartbeat_us(seed, chosen_mode),
         pace=pace,
         spell_us=spell_us,
+        is_watched=is_leased,
+        anyone_sleeps="local" in settings,
     )
     if drawn.slow_sync_us:
         # On ap each of them would wait for a sync: a pipeline of many could not be answered in time.

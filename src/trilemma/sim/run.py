@@ -175,6 +175,8 @@ class Schedule:
             )
             self._clients.append((name, client))
             client.start()
+        if options.is_watched:
+            self._watch()
         if options.passes and "databases" not in options.workloads:
             # FLUSHALL would empty them, and of one that is just being dropped a whole database cannot be read.
             self._clients.append(("passing", self._passing.client))
@@ -185,6 +187,17 @@ class Schedule:
         self._scheduler.run_until(longest_us, lambda: self._recorded() >= OPERATIONS_MIN)
         for _, client in self._clients:
             client.is_running = False
+
+    def _watch(self) -> None:
+        """Have a client at each node that only reads: one that also writes is held up where reads are still served."""
+        name = next((name for name in self.options.workloads if name in READABLE), None)
+        if name is None:
+            return
+        for node in self._cluster.processes:
+            reads, rng = Reads(self._generators[name]), Random(self._rng.getrandbits(62))
+            client = Client(self._cluster, self._seen.runs[name], rng, self._numbers, node, reads, can_pipeline=False)
+            self._clients.append((name, client))
+            client.start()
 
     def _recorded(self) -> int:
         return sum(recorder.size for recorder in self._seen.runs.values())

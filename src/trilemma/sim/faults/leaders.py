@@ -102,27 +102,34 @@ class LeaderFaults:
 
     def _coup(self, lasts_us: int) -> None:
         """Cut the leader off, and have all others start anew: what they promised it they still know, or wait out. Or
-        have the leader sleep with answers on their way to it, and wake up replaced: what they say is long ago."""
+        have the leader sleep with answers on their way to it, and wake up replaced: what they say is long ago. Where
+        followers answer reads as well anyone sleeps: what it was granted is long over."""
         leader = self._harm.cluster.leader() or self._harm.any()
         if self._harm.rng.random() < SLEEP_SHARE:
-            self._sleep(leader, lasts_us)
+            everybody = list(self._harm.cluster.processes.values())
+            anyone_sleeps = self._harm.cluster.options.anyone_sleeps
+            self._sleep(self._harm.rng.choice(everybody) if anyone_sleeps else leader, lasts_us)
             return
         self._harm.cut("coup", self._harm.links(leader), lasts_us)
         for process in self._harm.cluster.processes.values():
             if process is not leader:
                 self._harm.kill(process, "coup", 0)
 
-    def _sleep(self, leader: Process, lasts_us: int) -> None:
-        after, network, links = self._harm.cluster.scheduler.after, self._harm.cluster.network, self._harm.links(leader)
+    def _sleep(self, sleeper: Process, lasts_us: int) -> None:
+        after, network, links = (
+            self._harm.cluster.scheduler.after,
+            self._harm.cluster.network,
+            self._harm.links(sleeper),
+        )
         network.slow.update((pair, SLEEP_SLOW_US) for pair in links)
 
         def fall_asleep() -> None:
-            if self._harm.is_over or leader.node is None or leader.is_paused:
+            if self._harm.is_over or sleeper.node is None or sleeper.is_paused:
                 return
-            self._harm.note_down(leader)
-            self._harm.trace("coup", f"{leader.name} sleeps")
-            leader.pause()
-            after(SLEEP_US, lambda: self._harm.resume(leader))
+            self._harm.note_down(sleeper)
+            self._harm.trace("coup", f"{sleeper.name} sleeps")
+            sleeper.pause()
+            after(SLEEP_US, lambda: self._harm.resume(sleeper))
 
         def cut_off() -> None:
             for pair in links:
