@@ -44,8 +44,8 @@ def elections_are_plain() -> list[tuple[Any, str, Any]]:
 
 
 def minorities_answer() -> list[tuple[Any, str, Any]]:
-    """Masks O3: a node that reaches no majority refuses before any replica is asked, and it goes by when what it heard
-    was sent."""
+    """Masks O3: a node that reaches no majority refuses before any replica is asked, and it goes by when it sent what
+    its peers echo."""
     from trilemma.node.executors import Executors
     from trilemma.node.raft_standing import RaftStanding
 
