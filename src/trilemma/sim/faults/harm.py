@@ -52,7 +52,11 @@ class Harm:
     def any(self) -> Process:
         """Return some node; the leader, as often as this schedule aims at it."""
         leader = self.cluster.leader() if self.rng.random() < self.cluster.options.aim else None
-        return leader or self.rng.choice(list(self.cluster.processes.values()))
+        return leader or self.anyone()
+
+    def anyone(self) -> Process:
+        """Return some node, each as likely."""
+        return self.rng.choice(list(self.cluster.processes.values()))
 
     def pair(self) -> Direction:
         """Return two nodes, in either order."""

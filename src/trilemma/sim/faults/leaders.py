@@ -106,9 +106,7 @@ class LeaderFaults:
         followers answer reads as well anyone sleeps: what it was granted is long over."""
         leader = self._harm.cluster.leader() or self._harm.any()
         if self._harm.rng.random() < SLEEP_SHARE:
-            everybody = list(self._harm.cluster.processes.values())
-            anyone_sleeps = self._harm.cluster.options.anyone_sleeps
-            self._sleep(self._harm.rng.choice(everybody) if anyone_sleeps else leader, lasts_us)
+            self._sleep(self._harm.anyone() if self._harm.cluster.options.anyone_sleeps else leader, lasts_us)
             return
         self._harm.cut("coup", self._harm.links(leader), lasts_us)
         for process in self._harm.cluster.processes.values():
@@ -116,11 +114,8 @@ class LeaderFaults:
                 self._harm.kill(process, "coup", 0)
 
     def _sleep(self, sleeper: Process, lasts_us: int) -> None:
-        after, network, links = (
-            self._harm.cluster.scheduler.after,
-            self._harm.cluster.network,
-            self._harm.links(sleeper),
-        )
+        after, links = self._harm.cluster.scheduler.after, self._harm.links(sleeper)
+        network = self._harm.cluster.network
         network.slow.update((pair, SLEEP_SLOW_US) for pair in links)
 
         def fall_asleep() -> None:
